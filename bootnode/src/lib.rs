@@ -1,0 +1,1 @@
+//! tabella-bootnode
