@@ -1,1 +1,56 @@
-//! tabella-protocol
+//! What Tabella's processes must agree on: values, the canonical codec, keys, proofs and RPC shapes.
+//!
+//! This crate does no I/O and knows neither Wasm nor storage. Everything that is hashed or signed is
+//! encoded here, once, by [`codec`]; everything a third party checks offline is checked here too, so
+//! that an auditor's tool and a validator run the same lines.
+//!
+//! - [`Hash`], [`PublicKey`], [`Signature`], [`SigningKey`]: the primitives (SHA-256, strict ed25519).
+//! - [`Genesis`]: what pins a network; its hash names the chain.
+//! - [`Transaction`], [`Payload`], [`ElectionSpec`]: what people ask of the chain.
+//! - [`Header`], [`Block`], [`CommitCertificate`], [`Ack`]: what validators agree on.
+//! - [`merkle`]: RFC 6962 logs; [`Receipt`]: a proof that a ballot is on the board.
+//! - [`PeerRecord`]: how validators find each other; [`rpc`]: the JSON-RPC shapes.
+//!
+//! ```
+//! use tabella_protocol::{Payload, SigningKey, Transaction, TransactionBody};
+//!
+//! let authority = SigningKey::from_seed([7; 32]);
+//! let body = TransactionBody::new(1, 100, Payload::OpenElection { election_id: 1 });
+//! let transaction = Transaction::sign(body, &authority);
+//! let bytes = transaction.to_bytes();
+//! assert_eq!(Transaction::from_bytes(&bytes).unwrap(), transaction);
+//! assert!(transaction.verify());
+//! ```
+
+mod ack;
+mod block;
+pub mod codec;
+mod consensus_vote;
+mod election;
+mod genesis;
+mod hash;
+mod keys;
+pub mod merkle;
+mod peer_record;
+mod receipt;
+pub mod rpc;
+mod transaction;
+
+pub use ack::Ack;
+pub use block::{Block, BlockError, Header, transactions_root};
+pub use consensus_vote::{
+    CertificateError, CommitCertificate, CommitSignature, ConsensusProposal, ConsensusVote,
+    ConsensusVoteKind,
+};
+pub use election::{
+    BoardEntry, BoardHead, ContestSpec, Disclosure, ElectionSpec, ElectionSpecError, Eligibility,
+    OptionSpec, Revote, RollEntry, VoterId,
+};
+pub use genesis::{Genesis, GenesisError, PluginLimits, Quorum, ValidatorInfo};
+pub use hash::{Hash, HexError};
+pub use keys::{Address, PublicKey, Signature, SigningKey, verify_batch};
+pub use peer_record::{PeerRecord, PeerRecordError};
+pub use receipt::{Receipt, ReceiptError, ReceiptSummary};
+pub use transaction::{
+    Attestation, Payload, Transaction, TransactionBody, TransactionError, ValidatorChange,
+};

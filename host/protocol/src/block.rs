@@ -1,0 +1,110 @@
+//! Blocks and their headers.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Hash, PublicKey, Transaction, TransactionError,
+    codec::{self, DecodeError},
+    merkle,
+};
+
+/// What a block commits to. Its hash is the block's hash and the consensus value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// Version of the encoding: 1.
+    pub version: u8,
+    /// The network.
+    pub genesis: Hash,
+    /// From 1; the genesis document stands for height 0.
+    pub height: u64,
+    /// Hash of the block before; the genesis hash for the first.
+    pub parent: Hash,
+    /// The proposer's clock, Unix milliseconds; later than the parent's. Nothing is decided by it.
+    pub timestamp_ms: u64,
+    /// Who built the block.
+    pub proposer: PublicKey,
+    /// How many transactions it holds.
+    pub transaction_count: u32,
+    /// RFC 6962 root over the transaction ids, in order.
+    pub transactions_root: Hash,
+    /// RFC 6962 root over the heads of the boards this block appended to, by election id.
+    pub boards_root: Hash,
+    /// Commitment to the whole state after this block.
+    pub state_root: Hash,
+}
+
+impl Header {
+    /// The version this code reads and writes.
+    pub const VERSION: u8 = 1;
+
+    /// The block's hash.
+    pub fn hash(&self) -> Hash {
+        Hash::of_parts([b"tabella/header/v1".as_slice(), &codec::encode(self)])
+    }
+}
+
+/// A header and the canonical bytes of its transactions.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Block {
+    /// The header.
+    pub header: Header,
+    /// Canonical transaction bytes, in order.
+    pub transactions: Vec<Vec<u8>>,
+}
+
+/// Why bytes are not a sound block.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BlockError {
+    /// Not canonical bytes.
+    #[error("block is {0}")]
+    Decode(#[from] DecodeError),
+    /// Another version.
+    #[error("expected header version {expected}, got {0}", expected = Header::VERSION)]
+    Version(u8),
+    /// A transaction that does not decode.
+    #[error("transaction {index} of the block: {error}")]
+    Transaction {
+        /// Its place.
+        index: usize,
+        /// What is wrong.
+        error: TransactionError,
+    },
+    /// The header does not commit to these transactions.
+    #[error("the header does not commit to the transactions that came with it")]
+    TransactionsRoot,
+}
+
+impl Block {
+    /// Reads canonical bytes and checks that the header commits to the transactions; answers the
+    /// decoded transactions with their ids.
+    pub fn decode(
+        bytes: &[u8],
+        bytes_max: usize,
+    ) -> Result<(Self, Vec<(Hash, Transaction)>), BlockError> {
+        let block: Self = codec::decode(bytes, bytes_max)?;
+        if block.header.version != Header::VERSION {
+            return Err(BlockError::Version(block.header.version));
+        }
+        let mut transactions = Vec::with_capacity(block.transactions.len());
+        for (index, bytes) in block.transactions.iter().enumerate() {
+            let transaction = Transaction::from_bytes(bytes)
+                .map_err(|error| BlockError::Transaction { index, error })?;
+            transactions.push((Hash::of(bytes), transaction));
+        }
+        if usize::try_from(block.header.transaction_count) != Ok(transactions.len())
+            || block.header.transactions_root
+                != transactions_root(transactions.iter().map(|(id, _)| id))
+        {
+            return Err(BlockError::TransactionsRoot);
+        }
+        Ok((block, transactions))
+    }
+}
+
+/// RFC 6962 root over transaction ids.
+pub fn transactions_root<'a>(ids: impl IntoIterator<Item = &'a Hash>) -> Hash {
+    let leaves: Vec<Hash> = ids.into_iter().map(|id| merkle::leaf_hash(&id.0)).collect();
+    merkle::root(&leaves)
+}

@@ -1,0 +1,207 @@
+//! Receipts: a ballot's proof that it stands on the board, checked with no network.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Ack, BoardEntry, BoardHead, CertificateError, CommitCertificate, Genesis, Hash, Header, merkle,
+};
+
+/// A proof that one ballot was recorded: entry, inclusion in the board, the board in the block, the
+/// block under a commit certificate.
+///
+/// The file form is canonical: [`Receipt::to_json`] is the only text that [`Receipt::from_json`]
+/// reads, and every value in it is under a hash or a signature, so that no byte can be changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Receipt {
+    /// Version of this document: 1.
+    pub version: u32,
+    /// The network.
+    pub genesis: Hash,
+    /// The ballot's entry on the board.
+    pub entry: BoardEntry,
+    /// Inclusion proof of the entry in the board.
+    pub board_path: Vec<Hash>,
+    /// The board's head after the block.
+    pub board: BoardHead,
+    /// The head's place among the boards that the block appended to, and how many those are.
+    pub board_index: u64,
+    /// See `board_index`.
+    pub board_count: u64,
+    /// Inclusion proof of the head under the header's `boards_root`.
+    pub boards_path: Vec<Hash>,
+    /// The block's header.
+    pub header: Header,
+    /// A quorum of precommits for it.
+    pub certificate: CommitCertificate,
+    /// Signed post-commit acks, in ascending order of validator key.
+    pub acks: Vec<Ack>,
+}
+
+/// What a verified receipt says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReceiptSummary {
+    /// The election.
+    pub election_id: u64,
+    /// The ballot's place on the board.
+    pub position: u64,
+    /// Hash of the ballot.
+    pub ballot_hash: Hash,
+    /// The transaction that cast it.
+    pub transaction_id: Hash,
+    /// The block's height.
+    pub height: u64,
+    /// The block's hash.
+    pub block_hash: Hash,
+    /// How many validators signed the block or acknowledged committing it.
+    pub acks: usize,
+    /// How many validators there are.
+    pub of: usize,
+    /// What the receipt holds against.
+    pub strength: &'static str,
+}
+
+/// Why a receipt proves nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReceiptError {
+    /// Not the canonical text of a receipt.
+    #[error("not a receipt: {0}")]
+    Unreadable(String),
+    /// Readable, but written differently from how Tabella writes it.
+    #[error("the file is not byte for byte as it was issued; fetch the receipt again")]
+    NotCanonical,
+    /// For another network.
+    #[error("the receipt is for network {got}, but this genesis is {expected}")]
+    OtherNetwork {
+        /// The genesis given.
+        expected: Hash,
+        /// The receipt's.
+        got: Hash,
+    },
+    /// The parts do not belong together.
+    #[error("the receipt is inconsistent: {0}")]
+    Inconsistent(&'static str),
+    /// The certificate does not hold.
+    #[error("the commit certificate does not hold: {0}")]
+    Certificate(#[from] CertificateError),
+}
+
+impl Receipt {
+    /// The version this code reads and writes.
+    pub const VERSION: u32 = 1;
+
+    /// The canonical file form.
+    pub fn to_json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("plain data serialises");
+        text.push('\n');
+        text
+    }
+
+    /// Reads the canonical file form, and no other spelling of it.
+    pub fn from_json(text: &str) -> Result<Self, ReceiptError> {
+        let receipt: Self = serde_json::from_str(text)
+            .map_err(|error| ReceiptError::Unreadable(error.to_string()))?;
+        if receipt.to_json() != text {
+            return Err(ReceiptError::NotCanonical);
+        }
+        Ok(receipt)
+    }
+
+    /// Checks every hash, proof and signature against `genesis`.
+    ///
+    /// The certificate is checked against the validators of genesis; `validators` names the set
+    /// in force at the receipt's height where the network has changed it since.
+    pub fn verify(&self, genesis: &Genesis) -> Result<ReceiptSummary, ReceiptError> {
+        let inconsistent = |reason| Err(ReceiptError::Inconsistent(reason));
+        let genesis_hash = genesis.hash();
+        if self.version != Self::VERSION {
+            return inconsistent("unknown version");
+        }
+        if self.genesis != genesis_hash || self.header.genesis != genesis_hash {
+            return Err(ReceiptError::OtherNetwork {
+                expected: genesis_hash,
+                got: self.genesis,
+            });
+        }
+        if self.header.version != Header::VERSION {
+            return inconsistent("unknown header version");
+        }
+        if self.entry.election_id != self.board.election_id {
+            return inconsistent("the entry and the board are of different elections");
+        }
+        if !merkle::verify_inclusion(
+            &self.entry.leaf(),
+            self.entry.position,
+            self.board.size,
+            &self.board_path,
+            &self.board.root,
+        ) {
+            return inconsistent("the entry is not on the board");
+        }
+        if !merkle::verify_inclusion(
+            &self.board.leaf(),
+            self.board_index,
+            self.board_count,
+            &self.boards_path,
+            &self.header.boards_root,
+        ) {
+            return inconsistent("the board is not in the block");
+        }
+        let block_hash = self.header.hash();
+        if self.certificate.block_hash != block_hash
+            || self.certificate.height != self.header.height
+        {
+            return inconsistent("the certificate is of another block");
+        }
+        self.certificate
+            .verify(&genesis_hash, genesis.quorum, &genesis.validators)?;
+        self.check_acks(genesis, &genesis_hash, &block_hash)?;
+        let of = genesis.validators.len();
+        Ok(ReceiptSummary {
+            election_id: self.entry.election_id,
+            position: self.entry.position,
+            ballot_hash: self.entry.ballot_hash,
+            transaction_id: self.entry.transaction_id,
+            height: self.header.height,
+            block_hash,
+            acks: self.acks.len(),
+            of,
+            strength: self.strength(genesis, of),
+        })
+    }
+
+    fn check_acks(
+        &self,
+        genesis: &Genesis,
+        genesis_hash: &Hash,
+        block_hash: &Hash,
+    ) -> Result<(), ReceiptError> {
+        if !self.acks.is_sorted_by(|a, b| a.validator < b.validator) {
+            return Err(ReceiptError::Inconsistent("acks are out of order"));
+        }
+        let holds = |ack: &Ack| {
+            ack.height == self.header.height
+                && ack.block_hash == *block_hash
+                && ack.state_root == self.header.state_root
+                && genesis
+                    .validators
+                    .iter()
+                    .any(|v| v.public_key == ack.validator)
+                && ack.verify(genesis_hash)
+        };
+        if !self.acks.iter().all(holds) {
+            return Err(ReceiptError::Inconsistent("an ack does not hold"));
+        }
+        Ok(())
+    }
+
+    fn strength(&self, genesis: &Genesis, of: usize) -> &'static str {
+        match genesis.quorum {
+            crate::Quorum::Bft => "holds against Byzantine validators up to a third",
+            crate::Quorum::Majority if self.acks.len() == of && of >= 3 => {
+                "holds against one Byzantine validator"
+            }
+            crate::Quorum::Majority => "holds against crashed validators only",
+        }
+    }
+}

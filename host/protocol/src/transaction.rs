@@ -1,0 +1,214 @@
+//! Transactions: what people ask of the chain, signed.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ElectionSpec, Hash, PublicKey, RollEntry, Signature, SigningKey, ValidatorInfo, VoterId,
+    codec::{self, DecodeError},
+};
+
+/// What a transaction does.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Payload {
+    /// Store a rule plugin under the SHA-256 of its bytes. Authority.
+    PublishPlugin {
+        /// The Wasm module.
+        wasm: Vec<u8>,
+    },
+    /// Create an election; the chain gives it the next id. Authority.
+    CreateElection(ElectionSpec),
+    /// Add voters to the roll of an election that is not closed. Authority or its registrar.
+    ExtendRoll {
+        /// The election.
+        election_id: u64,
+        /// Who may vote, and with what weight.
+        entries: Vec<RollEntry>,
+    },
+    /// Start accepting ballots. Authority.
+    OpenElection {
+        /// The election.
+        election_id: u64,
+    },
+    /// Stop accepting ballots, for good. Authority.
+    CloseElection {
+        /// The election.
+        election_id: u64,
+    },
+    /// Cast one voter's ballot: canonical bytes for each contest, in the contests' order.
+    CastBallot {
+        /// The election.
+        election_id: u64,
+        /// A pseudonym that the registrar signs for, or the signer's own credential key.
+        voter: VoterId,
+        /// One byte string per contest.
+        ballots: Vec<Vec<u8>>,
+    },
+    /// A validator's signed word on the result of a closed election.
+    AttestResult(Attestation),
+    /// Change the validator set from a height on. Authority.
+    ChangeValidators(ValidatorChange),
+    /// Report two contradicting statements of one validator: two acks of one height.
+    SubmitEvidence {
+        /// One statement.
+        first: crate::Ack,
+        /// The other.
+        second: crate::Ack,
+    },
+}
+
+impl Payload {
+    /// The kind's name in logs, metrics and answers.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::PublishPlugin { .. } => "publish-plugin",
+            Self::CreateElection(_) => "create-election",
+            Self::ExtendRoll { .. } => "extend-roll",
+            Self::OpenElection { .. } => "open-election",
+            Self::CloseElection { .. } => "close-election",
+            Self::CastBallot { .. } => "cast-ballot",
+            Self::AttestResult(_) => "attest-result",
+            Self::ChangeValidators(_) => "change-validators",
+            Self::SubmitEvidence { .. } => "submit-evidence",
+        }
+    }
+}
+
+/// What a validator says the result of a closed election is.
+#[derive(
+    Debug,
+    Clone,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    BorshSerialize,
+    BorshDeserialize,
+)]
+#[serde(deny_unknown_fields)]
+pub struct Attestation {
+    /// The election.
+    pub election_id: u64,
+    /// The root of the closed board.
+    pub board_root: Hash,
+    /// How many ballots it holds.
+    pub board_size: u64,
+    /// SHA-256 of each contest's plugin, in order.
+    pub plugins: Vec<Hash>,
+    /// SHA-256 of each contest's canonical outcome bytes, in order.
+    pub outcomes: Vec<Hash>,
+}
+
+/// A new validator set and the height at which it takes over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValidatorChange {
+    /// The first height that the new set decides.
+    pub from_height: u64,
+    /// The whole new set, in proposer order.
+    pub validators: Vec<ValidatorInfo>,
+    /// The quorum rule from that height on.
+    pub quorum: crate::Quorum,
+}
+
+/// Everything of a transaction that is signed.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct TransactionBody {
+    /// Version of the encoding: 1.
+    pub version: u8,
+    /// The chain it is for.
+    pub chain_id: u64,
+    /// The last height at which it may be included.
+    pub expiry_height: u64,
+    /// Any number: makes two otherwise equal transactions distinct.
+    pub nonce: u64,
+    /// What it does.
+    pub payload: Payload,
+}
+
+impl TransactionBody {
+    /// A body of the current version with a random nonce.
+    pub fn new(chain_id: u64, expiry_height: u64, payload: Payload) -> Self {
+        Self {
+            version: Transaction::VERSION,
+            chain_id,
+            expiry_height,
+            nonce: rand::random(),
+            payload,
+        }
+    }
+}
+
+/// A signed transaction. Its id is the SHA-256 of its canonical bytes.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Transaction {
+    /// What is signed.
+    pub body: TransactionBody,
+    /// Who signed.
+    pub signer: PublicKey,
+    /// Signature over the body, domain separated.
+    pub signature: Signature,
+}
+
+/// Why bytes are not a transaction.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TransactionError {
+    /// Not canonical bytes.
+    #[error("transaction is {0}")]
+    Decode(#[from] DecodeError),
+    /// Encoded for another version of the software.
+    #[error("expected transaction version {expected}, got {0}", expected = Transaction::VERSION)]
+    Version(u8),
+}
+
+impl Transaction {
+    /// The version this code reads and writes.
+    pub const VERSION: u8 = 1;
+    /// Largest encoded transaction: a plugin of 256 KiB or a roll part, and its envelope.
+    pub const BYTES_MAX: usize = 512 << 10;
+
+    /// Signs `body`.
+    pub fn sign(body: TransactionBody, key: &SigningKey) -> Self {
+        let signature = key.sign(&signing_bytes(&body));
+        Self {
+            body,
+            signer: key.public(),
+            signature,
+        }
+    }
+
+    /// Whether the signature is the signer's.
+    pub fn verify(&self) -> bool {
+        self.signer
+            .verify(&signing_bytes(&self.body), &self.signature)
+    }
+
+    /// The canonical bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
+    /// Reads canonical bytes. The signature is not checked here: see [`verify`](Self::verify).
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, TransactionError> {
+        // The version is the first byte, so that another version is named as such.
+        if let Some(&version) = bytes.first()
+            && version != Self::VERSION
+        {
+            return Err(TransactionError::Version(version));
+        }
+        Ok(codec::decode(bytes, Self::BYTES_MAX)?)
+    }
+
+    /// The id: SHA-256 of the canonical bytes.
+    pub fn id(&self) -> Hash {
+        Hash::of(&self.to_bytes())
+    }
+}
+
+fn signing_bytes(body: &TransactionBody) -> Vec<u8> {
+    let mut bytes = b"tabella/transaction/v1".to_vec();
+    bytes.extend_from_slice(&codec::encode(body));
+    bytes
+}
