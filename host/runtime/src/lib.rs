@@ -1,1 +1,46 @@
-//! tabella-runtime
+//! Runs rule plugins: loads untrusted Wasm, validates ballots with it and tallies boards, the same
+//! on every host. The only crate that names wasmtime.
+//!
+//! ```no_run
+//! use tabella_runtime::{ContestConfig, ContestOption, Runtime, RuntimeConfig, Verdict};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let wasm: &[u8] = &[];
+//! let runtime = Runtime::new(RuntimeConfig::default())?;
+//! let plugin = runtime.load(wasm)?;
+//! let contest = plugin.contest(&ContestConfig {
+//!     options: vec![
+//!         ContestOption { id: "a".into(), title: "Alder".into() },
+//!         ContestOption { id: "b".into(), title: "Birch".into() },
+//!     ],
+//!     params: serde_json::json!({}),
+//! })?;
+//! let ballot = contest.encode_ballot(&serde_json::json!({"ranking": ["b", "a"]}))?;
+//! assert_eq!(contest.validate(&ballot)?, Verdict::Accept);
+//! let tally = contest.tally([(1, ballot)].into_iter(), [0; 32])?;
+//! println!("{}", contest.outcome_json(&tally.outcome)?);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Three things are kept apart everywhere: a rule's refusal ([`Verdict::Reject`]), a plugin's
+//! failure ([`Fault`]), which is the same on every host, and the host's own failure
+//! ([`HostFault`]), after which a node must stop.
+
+mod ballot;
+mod contest;
+mod limits;
+mod manifest;
+mod plugin;
+mod runtime;
+mod tally;
+mod verdict;
+
+pub use ballot::BallotError;
+pub use contest::{ConfigError, Contest, ContestConfig, ContestOption};
+pub use limits::{FuelCosts, Limits};
+pub use manifest::{BallotKind, Manifest};
+pub use plugin::{LoadError, Plugin};
+pub use runtime::{Runtime, RuntimeConfig};
+pub use tally::{Tally, TallyError};
+pub use verdict::{Fault, FaultKind, HostFault, Verdict};
