@@ -1,1 +1,40 @@
-//! tabella-ledger
+//! Executes blocks over redb: elections, rolls, boards, receipts and the state they commit to.
+//!
+//! The ledger is deterministic: no clock, randomness, float, hash-map order or thread timing
+//! reaches what it writes or hashes. It knows no network and no consensus engine; whoever drives it
+//! (a validator, the backend's fallback, an auditor's tool) hands it transactions and certificates.
+//!
+//! - [`Ledger::vet`] judges a transaction by what cannot change any more (signature, rule);
+//!   [`Ledger::admit`] also by the state at the tip.
+//! - [`Ledger::build`] makes a block of vetted transactions; [`Ledger::check`] re-executes one that
+//!   somebody else made. Both answer an [`ExecutedBlock`]; nothing is written yet.
+//! - [`Ledger::commit`] writes block, certificate, boards, indexes and state in one redb
+//!   transaction, durable when it returns.
+//!
+//! Layout: `vet` and `execute` (one file per transaction kind) are the rules of the chain, `state`
+//! what they change, `block` and `commit` the way to disk, `board_log` the Merkle logs, `read`,
+//! `receipt`, `tally` and `verify` the ways back.
+
+mod acks;
+mod block;
+mod board_log;
+mod commit;
+mod error;
+mod execute;
+mod read;
+mod receipt;
+mod refusal;
+mod state;
+mod store;
+mod tally;
+mod verify;
+mod vet;
+
+pub use block::{BuildLimits, Built, ExecutedBlock, InvalidBlock};
+pub use error::{LedgerError, VetError};
+pub use read::{BallotRecord, StoredBlock};
+pub use refusal::Refusal;
+pub use state::{Election, Tip};
+pub use store::Ledger;
+pub use tally::{ElectionTally, ElectionTallyError};
+pub use vet::Vetted;

@@ -51,6 +51,4 @@ pub use hash::{Hash, HexError};
 pub use keys::{Address, PublicKey, Signature, SigningKey, verify_batch};
 pub use peer_record::{PeerRecord, PeerRecordError};
 pub use receipt::{Receipt, ReceiptError, ReceiptSummary};
-pub use transaction::{
-    Attestation, Payload, Transaction, TransactionBody, TransactionError, ValidatorChange,
-};
+pub use transaction::{Attestation, Payload, Transaction, TransactionBody, TransactionError};

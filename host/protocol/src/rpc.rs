@@ -38,6 +38,8 @@ pub enum RefusalCode {
     WrongElectionStatus,
     /// The voter is not on the roll.
     NotOnRoll,
+    /// This very transaction is on the chain already.
+    AlreadyIncluded,
     /// The voter has cast a ballot already.
     AlreadyVoted,
     /// The rule refused the ballot; the message is the plugin's own.
@@ -56,10 +58,6 @@ pub enum RefusalCode {
     InvalidRoll,
     /// The validator attested this election already, or differently from the board.
     InvalidAttestation,
-    /// The change of validators does not hold together.
-    InvalidValidatorChange,
-    /// The evidence does not prove a contradiction.
-    InvalidEvidence,
     /// The transaction is larger than a block may carry.
     TooLarge,
     /// The validator's mempool is full; try again later or elsewhere.

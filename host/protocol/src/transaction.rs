@@ -4,7 +4,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ElectionSpec, Hash, PublicKey, RollEntry, Signature, SigningKey, ValidatorInfo, VoterId,
+    ElectionSpec, Hash, PublicKey, RollEntry, Signature, SigningKey, VoterId,
     codec::{self, DecodeError},
 };
 
@@ -46,15 +46,6 @@ pub enum Payload {
     },
     /// A validator's signed word on the result of a closed election.
     AttestResult(Attestation),
-    /// Change the validator set from a height on. Authority.
-    ChangeValidators(ValidatorChange),
-    /// Report two contradicting statements of one validator: two acks of one height.
-    SubmitEvidence {
-        /// One statement.
-        first: crate::Ack,
-        /// The other.
-        second: crate::Ack,
-    },
 }
 
 impl Payload {
@@ -68,8 +59,6 @@ impl Payload {
             Self::CloseElection { .. } => "close-election",
             Self::CastBallot { .. } => "cast-ballot",
             Self::AttestResult(_) => "attest-result",
-            Self::ChangeValidators(_) => "change-validators",
-            Self::SubmitEvidence { .. } => "submit-evidence",
         }
     }
 }
@@ -99,18 +88,6 @@ pub struct Attestation {
     pub plugins: Vec<Hash>,
     /// SHA-256 of each contest's canonical outcome bytes, in order.
     pub outcomes: Vec<Hash>,
-}
-
-/// A new validator set and the height at which it takes over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ValidatorChange {
-    /// The first height that the new set decides.
-    pub from_height: u64,
-    /// The whole new set, in proposer order.
-    pub validators: Vec<ValidatorInfo>,
-    /// The quorum rule from that height on.
-    pub quorum: crate::Quorum,
 }
 
 /// Everything of a transaction that is signed.

@@ -1,0 +1,271 @@
+//! Building blocks, and re-executing blocks that somebody else built.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use tabella_protocol::{
+    Block, BlockError, BoardHead, Hash, Header, PublicKey, Transaction, codec, merkle,
+    transactions_root,
+};
+
+use crate::{
+    Ledger, LedgerError, Refusal, VetError, Vetted,
+    execute::{Changes, Draft},
+    state::{State, Tip},
+};
+
+/// How much a block may hold, so that executing it stays within a known time.
+#[derive(Debug, Clone, Copy)]
+pub struct BuildLimits {
+    /// Most bytes of transactions; the genesis bound holds in any case.
+    pub bytes_max: usize,
+    /// Most transactions.
+    pub transactions_max: usize,
+}
+
+/// A block that was executed on the state at the tip, ready to be committed.
+pub struct ExecutedBlock {
+    pub(crate) header: Header,
+    pub(crate) hash: Hash,
+    pub(crate) bytes: Arc<[u8]>,
+    pub(crate) state: State,
+    pub(crate) changes: Changes,
+}
+
+impl ExecutedBlock {
+    /// The block's hash.
+    pub fn hash(&self) -> Hash {
+        self.hash
+    }
+
+    /// The header.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The canonical bytes of the block.
+    pub fn bytes(&self) -> &Arc<[u8]> {
+        &self.bytes
+    }
+
+    /// The ids of its transactions, in order.
+    pub fn transaction_ids(&self) -> &[Hash] {
+        &self.changes.transaction_ids
+    }
+}
+
+/// What building answered: the block, and the candidates that cannot stand in any block any more.
+pub struct Built {
+    /// The block.
+    pub block: ExecutedBlock,
+    /// Candidates refused by the state, with the reason.
+    pub refused: Vec<(Hash, Refusal)>,
+}
+
+/// Room for the header and the lengths, within a block's bytes.
+const ENVELOPE_BYTES: usize = 1_024;
+
+impl Ledger {
+    /// Builds the next block of `candidates`, in order, as far as the limits allow.
+    ///
+    /// The timestamp is the caller's clock; the header's is later than the parent's in any case.
+    pub fn build<'a>(
+        &self,
+        proposer: PublicKey,
+        now_ms: u64,
+        candidates: impl IntoIterator<Item = &'a Vetted>,
+        limits: BuildLimits,
+    ) -> Result<Built, LedgerError> {
+        let mut draft = Draft::new(self)?;
+        let bytes_max = limits
+            .bytes_max
+            .min(self.block_bytes_max().saturating_sub(ENVELOPE_BYTES));
+        let (mut bytes, mut transactions, mut refused) = (0, Vec::new(), Vec::new());
+        for vetted in candidates {
+            // Each transaction's bytes carry a four-byte length.
+            let size = vetted.bytes.len() + 4;
+            if transactions.len() >= limits.transactions_max || bytes + size > bytes_max {
+                break;
+            }
+            match draft.execute(vetted) {
+                Ok(()) => {
+                    bytes += size;
+                    transactions.push(vetted.bytes.to_vec());
+                }
+                Err(VetError::Refused(refusal)) => refused.push((vetted.id, refusal)),
+                Err(VetError::Ledger(error)) => return Err(error),
+            }
+        }
+        let parent = draft.base().tip;
+        let (state, changes) = draft.finish();
+        let header = Header {
+            version: Header::VERSION,
+            genesis: self.genesis_hash,
+            height: parent.height + 1,
+            parent: parent.block_hash,
+            timestamp_ms: now_ms.max(parent.timestamp_ms + 1),
+            proposer,
+            transaction_count: u32::try_from(transactions.len())
+                .expect("a block's bytes bound its transactions far below 2^32"),
+            transactions_root: transactions_root(&changes.transaction_ids),
+            boards_root: boards_root(&state, &changes),
+            state_root: state.root(),
+        };
+        let block = Block {
+            header,
+            transactions,
+        };
+        let bytes = codec::encode(&block).into();
+        Ok(Built {
+            block: executed(block.header, bytes, state, changes),
+            refused,
+        })
+    }
+
+    /// Re-executes a block on the state at the tip. `known` answers transactions that were vetted
+    /// before, by id; the others are vetted here, in parallel.
+    ///
+    /// An invalid block answers why (`Ok(Err(..))`); only a failing host is an `Err`.
+    pub fn check(
+        &self,
+        bytes: &[u8],
+        known: impl Fn(&Hash) -> Option<Vetted>,
+    ) -> Result<Result<ExecutedBlock, InvalidBlock>, LedgerError> {
+        let (block, transactions) = match Block::decode(bytes, self.block_bytes_max()) {
+            Ok(decoded) => decoded,
+            Err(error) => return Ok(Err(error.into())),
+        };
+        let parent = self.tip();
+        if let Err(invalid) = self.check_header(&block.header, &parent) {
+            return Ok(Err(invalid));
+        }
+        let vetted = match self.vet_all(&block, transactions, known) {
+            Ok(vetted) => vetted,
+            Err(VetError::Refused(refusal)) => return Ok(Err(InvalidBlock::Transaction(refusal))),
+            Err(VetError::Ledger(error)) => return Err(error),
+        };
+        let mut draft = Draft::new(self)?;
+        for vetted in &vetted {
+            match draft.execute(vetted) {
+                Ok(()) => {}
+                Err(VetError::Refused(refusal)) => {
+                    return Ok(Err(InvalidBlock::Transaction(refusal)));
+                }
+                Err(VetError::Ledger(error)) => return Err(error),
+            }
+        }
+        let (state, changes) = draft.finish();
+        if block.header.boards_root != boards_root(&state, &changes) {
+            return Ok(Err(InvalidBlock::Header(
+                "boards_root is not what execution gives",
+            )));
+        }
+        if block.header.state_root != state.root() {
+            return Ok(Err(InvalidBlock::Header(
+                "state_root is not what execution gives",
+            )));
+        }
+        Ok(Ok(executed(block.header, bytes.into(), state, changes)))
+    }
+
+    pub(crate) fn block_bytes_max(&self) -> usize {
+        usize::try_from(self.genesis.block_bytes_max).unwrap_or(usize::MAX)
+    }
+
+    fn check_header(&self, header: &Header, parent: &Tip) -> Result<(), InvalidBlock> {
+        let wrong = |what| Err(InvalidBlock::Header(what));
+        if header.genesis != self.genesis_hash {
+            return wrong("genesis is another network's");
+        }
+        if header.height != parent.height + 1 {
+            return wrong("height does not follow the tip");
+        }
+        if header.parent != parent.block_hash {
+            return wrong("parent is not the tip");
+        }
+        if header.timestamp_ms <= parent.timestamp_ms {
+            return wrong("timestamp_ms is not later than the parent's");
+        }
+        if !self
+            .genesis
+            .validators
+            .iter()
+            .any(|v| v.public_key == header.proposer)
+        {
+            return wrong("proposer is not a validator");
+        }
+        Ok(())
+    }
+
+    fn vet_all(
+        &self,
+        block: &Block,
+        transactions: Vec<(Hash, Transaction)>,
+        known: impl Fn(&Hash) -> Option<Vetted>,
+    ) -> Result<Vec<Vetted>, VetError> {
+        let with_known: Vec<_> = transactions
+            .into_iter()
+            .map(|(id, t)| (known(&id), id, t))
+            .collect();
+        with_known
+            .into_par_iter()
+            .zip(block.transactions.par_iter())
+            .map(|((known, id, transaction), bytes)| match known {
+                Some(vetted) => Ok(vetted),
+                None => self.vet_decoded(id, bytes.as_slice().into(), transaction),
+            })
+            .collect()
+    }
+}
+
+/// Why a block is not the next one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidBlock {
+    /// Not canonical, or the header does not fit the transactions.
+    #[error(transparent)]
+    Malformed(#[from] BlockError),
+    /// A field of the header is wrong.
+    #[error("header: {0}")]
+    Header(&'static str),
+    /// A transaction is refused.
+    #[error("transaction: {0}")]
+    Transaction(Refusal),
+}
+
+fn executed(header: Header, bytes: Arc<[u8]>, mut state: State, changes: Changes) -> ExecutedBlock {
+    let hash = header.hash();
+    state.tip = Tip {
+        height: header.height,
+        block_hash: hash,
+        state_root: header.state_root,
+        timestamp_ms: header.timestamp_ms,
+    };
+    ExecutedBlock {
+        header,
+        hash,
+        bytes,
+        state,
+        changes,
+    }
+}
+
+/// The heads of the boards that a block appended to, in order of election id.
+pub(crate) fn touched_boards(state: &State, changes: &Changes) -> Vec<BoardHead> {
+    let ids: std::collections::BTreeSet<u64> = changes
+        .ballots
+        .iter()
+        .map(|ballot| ballot.election_id)
+        .collect();
+    ids.iter()
+        .filter_map(|id| state.elections.get(id))
+        .map(|election| election.board())
+        .collect()
+}
+
+fn boards_root(state: &State, changes: &Changes) -> Hash {
+    let leaves: Vec<Hash> = touched_boards(state, changes)
+        .iter()
+        .map(BoardHead::leaf)
+        .collect();
+    merkle::root(&leaves)
+}

@@ -1,0 +1,75 @@
+//! What can go wrong in the host, as opposed to what is refused.
+
+use tabella_runtime::HostFault;
+
+use crate::Refusal;
+
+/// The ledger cannot go on: the node must stop rather than diverge.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The database failed or is not this ledger's.
+    #[error("ledger storage: {0}")]
+    Storage(String),
+    /// What is stored contradicts itself.
+    #[error("ledger is corrupt: {0}; restore the data directory from another validator")]
+    Corrupt(String),
+    /// The plugin runtime failed in the host.
+    #[error(transparent)]
+    Host(#[from] HostFault),
+    /// A block was committed out of turn.
+    #[error("expected a block on height {expected_parent}, got one for height {got}")]
+    OutOfTurn {
+        /// The tip.
+        expected_parent: u64,
+        /// The block's height.
+        got: u64,
+    },
+    /// The database belongs to another network.
+    #[error(
+        "{path} holds the chain of genesis {found}, but the configured genesis is {expected}; \
+         use another data directory or the matching genesis file"
+    )]
+    OtherGenesis {
+        /// The database.
+        path: String,
+        /// Its genesis hash.
+        found: tabella_protocol::Hash,
+        /// The configured one.
+        expected: tabella_protocol::Hash,
+    },
+}
+
+/// Why a transaction was not vetted: refused, or the host failed.
+#[derive(Debug, thiserror::Error)]
+pub enum VetError {
+    /// The transaction is refused; nothing changed.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The host failed; the node must stop.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+impl From<HostFault> for VetError {
+    fn from(fault: HostFault) -> Self {
+        Self::Ledger(LedgerError::Host(fault))
+    }
+}
+
+macro_rules! storage_errors {
+    ($($error:ty),*) => {$(
+        impl From<$error> for LedgerError {
+            fn from(error: $error) -> Self {
+                Self::Storage(error.to_string())
+            }
+        }
+    )*};
+}
+storage_errors!(
+    redb::DatabaseError,
+    redb::TransactionError,
+    redb::TableError,
+    redb::StorageError,
+    redb::CommitError,
+    redb::SetDurabilityError
+);

@@ -1,0 +1,286 @@
+//! The database of one chain, and the state in memory above it.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, Mutex, RwLock},
+};
+
+use redb::{Database, ReadableTable, TableDefinition};
+use tabella_protocol::{Ack, ContestSpec, Genesis, Hash, PluginLimits, codec, merkle::Frontier};
+use tabella_runtime::{
+    ConfigError, Contest, ContestConfig, ContestOption, Limits, Plugin, Runtime, RuntimeConfig,
+};
+
+use crate::{
+    LedgerError,
+    board_log::TILES,
+    state::{Election, ElectionRecord, State, StateRecord, Tip},
+};
+
+/// `"genesis" -> genesis hash`, `"state" -> StateRecord`.
+pub(crate) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+/// `height -> canonical block bytes`.
+pub(crate) const BLOCKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("blocks");
+/// `height -> canonical certificate bytes`.
+pub(crate) const CERTIFICATES: TableDefinition<'_, u64, &[u8]> =
+    TableDefinition::new("certificates");
+/// `height -> heads of the boards that the block appended to`; absent where there are none.
+pub(crate) const BOARD_HEADS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("board-heads");
+/// `(height, validator key) -> canonical ack bytes`.
+pub(crate) const ACKS: TableDefinition<'_, (u64, [u8; 32]), &[u8]> = TableDefinition::new("acks");
+/// `block hash -> height`.
+pub(crate) const HEIGHTS: TableDefinition<'_, [u8; 32], u64> = TableDefinition::new("heights");
+/// `transaction id -> (height, index in the block)`.
+pub(crate) const TRANSACTIONS: TableDefinition<'_, [u8; 32], (u64, u32)> =
+    TableDefinition::new("transactions");
+/// `(election, position) -> (height, index in the block, weight)`.
+pub(crate) const BOARD: TableDefinition<'_, (u64, u64), (u64, u32, u32)> =
+    TableDefinition::new("board");
+/// `(election, voter) -> position of the counting ballot`.
+pub(crate) const VOTERS: TableDefinition<'_, (u64, [u8; 32]), u64> = TableDefinition::new("voters");
+/// `(election, voter) -> weight`.
+pub(crate) const ROLL: TableDefinition<'_, (u64, [u8; 32]), u32> = TableDefinition::new("roll");
+/// `election -> canonical record`.
+pub(crate) const ELECTIONS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("elections");
+/// `plugin hash -> Wasm bytes`.
+pub(crate) const PLUGINS: TableDefinition<'_, [u8; 32], &[u8]> = TableDefinition::new("plugins");
+/// `election -> canonical outcomes`, this node's own tally; not part of the state.
+pub(crate) const OUTCOMES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("outcomes");
+
+/// Largest stored record of this ledger's own, when it is read back.
+pub(crate) const RECORD_BYTES_MAX: usize = 1 << 30;
+/// Memory that redb may use to cache pages of one chain.
+const CACHE_BYTES: usize = 64 << 20;
+
+/// The chain of one network on this machine.
+///
+/// Reads see the newest committed state and never wait for a commit; there is one writer.
+pub struct Ledger {
+    pub(crate) genesis: Genesis,
+    pub(crate) genesis_hash: Hash,
+    pub(crate) database: Database,
+    pub(crate) runtime: Runtime,
+    pub(crate) state: RwLock<Arc<State>>,
+    /// Acks that came since the last commit; the next one stores them.
+    pub(crate) acks: Mutex<BTreeMap<u64, Vec<Ack>>>,
+}
+
+impl Ledger {
+    /// Opens the chain in `directory`, or starts it at `genesis`.
+    ///
+    /// Compiled plugins are cached in `directory`, which only this node may write to.
+    pub fn open(directory: &Path, genesis: Genesis) -> Result<Self, LedgerError> {
+        std::fs::create_dir_all(directory).map_err(|error| {
+            LedgerError::Storage(format!("cannot create {}: {error}", directory.display()))
+        })?;
+        let runtime = Runtime::new(RuntimeConfig {
+            cache_dir: Some(directory.join("plugin-cache")),
+            limits: runtime_limits(&genesis.plugin_limits),
+            ..RuntimeConfig::default()
+        })?;
+        let path = directory.join("chain.redb");
+        let database = Database::builder()
+            .set_cache_size(CACHE_BYTES)
+            .create(&path)?;
+        let genesis_hash = genesis.hash();
+        create_tables(&database, &path, genesis_hash, genesis.timestamp_ms)?;
+        let state = load_state(&database, &runtime)?;
+        Ok(Self {
+            genesis,
+            genesis_hash,
+            database,
+            runtime,
+            state: RwLock::new(Arc::new(state)),
+            acks: Mutex::default(),
+        })
+    }
+
+    /// The document that pins this network.
+    pub fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    /// Its hash.
+    pub fn genesis_hash(&self) -> Hash {
+        self.genesis_hash
+    }
+
+    /// The newest committed block.
+    pub fn tip(&self) -> Tip {
+        self.state().tip
+    }
+
+    /// The runtime that this ledger's plugins run in.
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    pub(crate) fn state(&self) -> Arc<State> {
+        Arc::clone(&self.state.read().expect("no holder of this lock panics"))
+    }
+}
+
+fn runtime_limits(limits: &PluginLimits) -> Limits {
+    Limits {
+        validate_fuel: limits.validate_fuel,
+        validate_memory_bytes: limits.validate_memory_bytes,
+        fold_fuel: limits.batch_fuel,
+        finish_fuel: limits.finish_fuel,
+        tally_memory_bytes: limits.tally_memory_bytes,
+        outcome_bytes: limits.outcome_bytes,
+        message_bytes: limits.message_bytes,
+        ..Limits::default()
+    }
+}
+
+fn create_tables(
+    database: &Database,
+    path: &Path,
+    genesis: Hash,
+    timestamp_ms: u64,
+) -> Result<(), LedgerError> {
+    let transaction = database.begin_write()?;
+    {
+        let mut meta = transaction.open_table(META)?;
+        let stored = meta.get("genesis")?.map(|value| value.value().to_vec());
+        match stored {
+            Some(bytes) if bytes == genesis.0 => {}
+            Some(bytes) => {
+                let found = <[u8; 32]>::try_from(bytes.as_slice())
+                    .map(Hash)
+                    .unwrap_or(Hash::ZERO);
+                let path = path.display().to_string();
+                return Err(LedgerError::OtherGenesis {
+                    path,
+                    found,
+                    expected: genesis,
+                });
+            }
+            None => {
+                let empty = State {
+                    tip: Tip {
+                        height: 0,
+                        block_hash: genesis,
+                        state_root: Hash::ZERO,
+                        timestamp_ms,
+                    },
+                    elections: BTreeMap::new(),
+                    plugins: BTreeMap::new(),
+                    plugin_log: Frontier::default(),
+                    transaction_log: Frontier::default(),
+                };
+                let record = StateRecord {
+                    tip: Tip {
+                        state_root: empty.root(),
+                        ..empty.tip
+                    },
+                    plugin_log: empty.plugin_log,
+                    transaction_log: empty.transaction_log,
+                };
+                meta.insert("genesis", genesis.0.as_slice())?;
+                meta.insert("state", codec::encode(&record).as_slice())?;
+            }
+        }
+        transaction.open_table(BLOCKS)?;
+        transaction.open_table(CERTIFICATES)?;
+        transaction.open_table(BOARD_HEADS)?;
+        transaction.open_table(ACKS)?;
+        transaction.open_table(HEIGHTS)?;
+        transaction.open_table(TRANSACTIONS)?;
+        transaction.open_table(BOARD)?;
+        transaction.open_table(VOTERS)?;
+        transaction.open_table(ROLL)?;
+        transaction.open_table(ELECTIONS)?;
+        transaction.open_table(PLUGINS)?;
+        transaction.open_table(OUTCOMES)?;
+        transaction.open_table(TILES)?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+fn load_state(database: &Database, runtime: &Runtime) -> Result<State, LedgerError> {
+    let corrupt = |what: String| LedgerError::Corrupt(what);
+    let transaction = redb::ReadableDatabase::begin_read(database)?;
+    let meta = transaction.open_table(META)?;
+    let record = meta
+        .get("state")?
+        .ok_or_else(|| corrupt("no state record".into()))?;
+    let record: StateRecord = codec::decode(record.value(), RECORD_BYTES_MAX)
+        .map_err(|error| corrupt(format!("state record: {error}")))?;
+    let mut state = State {
+        tip: record.tip,
+        elections: BTreeMap::new(),
+        plugins: BTreeMap::new(),
+        plugin_log: record.plugin_log,
+        transaction_log: record.transaction_log,
+    };
+    for item in transaction.open_table(PLUGINS)?.iter()? {
+        let (hash, wasm) = item?;
+        let hash = Hash(hash.value());
+        let plugin = runtime
+            .load(wasm.value())
+            .map_err(|error| corrupt(format!("plugin {hash} no longer loads: {error}")))?;
+        state.plugins.insert(hash, plugin);
+    }
+    for item in transaction.open_table(ELECTIONS)?.iter()? {
+        let (id, bytes) = item?;
+        let record: ElectionRecord = codec::decode(bytes.value(), RECORD_BYTES_MAX)
+            .map_err(|error| corrupt(format!("election {}: {error}", id.value())))?;
+        let contests =
+            configure(&state.plugins, &record.spec.contests).map_err(|(place, error)| {
+                corrupt(format!("election {} contest {place}: {error}", id.value()))
+            })?;
+        state
+            .elections
+            .insert(id.value(), Arc::new(Election::new(record, contests)));
+    }
+    if state.root() != state.tip.state_root {
+        return Err(corrupt(
+            "the stored state does not have the root that the tip commits to".into(),
+        ));
+    }
+    Ok(state)
+}
+
+/// Why a contest cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigureError {
+    #[error("no plugin {0} has been published; publish it first")]
+    UnknownPlugin(Hash),
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    #[error("params are not JSON")]
+    Params,
+}
+
+/// Sets up the contests of an election; an error names the contest by its place.
+pub(crate) fn configure(
+    plugins: &BTreeMap<Hash, Plugin>,
+    contests: &[ContestSpec],
+) -> Result<Arc<[Contest]>, (usize, ConfigureError)> {
+    let each = contests.iter().enumerate();
+    each.map(|(place, contest)| configure_one(plugins, contest).map_err(|error| (place, error)))
+        .collect()
+}
+
+fn configure_one(
+    plugins: &BTreeMap<Hash, Plugin>,
+    contest: &ContestSpec,
+) -> Result<Contest, ConfigureError> {
+    let plugin = plugins
+        .get(&contest.plugin)
+        .ok_or(ConfigureError::UnknownPlugin(contest.plugin))?;
+    let options = contest.options.iter();
+    let config = ContestConfig {
+        options: options
+            .map(|option| ContestOption {
+                id: option.id.clone(),
+                title: option.title.clone(),
+            })
+            .collect(),
+        params: serde_json::from_str(&contest.params).map_err(|_| ConfigureError::Params)?,
+    };
+    Ok(plugin.contest(&config)?)
+}
