@@ -1,0 +1,121 @@
+//! `tabella dev`: a whole network as separate processes on this machine.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Result, bail};
+use clap::Args;
+use tabella_protocol::Genesis;
+
+use crate::{
+    addresses::Ports,
+    dev::{DevNetwork, DevPlan, Ready},
+    exit::Exit,
+    quorum::{QuorumArgument, survives},
+    shutdown::{self, Lifetime},
+};
+
+/// A process that dies again and again is not started faster than this.
+const RESTART_DELAY: Duration = Duration::from_secs(1);
+
+/// Run a whole network on this machine: bootnode, validators and backend, a process each.
+///
+/// Keys and genesis are made at the first start; later starts go on from the same data. While the
+/// network runs, DATA/ready.json says where everything is; logs are in DATA/logs. Ctrl-C stops all.
+#[derive(Debug, Args)]
+pub(crate) struct DevArguments {
+    /// How many validators [default: 3]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=Genesis::VALIDATORS_MAX as i64))]
+    validators: Option<u8>,
+    /// How many of them must agree [default: majority]
+    #[arg(long, value_enum)]
+    quorum: Option<QuorumArgument>,
+    /// The directory of keys, chain, logs and ready.json
+    #[arg(long, default_value = ".data/dev")]
+    data: PathBuf,
+    /// Backend at P, validators from P + 1, bootnode at P + 65, p2p from P + 100
+    /// [default: 8000, 8001.., 8546, 30303..]
+    #[arg(long, value_name = "P")]
+    port_base: Option<u16>,
+    /// Start a process again that died
+    #[arg(long)]
+    restart: bool,
+    /// Stop when standard input, a pipe, closes
+    #[arg(long, hide = true)]
+    exit_with_parent: bool,
+}
+
+/// Runs the command until it is told to stop.
+pub(crate) async fn run(arguments: &DevArguments) -> Result<Exit> {
+    let lifetime = match arguments.exit_with_parent {
+        true => Lifetime::WithParent,
+        false => Lifetime::Independent,
+    };
+    let mut shutdown = Box::pin(shutdown::requested(lifetime)?);
+    let plan = DevPlan {
+        data: arguments.data.clone(),
+        validators: arguments.validators.map(usize::from),
+        quorum: arguments.quorum.map(Into::into),
+        ports: Ports::new(arguments.port_base)?,
+    };
+    let mut network = tokio::select! {
+        started = DevNetwork::start(&plan) => started?,
+        () = &mut shutdown => return Ok(Exit::Success),
+    };
+    let ready = tokio::select! {
+        ready = network.wait_ready() => ready,
+        () = &mut shutdown => return stop(network).await,
+    };
+    match ready {
+        Ok(ready) => announce(&network, &ready),
+        Err(error) => {
+            network.stop().await;
+            return Err(error);
+        }
+    }
+    loop {
+        let (name, status) = tokio::select! {
+            death = network.next_death() => death,
+            () = &mut shutdown => return stop(network).await,
+        };
+        if let Some(process) = network.process(&name) {
+            eprint!("{}", process.obituary(status));
+        }
+        if arguments.restart {
+            tokio::time::sleep(RESTART_DELAY).await;
+            let pid = network.restart(&name)?;
+            eprintln!("{name} started again (pid {pid})");
+        } else {
+            eprintln!("{name} stays down; with --restart it would be started again");
+        }
+    }
+}
+
+async fn stop(network: DevNetwork) -> Result<Exit> {
+    let killed = network.stop().await;
+    if !killed.is_empty() {
+        bail!("had to kill {}: see the logs", killed.join(", "));
+    }
+    println!("stopped");
+    Ok(Exit::Success)
+}
+
+fn announce(network: &DevNetwork, ready: &Ready) {
+    let genesis = network.genesis();
+    println!("backend      {}", ready.backend);
+    for validator in &ready.validators {
+        println!("{}  {}", validator.node_id, validator.rpc_url);
+    }
+    println!(
+        "bootnode     {}\nchain id     {}\ngenesis      {}\nadmin token  {}\nlogs         {}",
+        ready.bootnode.url,
+        genesis.chain_id,
+        ready.genesis,
+        network.layout().admin_token().display(),
+        network.layout().root().join("logs").display()
+    );
+    print!("{}", survives(genesis.quorum, genesis.validators.len()));
+    println!(
+        "ready: {} says where everything is; Ctrl-C stops it",
+        network.layout().ready().display()
+    );
+}

@@ -1,0 +1,77 @@
+//! `tabella init`: the files of a new network.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use tabella_protocol::Genesis;
+
+use crate::{
+    addresses::{Addresses, Ports},
+    layout::Layout,
+    network_files::{create_network, write_configs},
+    quorum::{QuorumArgument, survives},
+};
+
+/// Write genesis, keys and one configuration per process for a new network.
+///
+/// Copy to each machine genesis.json, its own configuration and its own key, and nothing else.
+///
+/// Example: tabella init --validators 3 --quorum majority --out network
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct InitArguments {
+    /// How many validators
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=Genesis::VALIDATORS_MAX as i64))]
+    validators: u8,
+    /// How many of them must agree
+    #[arg(long, value_enum, default_value = "majority")]
+    quorum: QuorumArgument,
+    /// The directory to write; it must not hold a network
+    #[arg(long)]
+    out: PathBuf,
+    /// Where a validator is reached: once for all of them, or once for each, in order. The backend
+    /// and the bootnode are on the first [default: 127.0.0.1]
+    #[arg(long)]
+    host: Vec<String>,
+    /// Backend at P, validators from P + 1, bootnode at P + 65, p2p from P + 100
+    /// [default: 8000, 8001.., 8546, 30303..]
+    #[arg(long, value_name = "P")]
+    port_base: Option<u16>,
+    /// A name for people
+    #[arg(long, default_value = "tabella")]
+    name: String,
+}
+
+/// Runs the command.
+pub(crate) fn run(arguments: &InitArguments) -> Result<()> {
+    let layout = Layout::new(&arguments.out);
+    if arguments.out.exists() && arguments.out.read_dir()?.next().is_some() {
+        bail!(
+            "{} is not empty; nothing was written, choose another directory",
+            arguments.out.display()
+        );
+    }
+    let count = usize::from(arguments.validators);
+    let ports = Ports::new(arguments.port_base)?;
+    let addresses = Addresses::new(count, &arguments.host, ports)?;
+    let quorum = arguments.quorum.into();
+    let genesis = create_network(&layout, &arguments.name, quorum, &addresses)?;
+    write_configs(&layout, &addresses)?;
+
+    println!(
+        "network {:?}, chain id {}, genesis {}\nwritten to {}\n",
+        genesis.network,
+        genesis.chain_id,
+        genesis.hash(),
+        arguments.out.display()
+    );
+    print!("{}", survives(quorum, count));
+    println!(
+        "\nNext: `tabella validator --config {0}/validator-1.toml` and so on,\n\
+         `tabella bootnode --config {0}/bootnode.toml`, `tabella backend --config {0}/backend.toml`.\n\
+         The files in {0}/keys are secrets; the administrator's token is {0}/keys/admin-token.",
+        arguments.out.display()
+    );
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! `tabella validator | bootnode | backend`: one process of a network, until it is told to stop.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Result, bail};
+use clap::Args;
+use tokio::sync::oneshot;
+
+use crate::{
+    config_file::{read_config, resolve},
+    exit::Exit,
+    logging,
+    shutdown::{self, Lifetime},
+};
+
+/// How long a process may take to finish its work after it was told to stop.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Args)]
+pub(crate) struct RoleArguments {
+    /// The configuration, as `tabella init` writes it
+    #[arg(long)]
+    config: PathBuf,
+    /// Stop when standard input, a pipe, closes
+    #[arg(long, hide = true)]
+    exit_with_parent: bool,
+}
+
+/// Runs a bootnode.
+pub(crate) async fn bootnode(arguments: &RoleArguments) -> Result<Exit> {
+    let (mut config, directory) = read_config::<tabella_bootnode::Config>(&arguments.config)?;
+    resolve(&directory, [&mut config.genesis]);
+    until_told(arguments, |shutdown| {
+        tabella_bootnode::run(config, shutdown)
+    })
+    .await
+}
+
+/// Runs `role` with a future that resolves when it is to stop, and bounds how long stopping takes.
+async fn until_told<W, E>(
+    arguments: &RoleArguments,
+    role: impl FnOnce(Shutdown) -> W,
+) -> Result<Exit>
+where
+    W: Future<Output = Result<(), E>>,
+    E: std::error::Error + Send + Sync + 'static,
+{
+    logging::start();
+    let lifetime = match arguments.exit_with_parent {
+        true => Lifetime::WithParent,
+        false => Lifetime::Independent,
+    };
+    let requested = shutdown::requested(lifetime)?;
+    let (tell, told) = oneshot::channel();
+    let overdue = async {
+        requested.await;
+        // The role may have ended by itself.
+        let _ = tell.send(());
+        tokio::time::sleep(DRAIN_TIMEOUT).await;
+    };
+    tokio::select! {
+        ended = role(Box::pin(async { told.await.unwrap_or_default() })) => ended?,
+        () = overdue => bail!("did not stop within {DRAIN_TIMEOUT:?}"),
+    }
+    tracing::info!("stopped");
+    Ok(Exit::Success)
+}
+
+type Shutdown = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;

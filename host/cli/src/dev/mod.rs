@@ -1,0 +1,10 @@
+//! A whole network as separate processes on one machine.
+
+mod network;
+pub(crate) mod ports;
+mod process;
+mod ready;
+
+pub(crate) use network::{DevNetwork, DevPlan};
+pub(crate) use process::{Process, ProcessPlan, log_tail};
+pub use ready::{Ready, ReadyBootnode, ReadyValidator};

@@ -1,0 +1,292 @@
+//! Starts, watches and stops the processes of a development network.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::ExitStatus,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use futures::{StreamExt, future::join_all, stream::FuturesUnordered};
+use tabella_protocol::{Genesis, Quorum, rpc::NodeStatus};
+
+use super::{Process, ProcessPlan, Ready, ReadyBootnode, ReadyValidator, ports};
+use crate::{
+    addresses::{Addresses, Ports},
+    genesis_file::read_genesis,
+    http::Client,
+    json_rpc,
+    key_file::read_secret,
+    layout::Layout,
+    network_files::{create_network, write_configs},
+};
+
+/// How long all processes together may take until they answer.
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What network to run, and where.
+#[derive(Debug, Clone)]
+pub(crate) struct DevPlan {
+    /// The directory of its files.
+    pub(crate) data: PathBuf,
+    /// How many validators; what the directory holds, or three.
+    pub(crate) validators: Option<usize>,
+    /// The quorum rule; what the directory holds, or `majority`.
+    pub(crate) quorum: Option<Quorum>,
+    /// The ports.
+    pub(crate) ports: Ports,
+}
+
+/// A running network.
+#[derive(Debug)]
+pub(crate) struct DevNetwork {
+    layout: Layout,
+    genesis: Genesis,
+    addresses: Addresses,
+    bootnode: Process,
+    validators: Vec<Process>,
+    backend: Process,
+    /// Locked as long as this network runs.
+    _lock: File,
+}
+
+impl DevNetwork {
+    /// Starts every process; the directory is created where it holds no network yet.
+    pub(crate) async fn start(plan: &DevPlan) -> Result<Self> {
+        fs::create_dir_all(&plan.data)
+            .with_context(|| format!("cannot create {}", plan.data.display()))?;
+        let root = plan
+            .data
+            .canonicalize()
+            .with_context(|| format!("cannot find {}", plan.data.display()))?;
+        let layout = Layout::new(&root);
+        let lock = lock(&layout)?;
+        let (genesis, addresses) = prepare(plan, &layout)?;
+        let _ = fs::remove_file(layout.ready());
+        fs::create_dir_all(root.join("logs")).context("cannot create the logs directory")?;
+        ports::wait_free(&addresses.ports()).await?;
+
+        let bootnode = process(&layout, "bootnode", "bootnode").start()?;
+        let validators = addresses
+            .validators
+            .iter()
+            .map(|validator| process(&layout, &validator.node_id, "validator").start())
+            .collect::<Result<Vec<_>>>()?;
+        let backend = process(&layout, "backend", "backend").start()?;
+        Ok(Self {
+            layout,
+            genesis,
+            addresses,
+            bootnode,
+            validators,
+            backend,
+            _lock: lock,
+        })
+    }
+
+    /// Waits until every process answers, then writes `ready.json`.
+    pub(crate) async fn wait_ready(&self) -> Result<Ready> {
+        let deadline = Instant::now() + READY_TIMEOUT;
+        let probes = self.processes().zip(self.urls());
+        let probing = join_all(probes.map(|(process, url)| wait_answer(process, url, deadline)));
+        for answered in probing.await {
+            answered?;
+        }
+        let ready = self.ready()?;
+        ready.write(&self.layout.ready())?;
+        Ok(ready)
+    }
+
+    /// The genesis document of the network.
+    pub(crate) fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    /// Where its files are.
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Waits until a process that was alive ends. Never resolves while all live.
+    pub(crate) async fn next_death(&self) -> (String, ExitStatus) {
+        let mut ends: FuturesUnordered<_> = self
+            .processes()
+            .filter(|process| process.exit_status().is_none())
+            .map(|process| async move { (process.plan().name.clone(), process.ended().await) })
+            .collect();
+        match ends.next().await {
+            Some(end) => end,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The process of this name.
+    pub(crate) fn process(&self, name: &str) -> Option<&Process> {
+        self.processes().find(|process| process.plan().name == name)
+    }
+
+    /// Starts a process again that has ended, and tells its new id in `ready.json`.
+    pub(crate) fn restart(&mut self, name: &str) -> Result<u32> {
+        let slot = std::iter::once(&mut self.bootnode)
+            .chain(&mut self.validators)
+            .chain(std::iter::once(&mut self.backend))
+            .find(|process| process.plan().name == name)
+            .with_context(|| format!("no process is named {name}"))?;
+        *slot = slot.plan().clone().start()?;
+        let pid = slot.pid();
+        self.ready()?.write(&self.layout.ready())?;
+        Ok(pid)
+    }
+
+    /// Stops every process: the backend first, so that it can still hand over what it holds.
+    /// Answers the names of those that had to be killed.
+    pub(crate) async fn stop(self) -> Vec<String> {
+        let _ = fs::remove_file(self.layout.ready());
+        let mut killed = Vec::new();
+        if !self.backend.stop().await {
+            killed.push(self.backend.plan().name.clone());
+        }
+        let others: Vec<&Process> = self.validators.iter().chain([&self.bootnode]).collect();
+        let stopped = join_all(others.iter().map(|process| process.stop())).await;
+        for (process, stopped) in others.iter().zip(stopped) {
+            if !stopped {
+                killed.push(process.plan().name.clone());
+            }
+        }
+        killed
+    }
+
+    fn processes(&self) -> impl Iterator<Item = &Process> {
+        std::iter::once(&self.bootnode)
+            .chain(&self.validators)
+            .chain(std::iter::once(&self.backend))
+    }
+
+    fn urls(&self) -> impl Iterator<Item = String> {
+        std::iter::once(self.addresses.bootnode_url())
+            .chain(self.addresses.validators.iter().map(|v| v.rpc_url()))
+            .chain(std::iter::once(self.addresses.backend_url()))
+    }
+
+    fn ready(&self) -> Result<Ready> {
+        let validators = self.addresses.validators.iter().zip(&self.validators);
+        Ok(Ready {
+            backend: self.addresses.backend_url(),
+            bootnode: ReadyBootnode {
+                url: self.addresses.bootnode_url(),
+                pid: self.bootnode.pid(),
+            },
+            validators: validators
+                .map(|(address, process)| ReadyValidator {
+                    node_id: address.node_id.clone(),
+                    rpc_url: address.rpc_url(),
+                    p2p_url: address.p2p_url(),
+                    pid: process.pid(),
+                })
+                .collect(),
+            backend_pid: self.backend.pid(),
+            admin_token: read_secret(&self.layout.admin_token())?,
+            genesis: self.layout.genesis().display().to_string(),
+        })
+    }
+}
+
+/// The network of the directory, created where there is none, with configurations for these ports.
+fn prepare(plan: &DevPlan, layout: &Layout) -> Result<(Genesis, Addresses)> {
+    let existing = match layout.genesis().exists() {
+        true => Some(read_genesis(&layout.genesis())?),
+        false => None,
+    };
+    let count = match (&existing, plan.validators) {
+        (Some(genesis), Some(count)) if genesis.validators.len() != count => bail!(
+            "{} holds a network of {} validators, not {count}; leave out --validators or choose another directory",
+            layout.root().display(),
+            genesis.validators.len()
+        ),
+        (Some(genesis), _) => genesis.validators.len(),
+        (None, count) => count.unwrap_or(3),
+    };
+    if let (Some(genesis), Some(quorum)) = (&existing, plan.quorum)
+        && genesis.quorum != quorum
+    {
+        bail!(
+            "{} holds a network with quorum {}, not {}; leave out --quorum or choose another directory",
+            layout.root().display(),
+            genesis.quorum.name(),
+            quorum.name()
+        );
+    }
+    let addresses = Addresses::new(count, &[], plan.ports)?;
+    let genesis = match existing {
+        Some(genesis) => genesis,
+        None => {
+            let quorum = plan.quorum.unwrap_or(Quorum::Majority);
+            create_network(layout, "tabella-dev", quorum, &addresses)?
+        }
+    };
+    // At every start, because the ports may be others than the last time.
+    write_configs(layout, &addresses)?;
+    Ok((genesis, addresses))
+}
+
+fn lock(layout: &Layout) -> Result<File> {
+    let path = layout.lock();
+    let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    if file.try_lock().is_err() {
+        bail!(
+            "another `tabella dev` runs in {}; stop it or choose another --data",
+            layout.root().display()
+        );
+    }
+    Ok(file)
+}
+
+fn process(layout: &Layout, name: &str, role: &'static str) -> ProcessPlan {
+    ProcessPlan {
+        name: name.to_owned(),
+        role,
+        config: layout.config(name),
+        log: layout.log(name),
+    }
+}
+
+/// Waits until the process behind `url` answers, or fails with its log when it ends or stays silent.
+async fn wait_answer(process: &Process, url: String, deadline: Instant) -> Result<()> {
+    let mut client = Client::new(&url)?.with_timeout(PROBE_TIMEOUT);
+    loop {
+        if let Some(status) = process.exit_status() {
+            bail!("{}", process.obituary(status));
+        }
+        if answers(process.plan().role, &mut client).await {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            bail!(
+                "{} does not answer at {url} after {READY_TIMEOUT:?}\n{}",
+                process.plan().name,
+                super::log_tail(Path::new(&process.plan().log))
+            );
+        }
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+}
+
+async fn answers(role: &str, client: &mut Client) -> bool {
+    let path = match role {
+        "bootnode" => "/health/live",
+        _ => "/health/ready",
+    };
+    let healthy = client
+        .get(path)
+        .await
+        .is_ok_and(|answer| answer.is_success());
+    if role != "validator" || !healthy {
+        return healthy;
+    }
+    json_rpc::call::<NodeStatus>(client, "tabella_nodeStatus", serde_json::json!([]))
+        .await
+        .is_ok()
+}

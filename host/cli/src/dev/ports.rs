@@ -1,0 +1,50 @@
+//! Whether the ports of a network are free before its processes are started.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, bail};
+
+/// Processes of a network that was killed a moment ago may still be stopping.
+const FREE_TIMEOUT: Duration = Duration::from_secs(12);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Waits until every port can be listened on.
+pub(crate) async fn wait_free(ports: &[u16]) -> Result<()> {
+    let deadline = Instant::now() + FREE_TIMEOUT;
+    loop {
+        let taken: Vec<u16> = ports
+            .iter()
+            .copied()
+            .filter(|port| !is_free(*port))
+            .collect();
+        if taken.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            bail!(
+                "ports {taken:?} are in use by other processes; stop those, or choose other ports with --port-base"
+            );
+        }
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+}
+
+/// The first of a few port bases at which the whole network finds free ports.
+pub(crate) fn free_base(first: u16, ports_of: impl Fn(u16) -> Vec<u16>) -> Result<u16> {
+    const STEP: u16 = 200;
+    let mut base = first;
+    while base < u16::MAX - 2 * STEP {
+        if ports_of(base).into_iter().all(is_free) {
+            return Ok(base);
+        }
+        base += STEP;
+    }
+    bail!("no free ports from {first} on; choose them with --port-base")
+}
+
+fn is_free(port: u16) -> bool {
+    TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).is_ok()
+}

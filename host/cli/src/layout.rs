@@ -1,0 +1,78 @@
+//! Where the files of a network stand in the directory that `tabella init` or `tabella dev` writes.
+
+use std::path::{Path, PathBuf};
+
+/// The directory of one network and the names of the files in it.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// The layout under `root`.
+    pub(crate) fn new(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+        }
+    }
+
+    /// The directory itself.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The genesis document, the same on every machine.
+    pub(crate) fn genesis(&self) -> PathBuf {
+        self.root.join("genesis.json")
+    }
+
+    /// The directory of the secrets.
+    pub(crate) fn keys(&self) -> PathBuf {
+        self.root.join("keys")
+    }
+
+    /// The key of one validator.
+    pub(crate) fn validator_key(&self, node_id: &str) -> PathBuf {
+        self.keys().join(format!("{node_id}.key"))
+    }
+
+    /// The key that administers the chain.
+    pub(crate) fn authority_key(&self) -> PathBuf {
+        self.keys().join("authority.key")
+    }
+
+    /// The key that signs the ballots of voters whom the backend authenticated.
+    pub(crate) fn registrar_key(&self) -> PathBuf {
+        self.keys().join("registrar.key")
+    }
+
+    /// The token that administers the backend.
+    pub(crate) fn admin_token(&self) -> PathBuf {
+        self.keys().join("admin-token")
+    }
+
+    /// The secret from which the backend derives each election's pseudonym secret.
+    pub(crate) fn master_secret(&self) -> PathBuf {
+        self.keys().join("master-secret")
+    }
+
+    /// The configuration of one process: `validator-1`, `bootnode`, `backend`.
+    pub(crate) fn config(&self, process: &str) -> PathBuf {
+        self.root.join(format!("{process}.toml"))
+    }
+
+    /// The log of one process of a development network.
+    pub(crate) fn log(&self, process: &str) -> PathBuf {
+        self.root.join("logs").join(format!("{process}.log"))
+    }
+
+    /// What a running development network tells about itself.
+    pub(crate) fn ready(&self) -> PathBuf {
+        self.root.join("ready.json")
+    }
+
+    /// Held locked by the `tabella dev` that runs this directory.
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.root.join("dev.lock")
+    }
+}

@@ -1,0 +1,91 @@
+//! The `tabella` command: every role and every tool of a Tabella network in one binary.
+//!
+//! - `commands`: one file per subcommand; each parses its arguments and runs.
+//! - `layout`, `addresses`, `network_files`: the files of a network and how they are first written.
+//! - [`dev`]: a network of separate processes on one machine; `ready.json`.
+//! - [`http`], [`json_rpc`]: how the tools call the processes.
+//!
+//! The roles themselves are libraries of their own; this crate only starts them.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use tabella_cli::{http::Client, json_rpc};
+//!
+//! let mut validator = Client::new("http://127.0.0.1:8001")?;
+//! let height: String =
+//!     json_rpc::call(&mut validator, "eth_blockNumber", serde_json::json!([])).await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod addresses;
+mod commands;
+mod config_file;
+pub mod dev;
+mod exit;
+mod genesis_file;
+pub mod http;
+pub mod json_rpc;
+mod key_file;
+mod layout;
+mod logging;
+mod network_files;
+mod quorum;
+mod shutdown;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+use crate::exit::Exit;
+
+/// Elections whose rules are WebAssembly plugins, on a network of validators.
+#[derive(Debug, Parser)]
+#[command(name = "tabella", version, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(commands::init::InitArguments),
+    Dev(commands::dev::DevArguments),
+    /// Run the bootnode, where validators find each other
+    Bootnode(commands::role::RoleArguments),
+    Verify(commands::verify::VerifyArguments),
+    Keys(commands::keys::KeysArguments),
+}
+
+/// Parses the command line, runs the command, answers the exit code: 0 for done or valid, 1 for
+/// failed or not valid, 2 for a command line that cannot be understood.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments.command) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            eprintln!("tabella: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<Exit> {
+    match command {
+        Command::Init(arguments) => commands::init::run(&arguments)?,
+        Command::Keys(arguments) => commands::keys::run(&arguments)?,
+        Command::Verify(arguments) => return commands::verify::run(&arguments),
+        Command::Bootnode(arguments) => return block_on(commands::role::bootnode(&arguments)),
+        Command::Dev(arguments) => return block_on(commands::dev::run(&arguments)),
+    }
+    Ok(Exit::Success)
+}
+
+fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?
+        .block_on(work)
+}

@@ -1,0 +1,182 @@
+//! Writes the files of a new network: genesis, keys, secrets and one configuration per process.
+
+use std::{fs, path::Path, time::SystemTime};
+
+use anyhow::{Context, Result, bail};
+use tabella_protocol::{Genesis, PluginLimits, Quorum, SigningKey, ValidatorInfo};
+
+use crate::{
+    addresses::{Addresses, ValidatorAddress, listen_address},
+    key_file::{random_secret, write_key, write_secret},
+    layout::Layout,
+};
+
+/// How far ahead of the chain a transaction's expiry height may lie.
+const EXPIRY_HEIGHTS_MAX: u64 = 100_000;
+/// Largest encoded block: a few thousand ballots, decided in tens of milliseconds on a LAN.
+const BLOCK_BYTES_MAX: u32 = 1 << 20;
+/// Ethereum wallets refuse chain ids above this one.
+const WALLET_CHAIN_ID_MAX: u64 = 4_503_599_627_370_476;
+
+/// Creates keys, secrets and the genesis document. Nothing that exists is replaced.
+pub(crate) fn create_network(
+    layout: &Layout,
+    name: &str,
+    quorum: Quorum,
+    addresses: &Addresses,
+) -> Result<Genesis> {
+    if layout.genesis().exists() || layout.keys().exists() {
+        bail!(
+            "{} holds a network already; nothing was written, choose another directory",
+            layout.root().display()
+        );
+    }
+    let keys: Vec<SigningKey> = addresses
+        .validators
+        .iter()
+        .map(|_| SigningKey::generate())
+        .collect();
+    let authority = SigningKey::generate();
+    let genesis = Genesis {
+        version: Genesis::VERSION,
+        chain_id: rand::random_range(1..=WALLET_CHAIN_ID_MAX),
+        network: name.to_owned(),
+        timestamp_ms: unix_ms()?,
+        quorum,
+        validators: addresses
+            .validators
+            .iter()
+            .zip(&keys)
+            .map(|(address, key)| ValidatorInfo {
+                node_id: address.node_id.clone(),
+                public_key: key.public(),
+            })
+            .collect(),
+        authorities: vec![authority.public()],
+        plugin_limits: PluginLimits::default(),
+        block_bytes_max: BLOCK_BYTES_MAX,
+        expiry_heights_max: EXPIRY_HEIGHTS_MAX,
+    };
+    genesis.check()?;
+
+    create_directory(layout.root())?;
+    create_directory(&layout.keys())?;
+    for (address, key) in addresses.validators.iter().zip(&keys) {
+        write_key(&layout.validator_key(&address.node_id), key)?;
+    }
+    write_key(&layout.authority_key(), &authority)?;
+    write_key(&layout.registrar_key(), &SigningKey::generate())?;
+    write_secret(&layout.admin_token(), &random_secret())?;
+    write_secret(&layout.master_secret(), &random_secret())?;
+    // Last, so that a directory with a genesis document is a complete one.
+    write_file(&layout.genesis(), &genesis.to_json())?;
+    Ok(genesis)
+}
+
+/// Writes the configuration of every process, replacing what is there.
+pub(crate) fn write_configs(layout: &Layout, addresses: &Addresses) -> Result<()> {
+    for address in &addresses.validators {
+        write_file(
+            &layout.config(&address.node_id),
+            &validator_config(address, addresses),
+        )?;
+    }
+    write_file(&layout.config("bootnode"), &bootnode_config(addresses))?;
+    write_file(&layout.config("backend"), &backend_config(addresses))
+}
+
+const HEADER: &str = "Relative paths start at this file. Unknown keys are refused.";
+
+fn validator_config(address: &ValidatorAddress, addresses: &Addresses) -> String {
+    let node_id = &address.node_id;
+    format!(
+        r#"# {node_id}: run it with `tabella validator --config {node_id}.toml`.
+# {HEADER}
+
+# The network, and the key that signs for this validator. One key runs on one machine only.
+genesis = "genesis.json"
+key = "keys/{node_id}.key"
+
+# The chain, the mempool and the consensus log. Losing it while the key is known to the network is
+# dangerous: see docs/operating.md.
+data = "data/{node_id}"
+
+# JSON-RPC, health and metrics; and consensus between validators.
+rpc_listen = "{rpc_listen}"
+p2p_listen = "{p2p_listen}"
+
+# How others reach these two.
+rpc_url = "{rpc_url}"
+p2p_address = "{p2p_address}"
+
+# Where validators find each other.
+bootnodes = ["{bootnode}"]
+"#,
+        rpc_listen = listen_address(&address.host, address.rpc_port),
+        p2p_listen = listen_address(&address.host, address.p2p_port),
+        rpc_url = address.rpc_url(),
+        p2p_address = address.p2p_address(),
+        bootnode = addresses.bootnode_url(),
+    )
+}
+
+fn bootnode_config(addresses: &Addresses) -> String {
+    format!(
+        r#"# The bootnode: run it with `tabella bootnode --config bootnode.toml`.
+# {HEADER}
+
+genesis = "genesis.json"
+listen = "{}"
+"#,
+        listen_address(&addresses.backend_host, addresses.bootnode_port)
+    )
+}
+
+fn backend_config(addresses: &Addresses) -> String {
+    let mut text = format!(
+        r#"# The backend: run it with `tabella backend --config backend.toml`.
+# {HEADER}
+
+genesis = "genesis.json"
+
+# Signs the ballots of voters whom the backend authenticated; and administers elections.
+registrar_key = "keys/registrar.key"
+authority_key = "keys/authority.key"
+
+# The token of the first administrator, and the secret behind voters' pseudonyms.
+admin_token_file = "keys/admin-token"
+master_secret_file = "keys/master-secret"
+
+data = "data/backend"
+listen = "{}"
+
+bootnodes = ["{}"]
+"#,
+        listen_address(&addresses.backend_host, addresses.backend_port),
+        addresses.bootnode_url(),
+    );
+    for address in &addresses.validators {
+        text.push_str(&format!(
+            "\n[[validators]]\nnode_id = \"{}\"\nrpc_url = \"{}\"\np2p_url = \"{}\"\n",
+            address.node_id,
+            address.rpc_url(),
+            address.p2p_url()
+        ));
+    }
+    text
+}
+
+fn unix_ms() -> Result<u64> {
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .context("the clock stands before 1970")?;
+    u64::try_from(now.as_millis()).context("the clock stands too far ahead")
+}
+
+fn create_directory(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).with_context(|| format!("cannot create {}", path.display()))
+}
+
+fn write_file(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
