@@ -1,0 +1,5 @@
+// The built-in rules: name, crate under plugins/, type. Included by the build script.
+[
+    ("instant-runoff", "instant-runoff", "InstantRunoff"),
+    ("plurality", "plurality", "Plurality"),
+]

@@ -1,0 +1,172 @@
+//! The count: who continues, for whom each ballot counts, who leaves.
+
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use tabella_sdk::prelude::*;
+
+use crate::{InstantRunoff, Overvote, Until};
+
+/// Votes while some options continue.
+pub(crate) struct Standing {
+    /// By option; 0 for those that do not continue.
+    pub(crate) votes: Vec<u64>,
+    pub(crate) exhausted: u64,
+}
+
+/// What follows from a standing.
+pub(crate) enum Step {
+    /// The count is over. No option wins where no ballot counts.
+    Over { winner: Option<usize> },
+    /// These leave together.
+    Eliminate(Vec<usize>),
+    /// One of these, all with the fewest votes, leaves; the votes cannot tell which.
+    Tie(Vec<usize>),
+}
+
+impl InstantRunoff {
+    pub(crate) fn standing(&self, profile: &Profile<Ranking>, continuing: &[bool]) -> Standing {
+        let mut votes = vec![0u64; continuing.len()];
+        let mut exhausted = 0u64;
+        for (ballot, weight) in profile.iter() {
+            match self.counts_for(ballot, continuing) {
+                Some(option) => votes[option] += weight,
+                None => exhausted += weight,
+            }
+        }
+        Standing { votes, exhausted }
+    }
+
+    fn counts_for(&self, ballot: &Ranking, continuing: &[bool]) -> Option<usize> {
+        for rank in ballot.ranks() {
+            let mut marked = 0;
+            let mut continuing_here = 0;
+            let mut last = None;
+            for option in rank.options() {
+                marked += 1;
+                if continuing[option] {
+                    continuing_here += 1;
+                    last = Some(option);
+                }
+            }
+            match (self.overvote, marked, continuing_here) {
+                (Overvote::Exhaust, 2.., _) => return None,
+                (Overvote::Skip, 2.., _) => {}
+                (_, _, 0) => {}
+                (_, _, 1) => return last,
+                (_, _, _) => return None,
+            }
+        }
+        None
+    }
+
+    pub(crate) fn step(&self, standing: &Standing, continuing: &[bool]) -> Step {
+        let votes = &standing.votes;
+        let mut left: Vec<usize> = (0..votes.len())
+            .filter(|option| continuing[*option])
+            .collect();
+        let all: u64 = votes.iter().sum();
+        if all == 0 {
+            return Step::Over { winner: None };
+        }
+        left.sort_by_key(|option| votes[*option]);
+        let most = left[left.len() - 1];
+        let has_majority = votes[most] > all / 2;
+        let stops_here = match self.until {
+            Until::Majority => true,
+            Until::Two => left.len() <= 2,
+        };
+        if left.len() == 1 || has_majority && stops_here {
+            return Step::Over { winner: Some(most) };
+        }
+        if let Some(batch) = self.batch(&left, votes) {
+            return Step::Eliminate(batch);
+        }
+        let fewest = votes[left[0]];
+        left.retain(|option| votes[*option] == fewest);
+        if left.len() == 1 {
+            Step::Eliminate(left)
+        } else {
+            Step::Tie(left)
+        }
+    }
+
+    /// The most options, from the last up, whose votes together are fewer than the next one's.
+    fn batch(&self, ascending: &[usize], votes: &[u64]) -> Option<Vec<usize>> {
+        if !self.batch_elimination {
+            return None;
+        }
+        let keep = match self.until {
+            Until::Majority => 1,
+            Until::Two => 2,
+        };
+        let mut together = 0;
+        let mut size = 0;
+        for position in 0..ascending.len().saturating_sub(keep) {
+            together += votes[ascending[position]];
+            if together < votes[ascending[position + 1]] {
+                size = position + 1;
+            }
+        }
+        (size > 0).then(|| ascending[..size].to_vec())
+    }
+}
+
+/// A finished count.
+pub(crate) struct Count {
+    pub(crate) winner: Option<usize>,
+    pub(crate) rounds: Vec<Round>,
+    /// By option, the votes it had when it last took part.
+    pub(crate) last_totals: Vec<u64>,
+    pub(crate) last: Standing,
+}
+
+impl Count {
+    pub(crate) fn run(
+        rule: &InstantRunoff,
+        profile: &Profile<Ranking>,
+        ties: &mut TieBreak,
+    ) -> Self {
+        let options = rule.contest.len();
+        let mut continuing = vec![true; options];
+        let mut last_totals = vec![0; options];
+        let mut rounds = Vec::new();
+        loop {
+            let standing = rule.standing(profile, &continuing);
+            let totals = (0..options)
+                .filter(|option| continuing[*option])
+                .map(|option| (option, Number::from(standing.votes[option])));
+            let mut round = Round {
+                totals: totals.collect(),
+                exhausted: standing.exhausted.into(),
+                ..Round::default()
+            };
+            for option in (0..options).filter(|option| continuing[*option]) {
+                last_totals[option] = standing.votes[option];
+            }
+            let leaving = match rule.step(&standing, &continuing) {
+                Step::Over { winner } => {
+                    round.elected = winner.into_iter().collect();
+                    rounds.push(round);
+                    return Self {
+                        winner,
+                        rounds,
+                        last_totals,
+                        last: standing,
+                    };
+                }
+                Step::Eliminate(leaving) => leaving,
+                Step::Tie(tied) => {
+                    let question = format!("elimination in round {}", rounds.len() + 1);
+                    vec![ties.loser(&tied, &question)]
+                }
+            };
+            for option in &leaving {
+                continuing[*option] = false;
+            }
+            round.eliminated = leaving;
+            rounds.push(round);
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The count in one paragraph.
+
+use alloc::format;
+use alloc::string::String;
+
+use tabella_sdk::prelude::*;
+
+use crate::count::Count;
+
+pub(crate) fn paragraph(contest: &Contest, count: &Count, winners: &[usize]) -> String {
+    let Some(winner) = count.winner else {
+        return String::from("No ballot counts for any option, so nobody wins.");
+    };
+    let mut text = String::new();
+    for (position, round) in count.rounds.iter().enumerate() {
+        if !round.eliminated.is_empty() {
+            let (number, names) = (position + 1, contest.list(&round.eliminated));
+            text.push_str(&format!(
+                "After round {number} {names} had the fewest votes and left. "
+            ));
+        }
+    }
+    if winners != [winner] {
+        let names = contest.list(winners);
+        text.push_str(&format!(
+            "Ties were left undecided; depending on them {names} can win. \
+             The rounds show one way to decide them."
+        ));
+        return text;
+    }
+    let all: u64 = count.last.votes.iter().sum();
+    text.push_str(&format!(
+        "In round {} {} has {} of the {all} votes that still count, and wins; {} are exhausted.",
+        count.rounds.len(),
+        contest.title(winner),
+        count.last.votes[winner],
+        count.last.exhausted,
+    ));
+    text
+}

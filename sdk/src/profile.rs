@@ -1,0 +1,279 @@
+//! Distinct ballots with their weight.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::marker::PhantomData;
+
+use crate::ballot::Ballot;
+use crate::codec::{Reader, Wire, put_varint};
+
+/// How often each distinct ballot was cast: memory grows with distinct ballots, not with ballots.
+///
+/// Use it as the tally of rules that look at whole ballots at the end of the count:
+/// `type Tally = Profile<Ranking>`.
+pub struct Profile<B: Ballot + ?Sized> {
+    /// The ballots' bytes, one after another.
+    bytes: Vec<u8>,
+    entries: Vec<Entry>,
+    /// Open addressing: the number of an entry plus one, or 0. Its length is a power of two, or 0
+    /// while nothing was added.
+    table: Vec<u32>,
+    /// Which of the hash functions is in use; see [`PROBES_MAX`].
+    key: u64,
+    ballot: PhantomData<fn() -> *const B>,
+}
+
+/// Voters who aim at collisions could slow a count down until it runs out of fuel. A ballot that has
+/// to probe further than chance explains changes the hash function, which would have to be hit too.
+const PROBES_MAX: usize = 128;
+
+/// After so many changes long probes are put up with.
+const KEYS_MAX: u64 = 8;
+
+struct Entry {
+    start: u32,
+    len: u32,
+    hash: u32,
+    weight: u64,
+}
+
+impl<B: Ballot + ?Sized> Default for Profile<B> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<B: Ballot + ?Sized> Profile<B> {
+    /// No ballots.
+    pub const fn new() -> Self {
+        Self {
+            bytes: Vec::new(),
+            entries: Vec::new(),
+            table: Vec::new(),
+            key: 0,
+            ballot: PhantomData,
+        }
+    }
+
+    /// Adds a ballot that counts `weight` times.
+    ///
+    /// # Panics
+    /// When a weight exceeds 64 bits, or the distinct ballots 4 GiB.
+    #[inline]
+    pub fn add(&mut self, ballot: &B, weight: u64) {
+        self.add_bytes(ballot.as_bytes(), weight);
+    }
+
+    /// Adds all ballots of another profile.
+    pub fn merge(&mut self, other: &Self) {
+        for entry in &other.entries {
+            self.add_bytes(other.ballot_bytes(entry), entry.weight);
+        }
+    }
+
+    /// How many distinct ballots there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The weight of all ballots together.
+    pub fn weight(&self) -> u64 {
+        self.entries.iter().map(|entry| entry.weight).sum()
+    }
+
+    /// Distinct ballots and their weights, in no order that a result may depend on.
+    pub fn iter(&self) -> impl Iterator<Item = (&B, u64)> {
+        self.entries
+            .iter()
+            .map(|entry| (B::view_again(self.ballot_bytes(entry)), entry.weight))
+    }
+
+    fn ballot_bytes(&self, entry: &Entry) -> &[u8] {
+        &self.bytes[entry.start as usize..][..entry.len as usize]
+    }
+
+    fn add_bytes(&mut self, ballot: &[u8], weight: u64) {
+        // At most half full.
+        if self.entries.len() * 2 >= self.table.len() {
+            self.build_table((self.entries.len() * 4).next_power_of_two().max(64));
+        }
+        let hash = hash(self.key, ballot);
+        let mask = self.table.len() - 1;
+        for probe in 0.. {
+            let slot = (hash as usize).wrapping_add(probe) & mask;
+            let Some(position) = (self.table[slot] as usize).checked_sub(1) else {
+                self.table[slot] = self.entries.len() as u32 + 1;
+                let start = u32::try_from(self.bytes.len()).expect("distinct ballots fit 4 GiB");
+                self.bytes.extend_from_slice(ballot);
+                self.entries.push(Entry {
+                    start,
+                    len: ballot.len() as u32,
+                    hash,
+                    weight,
+                });
+                if probe > PROBES_MAX && self.key < KEYS_MAX {
+                    self.change_key();
+                }
+                return;
+            };
+            let entry = &self.entries[position];
+            if entry.hash == hash && self.ballot_bytes(entry) == ballot {
+                let sum = entry.weight.checked_add(weight);
+                self.entries[position].weight = sum.expect("the weight of a ballot fits 64 bits");
+                return;
+            }
+        }
+    }
+
+    fn build_table(&mut self, len: usize) {
+        let mask = len - 1;
+        let mut table = vec![0u32; len];
+        for (position, entry) in self.entries.iter().enumerate() {
+            let mut slot = entry.hash as usize & mask;
+            while table[slot] != 0 {
+                slot = (slot + 1) & mask;
+            }
+            table[slot] = position as u32 + 1;
+        }
+        self.table = table;
+    }
+
+    #[cold]
+    fn change_key(&mut self) {
+        self.key += 1;
+        for entry in &mut self.entries {
+            entry.hash = hash(
+                self.key,
+                &self.bytes[entry.start as usize..][..entry.len as usize],
+            );
+        }
+        self.build_table(self.table.len());
+    }
+}
+
+/// Spreads short byte strings over 32 bits; the same on every host.
+#[inline]
+fn hash(key: u64, bytes: &[u8]) -> u32 {
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mut state = key.wrapping_mul(FACTOR) ^ bytes.len() as u64;
+    let mut mix = |word: u64| state = (state.rotate_left(29) ^ word).wrapping_mul(FACTOR);
+    let (words, rest) = bytes.as_chunks::<8>();
+    for word in words {
+        mix(u64::from_le_bytes(*word));
+    }
+    let mut last = 0;
+    for byte in rest {
+        last = last << 8 | u64::from(*byte);
+    }
+    mix(last);
+    ((state ^ state >> 29).wrapping_mul(FACTOR) >> 32) as u32
+}
+
+impl<B: Ballot + ?Sized> Wire for Profile<B> {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_varint(out, self.entries.len() as u64);
+        for entry in &self.entries {
+            put_varint(out, entry.weight);
+            put_varint(out, u64::from(entry.len));
+            out.extend_from_slice(self.ballot_bytes(entry));
+        }
+    }
+
+    fn take(reader: &mut Reader<'_>) -> Option<Self> {
+        let mut profile = Self::new();
+        for _ in 0..reader.size()? {
+            let weight = reader.varint()?;
+            let len = u32::take(reader)?;
+            let ballot = reader.bytes(len as usize)?;
+            let start = u32::try_from(profile.bytes.len()).ok()?;
+            profile.bytes.extend_from_slice(ballot);
+            // The table is left out: a saved profile is read to be merged into another or to be
+            // counted. It is built when a ballot is added.
+            profile.entries.push(Entry {
+                start,
+                len,
+                hash: hash(0, ballot),
+                weight,
+            });
+        }
+        Some(profile)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ballot::Raw;
+    use alloc::collections::BTreeMap;
+
+    fn raw(bytes: &[u8]) -> &Raw {
+        Raw::view_again(bytes)
+    }
+
+    fn contents(profile: &Profile<Raw>) -> BTreeMap<Vec<u8>, u64> {
+        profile
+            .iter()
+            .map(|(ballot, weight)| (ballot.as_bytes().to_vec(), weight))
+            .collect()
+    }
+
+    #[test]
+    fn counts_like_a_map() {
+        let mut profile = Profile::new();
+        let mut expected = BTreeMap::new();
+        for number in 0..5_000u32 {
+            let bytes = (number.wrapping_mul(2_654_435_761) % 997).to_le_bytes();
+            let bytes = &bytes[..1 + number as usize % 4];
+            profile.add(raw(bytes), u64::from(number));
+            *expected.entry(bytes.to_vec()).or_insert(0) += u64::from(number);
+        }
+        assert_eq!(contents(&profile), expected);
+        assert_eq!(profile.weight(), (0..5_000).sum());
+    }
+
+    #[test]
+    fn merging_a_saved_part_is_adding_its_ballots() {
+        let (mut left, mut right) = (Profile::new(), Profile::new());
+        left.add(raw(b"a"), 1);
+        left.add(raw(b"b"), 2);
+        right.add(raw(b"b"), 3);
+        right.add(raw(b""), 4);
+        let mut loaded = Profile::<Raw>::from_wire(&right.to_wire()).unwrap();
+        loaded.add(raw(b"b"), 1);
+        left.merge(&loaded);
+        let expected: [(&[u8], u64); 3] = [(b"", 4), (b"a", 1), (b"b", 6)];
+        let expected = expected
+            .into_iter()
+            .map(|(key, weight)| (key.to_vec(), weight));
+        assert_eq!(contents(&left), expected.collect());
+    }
+
+    #[test]
+    fn chosen_collisions_change_the_hash() {
+        let mut profile = Profile::new();
+        let colliding = (0u32..)
+            .map(u32::to_le_bytes)
+            .filter(|bytes| hash(0, bytes) & 0xfff == 7);
+        let ballots: Vec<_> = colliding.take(600).collect();
+        for ballot in &ballots {
+            profile.add(raw(ballot), 1);
+        }
+        assert!(profile.key > 0);
+        for ballot in &ballots {
+            profile.add(raw(ballot), 1);
+        }
+        assert_eq!(profile.len(), 600);
+        assert!(contents(&profile).values().all(|weight| *weight == 2));
+    }
+
+    #[test]
+    fn bytes_that_are_no_profile_are_refused() {
+        assert!(Profile::<Raw>::from_wire(&[2, 1, 1, b'a']).is_none());
+        assert!(Profile::<Raw>::from_wire(&[1, 1, 9, b'a']).is_none());
+    }
+}
