@@ -62,6 +62,12 @@ pub struct Built {
     pub refused: Vec<(Hash, Refusal)>,
 }
 
+/// A lying clock may move the chain's time by a year a block, never past what later blocks can follow.
+fn latest_timestamp(parent: &Tip) -> u64 {
+    const YEAR_MS: u64 = 366 * 24 * 60 * 60 * 1000;
+    parent.timestamp_ms.saturating_add(YEAR_MS)
+}
+
 /// Room for the header and the lengths, within a block's bytes.
 const ENVELOPE_BYTES: usize = 1_024;
 
@@ -97,13 +103,13 @@ impl Ledger {
             }
         }
         let parent = draft.base().tip;
-        let (state, changes) = draft.finish();
+        let (state, changes) = draft.finish(proposer);
         let header = Header {
             version: Header::VERSION,
             genesis: self.genesis_hash,
             height: parent.height + 1,
             parent: parent.block_hash,
-            timestamp_ms: now_ms.max(parent.timestamp_ms + 1),
+            timestamp_ms: now_ms.clamp(parent.timestamp_ms + 1, latest_timestamp(&parent)),
             proposer,
             transaction_count: u32::try_from(transactions.len())
                 .expect("a block's bytes bound its transactions far below 2^32"),
@@ -154,7 +160,7 @@ impl Ledger {
                 Err(VetError::Ledger(error)) => return Err(error),
             }
         }
-        let (state, changes) = draft.finish();
+        let (state, changes) = draft.finish(block.header.proposer);
         if block.header.boards_root != boards_root(&state, &changes) {
             return Ok(Err(InvalidBlock::Header(
                 "boards_root is not what execution gives",
@@ -185,6 +191,9 @@ impl Ledger {
         }
         if header.timestamp_ms <= parent.timestamp_ms {
             return wrong("timestamp_ms is not later than the parent's");
+        }
+        if header.timestamp_ms > latest_timestamp(parent) {
+            return wrong("timestamp_ms is more than a year later than the parent's");
         }
         if !self
             .genesis

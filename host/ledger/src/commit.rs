@@ -117,6 +117,7 @@ fn write_changes(
         tip: state.tip,
         plugin_log: state.plugin_log.clone(),
         transaction_log: state.transaction_log.clone(),
+        absent: state.absent.clone(),
     };
     transaction
         .open_table(META)?

@@ -27,6 +27,7 @@ mod refusal;
 mod state;
 mod store;
 mod tally;
+mod turns;
 mod verify;
 mod vet;
 

@@ -10,6 +10,8 @@ use tabella_protocol::{
 };
 use tabella_runtime::{Contest, Plugin};
 
+use crate::turns::Absences;
+
 /// The newest committed block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Tip {
@@ -147,6 +149,8 @@ pub(crate) struct State {
     pub(crate) plugin_log: Frontier,
     /// Log of all transaction ids ever executed.
     pub(crate) transaction_log: Frontier,
+    /// Validators that missed their last turn to propose.
+    pub(crate) absent: Absences,
 }
 
 /// The part of [`State`] that is stored as one value.
@@ -155,6 +159,7 @@ pub(crate) struct StateRecord {
     pub(crate) tip: Tip,
     pub(crate) plugin_log: Frontier,
     pub(crate) transaction_log: Frontier,
+    pub(crate) absent: Absences,
 }
 
 impl State {
@@ -163,7 +168,8 @@ impl State {
         self.elections.last_key_value().map_or(1, |(id, _)| id + 1)
     }
 
-    /// Commitment to elections (with boards and rolls), plugins and every executed transaction.
+    /// Commitment to elections (with boards and rolls), plugins, every executed transaction and
+    /// whose turn it is to propose.
     /// Which voter voted follows from the boards, so it needs no hash of its own.
     pub(crate) fn root(&self) -> Hash {
         let leaves: Vec<Hash> = self.elections.values().map(|e| e.leaf).collect();
@@ -172,6 +178,7 @@ impl State {
             self.plugin_log.root(),
             self.transaction_log.size(),
             self.transaction_log.root(),
+            &self.absent,
         );
         Hash::of_parts([
             b"tabella/state/v1".as_slice(),

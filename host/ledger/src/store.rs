@@ -7,7 +7,9 @@ use std::{
 };
 
 use redb::{Database, ReadableTable, TableDefinition};
-use tabella_protocol::{Ack, ContestSpec, Genesis, Hash, PluginLimits, codec, merkle::Frontier};
+use tabella_protocol::{
+    Ack, ContestSpec, Genesis, Hash, PluginLimits, PublicKey, codec, merkle::Frontier,
+};
 use tabella_runtime::{
     ConfigError, Contest, ContestConfig, ContestOption, Limits, Plugin, Runtime, RuntimeConfig,
 };
@@ -16,6 +18,7 @@ use crate::{
     LedgerError,
     board_log::TILES,
     state::{Election, ElectionRecord, State, StateRecord, Tip},
+    turns,
 };
 
 /// `"genesis" -> genesis hash`, `"state" -> StateRecord`.
@@ -116,6 +119,16 @@ impl Ledger {
         &self.runtime
     }
 
+    /// Who may propose the next block: its round `r` is the turn of `proposers[r % n]`.
+    pub fn proposers(&self) -> Vec<PublicKey> {
+        let state = self.state();
+        turns::order(
+            state.tip.height + 1,
+            &self.genesis.validators,
+            &state.absent,
+        )
+    }
+
     pub(crate) fn state(&self) -> Arc<State> {
         Arc::clone(&self.state.read().expect("no holder of this lock panics"))
     }
@@ -169,6 +182,7 @@ fn create_tables(
                     plugins: BTreeMap::new(),
                     plugin_log: Frontier::default(),
                     transaction_log: Frontier::default(),
+                    absent: BTreeMap::new(),
                 };
                 let record = StateRecord {
                     tip: Tip {
@@ -177,6 +191,7 @@ fn create_tables(
                     },
                     plugin_log: empty.plugin_log,
                     transaction_log: empty.transaction_log,
+                    absent: empty.absent,
                 };
                 meta.insert("genesis", genesis.0.as_slice())?;
                 meta.insert("state", codec::encode(&record).as_slice())?;
@@ -215,6 +230,7 @@ fn load_state(database: &Database, runtime: &Runtime) -> Result<State, LedgerErr
         plugins: BTreeMap::new(),
         plugin_log: record.plugin_log,
         transaction_log: record.transaction_log,
+        absent: record.absent,
     };
     for item in transaction.open_table(PLUGINS)?.iter()? {
         let (hash, wasm) = item?;

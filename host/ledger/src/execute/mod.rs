@@ -17,13 +17,14 @@ use std::{
 };
 
 use redb::{ReadOnlyTable, ReadableDatabase};
-use tabella_protocol::{Hash, Payload, RollEntry, VoterId, merkle, rpc::RefusalCode};
+use tabella_protocol::{Hash, Payload, PublicKey, RollEntry, VoterId, merkle, rpc::RefusalCode};
 use tabella_runtime::Plugin;
 
 use crate::{
     Ledger, LedgerError, Refusal, VetError, Vetted,
     state::{Election, ElectionRecord, State},
     store::{ROLL, TRANSACTIONS, VOTERS},
+    turns,
     vet::unknown_election,
 };
 
@@ -134,15 +135,24 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// The state after everything executed, and what to write for it. The tip is the caller's.
-    pub(crate) fn finish(self) -> (State, Changes) {
+    /// The state after `proposer`'s block of everything executed, and what to write for it. The tip
+    /// is the caller's.
+    pub(crate) fn finish(self, proposer: PublicKey) -> (State, Changes) {
         let Self {
+            ledger,
+            height,
             mut state,
             touched,
             created,
             mut changes,
             ..
         } = self;
+        turns::record(
+            height,
+            proposer,
+            &ledger.genesis.validators,
+            &mut state.absent,
+        );
         for id in &changes.transaction_ids {
             state.transaction_log.push(merkle::leaf_hash(&id.0));
         }
