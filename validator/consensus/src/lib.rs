@@ -1,1 +1,50 @@
-//! tabella-consensus
+//! Consensus between validators: the only crate that names the consensus engine.
+//!
+//! It runs the Tendermint algorithm (Buchman, Kwon, Milosevic 2018) by the Malachite engine over block
+//! hashes, carries block bodies between validators, brings nodes that were away up to date, and
+//! answers everything about blocks by asking an [`Application`]. It executes and stores nothing but
+//! the engine's write-ahead log. A decided block comes with a
+//! [`CommitCertificate`](tabella_protocol::CommitCertificate) that checks offline.
+//!
+//! - [`Config`], [`Node`], [`Handle`]: starting, running and asking a node.
+//! - [`Application`]: what must be provided.
+//! - [`Equivocation`]: proof of a validator that contradicted itself.
+//!
+//! Inside: `context`, `codec` and `signing` give the engine its types, bytes and signatures; `host`
+//! answers it; `parts` carries bodies; `peers` says who may connect; `supervisor` and `observer` watch.
+//!
+//! A node's life:
+//!
+//! ```no_run
+//! # use std::{future::pending, sync::Arc};
+//! # use tabella_consensus::{Application, Config, Node};
+//! # async fn run(config: Config, application: Arc<dyn Application>) -> Result<(), Box<dyn std::error::Error>> {
+//! let node = Node::start(config, application).await?;
+//! let handle = node.handle();
+//! println!("listening on {}", handle.listen());
+//! node.run(async { drop(tokio::signal::ctrl_c().await) }).await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod application;
+mod codec;
+mod config;
+mod context;
+mod evidence;
+mod host;
+mod node;
+mod observer;
+mod parts;
+mod peers;
+mod shared;
+mod signing;
+mod supervisor;
+mod wal;
+
+pub use application::{Application, BuiltBlock, Checked, Fatal, HeightStart, UndecidedBlock};
+pub use config::{Config, Host, PeerAddress, PeerAddressError, Timeouts, WalPolicy};
+pub use evidence::Equivocation;
+pub use node::{Handle, MESSAGE_BYTES_MAX, MessageTooLong, Node, RunError, StartError};
+pub use peers::SetPeerError;
+pub use wal::WalError;

@@ -1,0 +1,237 @@
+//! The smallest application: blocks of arbitrary bytes, kept in memory across restarts of a node.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard},
+};
+
+use async_trait::async_trait;
+use borsh::{BorshDeserialize, BorshSerialize};
+use bytes::Bytes;
+use tabella_consensus::{
+    Application, BuiltBlock, Checked, Equivocation, Fatal, HeightStart, UndecidedBlock,
+};
+use tabella_protocol::{CommitCertificate, Hash, PublicKey, codec};
+use tokio::sync::watch;
+
+#[derive(BorshSerialize, BorshDeserialize)]
+struct TestBlock {
+    height: u64,
+    parent: Hash,
+    builder: PublicKey,
+    payload: Vec<u8>,
+}
+
+/// What a node does between heights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mood {
+    /// Decide as fast as possible.
+    Busy,
+    /// Wait for others, or until busy.
+    Idle,
+    /// Fail the next commit.
+    Broken,
+}
+
+#[derive(Default)]
+struct State {
+    blocks: Vec<(CommitCertificate, Bytes)>,
+    /// Of the height being decided, by hash.
+    undecided: BTreeMap<Hash, (UndecidedBlock, Bytes)>,
+    built: BTreeMap<u32, Hash>,
+    messages: Vec<(PublicKey, Bytes)>,
+    equivocations: Vec<Equivocation>,
+}
+
+pub(crate) struct Chain {
+    own: PublicKey,
+    validators: Vec<PublicKey>,
+    payload_bytes: usize,
+    pub(crate) mood: watch::Sender<Mood>,
+    state: Mutex<State>,
+    height: watch::Sender<u64>,
+}
+
+impl Chain {
+    pub(crate) fn new(own: PublicKey, validators: Vec<PublicKey>, payload_bytes: usize) -> Self {
+        Self {
+            own,
+            validators,
+            payload_bytes,
+            mood: watch::Sender::new(Mood::Busy),
+            state: Mutex::default(),
+            height: watch::Sender::new(0),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// The last committed height.
+    pub(crate) fn height(&self) -> u64 {
+        *self.height.borrow()
+    }
+
+    /// Waits until a height is committed.
+    pub(crate) async fn reaches(&self, height: u64) {
+        self.height
+            .subscribe()
+            .wait_for(|tip| *tip >= height)
+            .await
+            .unwrap();
+    }
+
+    pub(crate) fn certificate(&self, height: u64) -> CommitCertificate {
+        self.state().blocks[index(height)].0.clone()
+    }
+
+    pub(crate) fn body(&self, height: u64) -> Bytes {
+        self.state().blocks[index(height)].1.clone()
+    }
+
+    pub(crate) fn messages(&self) -> Vec<(PublicKey, Bytes)> {
+        self.state().messages.clone()
+    }
+
+    fn next(&self) -> HeightStart {
+        let height = self.height() + 1;
+        let mut validators = self.validators.clone();
+        let turn = index(height) % validators.len();
+        validators.rotate_left(turn);
+        HeightStart { height, validators }
+    }
+
+    fn tip_hash(state: &State) -> Hash {
+        state
+            .blocks
+            .last()
+            .map_or(Hash::ZERO, |(certificate, _)| certificate.block_hash)
+    }
+}
+
+fn index(height: u64) -> usize {
+    usize::try_from(height - 1).unwrap()
+}
+
+#[async_trait]
+impl Application for Chain {
+    async fn start(&self) -> Result<HeightStart, Fatal> {
+        Ok(self.next())
+    }
+
+    async fn build(&self, height: u64, round: u32) -> Result<BuiltBlock, Fatal> {
+        let mut state = self.state();
+        if let Some(hash) = state.built.get(&round) {
+            return Ok(BuiltBlock {
+                block_hash: *hash,
+                body: state.undecided[hash].1.clone(),
+            });
+        }
+        let payload = (0..self.payload_bytes)
+            .map(|i| (i as u64 + height) as u8)
+            .collect();
+        let parent = Self::tip_hash(&state);
+        let block = TestBlock {
+            height,
+            parent,
+            builder: self.own,
+            payload,
+        };
+        let body = Bytes::from(codec::encode(&block));
+        let block_hash = Hash::of(&body);
+        let undecided = UndecidedBlock {
+            round,
+            proposer: self.own,
+            block_hash,
+        };
+        state
+            .undecided
+            .insert(block_hash, (undecided, body.clone()));
+        state.built.insert(round, block_hash);
+        Ok(BuiltBlock { block_hash, body })
+    }
+
+    async fn check(
+        &self,
+        height: u64,
+        round: u32,
+        proposer: PublicKey,
+        body: Bytes,
+    ) -> Result<Checked, Fatal> {
+        let block_hash = Hash::of(&body);
+        let Ok(block) = codec::decode::<TestBlock>(&body, usize::MAX) else {
+            return Ok(Checked::Undecodable);
+        };
+        let mut state = self.state();
+        let follows = block.height == height
+            && height == self.height() + 1
+            && block.parent == Self::tip_hash(&state)
+            && self.validators.contains(&block.builder);
+        if !follows {
+            return Ok(Checked::Invalid(block_hash));
+        }
+        let undecided = UndecidedBlock {
+            round,
+            proposer,
+            block_hash,
+        };
+        state.undecided.insert(block_hash, (undecided, body));
+        Ok(Checked::Valid(block_hash))
+    }
+
+    async fn undecided(&self, _height: u64, round: u32) -> Result<Vec<UndecidedBlock>, Fatal> {
+        let state = self.state();
+        let blocks = state.undecided.values().map(|(block, _)| *block);
+        Ok(blocks.filter(|block| block.round == round).collect())
+    }
+
+    async fn undecided_body(&self, _height: u64, hash: Hash) -> Result<Option<Bytes>, Fatal> {
+        Ok(self
+            .state()
+            .undecided
+            .get(&hash)
+            .map(|(_, body)| body.clone()))
+    }
+
+    async fn commit(&self, certificate: CommitCertificate) -> Result<HeightStart, Fatal> {
+        if *self.mood.borrow() == Mood::Broken {
+            return Err(Fatal::new("the disk is full"));
+        }
+        let height = certificate.height;
+        {
+            let mut state = self.state();
+            let (_, body) = state
+                .undecided
+                .remove(&certificate.block_hash)
+                .ok_or_else(|| Fatal::new("decided a block that was not checked"))?;
+            state.undecided.clear();
+            state.built.clear();
+            state.blocks.push((certificate, body));
+        }
+        self.height.send_replace(height);
+        Ok(self.next())
+    }
+
+    async fn next_height(&self) {
+        let mut mood = self.mood.subscribe();
+        mood.wait_for(|mood| *mood != Mood::Idle).await.unwrap();
+    }
+
+    async fn decided(&self, height: u64) -> Result<Option<(CommitCertificate, Bytes)>, Fatal> {
+        Ok(self.state().blocks.get(index(height)).cloned())
+    }
+
+    async fn history_min_height(&self) -> Result<u64, Fatal> {
+        Ok(1)
+    }
+
+    async fn evidence(&self, equivocations: Vec<Equivocation>) -> Result<(), Fatal> {
+        self.state().equivocations.extend(equivocations);
+        Ok(())
+    }
+
+    async fn message(&self, from: PublicKey, message: Bytes) {
+        self.state().messages.push((from, message));
+    }
+}

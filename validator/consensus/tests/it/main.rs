@@ -1,0 +1,8 @@
+//! Real networks of validators in one process, on loopback ports of the system's choice.
+
+mod chain;
+mod crash;
+mod network;
+mod strangers;
+mod throughput;
+mod validators;

@@ -1,0 +1,104 @@
+//! Peers that are no validators, or not even peers.
+
+use std::sync::Arc;
+
+use tabella_consensus::{Config, Node, SetPeerError, WalPolicy};
+use tabella_protocol::{Hash, Quorum, SigningKey};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::{
+    chain::Chain,
+    network::{Network, run, until, within},
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_does_not_stop_a_network() {
+    let network = Network::started(3, Quorum::Majority, 10).await;
+    network.all_reach(3).await;
+    // Random-looking bytes, a promising start of the real protocol, an endless line, nothing.
+    let noise: Vec<u8> = (0..100_000_u32)
+        .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect();
+    let negotiated = b"\x13/multistream/1.0.0\n\x07/noise\n\xff\xff\xff\xff\xff".to_vec();
+    for bytes in [noise, negotiated, vec![b'a'; 100_000], Vec::new()] {
+        for i in 0..3 {
+            let mut stream = TcpStream::connect(network.handle(i).listen())
+                .await
+                .unwrap();
+            // The node may hang up at any moment.
+            let _ = stream.write_all(&bytes).await;
+            let _ = stream.shutdown().await;
+            let mut answer = Vec::new();
+            let read = stream.read_to_end(&mut answer);
+            let _ = within("the node hangs up", read).await;
+        }
+        let height = network.chains[0].height() + 3;
+        network.all_reach(height).await;
+    }
+    let height = network
+        .chains
+        .iter()
+        .map(|chain| chain.height())
+        .min()
+        .unwrap();
+    network.assert_agreement(height);
+    network.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_validators_of_the_same_network_may_connect() {
+    let network = Network::started(3, Quorum::Majority, 10).await;
+    network.all_reach(3).await;
+    let directory = tempfile::tempdir().unwrap();
+    let public = network
+        .keys
+        .iter()
+        .map(SigningKey::public)
+        .collect::<Vec<_>>();
+    let own = SigningKey::from_seed([99; 32]);
+
+    // A stranger that knows everything but has no validator's key.
+    let stranger = Config {
+        signing_key: own.clone(),
+        data_dir: directory.path().join("stranger"),
+        wal: WalPolicy::Create,
+        ..network.config(0)
+    };
+    // A validator's key, but another network.
+    let foreigner = Config {
+        genesis_hash: Hash::of(b"another network"),
+        data_dir: directory.path().join("foreigner"),
+        wal: WalPolicy::Create,
+        ..network.config(0)
+    };
+    for config in [stranger, foreigner] {
+        let chain = Arc::new(Chain::new(config.signing_key.public(), public.clone(), 10));
+        let running = run(Node::start(config, chain.clone()).await.unwrap());
+        // Long enough for several attempts of the stranger, which tries once a second.
+        let height = network.chains[0].height() + 100;
+        network.all_reach(height).await;
+        assert_eq!(chain.height(), 0, "it was served a block");
+        assert_eq!(running.handle.connected_peers(), []);
+        for i in 0..3 {
+            assert_eq!(
+                network.handle(i).connected_peers().len(),
+                2,
+                "validators stay connected"
+            );
+        }
+        within("it stops", running.stop()).await.unwrap();
+    }
+
+    let address = format!("127.0.0.1:{}", network.handle(0).listen().port());
+    let peer = tabella_consensus::PeerAddress::parse(own.public(), &address).unwrap();
+    let refused = network.handle(1).set_peer(peer).await;
+    assert!(matches!(refused, Err(SetPeerError::NotAllowed(key)) if key == own.public()));
+    until("validators are connected", || {
+        (0..3).all(|i| network.handle(i).connected_peers().len() == 2)
+    })
+    .await;
+    network.stop_all().await;
+}
