@@ -1,1 +1,54 @@
-//! tabella-client
+//! The client of a network of validators: finds a healthy one, fails over, and believes only what
+//! genesis lets it check.
+//!
+//! A [`Client`] keeps the health of every validator, spreads calls over the healthy ones, coalesces
+//! submissions into batches, and follows the chain in one background task. Blocks, confirmations,
+//! receipts and results are verified against genesis; a validator that is caught lying is no longer
+//! asked for a while. What cannot be proven (a list of elections, a mempool's answer) is one
+//! validator's word, and the method says so.
+//!
+//! - `builder`: configuration; `endpoint`, `transport`: JSON-RPC over pooled HTTP.
+//! - `health`, `pool`: the state of each validator, background checks, choice by health and latency.
+//! - `submission`: batches, failover and hedging of transactions.
+//! - `follower`, `block`: verified blocks and confirmations.
+//! - `queries`, `results`: reads; `integrity`: re-checks a whole chain.
+//!
+//! ```no_run
+//! # async fn example(genesis: tabella_protocol::Genesis, bytes: Vec<u8>) -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//! use tabella_client::Client;
+//!
+//! let client = Client::builder(genesis).build()?;
+//! let submitted = client.submit(bytes).await?;
+//! let confirmation = client
+//!     .wait_for_confirmation(submitted.transaction_id, Duration::from_secs(2))
+//!     .await?;
+//! println!("confirmed in block {}", confirmation.height);
+//! # Ok(())
+//! # }
+//! ```
+
+mod block;
+mod builder;
+mod client;
+mod endpoint;
+mod follower;
+mod health;
+mod integrity;
+mod pool;
+mod queries;
+mod results;
+mod submission;
+mod transport;
+
+pub use block::{BlockProof, BlockProofError, VerifiedBlock};
+pub use builder::{BuildError, Builder, FollowFrom};
+pub use client::Client;
+pub use endpoint::ValidatorEndpoint;
+pub use follower::{Confirmation, Tip, WaitError};
+pub use health::{HealthReport, HealthStatus, ValidatorHealth};
+pub use integrity::{Integrity, IntegrityError};
+pub use queries::{ConfirmationStatus, QueryError};
+pub use results::{ResultsError, VerifiedResults};
+pub use submission::{Refusal, SubmitError, Submitted};
+pub use transport::CallError;

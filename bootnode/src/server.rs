@@ -1,0 +1,194 @@
+//! The HTTP surface.
+
+use std::{
+    future::{Future, IntoFuture},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, State, rejection::BytesRejection},
+    http::{StatusCode, header},
+    response::IntoResponse,
+    routing::get,
+};
+use tabella_protocol::{Genesis, PeerRecord};
+use tokio::{net::TcpListener, sync::oneshot};
+
+use crate::{
+    BootnodeError,
+    peers::{Peers, Stored},
+    problem::Problem,
+};
+
+/// Largest peer record accepted, in bytes of JSON.
+pub const RECORD_BYTES_MAX: usize = 4 << 10;
+
+/// How long answers in flight may take once a stop was asked for.
+const DRAIN: Duration = Duration::from_secs(2);
+
+struct Bootnode {
+    genesis: Genesis,
+    peers: Mutex<Peers>,
+    accepted: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl Bootnode {
+    /// The records. A panic elsewhere leaves them whole, so a poisoned lock is no reason to stop.
+    fn peers(&self) -> std::sync::MutexGuard<'_, Peers> {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Serves a network's peer records on `listener` until `shutdown` resolves.
+pub async fn serve(
+    genesis: Genesis,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), BootnodeError> {
+    let listen = listener.local_addr().map_err(BootnodeError::Serve)?;
+    tracing::info!(%listen, network = %genesis.network, "bootnode is listening");
+    let router = router(genesis);
+    let (stopping, stopped) = oneshot::channel();
+    let server = axum::serve(listener, router).with_graceful_shutdown(async move {
+        shutdown.await;
+        let _ = stopping.send(());
+    });
+    let drained = async {
+        // The sender lives as long as the server, so an error means that the server has ended.
+        if stopped.await.is_ok() {
+            tokio::time::sleep(DRAIN).await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        result = server.into_future() => result.map_err(BootnodeError::Serve),
+        () = drained => Ok(()),
+    }
+}
+
+fn router(genesis: Genesis) -> Router {
+    let bootnode = Arc::new(Bootnode {
+        genesis,
+        peers: Mutex::default(),
+        accepted: AtomicU64::new(0),
+        refused: AtomicU64::new(0),
+    });
+    Router::new()
+        .route("/peers", get(list_peers).post(store_peer))
+        .route("/health/live", get(live))
+        .route("/metrics", get(metrics))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(RECORD_BYTES_MAX))
+        .with_state(bootnode)
+}
+
+async fn store_peer(
+    State(bootnode): State<Arc<Bootnode>>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<(StatusCode, Json<PeerRecord>), Problem> {
+    let stored = store(&bootnode, body);
+    let counter = match &stored {
+        Ok(_) => &bootnode.accepted,
+        Err(_) => &bootnode.refused,
+    };
+    counter.fetch_add(1, Ordering::Relaxed);
+    stored
+}
+
+fn store(
+    bootnode: &Bootnode,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<(StatusCode, Json<PeerRecord>), Problem> {
+    let body = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body-too-large",
+            format!("expected a peer record of at most {RECORD_BYTES_MAX} bytes"),
+        ),
+        _ => Problem::new(
+            StatusCode::BAD_REQUEST,
+            "unreadable-body",
+            "the body ended before it was complete",
+        ),
+    })?;
+    let record: PeerRecord = serde_json::from_slice(&body).map_err(|error| {
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "malformed-record",
+            format!("expected a peer record as JSON: {error}"),
+        )
+    })?;
+    let stored = bootnode
+        .peers()
+        .store(record.clone(), &bootnode.genesis, now_ms())?;
+    let status = match stored {
+        Stored::New => StatusCode::CREATED,
+        Stored::Replaced | Stored::Known => StatusCode::OK,
+    };
+    if stored != Stored::Known {
+        tracing::info!(
+            node_id = %record.node_id,
+            p2p_address = %record.p2p_address,
+            rpc_url = %record.rpc_url,
+            "peer record stored"
+        );
+    }
+    Ok((status, Json(record)))
+}
+
+async fn list_peers(State(bootnode): State<Arc<Bootnode>>) -> Json<Vec<PeerRecord>> {
+    Json(bootnode.peers().list(now_ms()))
+}
+
+async fn live() -> Json<serde_json::Value> {
+    Json(serde_json::json!({"status": "live"}))
+}
+
+async fn metrics(State(bootnode): State<Arc<Bootnode>>) -> impl IntoResponse {
+    let peers = bootnode.peers().list(now_ms()).len();
+    let text = format!(
+        "# HELP tabella_bootnode_peers Validators with a record in date.\n\
+         # TYPE tabella_bootnode_peers gauge\n\
+         tabella_bootnode_peers {peers}\n\
+         # HELP tabella_bootnode_records_total Peer records received, by outcome.\n\
+         # TYPE tabella_bootnode_records_total counter\n\
+         tabella_bootnode_records_total{{outcome=\"accepted\"}} {}\n\
+         tabella_bootnode_records_total{{outcome=\"refused\"}} {}\n",
+        bootnode.accepted.load(Ordering::Relaxed),
+        bootnode.refused.load(Ordering::Relaxed),
+    );
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
+}
+
+async fn not_found() -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "not-found",
+        "expected /peers, /health/live or /metrics",
+    )
+}
+
+async fn method_not_allowed() -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method-not-allowed",
+        "expected GET, or POST for /peers",
+    )
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    // A clock before 1970 makes every record look in date; signatures still hold.
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
+}

@@ -1,0 +1,148 @@
+//! The client itself: a handle that is cheap to clone; its tasks end with the last clone.
+
+use std::{sync::Arc, time::Duration};
+
+use tabella_protocol::{Genesis, Hash};
+use tokio::{
+    sync::{broadcast, mpsc, oneshot, watch},
+    task::JoinSet,
+};
+
+use crate::{
+    Builder, Confirmation, ConfirmationStatus, HealthReport, SubmitError, Submitted, Tip,
+    VerifiedBlock, WaitError,
+    follower::{Chain, Tracked},
+    pool::Pool,
+    submission::Job,
+};
+
+/// How often a wait asks whether its transaction was rejected meanwhile.
+const REJECTION_CHECK: Duration = Duration::from_secs(1);
+
+/// A connection to all validators of a network.
+#[derive(Clone)]
+pub struct Client {
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) chain: Arc<Chain>,
+    submissions: mpsc::Sender<Job>,
+    health_deadline: Duration,
+    /// Aborted when the last clone is dropped.
+    _tasks: Arc<JoinSet<()>>,
+}
+
+impl Client {
+    /// Begins to configure a client for the network of `genesis`.
+    pub fn builder(genesis: Genesis) -> Builder {
+        Builder::new(genesis)
+    }
+
+    pub(crate) fn new(
+        pool: Arc<Pool>,
+        chain: Arc<Chain>,
+        submissions: mpsc::Sender<Job>,
+        health_deadline: Duration,
+        tasks: JoinSet<()>,
+    ) -> Self {
+        Self {
+            pool,
+            chain,
+            submissions,
+            health_deadline,
+            _tasks: Arc::new(tasks),
+        }
+    }
+
+    /// The network.
+    pub fn genesis(&self) -> &Genesis {
+        &self.chain.genesis
+    }
+
+    /// The network's name: the hash of its genesis.
+    pub fn genesis_hash(&self) -> Hash {
+        self.chain.genesis_hash
+    }
+
+    /// Submits a transaction's canonical bytes; resolves when a validator has it durably.
+    ///
+    /// Safe to repeat: the same bytes are the same transaction.
+    pub async fn submit(&self, bytes: Vec<u8>) -> Result<Submitted, SubmitError> {
+        if !self.pool.any_callable() {
+            return Err(SubmitError::NoValidator);
+        }
+        let (reply, answer) = oneshot::channel();
+        let job = Job {
+            id: Hash::of(&bytes),
+            data: format!("0x{}", hex::encode(&bytes)),
+            reply,
+        };
+        self.submissions
+            .try_send(job)
+            .map_err(|_| SubmitError::QueueFull)?;
+        answer.await.unwrap_or(Err(SubmitError::NoValidator))
+    }
+
+    /// Waits until a transaction is on the chain, proven by a commit certificate.
+    pub async fn wait_for_confirmation(
+        &self,
+        id: Hash,
+        deadline: Duration,
+    ) -> Result<Confirmation, WaitError> {
+        let mut waiting = match self.chain.track(id) {
+            Tracked::Confirmed(confirmation) => return Ok(confirmation),
+            Tracked::Waiting(waiting) => waiting,
+        };
+        let rejected = async {
+            loop {
+                tokio::time::sleep(REJECTION_CHECK).await;
+                match self.confirmation_status(id).await {
+                    Ok(ConfirmationStatus::Confirmed(confirmation)) => return Ok(confirmation),
+                    Ok(ConfirmationStatus::Rejected { code, reason }) => {
+                        return Err(WaitError::Rejected { code, reason });
+                    }
+                    Ok(ConfirmationStatus::Unknown | ConfirmationStatus::Pending) | Err(_) => {}
+                }
+            }
+        };
+        tokio::select! {
+            confirmation = waiting.confirmed() => Ok(confirmation),
+            result = rejected => result,
+            () = tokio::time::sleep(deadline) => Err(WaitError::Timeout(deadline)),
+        }
+    }
+
+    /// Verified blocks as they come. A subscriber that falls far behind misses some, and is told.
+    pub fn subscribe_blocks(&self) -> broadcast::Receiver<Arc<VerifiedBlock>> {
+        self.chain.subscribe()
+    }
+
+    /// The newest verified block; none before the first is seen.
+    pub fn tip(&self) -> watch::Receiver<Option<Tip>> {
+        self.chain.tip()
+    }
+
+    /// Whether any validator can be called now.
+    pub fn is_connected(&self) -> bool {
+        self.pool.any_callable()
+    }
+
+    /// The health of every validator, as of the last checks and calls.
+    pub fn health(&self) -> HealthReport {
+        self.pool.report()
+    }
+
+    /// Checks every validator now.
+    pub async fn refresh_validator_status(&self) -> HealthReport {
+        let checks = self
+            .pool
+            .nodes()
+            .iter()
+            .map(|node| self.pool.check(node, self.health_deadline));
+        futures::future::join_all(checks).await;
+        self.pool.report()
+    }
+
+    /// Wakes whenever a validator's status changes.
+    pub fn health_changes(&self) -> watch::Receiver<u64> {
+        self.pool.changes()
+    }
+}

@@ -1,0 +1,342 @@
+//! Following the chain: one task that fetches, verifies and announces every committed block.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
+
+use tabella_protocol::{
+    Genesis, Hash,
+    rpc::{BlockSummary, RefusalCode},
+};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+use crate::{
+    BlockProof, CallError, FollowFrom, HealthStatus, VerifiedBlock,
+    pool::{Node, Pool},
+};
+
+/// Most blocks asked for at once.
+const BLOCKS_MAX: u64 = 64;
+/// How long a validator holds its answer when there is no new block yet.
+const WAIT_MS: u64 = 1_000;
+/// How long it may take beyond that.
+const GRACE: Duration = Duration::from_millis(1_500);
+/// Pause after an answer that brought nothing sooner than it should.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Transaction ids remembered, so that who asks late is answered at once.
+const RECENT_IDS_MAX: usize = 65_536;
+/// Blocks a subscriber may fall behind before it misses some.
+const SUBSCRIBER_LAG_MAX: usize = 256;
+
+/// A transaction's place on the chain, proven by a commit certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confirmation {
+    /// The transaction.
+    pub transaction_id: Hash,
+    /// The block's height.
+    pub height: u64,
+    /// The block's hash.
+    pub block_hash: Hash,
+    /// The transaction's place in the block.
+    pub index: usize,
+    /// The block's time.
+    pub timestamp: SystemTime,
+    /// Signatures in the block's certificate.
+    pub signatures: usize,
+}
+
+impl Confirmation {
+    pub(crate) fn at(block: &VerifiedBlock, index: usize) -> Self {
+        Self {
+            transaction_id: block.transaction_ids[index],
+            height: block.height(),
+            block_hash: block.hash,
+            index,
+            timestamp: block.timestamp(),
+            signatures: block.certificate.signatures.len(),
+        }
+    }
+}
+
+/// The newest verified block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tip {
+    /// Its height; 0 stands for genesis.
+    pub height: u64,
+    /// Its hash.
+    pub hash: Hash,
+}
+
+/// Why a wait ended without a confirmation.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WaitError {
+    /// Not confirmed yet; it may still be.
+    #[error("not confirmed within {0:?}")]
+    Timeout(Duration),
+    /// A validator took it, but it was no longer valid when its turn came.
+    #[error("rejected as {}: {reason}", code.as_str())]
+    Rejected {
+        /// The stable code.
+        code: RefusalCode,
+        /// The validator's words.
+        reason: String,
+    },
+}
+
+/// What is known of the chain.
+pub(crate) struct Chain {
+    pub(crate) genesis: Genesis,
+    pub(crate) genesis_hash: Hash,
+    tip: watch::Sender<Option<Tip>>,
+    blocks: broadcast::Sender<Arc<VerifiedBlock>>,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    waiting: HashMap<Hash, Vec<oneshot::Sender<Confirmation>>>,
+    recent: HashMap<Hash, (Arc<VerifiedBlock>, usize)>,
+    recent_blocks: VecDeque<Arc<VerifiedBlock>>,
+}
+
+impl Chain {
+    pub(crate) fn new(genesis: Genesis) -> Self {
+        let genesis_hash = genesis.hash();
+        Self {
+            genesis,
+            genesis_hash,
+            tip: watch::Sender::new(None),
+            blocks: broadcast::Sender::new(SUBSCRIBER_LAG_MAX),
+            seen: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn tip(&self) -> watch::Receiver<Option<Tip>> {
+        self.tip.subscribe()
+    }
+
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<VerifiedBlock>> {
+        self.blocks.subscribe()
+    }
+
+    /// The confirmation, now or when it comes.
+    pub(crate) fn track(self: &Arc<Self>, id: Hash) -> Tracked {
+        let mut seen = self.seen();
+        if let Some((block, index)) = seen.recent.get(&id) {
+            return Tracked::Confirmed(Confirmation::at(block, *index));
+        }
+        let (sender, receiver) = oneshot::channel();
+        seen.waiting.entry(id).or_default().push(sender);
+        Tracked::Waiting(Waiting {
+            receiver,
+            id,
+            chain: self.clone(),
+        })
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn announce(&self, block: &Arc<VerifiedBlock>) {
+        let mut seen = self.seen();
+        for (index, id) in block.transaction_ids.iter().enumerate() {
+            for waiting in seen.waiting.remove(id).unwrap_or_default() {
+                let _ = waiting.send(Confirmation::at(block, index));
+            }
+            seen.recent.insert(*id, (block.clone(), index));
+        }
+        seen.recent_blocks.push_back(block.clone());
+        while seen.recent.len() > RECENT_IDS_MAX {
+            let Some(oldest) = seen.recent_blocks.pop_front() else {
+                break;
+            };
+            for id in &oldest.transaction_ids {
+                seen.recent.remove(id);
+            }
+        }
+        // Empty blocks hold no ids, but they hold memory.
+        while seen.recent_blocks.len() > RECENT_IDS_MAX {
+            seen.recent_blocks.pop_front();
+        }
+        drop(seen);
+        self.tip.send_replace(Some(Tip {
+            height: block.height(),
+            hash: block.hash,
+        }));
+        // Nobody may be subscribed.
+        let _ = self.blocks.send(block.clone());
+    }
+}
+
+pub(crate) enum Tracked {
+    Confirmed(Confirmation),
+    Waiting(Waiting),
+}
+
+/// A place in the queue for one confirmation, given up when dropped.
+pub(crate) struct Waiting {
+    receiver: oneshot::Receiver<Confirmation>,
+    id: Hash,
+    chain: Arc<Chain>,
+}
+
+impl Waiting {
+    pub(crate) async fn confirmed(&mut self) -> Confirmation {
+        match (&mut self.receiver).await {
+            Ok(confirmation) => confirmation,
+            // The sender lives in the chain, which this holds: it is gone only after it was used.
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.receiver.close();
+        let mut seen = self.chain.seen();
+        if let Some(waiting) = seen.waiting.get_mut(&self.id) {
+            waiting.retain(|sender| !sender.is_closed());
+            if waiting.is_empty() {
+                seen.waiting.remove(&self.id);
+            }
+        }
+    }
+}
+
+/// Follows the chain for ever.
+pub(crate) async fn follow(
+    pool: Arc<Pool>,
+    chain: Arc<Chain>,
+    from: FollowFrom,
+    deliver: Option<mpsc::Sender<Arc<VerifiedBlock>>>,
+) {
+    let mut next = start(&pool, &chain, from).await;
+    let mut empty_handed: Option<Arc<Node>> = None;
+    loop {
+        let Some(node) = pick(&pool, next.height, empty_handed.take()) else {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
+        let asked = Instant::now();
+        let answer = tokio::select! {
+            answer = summaries(&pool, &node, next.height) => answer,
+            // The poll is given up when its validator stops being healthy while another is.
+            () = worse_than_others(&pool, &node) => continue,
+        };
+        let brought = match answer {
+            Ok(summaries) => {
+                let brought = !summaries.is_empty();
+                if !accept(&pool, &node, &chain, summaries, &mut next, deliver.as_ref()).await {
+                    return;
+                }
+                brought
+            }
+            Err(_) => false,
+        };
+        if !brought {
+            empty_handed = Some(node);
+            if asked.elapsed() < PAUSE {
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Where to begin: the block after the one the caller knows, or the head of the chain.
+async fn start(pool: &Pool, chain: &Chain, from: FollowFrom) -> BlockProof {
+    let after = |height: u64, hash| {
+        chain.tip.send_replace(Some(Tip { height, hash }));
+        BlockProof {
+            height: height.saturating_add(1),
+            parent: Some(hash),
+        }
+    };
+    match from {
+        FollowFrom::Genesis => after(0, chain.genesis_hash),
+        FollowFrom::Block { height, hash } => after(height, hash),
+        FollowFrom::Head => {
+            loop {
+                match pool.best_height() {
+                    Some(0) => return after(0, chain.genesis_hash),
+                    // The certificate of the first block seen is all the proof that it needs.
+                    Some(height) => {
+                        return BlockProof {
+                            height,
+                            parent: None,
+                        };
+                    }
+                    None => tokio::time::sleep(PAUSE).await,
+                }
+            }
+        }
+    }
+}
+
+/// A validator that should have block `height`, or else the best there is.
+fn pick(pool: &Pool, height: u64, empty_handed: Option<Arc<Node>>) -> Option<Arc<Node>> {
+    let behind: Vec<_> = pool
+        .nodes()
+        .iter()
+        .filter(|node| node.height().is_none_or(|h| h < height))
+        .chain(&empty_handed)
+        .cloned()
+        .collect();
+    let empty_handed: Vec<_> = empty_handed.into_iter().collect();
+    pool.pick(&behind)
+        .or_else(|| pool.pick(&empty_handed))
+        .or_else(|| pool.pick(&[]))
+}
+
+async fn summaries(pool: &Pool, node: &Node, from: u64) -> Result<Vec<BlockSummary>, CallError> {
+    let deadline = Duration::from_millis(WAIT_MS) + GRACE;
+    let params = (from, BLOCKS_MAX, WAIT_MS);
+    pool.call(node, "tabella_getBlockSummaries", params, deadline)
+        .await
+}
+
+async fn worse_than_others(pool: &Pool, node: &Node) {
+    let mut changes = pool.changes();
+    loop {
+        let healthy = |node: &Node| pool.status(node) == HealthStatus::Healthy;
+        if !healthy(node) && pool.nodes().iter().any(|other| healthy(other)) {
+            return;
+        }
+        if changes.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Verifies and announces blocks; false once nobody takes deliveries any more.
+async fn accept(
+    pool: &Pool,
+    node: &Node,
+    chain: &Chain,
+    summaries: Vec<BlockSummary>,
+    next: &mut BlockProof,
+    deliver: Option<&mpsc::Sender<Arc<VerifiedBlock>>>,
+) -> bool {
+    for summary in summaries {
+        let block = match next.verify(summary, &chain.genesis, &chain.genesis_hash) {
+            Ok(block) => Arc::new(block),
+            Err(lie) => {
+                pool.disproved(node, lie.to_string());
+                return true;
+            }
+        };
+        *next = BlockProof {
+            height: block.height().saturating_add(1),
+            parent: Some(block.hash),
+        };
+        chain.announce(&block);
+        if let Some(deliver) = deliver
+            && deliver.send(block).await.is_err()
+        {
+            return false;
+        }
+    }
+    true
+}

@@ -1,0 +1,169 @@
+//! What is known of one validator's health, and how answers and failures change it.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use tabella_protocol::rpc::NodeStatus;
+
+use crate::ValidatorEndpoint;
+
+/// A validator's status, as the health answer names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HealthStatus {
+    /// Answers, takes part, keeps up.
+    Healthy,
+    /// Answers, but failed lately, lags behind, does not sign, or was caught lying.
+    Degraded,
+    /// Does not answer; only health checks still ask it.
+    Unreachable,
+}
+
+impl HealthStatus {
+    /// The name in answers and logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::Unreachable => "unreachable",
+        }
+    }
+}
+
+/// One validator's health.
+#[derive(Debug, Clone)]
+pub struct ValidatorHealth {
+    /// Who and where.
+    pub endpoint: ValidatorEndpoint,
+    /// How it is.
+    pub status: HealthStatus,
+    /// Why it is not healthy, where it is not.
+    pub problem: Option<String>,
+    /// Its newest height, as it last said.
+    pub height: Option<u64>,
+    /// Smoothed time of its answers.
+    pub latency: Option<Duration>,
+    /// When it last answered.
+    pub last_seen: Option<SystemTime>,
+}
+
+/// The health of the network.
+#[derive(Debug, Clone)]
+pub struct HealthReport {
+    /// Each validator, in the configured order.
+    pub validators: Vec<ValidatorHealth>,
+    /// How many are healthy.
+    pub healthy: usize,
+}
+
+/// Failures in a row after which a validator is unreachable; one makes it degraded.
+const FAILURES_UNREACHABLE: u32 = 2;
+/// Answers in a row after which a validator that was unreachable is healthy; one makes it degraded.
+const SUCCESSES_HEALTHY: u32 = 2;
+/// Blocks behind the best known height from which on a validator is degraded.
+const LAG_HEIGHTS_MAX: u64 = 32;
+/// How long a validator that was caught lying is not asked.
+const DISTRUST: Duration = Duration::from_secs(60);
+
+/// The changing part of a validator's record.
+#[derive(Debug)]
+pub(crate) struct Health {
+    failures: u32,
+    successes: u32,
+    fault: Option<String>,
+    lie: Option<(Instant, String)>,
+    note: Option<String>,
+    pub(crate) height: Option<u64>,
+    pub(crate) latency: Option<Duration>,
+    pub(crate) last_seen: Option<SystemTime>,
+}
+
+impl Health {
+    /// Nothing is known yet: degraded until the first answer, so that calls may try.
+    pub(crate) fn unknown() -> Self {
+        Self {
+            failures: 0,
+            successes: 0,
+            fault: Some("not checked yet".into()),
+            lie: None,
+            note: None,
+            height: None,
+            latency: None,
+            last_seen: None,
+        }
+    }
+
+    pub(crate) fn status(&self, best_height: u64) -> HealthStatus {
+        if self.failures >= FAILURES_UNREACHABLE {
+            HealthStatus::Unreachable
+        } else if self.problem(best_height).is_some() {
+            HealthStatus::Degraded
+        } else {
+            HealthStatus::Healthy
+        }
+    }
+
+    pub(crate) fn problem(&self, best_height: u64) -> Option<String> {
+        if let Some((_, lie)) = &self.lie {
+            return Some(lie.clone());
+        }
+        if let Some(fault) = &self.fault {
+            return Some(fault.clone());
+        }
+        if let Some(note) = &self.note {
+            return Some(note.clone());
+        }
+        let behind = best_height.saturating_sub(self.height.unwrap_or(best_height));
+        (behind > LAG_HEIGHTS_MAX).then(|| format!("{behind} blocks behind"))
+    }
+
+    /// Whether calls other than health checks may go there.
+    pub(crate) fn is_callable(&self) -> bool {
+        self.failures < FAILURES_UNREACHABLE && self.lie.is_none()
+    }
+
+    /// An answer came after `latency`.
+    pub(crate) fn answered(&mut self, latency: Duration) {
+        self.successes = self.successes.saturating_add(1);
+        self.failures = 0;
+        if self.last_seen.is_none() || self.successes >= SUCCESSES_HEALTHY {
+            self.fault = None;
+        }
+        self.last_seen = Some(SystemTime::now());
+        self.latency = Some(match self.latency {
+            // An eighth of the new value, as in TCP's round-trip estimate (RFC 6298).
+            Some(smoothed) => smoothed - smoothed / 8 + latency / 8,
+            None => latency,
+        });
+        if self
+            .lie
+            .as_ref()
+            .is_some_and(|(since, _)| since.elapsed() > DISTRUST)
+        {
+            self.lie = None;
+        }
+    }
+
+    /// A health check was answered.
+    pub(crate) fn checked(&mut self, status: &NodeStatus) {
+        self.height = Some(status.height);
+        self.note = (!status.signing).then(|| "has stopped signing".to_owned());
+    }
+
+    /// No usable answer came.
+    pub(crate) fn failed(&mut self, fault: String) {
+        self.successes = 0;
+        self.failures = self.failures.saturating_add(1);
+        self.fault = Some(fault);
+    }
+
+    /// Late, but not known to be down: others are asked first until it answers.
+    pub(crate) fn late(&mut self, fault: String) {
+        self.successes = 0;
+        self.fault = Some(fault);
+    }
+
+    /// Something it said was disproved.
+    pub(crate) fn lied(&mut self, lie: String) {
+        self.lie = Some((Instant::now(), lie));
+    }
+}

@@ -1,0 +1,382 @@
+//! Re-checking a whole chain: every certificate, link, signature and root, and an election's board
+//! rebuilt from its ballots.
+//!
+//! Nothing is taken from a validator's word but the bytes themselves, which are checked against
+//! genesis. Blocks stream through in small batches, so that memory does not grow with the chain.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use tabella_protocol::{
+    Block, BoardEntry, BoardHead, Eligibility, Hash, Payload, Transaction, VoterId,
+    merkle::Frontier,
+    rpc::{BlockSummary, BlockView, ElectionView, NodeStatus},
+};
+
+use crate::{BlockProof, CallError, Client, QueryError, pool::Node};
+
+/// Blocks fetched in one request.
+const BLOCKS_PER_REQUEST: u64 = 16;
+/// How long one such request may take.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
+/// Problems kept; more than these say nothing new.
+const PROBLEMS_MAX: usize = 100;
+
+/// What a re-check found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Integrity {
+    /// Blocks checked.
+    pub blocks: u64,
+    /// Signatures checked: of certificates and of transactions.
+    pub signatures: u64,
+    /// Ballots of the election checked against its board.
+    pub ballots: u64,
+    /// The height up to which was checked.
+    pub height: u64,
+    /// Validators that hold the same block at the greatest height that all of them have.
+    pub validators_agreeing: usize,
+    /// What is wrong; nothing if all is well.
+    pub problems: Vec<String>,
+}
+
+/// Why a re-check could not be made.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum IntegrityError {
+    /// The chain has no such election.
+    #[error("election {0} is not on the chain")]
+    UnknownElection(u64),
+    /// Validators could not be read.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// The checking task failed.
+    #[error("the check could not be carried out: {0}")]
+    Task(String),
+}
+
+impl Integrity {
+    fn problem(&mut self, problem: String) {
+        if self.problems.len() < PROBLEMS_MAX {
+            self.problems.push(problem);
+        }
+    }
+}
+
+impl Client {
+    /// Re-checks the whole chain and the board of `election_id`.
+    pub async fn verify_integrity(&self, election_id: u64) -> Result<Integrity, IntegrityError> {
+        let election = self
+            .election(election_id)
+            .await?
+            .ok_or(IntegrityError::UnknownElection(election_id))?;
+        let heads = self.heads().await;
+        let height = heads
+            .iter()
+            .map(|(_, status)| status.height)
+            .max()
+            .ok_or(QueryError::NoValidator)?;
+        let mut walk = Walk {
+            client: self.clone(),
+            board: Board::new(election_id, &election),
+            next: BlockProof {
+                height: 1,
+                parent: Some(self.genesis_hash()),
+            },
+            found: Integrity {
+                height,
+                ..Integrity::default()
+            },
+        };
+        let mut fetched = self.fetch(1, height).await?;
+        while walk.next.height <= height && !fetched.is_empty() {
+            let following = walk.next.height + fetched.len() as u64;
+            let checking = tokio::task::spawn_blocking(move || {
+                let goes_on = fetched.into_iter().all(|view| walk.step(view));
+                (walk, goes_on)
+            });
+            // The next blocks travel while these are checked.
+            let (checked, more) = tokio::join!(checking, self.fetch(following, height));
+            let (back, goes_on) =
+                checked.map_err(|error| IntegrityError::Task(error.to_string()))?;
+            walk = back;
+            if !goes_on {
+                break;
+            }
+            fetched = more?;
+        }
+        let mut found = walk.finish();
+        self.compare_heads(&heads, &mut found).await;
+        Ok(found)
+    }
+
+    /// The blocks from a height on, at most a request's worth and none past `to`.
+    async fn fetch(&self, from: u64, to: u64) -> Result<Vec<BlockView>, QueryError> {
+        if from > to {
+            return Ok(Vec::new());
+        }
+        let heights: Vec<_> = (from..=to.min(from + BLOCKS_PER_REQUEST - 1)).collect();
+        // A request's worth of full blocks would be too much at once; most are far from full.
+        let bytes_max = self.block_answer_bytes_max() * 4;
+        let mut tried: Vec<Arc<Node>> = Vec::new();
+        let mut failure = QueryError::NoValidator;
+        while let Some(node) = self.pool.pick(&tried) {
+            let heights = heights.iter().map(|height| [height]);
+            let answer = self
+                .pool
+                .batch::<Option<BlockView>>(
+                    &node,
+                    "tabella_getBlock",
+                    heights,
+                    REQUEST_DEADLINE,
+                    bytes_max,
+                )
+                .await;
+            match answer {
+                Ok(views) => {
+                    let whole = views.into_iter().map_while(|view| view.ok().flatten());
+                    let views: Vec<_> = whole.collect();
+                    if !views.is_empty() {
+                        return Ok(views);
+                    }
+                    failure = QueryError::Failed {
+                        node_id: node.endpoint.node_id.clone(),
+                        error: CallError::Garbage(format!("no block {from}")),
+                    };
+                }
+                Err(error) => {
+                    failure = QueryError::Failed {
+                        node_id: node.endpoint.node_id.clone(),
+                        error,
+                    };
+                }
+            }
+            tried.push(node);
+        }
+        // Perhaps the blocks are only too large together.
+        if heights.len() > 1
+            && let Some(view) = self.block(from).await?
+        {
+            return Ok(vec![view]);
+        }
+        Err(failure)
+    }
+
+    async fn heads(&self) -> Vec<(Arc<Node>, NodeStatus)> {
+        let statuses = self.pool.nodes().iter().map(|node| async {
+            let deadline = Duration::from_secs(2);
+            let status = self
+                .pool
+                .call::<NodeStatus>(node, "tabella_nodeStatus", [(); 0], deadline)
+                .await;
+            status.ok().map(|status| (node.clone(), status))
+        });
+        let statuses = futures::future::join_all(statuses).await;
+        statuses.into_iter().flatten().collect()
+    }
+
+    /// Compares the blocks that validators hold at the greatest height that all of them have.
+    async fn compare_heads(&self, heads: &[(Arc<Node>, NodeStatus)], found: &mut Integrity) {
+        let Some(common) = heads.iter().map(|(_, status)| status.height).min() else {
+            return;
+        };
+        if common == 0 {
+            found.validators_agreeing = heads.len();
+            return;
+        }
+        let mut votes: HashMap<Hash, Vec<&str>> = HashMap::new();
+        for (node, _) in heads {
+            let params = (common, 1, 0);
+            let deadline = Duration::from_secs(2);
+            let answer = self
+                .pool
+                .call::<Vec<BlockSummary>>(node, "tabella_getBlockSummaries", params, deadline)
+                .await;
+            let node_id = node.endpoint.node_id.as_str();
+            let Some(summary) = answer.ok().and_then(|list| list.into_iter().next()) else {
+                found.problem(format!("{node_id} does not show block {common}"));
+                continue;
+            };
+            match self.verify_summary(common, summary) {
+                Ok((block, _)) => votes.entry(block.hash).or_default().push(node_id),
+                Err(lie) => {
+                    self.pool.disproved(node, lie.to_string());
+                    found.problem(format!("{node_id}: {lie}"));
+                }
+            }
+        }
+        if votes.len() > 1 {
+            let mut camps: Vec<_> = votes.values().map(|nodes| nodes.join(" and ")).collect();
+            camps.sort();
+            found.problem(format!(
+                "validators hold different certified blocks at height {common}: {}",
+                camps.join(", against ")
+            ));
+        }
+        found.validators_agreeing = votes.values().map(Vec::len).max().unwrap_or(0);
+    }
+}
+
+/// A walk over the chain, one block after the other.
+struct Walk {
+    client: Client,
+    board: Board,
+    next: BlockProof,
+    found: Integrity,
+}
+
+impl Walk {
+    /// Checks one block; false when what follows cannot be judged.
+    fn step(&mut self, view: BlockView) -> bool {
+        let height = self.next.height;
+        let (genesis, genesis_hash) = (self.client.genesis(), self.client.genesis_hash());
+        let proof =
+            self.next
+                .verify_header(&view.header, &view.certificate, genesis, &genesis_hash);
+        let hash = match proof {
+            Ok(hash) => hash,
+            Err(lie) => {
+                self.found.problem(lie.to_string());
+                return false;
+            }
+        };
+        self.found.signatures += view.certificate.signatures.len() as u64;
+        let decoded = hex::decode(view.block.trim_start_matches("0x"))
+            .map_err(|error| error.to_string())
+            .and_then(|bytes| {
+                Block::decode(&bytes, genesis.block_bytes_max as usize)
+                    .map_err(|error| error.to_string())
+            });
+        match decoded {
+            Ok((block, transactions)) if block.header == view.header => {
+                for (id, transaction) in transactions {
+                    self.transaction(height, &id, transaction);
+                }
+            }
+            Ok(_) => self
+                .found
+                .problem(format!("block {height} came under another header")),
+            Err(error) => self.found.problem(format!("block {height}: {error}")),
+        }
+        self.found.blocks += 1;
+        self.next = BlockProof {
+            height: height + 1,
+            parent: Some(hash),
+        };
+        true
+    }
+
+    fn transaction(&mut self, height: u64, id: &Hash, transaction: Transaction) {
+        self.found.signatures += 1;
+        if transaction.body.chain_id != self.client.genesis().chain_id || !transaction.verify() {
+            self.found.problem(format!(
+                "transaction {id} in block {height} is not signed by its signer for this chain"
+            ));
+        }
+        match transaction.body.payload {
+            Payload::CastBallot {
+                election_id,
+                voter,
+                ballots,
+            } if election_id == self.board.election_id => {
+                self.found.ballots += 1;
+                if let Err(problem) = self.board.append(id, voter, &ballots, transaction.signer.0) {
+                    self.found
+                        .problem(format!("ballot {id} in block {height} {problem}"));
+                }
+            }
+            Payload::ExtendRoll {
+                election_id,
+                entries,
+            } if election_id == self.board.election_id => {
+                for entry in entries {
+                    self.board.roll.insert(entry.voter, entry.weight);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn finish(mut self) -> Integrity {
+        let stated = self.board.stated;
+        // Ballots that came after the board was asked for are no contradiction.
+        if self.board.heads_match() {
+            return self.found;
+        }
+        self.found.problem(format!(
+            "the board of election {} holds {} ballots under {}, but the chain's ballots make {} under {}",
+            self.board.election_id,
+            stated.size,
+            stated.root,
+            self.board.frontier.size(),
+            self.board.frontier.root(),
+        ));
+        self.found
+    }
+}
+
+/// An election's board, rebuilt.
+struct Board {
+    election_id: u64,
+    eligibility: Eligibility,
+    stated: BoardHead,
+    frontier: Frontier,
+    /// The root at the moment when the rebuilt board had the stated size.
+    root_at_stated_size: Option<Hash>,
+    roll: HashMap<VoterId, u32>,
+}
+
+impl Board {
+    fn new(election_id: u64, election: &ElectionView) -> Self {
+        let frontier = Frontier::default();
+        Self {
+            election_id,
+            eligibility: election.spec.eligibility.clone(),
+            stated: election.board,
+            root_at_stated_size: (election.board.size == 0).then(|| frontier.root()),
+            frontier,
+            roll: HashMap::new(),
+        }
+    }
+
+    fn append(
+        &mut self,
+        transaction_id: &Hash,
+        voter: VoterId,
+        ballots: &[Vec<u8>],
+        signer: [u8; 32],
+    ) -> Result<(), &'static str> {
+        let entitled = match &self.eligibility {
+            Eligibility::Registrar { registrar } | Eligibility::RegistrarRoll { registrar } => {
+                registrar.0 == signer
+            }
+            Eligibility::Credentials => voter.0 == signer,
+        };
+        let weight = match &self.eligibility {
+            Eligibility::Registrar { .. } => Some(1),
+            Eligibility::RegistrarRoll { .. } | Eligibility::Credentials => {
+                self.roll.get(&voter).copied()
+            }
+        };
+        let entry = BoardEntry {
+            election_id: self.election_id,
+            position: self.frontier.size(),
+            transaction_id: *transaction_id,
+            voter,
+            weight: weight.unwrap_or(0),
+            ballot_hash: BoardEntry::ballot_hash(ballots),
+        };
+        self.frontier.push(entry.leaf());
+        if self.frontier.size() == self.stated.size {
+            self.root_at_stated_size = Some(self.frontier.root());
+        }
+        if weight.is_none() {
+            return Err("is of a voter who is not on the roll");
+        }
+        if !entitled {
+            return Err("is not signed by who may cast it");
+        }
+        Ok(())
+    }
+
+    fn heads_match(&self) -> bool {
+        self.root_at_stated_size == Some(self.stated.root)
+    }
+}

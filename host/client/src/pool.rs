@@ -1,0 +1,320 @@
+//! The validators with their health: who is asked next, and what an answer says of them.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use serde::{Serialize, de::DeserializeOwned};
+use tabella_protocol::{Hash, rpc::NodeStatus};
+use tokio::sync::watch;
+
+use crate::{
+    HealthReport, HealthStatus, ValidatorEndpoint, ValidatorHealth,
+    health::Health,
+    transport::{ANSWER_BYTES_MAX, CallError, Transport},
+};
+
+/// One validator.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) endpoint: Arc<ValidatorEndpoint>,
+    health: Mutex<Health>,
+    in_flight: AtomicUsize,
+    logged: Mutex<Option<HealthStatus>>,
+}
+
+impl Node {
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn height(&self) -> Option<u64> {
+        self.health().height
+    }
+
+    pub(crate) fn latency(&self) -> Option<Duration> {
+        self.health().latency
+    }
+}
+
+/// All validators of the network.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    nodes: Vec<Arc<Node>>,
+    transport: Transport,
+    genesis: Hash,
+    best_height: AtomicU64,
+    /// Counts the changes of any validator's status.
+    changes: watch::Sender<u64>,
+}
+
+impl Pool {
+    pub(crate) fn new(
+        endpoints: Vec<ValidatorEndpoint>,
+        transport: Transport,
+        genesis: Hash,
+    ) -> Self {
+        let nodes = endpoints.into_iter().map(|mut endpoint| {
+            // Paths are appended to it nowhere, but a slash at the end would be a different key
+            // in answers that name validators by URL.
+            endpoint.rpc_url = endpoint.rpc_url.trim_end_matches('/').to_owned();
+            Arc::new(Node {
+                endpoint: Arc::new(endpoint),
+                health: Mutex::new(Health::unknown()),
+                in_flight: AtomicUsize::new(0),
+                logged: Mutex::new(None),
+            })
+        });
+        Self {
+            nodes: nodes.collect(),
+            transport,
+            genesis,
+            best_height: AtomicU64::new(0),
+            changes: watch::Sender::new(0),
+        }
+    }
+
+    pub(crate) fn nodes(&self) -> &[Arc<Node>] {
+        &self.nodes
+    }
+
+    /// Wakes whenever a validator's status changes.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    pub(crate) fn status(&self, node: &Node) -> HealthStatus {
+        node.health()
+            .status(self.best_height.load(Ordering::Relaxed))
+    }
+
+    /// The height that validators have reached, as far as they said.
+    pub(crate) fn best_height(&self) -> Option<u64> {
+        let known = self.nodes.iter().any(|node| node.height().is_some());
+        known.then(|| self.best_height.load(Ordering::Relaxed))
+    }
+
+    /// Whether any validator may be called.
+    pub(crate) fn any_callable(&self) -> bool {
+        self.nodes.iter().any(|node| node.health().is_callable())
+    }
+
+    /// The validator to ask next: healthy before degraded, then the one whose answer is expected
+    /// first. None of `tried` is chosen again, nor one whose circuit is open.
+    pub(crate) fn pick(&self, tried: &[Arc<Node>]) -> Option<Arc<Node>> {
+        let best_height = self.best_height.load(Ordering::Relaxed);
+        let candidates = self.nodes.iter().filter_map(|node| {
+            let health = node.health();
+            if !health.is_callable() || tried.iter().any(|t| Arc::ptr_eq(t, node)) {
+                return None;
+            }
+            let latency = health.latency.unwrap_or(Duration::from_millis(1));
+            let in_flight = node.in_flight.load(Ordering::Relaxed);
+            let expected = latency.as_micros() * (in_flight as u128 + 1);
+            Some(((health.status(best_height), expected), node))
+        });
+        candidates
+            .min_by_key(|(cost, _)| *cost)
+            .map(|(_, node)| node.clone())
+    }
+
+    /// Calls one method of one validator; its answer, or the lack of one, moves its health.
+    pub(crate) async fn call<T: DeserializeOwned>(
+        &self,
+        node: &Node,
+        method: &str,
+        params: impl Serialize,
+        deadline: Duration,
+    ) -> Result<T, CallError> {
+        self.call_sized(node, method, params, deadline, ANSWER_BYTES_MAX)
+            .await
+    }
+
+    /// As [`call`](Self::call), for answers of another size.
+    pub(crate) async fn call_sized<T: DeserializeOwned>(
+        &self,
+        node: &Node,
+        method: &str,
+        params: impl Serialize,
+        deadline: Duration,
+        answer_bytes_max: usize,
+    ) -> Result<T, CallError> {
+        let url = &node.endpoint.rpc_url;
+        let call = self
+            .transport
+            .call(url, method, params, deadline, answer_bytes_max);
+        self.observe(node, Latency::Ignored, call).await
+    }
+
+    /// Calls one method of one validator many times in one request.
+    pub(crate) async fn batch<T: DeserializeOwned>(
+        &self,
+        node: &Node,
+        method: &str,
+        params: impl ExactSizeIterator<Item = impl Serialize>,
+        deadline: Duration,
+        answer_bytes_max: usize,
+    ) -> Result<Vec<Result<T, CallError>>, CallError> {
+        let url = &node.endpoint.rpc_url;
+        let call = self
+            .transport
+            .batch(url, method, params, deadline, answer_bytes_max);
+        self.observe(node, Latency::Counted, call).await
+    }
+
+    /// Asks a validator for its status and records what that says of its health.
+    pub(crate) async fn check(&self, node: &Node, deadline: Duration) {
+        let url = &node.endpoint.rpc_url;
+        let call = self.transport.call::<NodeStatus>(
+            url,
+            "tabella_nodeStatus",
+            [(); 0],
+            deadline,
+            ANSWER_BYTES_MAX,
+        );
+        let Ok(status) = self.observe(node, Latency::Counted, call).await else {
+            return;
+        };
+        if status.genesis != self.genesis {
+            self.disproved(node, format!("is of another network, {}", status.genesis));
+            return;
+        }
+        if status.node_id != node.endpoint.node_id {
+            self.disproved(node, format!("says it is {:?}", status.node_id));
+            return;
+        }
+        node.health().checked(&status);
+        // A lone claim of a great height must not make the others look late: the best height is
+        // the second best claim, where there is more than one validator.
+        let mut heights: Vec<u64> = self.nodes.iter().filter_map(|n| n.height()).collect();
+        heights.sort_unstable_by(|a, b| b.cmp(a));
+        let best = heights.get(1).or(heights.first()).copied().unwrap_or(0);
+        self.best_height.store(best, Ordering::Relaxed);
+        self.publish(node);
+    }
+
+    /// Records that something a validator said was disproved.
+    pub(crate) fn disproved(&self, node: &Node, lie: String) {
+        tracing::warn!(node_id = %node.endpoint.node_id, "{} was caught: {lie}", node.endpoint.node_id);
+        node.health().lied(lie);
+        self.publish(node);
+    }
+
+    /// Records that a validator was slower than another would be.
+    pub(crate) fn late(&self, node: &Node, fault: String) {
+        node.health().late(fault);
+        self.publish(node);
+    }
+
+    /// The health of every validator.
+    pub(crate) fn report(&self) -> HealthReport {
+        let best_height = self.best_height.load(Ordering::Relaxed);
+        let validators: Vec<ValidatorHealth> = self
+            .nodes
+            .iter()
+            .map(|node| {
+                let health = node.health();
+                ValidatorHealth {
+                    endpoint: (*node.endpoint).clone(),
+                    status: health.status(best_height),
+                    problem: health.problem(best_height),
+                    height: health.height,
+                    latency: health.latency,
+                    last_seen: health.last_seen,
+                }
+            })
+            .collect();
+        let healthy = validators
+            .iter()
+            .filter(|v| v.status == HealthStatus::Healthy)
+            .count();
+        HealthReport {
+            validators,
+            healthy,
+        }
+    }
+
+    async fn observe<T>(
+        &self,
+        node: &Node,
+        latency: Latency,
+        call: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, CallError> {
+        let in_flight = InFlight::enter(node);
+        let started = Instant::now();
+        let result = call.await;
+        drop(in_flight);
+        match &result {
+            Err(error) if error.blames_validator() => node.health().failed(error.to_string()),
+            _ => {
+                let mut health = node.health();
+                let taken = match (latency, health.latency) {
+                    // A long poll says nothing of speed.
+                    (Latency::Ignored, Some(known)) => known,
+                    _ => started.elapsed(),
+                };
+                health.answered(taken);
+            }
+        }
+        self.publish(node);
+        result
+    }
+
+    /// Logs and announces a change of status.
+    fn publish(&self, node: &Node) {
+        let status = self.status(node);
+        {
+            let mut logged = node.logged.lock().unwrap_or_else(PoisonError::into_inner);
+            if *logged == Some(status) {
+                return;
+            }
+            *logged = Some(status);
+        }
+        let node_id = &node.endpoint.node_id;
+        let problem = node
+            .health()
+            .problem(self.best_height.load(Ordering::Relaxed));
+        match (status, problem) {
+            (HealthStatus::Healthy, _) => tracing::info!("{node_id} is healthy"),
+            (HealthStatus::Degraded, problem) => {
+                tracing::warn!("{node_id} is degraded: {}", problem.unwrap_or_default());
+            }
+            (HealthStatus::Unreachable, problem) => {
+                tracing::warn!("{node_id} is unreachable: {}", problem.unwrap_or_default());
+            }
+        }
+        let report = self.report();
+        tracing::info!(
+            "validator health check: {}/{} healthy",
+            report.healthy,
+            report.validators.len()
+        );
+        self.changes.send_modify(|count| *count += 1);
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Latency {
+    Counted,
+    Ignored,
+}
+
+/// Counts a call for as long as it lives, so that a call dropped midway is not counted for ever.
+struct InFlight<'a>(&'a Node);
+
+impl<'a> InFlight<'a> {
+    fn enter(node: &'a Node) -> Self {
+        node.in_flight.fetch_add(1, Ordering::Relaxed);
+        Self(node)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}

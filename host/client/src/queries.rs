@@ -1,0 +1,320 @@
+//! Reads: each asks the best validator, and another one when that fails.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::{Serialize, de::DeserializeOwned};
+use tabella_protocol::{
+    Hash, Receipt,
+    rpc::{
+        BlockSummary, BlockView, BoardPage, ElectionView, PluginView, RefusalCode, ResultsView,
+        TransactionStatus,
+    },
+};
+
+use crate::{
+    BlockProof, BlockProofError, CallError, Client, Confirmation, VerifiedBlock, block, pool::Node,
+};
+
+/// How long one validator may take over one read.
+const READ_DEADLINE: Duration = Duration::from_secs(2);
+/// A board page or block may be large; its bound follows genesis.
+const SLOW_READ_DEADLINE: Duration = Duration::from_secs(10);
+/// Most transactions asked for in one status batch.
+const STATUS_BATCH_MAX: usize = 256;
+
+/// Why a read gave nothing.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum QueryError {
+    /// No validator can be reached now.
+    #[error("no validator is reachable")]
+    NoValidator,
+    /// Every validator that was asked failed; this is the last failure.
+    #[error("{node_id} {error}")]
+    Failed {
+        /// The last one asked.
+        node_id: String,
+        /// What it answered.
+        error: CallError,
+    },
+    /// What came was disproved, and nobody else is left to ask.
+    #[error("{node_id} was caught: {lie}")]
+    Disproved {
+        /// Who.
+        node_id: String,
+        /// What was wrong.
+        lie: String,
+    },
+}
+
+/// Where a transaction stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConfirmationStatus {
+    /// The validator asked never saw it.
+    Unknown,
+    /// In a mempool, by one validator's word.
+    Pending,
+    /// On the chain, proven.
+    Confirmed(Confirmation),
+    /// No longer valid when its turn came, by one validator's word.
+    Rejected {
+        /// The stable code.
+        code: RefusalCode,
+        /// The validator's words.
+        reason: String,
+    },
+}
+
+impl Client {
+    /// All elections, by one validator's word.
+    pub async fn elections(&self) -> Result<Vec<ElectionView>, QueryError> {
+        self.read("tabella_getElections", [(); 0]).await
+    }
+
+    /// One election, by one validator's word.
+    pub async fn election(&self, election_id: u64) -> Result<Option<ElectionView>, QueryError> {
+        self.read("tabella_getElection", [election_id]).await
+    }
+
+    /// The published plugins without their bytes, by one validator's word.
+    pub async fn plugins(&self) -> Result<Vec<PluginView>, QueryError> {
+        self.read("tabella_getPlugins", [(); 0]).await
+    }
+
+    /// One plugin without its bytes, by one validator's word.
+    pub async fn plugin(&self, sha256: Hash) -> Result<Option<PluginView>, QueryError> {
+        self.read("tabella_getPlugin", (sha256, false)).await
+    }
+
+    /// A plugin's Wasm bytes, whose hash was checked.
+    pub async fn plugin_wasm(&self, sha256: Hash) -> Result<Option<Vec<u8>>, QueryError> {
+        self.read_checked(
+            "tabella_getPlugin",
+            (sha256, true),
+            |view: Option<PluginView>| {
+                let Some(view) = view else { return Ok(None) };
+                let text = view.wasm.unwrap_or_default();
+                let wasm = hex::decode(text.trim_start_matches("0x"))
+                    .ok()
+                    .filter(|wasm| Hash::of(wasm) == sha256);
+                match wasm {
+                    Some(wasm) => Ok(Some(wasm)),
+                    None => Err("sent another plugin's bytes".to_owned()),
+                }
+            },
+        )
+        .await
+    }
+
+    /// The receipt of a ballot, verified against genesis.
+    pub async fn receipt(&self, transaction_id: Hash) -> Result<Option<Receipt>, QueryError> {
+        self.read_checked(
+            "tabella_getReceipt",
+            [transaction_id],
+            |receipt: Option<Receipt>| {
+                let Some(receipt) = receipt else {
+                    return Ok(None);
+                };
+                match receipt.verify(self.genesis()) {
+                    Ok(summary) if summary.transaction_id == transaction_id => Ok(Some(receipt)),
+                    Ok(_) => Err("sent another ballot's receipt".to_owned()),
+                    Err(error) => Err(error.to_string()),
+                }
+            },
+        )
+        .await
+    }
+
+    /// A page of an election's board, by one validator's word.
+    pub async fn board(
+        &self,
+        election_id: u64,
+        from_position: u64,
+        count_max: u64,
+    ) -> Result<BoardPage, QueryError> {
+        self.read("tabella_getBoard", (election_id, from_position, count_max))
+            .await
+    }
+
+    /// An election's results as a validator states them; see
+    /// [`verify_results`](Self::verify_results).
+    pub async fn election_results(
+        &self,
+        election_id: u64,
+    ) -> Result<Option<ResultsView>, QueryError> {
+        self.read("tabella_getResults", [election_id]).await
+    }
+
+    /// The block at a height, its certificate and hash verified.
+    pub async fn block(&self, height: u64) -> Result<Option<BlockView>, QueryError> {
+        let bytes_max = self.block_answer_bytes_max();
+        let accept = |view: Option<BlockView>| {
+            let Some(view) = view else { return Ok(None) };
+            let proof = BlockProof {
+                height,
+                parent: None,
+            };
+            let genesis = (self.genesis(), &self.genesis_hash());
+            match proof.verify_header(&view.header, &view.certificate, genesis.0, genesis.1) {
+                Ok(hash) if hash == view.hash => Ok(Some(view)),
+                Ok(_) => Err("sent a block under another hash".to_owned()),
+                Err(lie) => Err(lie.to_string()),
+            }
+        };
+        let params = [height];
+        self.read_from_each(accept, async |node| {
+            let deadline = SLOW_READ_DEADLINE;
+            self.pool
+                .call_sized(node, "tabella_getBlock", params, deadline, bytes_max)
+                .await
+        })
+        .await
+    }
+
+    /// The summary of the block at a height, verified, with the number of validators whose
+    /// signatures or acks stand behind it.
+    pub async fn block_summary(
+        &self,
+        height: u64,
+    ) -> Result<Option<(VerifiedBlock, usize)>, QueryError> {
+        self.read_checked(
+            "tabella_getBlockSummaries",
+            (height, 1, 0),
+            |summaries: Vec<BlockSummary>| {
+                let Some(summary) = summaries.into_iter().next() else {
+                    return Ok(None);
+                };
+                self.verify_summary(height, summary)
+                    .map(Some)
+                    .map_err(|lie| lie.to_string())
+            },
+        )
+        .await
+    }
+
+    pub(crate) fn verify_summary(
+        &self,
+        height: u64,
+        mut summary: BlockSummary,
+    ) -> Result<(VerifiedBlock, usize), BlockProofError> {
+        let acks = std::mem::take(&mut summary.acks);
+        let (genesis, genesis_hash) = (self.genesis(), self.genesis_hash());
+        let proof = BlockProof {
+            height,
+            parent: None,
+        };
+        let block = proof.verify(summary, genesis, &genesis_hash)?;
+        let signers = block::count_signers(
+            &block.header,
+            &block.hash,
+            &block.certificate,
+            &acks,
+            genesis,
+            &genesis_hash,
+        );
+        Ok((block, signers))
+    }
+
+    /// Where a transaction stands; a confirmation is proven, the rest is a validator's word.
+    pub async fn confirmation_status(&self, id: Hash) -> Result<ConfirmationStatus, QueryError> {
+        let status = self.read("tabella_getTransactionStatus", [id]).await?;
+        Ok(match status {
+            TransactionStatus::Unknown => ConfirmationStatus::Unknown,
+            TransactionStatus::Pending => ConfirmationStatus::Pending,
+            TransactionStatus::Rejected { code, reason } => {
+                ConfirmationStatus::Rejected { code, reason }
+            }
+            TransactionStatus::Confirmed { height, .. } => self.prove(id, height).await?,
+        })
+    }
+
+    async fn prove(&self, id: Hash, height: u64) -> Result<ConfirmationStatus, QueryError> {
+        let Some((block, signers)) = self.block_summary(height).await? else {
+            return Ok(ConfirmationStatus::Pending);
+        };
+        let Some(index) = block.transaction_ids.iter().position(|other| *other == id) else {
+            return Ok(ConfirmationStatus::Unknown);
+        };
+        let mut confirmation = Confirmation::at(&block, index);
+        confirmation.signatures = signers;
+        Ok(ConfirmationStatus::Confirmed(confirmation))
+    }
+
+    /// Where many transactions stand, by one validator's word, in the order asked.
+    pub async fn transaction_statuses(
+        &self,
+        ids: &[Hash],
+    ) -> Result<Vec<TransactionStatus>, QueryError> {
+        let mut statuses = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(STATUS_BATCH_MAX) {
+            let part = self
+                .read_from_each(Ok, async |node| {
+                    let answers = self
+                        .pool
+                        .batch::<TransactionStatus>(
+                            node,
+                            "tabella_getTransactionStatus",
+                            ids.iter().map(|id| [id]),
+                            READ_DEADLINE,
+                            1 << 20,
+                        )
+                        .await?;
+                    answers.into_iter().collect::<Result<Vec<_>, _>>()
+                })
+                .await?;
+            statuses.extend(part);
+        }
+        Ok(statuses)
+    }
+
+    pub(crate) fn block_answer_bytes_max(&self) -> usize {
+        // Hex doubles the block; certificate, acks and JSON come on top.
+        (self.genesis().block_bytes_max as usize) * 2 + (1 << 20)
+    }
+
+    async fn read<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: impl Serialize + Clone,
+    ) -> Result<T, QueryError> {
+        self.read_checked(method, params, Ok).await
+    }
+
+    /// Asks one validator after the other until an answer passes `accept`.
+    async fn read_checked<T: DeserializeOwned, U>(
+        &self,
+        method: &str,
+        params: impl Serialize + Clone,
+        accept: impl Fn(T) -> Result<U, String>,
+    ) -> Result<U, QueryError> {
+        self.read_from_each(accept, async |node| {
+            self.pool
+                .call(node, method, params.clone(), READ_DEADLINE)
+                .await
+        })
+        .await
+    }
+
+    async fn read_from_each<T, U>(
+        &self,
+        accept: impl Fn(T) -> Result<U, String>,
+        ask: impl AsyncFn(&Node) -> Result<T, CallError>,
+    ) -> Result<U, QueryError> {
+        let mut tried: Vec<Arc<Node>> = Vec::new();
+        let mut failure = QueryError::NoValidator;
+        while let Some(node) = self.pool.pick(&tried) {
+            let node_id = node.endpoint.node_id.clone();
+            failure = match ask(&node).await {
+                Ok(answer) => match accept(answer) {
+                    Ok(answer) => return Ok(answer),
+                    Err(lie) => {
+                        self.pool.disproved(&node, lie.clone());
+                        QueryError::Disproved { node_id, lie }
+                    }
+                },
+                Err(error) => QueryError::Failed { node_id, error },
+            };
+            tried.push(node);
+        }
+        Err(failure)
+    }
+}

@@ -1,0 +1,306 @@
+//! Submitting transactions: many callers' transactions travel in one batch, to one validator, and
+//! to another when that one is dead, late or full.
+//!
+//! A lone transaction does not wait for company: whatever is queued leaves as soon as a slot is
+//! free. Submitting is idempotent (a transaction's id is its content), so retries and hedges are
+//! harmless.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::Serialize;
+use tabella_protocol::{
+    Hash,
+    rpc::{RefusalCode, RefusalData},
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+use crate::{
+    CallError, ValidatorEndpoint,
+    pool::{Node, Pool},
+};
+
+/// Most transactions in one batch: larger ones delay their first for little gain.
+const BATCH_MAX: usize = 64;
+/// Most bytes of transactions in one batch; hex doubles them, a request holds 4 MiB.
+const BATCH_BYTES_MAX: usize = 1 << 20;
+/// Batches under way at once, for each validator.
+const SLOTS_PER_VALIDATOR: usize = 2;
+/// Transactions waiting for a slot.
+pub(crate) const QUEUE_MAX: usize = 16_384;
+/// How long one validator may take over one batch.
+const BATCH_DEADLINE: Duration = Duration::from_secs(5);
+/// Another validator is asked as well after this many times the usual answer time of the first,
+const HEDGE_LATENCIES: u32 = 8;
+/// but not sooner,
+const HEDGE_AFTER_MIN: Duration = Duration::from_millis(150);
+/// nor later than this.
+const HEDGE_AFTER_MAX: Duration = Duration::from_secs(1);
+const ANSWER_BYTES_MAX: usize = 1 << 20;
+
+/// A validator has the transaction in its durable mempool, or on the chain.
+#[derive(Debug, Clone)]
+pub struct Submitted {
+    /// The transaction.
+    pub transaction_id: Hash,
+    /// Who took it.
+    pub validator: Arc<ValidatorEndpoint>,
+}
+
+/// The chain's refusal of a transaction, as two validators said where two could be asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// The stable code.
+    pub code: RefusalCode,
+    /// The validator's words; for a refused ballot, the rule's own.
+    pub message: String,
+    /// The number that the rule gave.
+    pub plugin_code: Option<u32>,
+    /// The place of the contest whose ballot was refused.
+    pub contest: Option<usize>,
+}
+
+/// Why a transaction was not taken.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum SubmitError {
+    /// It never will be.
+    #[error("refused as {}: {}", .0.code.as_str(), .0.message)]
+    Refused(Refusal),
+    /// No validator can be reached now.
+    #[error("no validator is reachable")]
+    NoValidator,
+    /// Validators were reached, but none took it now.
+    #[error("no validator took the transaction: {0}")]
+    Unavailable(String),
+    /// Too many submissions wait already.
+    #[error("more than {QUEUE_MAX} submissions are waiting")]
+    QueueFull,
+}
+
+/// A transaction on its way.
+pub(crate) struct Job {
+    pub(crate) id: Hash,
+    pub(crate) data: String,
+    pub(crate) reply: oneshot::Sender<Result<Submitted, SubmitError>>,
+}
+
+struct Attempt {
+    job: Job,
+    refusal: Option<Refusal>,
+}
+
+/// Sends what is queued until the last sender is gone.
+pub(crate) async fn dispatch(pool: Arc<Pool>, mut queue: mpsc::Receiver<Job>) {
+    let slots = Arc::new(Semaphore::new(SLOTS_PER_VALIDATOR * pool.nodes().len()));
+    let mut held_over = None;
+    loop {
+        let slot = slots.clone().acquire_owned().await;
+        let slot = slot.expect("the semaphore is never closed");
+        let first = match held_over.take() {
+            Some(job) => job,
+            None => match queue.recv().await {
+                Some(job) => job,
+                None => return,
+            },
+        };
+        let mut bytes = first.data.len() / 2;
+        let mut batch = vec![first];
+        while batch.len() < BATCH_MAX {
+            let Ok(job) = queue.try_recv() else { break };
+            bytes += job.data.len() / 2;
+            if bytes > BATCH_BYTES_MAX {
+                held_over = Some(job);
+                break;
+            }
+            batch.push(job);
+        }
+        tokio::spawn(send(pool.clone(), batch, slot));
+    }
+}
+
+/// Offers a batch to one validator after the other until each transaction is taken or refused.
+async fn send(pool: Arc<Pool>, batch: Vec<Job>, _slot: OwnedSemaphorePermit) {
+    let mut open: Vec<Attempt> = batch
+        .into_iter()
+        .map(|job| Attempt { job, refusal: None })
+        .collect();
+    let mut tried = Vec::new();
+    let mut last_failure = None;
+    while !open.is_empty() {
+        let Some((node, answer)) = ask(&pool, &open, &mut tried).await else {
+            break;
+        };
+        match answer {
+            Err(error) => {
+                let node_id = &node.endpoint.node_id;
+                tracing::warn!(%node_id, %error, "PoA submission failed, trying another validator");
+                last_failure = Some(format!("{node_id}: {error}"));
+            }
+            Ok(answers) => {
+                let mut left = Vec::new();
+                for (attempt, answer) in open.into_iter().zip(answers) {
+                    match settle(&pool, &node, attempt, answer) {
+                        Settled::Answered => {}
+                        Settled::Open(attempt, failure) => {
+                            last_failure = failure.or(last_failure);
+                            left.push(attempt);
+                        }
+                    }
+                }
+                open = left;
+            }
+        }
+    }
+    for Attempt { job, refusal } in open {
+        let error = match (refusal, &last_failure) {
+            (Some(refusal), _) => SubmitError::Refused(refusal),
+            (None, Some(failure)) if pool.any_callable() => {
+                SubmitError::Unavailable(failure.clone())
+            }
+            (None, _) => SubmitError::NoValidator,
+        };
+        // The caller may have gone; then nobody waits for this answer.
+        let _ = job.reply.send(Err(error));
+    }
+}
+
+enum Settled {
+    Answered,
+    Open(Attempt, Option<String>),
+}
+
+fn settle(
+    pool: &Pool,
+    node: &Arc<Node>,
+    mut attempt: Attempt,
+    answer: Result<Hash, CallError>,
+) -> Settled {
+    let error = match answer {
+        Ok(id) if id == attempt.job.id => {
+            let _ = attempt.job.reply.send(Ok(Submitted {
+                transaction_id: id,
+                validator: node.endpoint.clone(),
+            }));
+            return Settled::Answered;
+        }
+        Ok(_) => {
+            let lie = "answered another transaction's id".to_owned();
+            pool.disproved(node, lie.clone());
+            return Settled::Open(attempt, Some(lie));
+        }
+        Err(error) => error,
+    };
+    match refusal(&error) {
+        Some(refusal) if refusal.code.is_transient() => {
+            Settled::Open(attempt, Some(refusal.message))
+        }
+        // One validator's refusal may be a lie, or the word of one that lags behind: a second
+        // one is asked before the voter is told.
+        Some(refusal) if attempt.refusal.is_none() => {
+            attempt.refusal = Some(refusal);
+            Settled::Open(attempt, None)
+        }
+        Some(refusal) => {
+            let _ = attempt.job.reply.send(Err(SubmitError::Refused(refusal)));
+            Settled::Answered
+        }
+        None => Settled::Open(attempt, Some(error.to_string())),
+    }
+}
+
+fn refusal(error: &CallError) -> Option<Refusal> {
+    let CallError::Rpc { message, data, .. } = error else {
+        return None;
+    };
+    let RefusalData {
+        code,
+        plugin_code,
+        contest,
+    } = serde::Deserialize::deserialize(data).ok()?;
+    Some(Refusal {
+        code,
+        message: message.clone(),
+        plugin_code,
+        contest,
+    })
+}
+
+type Answer = Result<Vec<Result<Hash, CallError>>, CallError>;
+
+/// Asks the best validator that is not among `tried`, and the next best as well when it is late.
+async fn ask(
+    pool: &Pool,
+    open: &[Attempt],
+    tried: &mut Vec<Arc<Node>>,
+) -> Option<(Arc<Node>, Answer)> {
+    let first = pool.pick(tried)?;
+    tried.push(first.clone());
+    let mut first_call = std::pin::pin!(call(pool, &first, open));
+    let patience = hedge_after(&first);
+    tokio::select! {
+        answer = &mut first_call => return Some((first.clone(), answer)),
+        () = tokio::time::sleep(patience) => {}
+    }
+    let Some(second) = pool.pick(tried) else {
+        let answer = first_call.await;
+        return Some((first.clone(), answer));
+    };
+    tried.push(second.clone());
+    pool.late(&first, format!("no answer within {patience:?}"));
+    let mut second_call = std::pin::pin!(call(pool, &second, open));
+    tokio::select! {
+        answer = &mut first_call => match answer {
+            Ok(answer) => Some((first.clone(), Ok(answer))),
+            Err(_) => { let answer = second_call.await; Some((second.clone(), answer)) }
+        },
+        answer = &mut second_call => match answer {
+            Ok(answer) => Some((second.clone(), Ok(answer))),
+            Err(_) => { let answer = first_call.await; Some((first.clone(), answer)) }
+        },
+    }
+}
+
+fn hedge_after(node: &Node) -> Duration {
+    let usual = node.latency().unwrap_or_default();
+    (usual * HEDGE_LATENCIES).clamp(HEDGE_AFTER_MIN, HEDGE_AFTER_MAX)
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    data: &'a str,
+}
+
+async fn call(pool: &Pool, node: &Node, open: &[Attempt]) -> Answer {
+    let params = open.iter().map(|attempt| {
+        [Data {
+            data: &attempt.job.data,
+        }]
+    });
+    let method = "eth_sendTransaction";
+    pool.batch(node, method, params, BATCH_DEADLINE, ANSWER_BYTES_MAX)
+        .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_from_other_errors() {
+        let data = serde_json::json!({"code": "ballot-refused", "plugin_code": 4, "contest": 0});
+        let refused = CallError::Rpc {
+            code: -32003,
+            message: "rank 2 is empty".into(),
+            data,
+        };
+        let refusal = refusal(&refused).unwrap();
+        assert_eq!(refusal.code, RefusalCode::BallotRefused);
+        assert_eq!(refusal.plugin_code, Some(4));
+        let other = CallError::Rpc {
+            code: -32602,
+            message: "invalid params".into(),
+            data: serde_json::Value::Null,
+        };
+        assert_eq!(super::refusal(&other), None);
+    }
+}

@@ -1,0 +1,241 @@
+//! JSON-RPC 2.0 over pooled HTTP, with a deadline and a size bound on every answer.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+/// Largest answer read where the caller names no other bound, in bytes.
+pub(crate) const ANSWER_BYTES_MAX: usize = 8 << 20;
+
+/// Why one call of one validator gave nothing.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CallError {
+    /// No connection, or it broke.
+    #[error("no connection: {0}")]
+    Connection(String),
+    /// No answer in time.
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
+    /// An HTTP status that is not success.
+    #[error("returned status {0}")]
+    Status(u16),
+    /// An answer that is not the JSON-RPC answer asked for.
+    #[error("answered what is no answer to this call: {0}")]
+    Garbage(String),
+    /// The validator refused the call.
+    #[error("answered error {code}: {message}")]
+    Rpc {
+        /// JSON-RPC error code.
+        code: i64,
+        /// The validator's words.
+        message: String,
+        /// The error's `data`.
+        data: Value,
+    },
+}
+
+impl CallError {
+    /// Whether the validator itself is at fault, as opposed to the call that was made.
+    pub(crate) fn blames_validator(&self) -> bool {
+        !matches!(self, Self::Rpc { .. })
+    }
+}
+
+#[derive(Serialize)]
+struct Request<'a, P> {
+    jsonrpc: &'static str,
+    id: usize,
+    method: &'a str,
+    params: P,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Response<T> {
+    #[serde(default)]
+    id: Option<usize>,
+    #[serde(default = "Option::default")]
+    result: Option<T>,
+    error: Option<RpcError>,
+}
+
+#[derive(Deserialize)]
+struct RpcError {
+    code: i64,
+    #[serde(default)]
+    message: String,
+    #[serde(default)]
+    data: Value,
+}
+
+impl<T: DeserializeOwned> Response<T> {
+    fn into_result(self) -> Result<T, CallError> {
+        if let Some(RpcError {
+            code,
+            mut message,
+            data,
+        }) = self.error
+        {
+            if message.len() > MESSAGE_BYTES_MAX {
+                message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
+            }
+            return Err(CallError::Rpc {
+                code,
+                message,
+                data,
+            });
+        }
+        match self.result {
+            Some(result) => Ok(result),
+            // `null` is an answer where the type has a place for nothing.
+            None => serde_json::from_value(Value::Null)
+                .map_err(|_| CallError::Garbage("expected a result, got null".into())),
+        }
+    }
+}
+
+/// Longest message taken over from a validator, in bytes.
+const MESSAGE_BYTES_MAX: usize = 2_000;
+
+/// The HTTP side, shared by all validators.
+#[derive(Debug, Clone)]
+pub(crate) struct Transport {
+    http: reqwest::Client,
+}
+
+impl Transport {
+    pub(crate) fn new(connect_timeout: Duration) -> Result<Self, reqwest::Error> {
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .connect_timeout(connect_timeout)
+            .pool_max_idle_per_host(32)
+            .pool_idle_timeout(Duration::from_secs(30))
+            .tcp_nodelay(true)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()?;
+        Ok(Self { http })
+    }
+
+    /// Calls one method.
+    pub(crate) async fn call<T: DeserializeOwned>(
+        &self,
+        url: &str,
+        method: &str,
+        params: impl Serialize,
+        deadline: Duration,
+        answer_bytes_max: usize,
+    ) -> Result<T, CallError> {
+        let request = Request {
+            jsonrpc: "2.0",
+            id: 0,
+            method,
+            params,
+        };
+        let body = serde_json::to_vec(&request).map_err(|e| CallError::Garbage(e.to_string()))?;
+        let answer = self.post(url, body, deadline, answer_bytes_max).await?;
+        let response: Response<T> = parse(&answer)?;
+        response.into_result()
+    }
+
+    /// Calls one method many times in one request; the answers come in the order of `params`.
+    pub(crate) async fn batch<T: DeserializeOwned>(
+        &self,
+        url: &str,
+        method: &str,
+        params: impl ExactSizeIterator<Item = impl Serialize>,
+        deadline: Duration,
+        answer_bytes_max: usize,
+    ) -> Result<Vec<Result<T, CallError>>, CallError> {
+        let count = params.len();
+        let mut body = Vec::with_capacity(count * 600);
+        for (id, params) in params.enumerate() {
+            body.push(if id == 0 { b'[' } else { b',' });
+            let request = Request {
+                jsonrpc: "2.0",
+                id,
+                method,
+                params,
+            };
+            serde_json::to_writer(&mut body, &request)
+                .map_err(|e| CallError::Garbage(e.to_string()))?;
+        }
+        body.push(b']');
+        let answer = self.post(url, body, deadline, answer_bytes_max).await?;
+        // A request refused as a whole is answered by one object instead of an array.
+        if answer.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{') {
+            let whole: Response<Value> = parse(&answer)?;
+            return Err(match whole.into_result() {
+                Err(error) => error,
+                Ok(_) => CallError::Garbage("expected an array of answers".into()),
+            });
+        }
+        let responses: Vec<Response<T>> = parse(&answer)?;
+        in_order(responses, count)
+    }
+
+    async fn post(
+        &self,
+        url: &str,
+        body: Vec<u8>,
+        deadline: Duration,
+        answer_bytes_max: usize,
+    ) -> Result<Vec<u8>, CallError> {
+        let exchange = async {
+            let request = self
+                .http
+                .post(url)
+                .header(reqwest::header::CONTENT_TYPE, "application/json")
+                .body(body);
+            let mut response = request.send().await.map_err(connection)?;
+            if !response.status().is_success() {
+                return Err(CallError::Status(response.status().as_u16()));
+            }
+            let mut answer = Vec::new();
+            while let Some(chunk) = response.chunk().await.map_err(connection)? {
+                if answer.len() + chunk.len() > answer_bytes_max {
+                    return Err(CallError::Garbage(format!(
+                        "expected at most {answer_bytes_max} bytes"
+                    )));
+                }
+                answer.extend_from_slice(&chunk);
+            }
+            Ok(answer)
+        };
+        tokio::time::timeout(deadline, exchange)
+            .await
+            .unwrap_or(Err(CallError::Timeout(deadline)))
+    }
+}
+
+fn connection(error: reqwest::Error) -> CallError {
+    // The outer error repeats the URL; the innermost says what happened.
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    CallError::Connection(cause.to_string())
+}
+
+fn parse<T: DeserializeOwned>(answer: &[u8]) -> Result<T, CallError> {
+    serde_json::from_slice(answer).map_err(|error| CallError::Garbage(error.to_string()))
+}
+
+fn in_order<T: DeserializeOwned>(
+    responses: Vec<Response<T>>,
+    count: usize,
+) -> Result<Vec<Result<T, CallError>>, CallError> {
+    let mut answers: Vec<Option<Result<T, CallError>>> = Vec::new();
+    answers.resize_with(count, || None);
+    for response in responses {
+        let place = response.id.and_then(|id| answers.get_mut(id));
+        let Some(place) = place else {
+            return Err(CallError::Garbage("an answer to no call of ours".into()));
+        };
+        *place = Some(response.into_result());
+    }
+    let missing = || Err(CallError::Garbage("no answer to this call".into()));
+    Ok(answers
+        .into_iter()
+        .map(|answer| answer.unwrap_or_else(missing))
+        .collect())
+}
