@@ -38,7 +38,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// Largest block body that is built, accepted or synced, in bytes.
     pub block_bytes_max: usize,
-    /// How often peers are told this node's height, so that those behind catch up, in milliseconds.
+    /// How often peers are told this node's height, so that those behind catch up, in milliseconds;
+    /// 0 tells them after every block.
     pub status_interval_ms: u64,
 }
 

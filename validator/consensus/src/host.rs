@@ -330,8 +330,8 @@ impl Host {
         let (hash, validity) = match checked {
             Checked::Valid(hash) => (hash, Validity::Valid),
             Checked::Invalid(hash) => {
-                // The engine drops it if it is not the certified block; if it is, this node cannot
-                // follow its network.
+                // The engine blames the peer if this is not the certified block. If it is, this node
+                // cannot follow its network, unless consensus committed it in the meantime.
                 error!(height, block_hash = %hash, "a synced block breaks a rule");
                 (hash, Validity::Invalid)
             }
@@ -415,7 +415,8 @@ impl HostActor {
         match message.content.into_data() {
             None => {}
             Some(ProposalPart::Message(message)) => {
-                if host.messages.try_send((key, message)).is_err() {
+                let taken = host.messages.try_send((key, message));
+                if taken.is_err() {
                     host.shared
                         .refuse(&from, &"more messages than the application takes");
                 }

@@ -42,6 +42,11 @@ mod signing;
 mod supervisor;
 mod wal;
 
+/// A `tracing` filter that silences what the engine says about every vote and every failed attempt to
+/// connect; this crate itself logs peers that come and go.
+pub const QUIET_ENGINE_LOG: &str =
+    "arc_malachitebft=warn,arc_malachitebft_network=off,arc_malachitebft_discovery=off,libp2p=off";
+
 pub use application::{Application, BuiltBlock, Checked, Fatal, HeightStart, UndecidedBlock};
 pub use config::{Config, Host, PeerAddress, PeerAddressError, Timeouts, WalPolicy};
 pub use evidence::Equivocation;

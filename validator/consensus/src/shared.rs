@@ -15,7 +15,7 @@ use arc_malachitebft_network::PeerId;
 use tabella_protocol::PublicKey;
 use tokio::sync::{mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{Instrument, Span, warn};
+use tracing::{Instrument, Span, info, warn};
 
 use crate::{Fatal, RunError, peers::public_key};
 
@@ -138,11 +138,19 @@ impl Shared {
     }
 
     pub(crate) fn connected(&self, peer: PeerId) {
-        lock(&self.connected).insert(peer);
+        if lock(&self.connected).insert(peer)
+            && let Some(key) = public_key(&peer)
+        {
+            info!(validator = %key, "peer connected");
+        }
     }
 
     pub(crate) fn disconnected(&self, peer: &PeerId) {
-        lock(&self.connected).remove(peer);
+        if lock(&self.connected).remove(peer)
+            && let Some(key) = public_key(peer)
+        {
+            info!(validator = %key, "peer disconnected");
+        }
     }
 
     pub(crate) fn connected_peers(&self) -> Vec<PublicKey> {

@@ -94,6 +94,10 @@ impl Chain {
         self.state().messages.clone()
     }
 
+    pub(crate) fn equivocations(&self) -> Vec<Equivocation> {
+        self.state().equivocations.clone()
+    }
+
     fn next(&self) -> HeightStart {
         let height = self.height() + 1;
         let mut validators = self.validators.clone();

@@ -5,4 +5,5 @@ mod crash;
 mod network;
 mod strangers;
 mod throughput;
+mod twins;
 mod validators;
