@@ -1,1 +1,145 @@
-fn main() {}
+//! `cargo xtask`: what a contributor runs, and what CI runs.
+//!
+//! It depends on nothing of the workspace, so that `cargo xtask --help` answers in seconds.
+
+mod checks;
+mod shell;
+mod wasm_target;
+
+use std::{
+    ffi::OsString,
+    process::{Command, ExitCode},
+};
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::shell::{binary, cargo, run, step, workspace_root};
+
+/// Tasks of this repository.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Run a real election end to end: Burlington, Vermont, 2009, with a validator killed midway
+    ///
+    /// Builds everything, starts a network in .data/demo, casts all 8,980 ballots through REST,
+    /// compares the rounds with the published ones and verifies a receipt offline.
+    Demo {
+        /// Stop everything at the end instead of leaving the network up until Ctrl-C
+        #[arg(long)]
+        exit: bool,
+        /// Any other arguments of `tabella demo`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<OsString>,
+    },
+    /// Build everything and run `tabella dev` with the given arguments
+    Dev {
+        /// Arguments of `tabella dev`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<OsString>,
+    },
+    /// Run every test, doc tests included, in the release profile
+    Test {
+        /// Arguments for the test runner, such as a part of a test's name
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<OsString>,
+    },
+    /// All that CI checks: format, lints, tests, documentation, and the paths that documents name
+    Ci,
+    /// Build the built-in rule plugins to Wasm and the bundle that embeds them
+    Plugins,
+}
+
+fn main() -> ExitCode {
+    match perform(Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(task: Task) -> Result<()> {
+    std::env::set_current_dir(workspace_root())?;
+    match task {
+        Task::Demo { exit, rest } => demo(exit, &rest),
+        Task::Dev { rest } => {
+            build_binary()?;
+            run(Command::new(binary("tabella")?).arg("dev").args(rest))
+        }
+        Task::Test { rest } => test(&rest),
+        Task::Ci => ci(),
+        Task::Plugins => {
+            wasm_target::ensure_installed()?;
+            run(cargo().args(["build", "--release", "-p", "tabella-plugins"]))
+        }
+    }
+}
+
+fn build_binary() -> Result<()> {
+    wasm_target::ensure_installed()?;
+    step("building the tabella binary (release)");
+    run(cargo().args(["build", "--release", "-p", "tabella"]))
+}
+
+fn demo(exit: bool, rest: &[OsString]) -> Result<()> {
+    build_binary()?;
+    let mut demo = Command::new(binary("tabella")?);
+    demo.args(["demo", "examples/elections/burlington-2009"]);
+    demo.args(["--data", ".data/demo"]);
+    if exit {
+        demo.arg("--exit");
+    }
+    run(demo.args(rest))
+}
+
+fn test(rest: &[OsString]) -> Result<()> {
+    wasm_target::ensure_installed()?;
+    step("tests");
+    if shell::has_nextest() {
+        run(cargo()
+            .args(["nextest", "run", "--release", "--workspace"])
+            .args(rest))?;
+    } else {
+        println!("cargo-nextest is not installed; using cargo test");
+        run(cargo()
+            .args([
+                "test",
+                "--release",
+                "--workspace",
+                "--lib",
+                "--bins",
+                "--tests",
+            ])
+            .args(rest))?;
+    }
+    if rest.is_empty() {
+        step("doc tests");
+        run(cargo().args(["test", "--release", "--workspace", "--doc"]))?;
+    }
+    Ok(())
+}
+
+fn ci() -> Result<()> {
+    step("format");
+    run(cargo().args(["fmt", "--all", "--check"]))?;
+    step("paths named in the documents");
+    checks::paths_exist()?;
+    wasm_target::ensure_installed()?;
+    step("lints");
+    run(cargo()
+        .args(["clippy", "--release", "--workspace", "--all-targets", "--"])
+        .args(["-D", "warnings"]))?;
+    test(&[])?;
+    step("documentation");
+    run(cargo()
+        .args(["doc", "--release", "--workspace", "--no-deps"])
+        .env("RUSTDOCFLAGS", "-D warnings"))
+}

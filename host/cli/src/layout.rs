@@ -1,6 +1,11 @@
 //! Where the files of a network stand in the directory that `tabella init` or `tabella dev` writes.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
 
 /// The directory of one network and the names of the files in it.
 #[derive(Debug, Clone)]
@@ -69,6 +74,21 @@ impl Layout {
     /// What a running development network tells about itself.
     pub(crate) fn ready(&self) -> PathBuf {
         self.root.join("ready.json")
+    }
+
+    /// Removes the network's files, and nothing that `tabella` did not write.
+    pub(crate) fn remove_network(&self) -> Result<()> {
+        if !self.genesis().exists() {
+            return Ok(());
+        }
+        for directory in ["keys", "data", "logs"] {
+            let path = self.root.join(directory);
+            if path.exists() {
+                fs::remove_dir_all(&path)
+                    .with_context(|| format!("cannot remove {}", path.display()))?;
+            }
+        }
+        fs::remove_file(self.genesis()).context("cannot remove the genesis document")
     }
 
     /// Held locked by the `tabella dev` that runs this directory.

@@ -3,7 +3,8 @@
 //! - `commands`: one file per subcommand; each parses its arguments and runs.
 //! - `layout`, `addresses`, `network_files`: the files of a network and how they are first written.
 //! - [`dev`]: a network of separate processes on one machine; `ready.json`.
-//! - [`http`], [`json_rpc`]: how the tools call the processes.
+//! - [`http`], [`json_rpc`]: how the tools call the processes; [`chain`]: what validators serve.
+//! - [`load`]: casts many ballots as many voters would; used by `demo`, `bench` and the tests.
 //!
 //! The roles themselves are libraries of their own; this crate only starts them.
 //!
@@ -19,19 +20,27 @@
 //! ```
 
 mod addresses;
+mod backend_api;
+mod ballot_file;
+pub mod chain;
 mod commands;
 mod config_file;
 pub mod dev;
+mod election_file;
 mod exit;
 mod genesis_file;
 pub mod http;
 pub mod json_rpc;
 mod key_file;
 mod layout;
+pub mod load;
 mod logging;
+mod machine;
 mod network_files;
 mod quorum;
+mod results;
 mod shutdown;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -52,6 +61,9 @@ struct Arguments {
 enum Command {
     Init(commands::init::InitArguments),
     Dev(commands::dev::DevArguments),
+    Demo(commands::demo::DemoArguments),
+    Election(commands::election::ElectionArguments),
+    Bench(commands::bench::BenchArguments),
     /// Run the bootnode, where validators find each other
     Bootnode(commands::role::RoleArguments),
     Verify(commands::verify::VerifyArguments),
@@ -78,6 +90,9 @@ fn run(command: Command) -> Result<Exit> {
         Command::Verify(arguments) => return commands::verify::run(&arguments),
         Command::Bootnode(arguments) => return block_on(commands::role::bootnode(&arguments)),
         Command::Dev(arguments) => return block_on(commands::dev::run(&arguments)),
+        Command::Demo(arguments) => return block_on(commands::demo::run(&arguments)),
+        Command::Election(arguments) => return block_on(commands::election::run(&arguments)),
+        Command::Bench(arguments) => return block_on(commands::bench::run(&arguments)),
     }
     Ok(Exit::Success)
 }

@@ -8,7 +8,7 @@ use tabella_protocol::Genesis;
 
 use crate::{
     addresses::Ports,
-    dev::{DevNetwork, DevPlan, Ready},
+    dev::{DevNetwork, DevPlan, Ready, Start},
     exit::Exit,
     quorum::{QuorumArgument, survives},
     shutdown::{self, Lifetime},
@@ -56,6 +56,7 @@ pub(crate) async fn run(arguments: &DevArguments) -> Result<Exit> {
         validators: arguments.validators.map(usize::from),
         quorum: arguments.quorum.map(Into::into),
         ports: Ports::new(arguments.port_base)?,
+        start: Start::Continue,
     };
     let mut network = tokio::select! {
         started = DevNetwork::start(&plan) => started?,

@@ -1,6 +1,9 @@
 //! One file per command.
 
+pub(crate) mod bench;
+pub(crate) mod demo;
 pub(crate) mod dev;
+pub(crate) mod election;
 pub(crate) mod init;
 pub(crate) mod keys;
 pub(crate) mod role;

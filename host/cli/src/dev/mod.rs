@@ -5,6 +5,6 @@ pub(crate) mod ports;
 mod process;
 mod ready;
 
-pub(crate) use network::{DevNetwork, DevPlan};
+pub(crate) use network::{DevNetwork, DevPlan, Start};
 pub(crate) use process::{Process, ProcessPlan, log_tail};
 pub use ready::{Ready, ReadyBootnode, ReadyValidator};

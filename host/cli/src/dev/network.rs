@@ -27,6 +27,15 @@ const READY_TIMEOUT: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// What becomes of a network that the directory holds already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// It goes on from its data.
+    Continue,
+    /// It is removed, and a new one is made.
+    Fresh,
+}
+
 /// What network to run, and where.
 #[derive(Debug, Clone)]
 pub(crate) struct DevPlan {
@@ -38,6 +47,8 @@ pub(crate) struct DevPlan {
     pub(crate) quorum: Option<Quorum>,
     /// The ports.
     pub(crate) ports: Ports,
+    /// What becomes of a network that is there already.
+    pub(crate) start: Start,
 }
 
 /// A running network.
@@ -64,6 +75,9 @@ impl DevNetwork {
             .with_context(|| format!("cannot find {}", plan.data.display()))?;
         let layout = Layout::new(&root);
         let lock = lock(&layout)?;
+        if plan.start == Start::Fresh {
+            layout.remove_network()?;
+        }
         let (genesis, addresses) = prepare(plan, &layout)?;
         let _ = fs::remove_file(layout.ready());
         fs::create_dir_all(root.join("logs")).context("cannot create the logs directory")?;

@@ -1,0 +1,189 @@
+//! The backend's REST API as the commands use it.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use tabella_protocol::Hash;
+
+use crate::{
+    election_file::ElectionFile,
+    http::{Answer, Client},
+};
+
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// A backend, called with an administrator's token.
+#[derive(Debug)]
+pub(crate) struct BackendApi {
+    client: Client,
+}
+
+impl BackendApi {
+    /// The backend at `url`.
+    pub(crate) fn new(url: &str, token: Option<&str>) -> Result<Self> {
+        let client = Client::new(url)?.with_timeout(Duration::from_secs(60));
+        let client = match token {
+            Some(token) => client.with_token(token),
+            None => client,
+        };
+        Ok(Self { client })
+    }
+
+    /// Creates an election after publishing the built-in rules that it names and the chain lacks.
+    /// Answers what the backend says of the new election.
+    pub(crate) async fn create_election(&mut self, election: &ElectionFile) -> Result<Value> {
+        let mut statement = serde_json::to_value(election).context("plain data serialises")?;
+        for (contest, slot) in election
+            .contests
+            .iter()
+            .zip(statement["contests"].as_array_mut().into_iter().flatten())
+        {
+            slot["rule"] = json!(self.published(&contest.rule).await?);
+        }
+        self.post("/api/admin/elections", &statement).await
+    }
+
+    /// The hash of a rule on the chain: a hash as it is, a built-in's name after publishing it.
+    async fn published(&mut self, rule: &str) -> Result<Hash> {
+        if let Ok(hash) = Hash::parse_lenient(rule) {
+            return Ok(hash);
+        }
+        let Some(builtin) = tabella_plugins::get(rule) else {
+            let names: Vec<&str> = tabella_plugins::all().iter().map(|b| b.name).collect();
+            bail!(
+                "no rule is named {rule:?}; expected the SHA-256 of a published plugin or one of {}",
+                names.join(", ")
+            );
+        };
+        let hash = Hash::of(builtin.wasm);
+        let known = self.client.get(&format!("/api/plugins/{hash}")).await?;
+        if !known.is_success() {
+            let published = self
+                .client
+                .post_bytes("/api/admin/plugins", "application/wasm", builtin.wasm)
+                .await?;
+            accept("POST /api/admin/plugins", &published)?;
+        }
+        Ok(hash)
+    }
+
+    /// Opens an election.
+    pub(crate) async fn open(&mut self, election_id: u64) -> Result<Value> {
+        self.post(
+            &format!("/api/admin/elections/{election_id}/open"),
+            &json!({}),
+        )
+        .await
+    }
+
+    /// Closes an election.
+    pub(crate) async fn close(&mut self, election_id: u64) -> Result<Value> {
+        self.post(
+            &format!("/api/admin/elections/{election_id}/close"),
+            &json!({}),
+        )
+        .await
+    }
+
+    /// The elections.
+    pub(crate) async fn elections(&mut self) -> Result<Value> {
+        self.get("/api/elections").await
+    }
+
+    /// The results of an election.
+    pub(crate) async fn results(&mut self, election_id: u64) -> Result<Value> {
+        self.get(&format!("/api/votes/results?election_id={election_id}"))
+            .await
+    }
+
+    /// Waits until the result of a closed election is certified.
+    pub(crate) async fn final_results(
+        &mut self,
+        election_id: u64,
+        patience: Duration,
+    ) -> Result<Value> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let results = self.results(election_id).await?;
+            if results["status"] == "final" {
+                return Ok(results);
+            }
+            if Instant::now() > deadline {
+                bail!(
+                    "the result is not certified after {patience:?}; the election's status is {}",
+                    results["status"]
+                );
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    }
+
+    /// Where a submission stands.
+    pub(crate) async fn transaction_status(
+        &mut self,
+        transaction_id: &str,
+        election_id: u64,
+    ) -> Result<Value> {
+        self.get(&format!(
+            "/api/votes/transaction-status?transaction_id={transaction_id}&election_id={election_id}"
+        ))
+        .await
+    }
+
+    /// Waits until a submission stands in a block.
+    pub(crate) async fn wait_confirmed(
+        &mut self,
+        transaction_id: &str,
+        election_id: u64,
+        patience: Duration,
+    ) -> Result<Value> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let status = self.transaction_status(transaction_id, election_id).await?;
+            if status["status"] == "confirmed" {
+                return Ok(status);
+            }
+            if status["status"] == "rejected" || Instant::now() > deadline {
+                bail!("{transaction_id} was acknowledged, but is not confirmed: {status}");
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    }
+
+    /// The bytes of a ballot's receipt, as they are to be kept.
+    pub(crate) async fn receipt(&mut self, transaction_id: &str) -> Result<Vec<u8>> {
+        let path = format!("/api/votes/receipt?transaction_id={transaction_id}");
+        let answer = self.client.get(&path).await?;
+        accept(&path, &answer)?;
+        Ok(answer.body.to_vec())
+    }
+
+    async fn get(&mut self, path: &str) -> Result<Value> {
+        let answer = self.client.get(path).await?;
+        accept(path, &answer)?;
+        Ok(answer.json())
+    }
+
+    async fn post(&mut self, path: &str, body: &Value) -> Result<Value> {
+        let answer = self.client.post(path, body).await?;
+        accept(path, &answer)?;
+        Ok(answer.json())
+    }
+}
+
+/// Turns a refusal into an error with the backend's own sentence.
+fn accept(what: &str, answer: &Answer) -> Result<()> {
+    if answer.is_success() {
+        return Ok(());
+    }
+    let problem = answer.json();
+    let sentence = ["detail", "title"]
+        .iter()
+        .find_map(|member| problem[*member].as_str())
+        .map_or_else(|| answer.excerpt(), str::to_owned);
+    match problem["code"].as_str() {
+        Some(code) => bail!("{what}: {sentence} (status {}, {code})", answer.status),
+        None => bail!("{what}: {sentence} (status {})", answer.status),
+    }
+}

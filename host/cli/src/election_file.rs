@@ -1,0 +1,87 @@
+//! The file that states an election: JSON or TOML.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// An election as its author writes it down. Unknown members are refused.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ElectionFile {
+    /// The name that people read.
+    pub(crate) title: String,
+    /// Who may vote: `registrar` (default), `registrar_roll` or `credentials`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) eligibility: Option<String>,
+    /// What a second ballot of one voter does: `refuse` (default) or `last`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) revote: Option<String>,
+    /// When counts show: `at_close` (default) or `live`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) disclosure: Option<String>,
+    /// The questions.
+    pub(crate) contests: Vec<ContestFile>,
+}
+
+/// One question.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ContestFile {
+    /// The id that ballots with several contests name.
+    pub(crate) id: String,
+    /// The question that people read; the id where absent.
+    #[serde(default)]
+    pub(crate) title: String,
+    /// A built-in rule's name, or the SHA-256 of a published plugin.
+    pub(crate) rule: String,
+    /// The rule's parameters.
+    #[serde(default)]
+    pub(crate) params: Map<String, Value>,
+    /// What can be voted for.
+    pub(crate) options: Vec<OptionFile>,
+}
+
+/// One option.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OptionFile {
+    /// The id that ballots name.
+    pub(crate) id: String,
+    /// The name that people read; the id where absent.
+    #[serde(default)]
+    pub(crate) title: String,
+}
+
+impl ElectionFile {
+    /// Reads the file; its name ends in `.toml` or `.json`.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        let context = || format!("in {}", path.display());
+        let mut election: Self = match path.extension().and_then(|e| e.to_str()) {
+            Some("toml") => toml::from_str(&text).with_context(context)?,
+            Some("json") => serde_json::from_str(&text).with_context(context)?,
+            _ => bail!(
+                "expected a file named .toml or .json, got {}",
+                path.display()
+            ),
+        };
+        election.name_the_untitled();
+        Ok(election)
+    }
+
+    fn name_the_untitled(&mut self) {
+        for contest in &mut self.contests {
+            if contest.title.is_empty() {
+                contest.title.clone_from(&contest.id);
+            }
+            for option in &mut contest.options {
+                if option.title.is_empty() {
+                    option.title.clone_from(&option.id);
+                }
+            }
+        }
+    }
+}

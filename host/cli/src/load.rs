@@ -1,0 +1,194 @@
+//! Casts many ballots through the REST API as many voters would: bounded concurrency, each
+//! submission repeated under its own transaction id until it is answered for good.
+
+use std::{
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, bail};
+use serde_json::{Value, json};
+
+use crate::http::{Answer, Client, HttpError};
+
+/// The first and the longest pause before a submission is repeated.
+const PAUSE_FIRST: Duration = Duration::from_millis(20);
+const PAUSE_LONGEST: Duration = Duration::from_secs(1);
+
+/// Where ballots go, and how fast.
+#[derive(Debug, Clone)]
+pub struct LoadPlan {
+    /// URL of the backend.
+    pub backend: String,
+    /// A token that may cast for any voter.
+    pub token: String,
+    /// The election.
+    pub election_id: u64,
+    /// How many submissions are under way at once, each on a connection of its own.
+    pub concurrency: usize,
+    /// How long one submission is repeated before the load gives up.
+    pub patience: Duration,
+}
+
+/// One voter's ballot.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// The voter.
+    pub voter_id: String,
+    /// The idempotency key: the same on every repetition.
+    pub transaction_id: String,
+    /// The ballot, as the election's schema shapes it.
+    pub ballot: Value,
+}
+
+/// A submission that the backend acknowledged: it must never be lost.
+#[derive(Debug, Clone)]
+pub struct Acknowledgement {
+    /// The submission's idempotency key.
+    pub transaction_id: String,
+    /// The backend's answer: confirmed with its block, or pending.
+    pub answer: Value,
+    /// From the first sending to the answer, repetitions included.
+    pub latency: Duration,
+}
+
+impl Acknowledgement {
+    /// Whether the answer said that the ballot stands in a block.
+    pub fn is_confirmed(&self) -> bool {
+        self.answer["status"] == "confirmed"
+    }
+}
+
+/// A submission that the backend refused for good.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    /// The submission's idempotency key.
+    pub transaction_id: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// The problem document.
+    pub problem: Value,
+}
+
+/// What became of all submissions.
+#[derive(Debug, Default)]
+pub struct LoadReport {
+    /// Those acknowledged.
+    pub acknowledged: Vec<Acknowledgement>,
+    /// Those refused.
+    pub refused: Vec<Refusal>,
+    /// How often a submission had to be repeated.
+    pub repetitions: u64,
+    /// From the first sending to the last answer.
+    pub elapsed: Duration,
+}
+
+/// Casts every submission; `progress` is told the number of answers after each.
+pub async fn cast_all<S>(
+    plan: &LoadPlan,
+    submissions: S,
+    progress: impl Fn(u64) + Sync,
+) -> Result<LoadReport>
+where
+    S: Iterator<Item = Submission> + Send,
+{
+    let started = Instant::now();
+    let queue = Mutex::new(submissions);
+    let report = Mutex::new(LoadReport::default());
+    let workers = (0..plan.concurrency.max(1)).map(|_| work(plan, &queue, &report, &progress));
+    futures::future::try_join_all(workers).await?;
+    let mut report = report.into_inner().expect("no worker panics with the lock");
+    report.elapsed = started.elapsed();
+    Ok(report)
+}
+
+async fn work<S: Iterator<Item = Submission>>(
+    plan: &LoadPlan,
+    queue: &Mutex<S>,
+    report: &Mutex<LoadReport>,
+    progress: &(impl Fn(u64) + Sync),
+) -> Result<()> {
+    let mut client = Client::new(&plan.backend)?.with_token(&plan.token);
+    loop {
+        let next = queue.lock().expect("no worker panics with the lock").next();
+        let Some(submission) = next else {
+            return Ok(());
+        };
+        let (outcome, repetitions) = submit(plan, &mut client, submission).await?;
+        let answered = {
+            let mut report = report.lock().expect("no worker panics with the lock");
+            report.repetitions += repetitions;
+            match outcome {
+                Ok(acknowledgement) => report.acknowledged.push(acknowledgement),
+                Err(refusal) => report.refused.push(refusal),
+            }
+            report.acknowledged.len() + report.refused.len()
+        };
+        progress(answered as u64);
+    }
+}
+
+/// Sends one submission until it is acknowledged or refused for good.
+async fn submit(
+    plan: &LoadPlan,
+    client: &mut Client,
+    submission: Submission,
+) -> Result<(Result<Acknowledgement, Refusal>, u64)> {
+    let body = json!({
+        "election_id": plan.election_id,
+        "voter_id": submission.voter_id,
+        "transaction_id": submission.transaction_id,
+        "ballot": submission.ballot,
+    });
+    let started = Instant::now();
+    let mut pause = PAUSE_FIRST;
+    let mut repetitions = 0;
+    loop {
+        let answer = client.post("/api/votes/submit", &body).await;
+        match judge(&answer) {
+            Judgement::Acknowledged(answer) => {
+                let acknowledgement = Acknowledgement {
+                    transaction_id: submission.transaction_id,
+                    answer,
+                    latency: started.elapsed(),
+                };
+                return Ok((Ok(acknowledgement), repetitions));
+            }
+            Judgement::Refused(status, problem) => {
+                let refusal = Refusal {
+                    transaction_id: submission.transaction_id,
+                    status,
+                    problem,
+                };
+                return Ok((Err(refusal), repetitions));
+            }
+            Judgement::Repeat(reason) if started.elapsed() > plan.patience => bail!(
+                "the ballot of {} was not answered within {:?}: {reason}",
+                submission.voter_id,
+                plan.patience
+            ),
+            Judgement::Repeat(_) => {}
+        }
+        repetitions += 1;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSE_LONGEST);
+    }
+}
+
+enum Judgement {
+    Acknowledged(Value),
+    Refused(u16, Value),
+    /// Nobody knows whether it was recorded: the same transaction id makes a repetition safe.
+    Repeat(String),
+}
+
+fn judge(answer: &Result<Answer, HttpError>) -> Judgement {
+    match answer {
+        Ok(answer) if answer.is_success() => Judgement::Acknowledged(answer.json()),
+        Ok(answer) if matches!(answer.status, 429 | 502 | 503 | 504) => {
+            Judgement::Repeat(format!("status {}: {}", answer.status, answer.excerpt()))
+        }
+        Ok(answer) => Judgement::Refused(answer.status, answer.json()),
+        Err(error) => Judgement::Repeat(error.to_string()),
+    }
+}

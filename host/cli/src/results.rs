@@ -1,0 +1,159 @@
+//! Results as the backend answers them, for people and for comparison.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+/// One round of a count: exact numbers as text.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Round {
+    /// Votes of each continuing option.
+    pub(crate) totals: BTreeMap<String, String>,
+    /// Ballots that count for none.
+    pub(crate) exhausted: String,
+}
+
+/// The rounds in the JSON of a contest, or of a file of published rounds.
+pub(crate) fn rounds(contest: &Value) -> Vec<Round> {
+    let rounds = contest["rounds"].as_array().into_iter().flatten();
+    rounds
+        .map(|round| Round {
+            totals: round["totals"]
+                .as_object()
+                .into_iter()
+                .flatten()
+                .map(|(option, votes)| (option.clone(), exact(votes)))
+                .collect(),
+            exhausted: exact(&round["exhausted"]),
+        })
+        .collect()
+}
+
+/// Whole numbers come as numbers or text, fractions as text.
+fn exact(number: &Value) -> String {
+    match number {
+        Value::String(text) => text.clone(),
+        Value::Null => "0".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// The winners in the JSON of a contest.
+pub(crate) fn winners(contest: &Value) -> Vec<String> {
+    let winners = contest["winners"].as_array().into_iter().flatten();
+    winners
+        .filter_map(|winner| winner.as_str().map(str::to_owned))
+        .collect()
+}
+
+/// Two counts side by side: every option and round as `ours/theirs` where they differ.
+pub(crate) fn side_by_side(ours: &[Round], published: &[Round]) -> String {
+    let rounds = ours.len().max(published.len());
+    let nothing = Round::default();
+    let round = |rounds: &[Round], index: usize| rounds.get(index).unwrap_or(&nothing).clone();
+    let mut options: Vec<&String> = Vec::new();
+    for option in published.iter().chain(ours).flat_map(|r| r.totals.keys()) {
+        if !options.contains(&option) {
+            options.push(option);
+        }
+    }
+    let first = |option: &String| -> u64 {
+        let votes = published.first().and_then(|r| r.totals.get(option));
+        votes.and_then(|votes| votes.parse().ok()).unwrap_or(0)
+    };
+    options.sort_by_key(|option| std::cmp::Reverse(first(option)));
+
+    let mut text = format!("{:<12}", "");
+    for index in 1..=rounds {
+        text.push_str(&format!("{:>24}", format!("round {index}")));
+    }
+    text.push_str(&format!("\n{:<12}", ""));
+    for _ in 0..rounds {
+        text.push_str(&format!("{:>12}{:>12}", "ours", "published"));
+    }
+    let mut row = |name: &str, cell: &dyn Fn(&Round) -> String| {
+        text.push_str(&format!("\n{name:<12}"));
+        for index in 0..rounds {
+            text.push_str(&format!(
+                "{:>12}{:>12}",
+                cell(&round(ours, index)),
+                cell(&round(published, index))
+            ));
+        }
+    };
+    for option in options {
+        row(option, &|round| {
+            round.totals.get(option).cloned().unwrap_or_default()
+        });
+    }
+    row("exhausted", &|round| round.exhausted.clone());
+    text.push('\n');
+    text
+}
+
+/// A result for people.
+pub(crate) fn describe(answer: &Value) -> String {
+    let mut text = format!(
+        "election {}: {}, {} votes\n",
+        answer["election_id"],
+        answer["status"].as_str().unwrap_or_default(),
+        exact(&answer["total_votes"]),
+    );
+    for contest in answer["contests"].as_array().into_iter().flatten() {
+        text.push_str(&format!(
+            "\n{} ({})\n",
+            contest["id"].as_str().unwrap_or_default(),
+            contest["rule"]["name"].as_str().unwrap_or_default(),
+        ));
+        for option in contest["options"].as_array().into_iter().flatten() {
+            let elected = match option["elected"].as_bool() {
+                Some(true) => "elected",
+                _ => "",
+            };
+            text.push_str(&format!(
+                "  {:<24} {:>10}  {elected}\n",
+                option["title"]
+                    .as_str()
+                    .or(option["id"].as_str())
+                    .unwrap_or_default(),
+                exact(&option["votes"]),
+            ));
+        }
+        if let Some(explanation) = contest["explanation"].as_str() {
+            text.push_str(&format!("  {explanation}\n"));
+        }
+    }
+    if answer["certificate"].is_object() {
+        text.push_str("\ncertified by a quorum of validators\n");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn numbers_and_text_compare_equal() {
+        let numbers = json!({"rounds": [{"totals": {"a": 2, "b": 1}, "exhausted": 4}]});
+        let texts = json!({"rounds": [{"totals": {"b": "1", "a": "2"}, "exhausted": "4"}]});
+        assert_eq!(rounds(&numbers), rounds(&texts));
+        let other = json!({"rounds": [{"totals": {"a": 2, "b": 2}, "exhausted": 4}]});
+        assert_ne!(rounds(&numbers), rounds(&other));
+    }
+
+    #[test]
+    fn a_table_shows_both_counts() {
+        let ours = rounds(&json!({"rounds": [
+            {"totals": {"a": 5, "b": 4, "c": 1}, "exhausted": 0},
+            {"totals": {"a": 5, "b": "4.5"}, "exhausted": "0.5"},
+        ]}));
+        let published = rounds(&json!({"rounds": [
+            {"totals": {"a": 5, "b": 4, "c": 1}, "exhausted": 0},
+        ]}));
+        expect![[r#""#]].assert_eq(&side_by_side(&ours, &published));
+    }
+}
