@@ -1,0 +1,9 @@
+//! The protocol's values, proofs and signatures, from outside.
+
+mod consensus;
+mod genesis;
+mod merkle;
+mod peer_record;
+mod receipt;
+mod support;
+mod transaction;
