@@ -1,1 +1,32 @@
-//! tabella-validator
+//! A validator: takes transactions, agrees on blocks with the others, and answers JSON-RPC.
+//!
+//! [`run`] starts everything and returns when told to stop or when something fails that a node must
+//! not outlive. Inside, `intake` takes transactions in (vetted, durable, relayed), `mempool` holds
+//! them, `journal` makes them durable; `application` is what consensus drives, with `undecided` for
+//! the blocks that are not decided yet; `attest` tallies closed elections; `discovery` finds the
+//! other validators; `rpc` answers the world.
+//!
+//! ```no_run
+//! # async fn run(config: tabella_validator::Config) -> Result<(), tabella_validator::RunError> {
+//! tabella_validator::run(config, async { drop(tokio::signal::ctrl_c().await) }).await
+//! # }
+//! ```
+
+mod application;
+mod attest;
+mod clock;
+mod config;
+mod discovery;
+mod evidence;
+mod intake;
+mod journal;
+mod mempool;
+mod metrics;
+mod node;
+mod peer_message;
+mod rpc;
+mod stop;
+mod undecided;
+
+pub use config::{Config, StaticPeer, TimeoutsConfig};
+pub use node::{RunError, run};

@@ -1,0 +1,143 @@
+//! The validator's configuration file.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tabella_consensus::Timeouts;
+use tabella_protocol::PublicKey;
+
+/// Everything a validator is told. Unknown keys are refused.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The genesis document.
+    pub genesis: PathBuf,
+    /// The validator's key file: one line, `0x` and the hex of the 32 secret bytes.
+    pub key: PathBuf,
+    /// Where the chain, the mempool and the write-ahead log live. One validator, one directory.
+    pub data: PathBuf,
+    /// Where JSON-RPC, health and metrics are served.
+    #[serde(default = "default_rpc_listen")]
+    pub rpc_listen: SocketAddr,
+    /// Where other validators connect.
+    #[serde(default = "default_p2p_listen")]
+    pub p2p_listen: SocketAddr,
+    /// How others reach `rpc_listen`; told to the bootnodes.
+    pub rpc_url: String,
+    /// How others reach `p2p_listen`, `host:port`; told to the bootnodes.
+    pub p2p_address: String,
+    /// URLs of the bootnodes.
+    #[serde(default)]
+    pub bootnodes: Vec<String>,
+    /// Validators whose address is known from elsewhere.
+    #[serde(default)]
+    pub peers: Vec<StaticPeer>,
+    /// How long the steps of a consensus round wait.
+    #[serde(default)]
+    pub timeouts: TimeoutsConfig,
+    /// An idle network decides an empty block this often, in milliseconds.
+    #[serde(default = "default_idle_block_ms")]
+    pub idle_block_ms: u64,
+    /// Most transactions waiting in the mempool; more are refused as `mempool-full`.
+    #[serde(default = "default_mempool_transactions_max")]
+    pub mempool_transactions_max: usize,
+    /// Most bytes of transactions waiting in the mempool.
+    #[serde(default = "default_mempool_bytes_max")]
+    pub mempool_bytes_max: usize,
+    /// Most transactions in a block that this validator builds.
+    #[serde(default = "default_block_transactions_max")]
+    pub block_transactions_max: usize,
+    /// Start although the write-ahead log is missing and the chain is not empty. Only safe when this
+    /// key has signed nothing since the data was saved: a validator that signs twice is evidence.
+    #[serde(default)]
+    pub accept_missing_wal: bool,
+}
+
+fn default_rpc_listen() -> SocketAddr {
+    ([127, 0, 0, 1], 8001).into()
+}
+
+fn default_p2p_listen() -> SocketAddr {
+    ([127, 0, 0, 1], 30303).into()
+}
+
+fn default_idle_block_ms() -> u64 {
+    1_000
+}
+
+fn default_mempool_transactions_max() -> usize {
+    100_000
+}
+
+fn default_mempool_bytes_max() -> usize {
+    64 << 20
+}
+
+fn default_block_transactions_max() -> usize {
+    2_000
+}
+
+/// A validator at a known address.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StaticPeer {
+    /// Its key, as in genesis.
+    pub public_key: PublicKey,
+    /// Its consensus address, `host:port`.
+    pub p2p_address: String,
+}
+
+/// How long the steps of a consensus round wait, in milliseconds. The defaults suit a local network;
+/// between distant machines, allow several round trips.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TimeoutsConfig {
+    /// For a proposal and its body.
+    pub propose_ms: u64,
+    /// For the remaining prevotes, once a quorum disagrees.
+    pub prevote_ms: u64,
+    /// For the remaining precommits, once a quorum disagrees.
+    pub precommit_ms: u64,
+    /// What each later round adds to each.
+    pub increase_ms: u64,
+    /// No step waits longer.
+    pub max_ms: u64,
+}
+
+impl Default for TimeoutsConfig {
+    fn default() -> Self {
+        let Timeouts {
+            propose_ms,
+            prevote_ms,
+            precommit_ms,
+            increase_ms,
+            max_ms,
+        } = Timeouts::default();
+        Self {
+            propose_ms,
+            prevote_ms,
+            precommit_ms,
+            increase_ms,
+            max_ms,
+        }
+    }
+}
+
+impl From<&TimeoutsConfig> for Timeouts {
+    fn from(config: &TimeoutsConfig) -> Self {
+        let TimeoutsConfig {
+            propose_ms,
+            prevote_ms,
+            precommit_ms,
+            increase_ms,
+            max_ms,
+        } = *config;
+        Self {
+            propose_ms,
+            prevote_ms,
+            precommit_ms,
+            increase_ms,
+            max_ms,
+        }
+    }
+}

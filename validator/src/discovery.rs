@@ -1,0 +1,214 @@
+//! Finding the other validators: by bootnodes, by configuration, by what was known before.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Mutex, time::Duration};
+
+use tabella_consensus::{Handle, PeerAddress};
+use tabella_protocol::{Genesis, PeerRecord, PublicKey, Signature, SigningKey};
+
+use crate::clock::now_ms;
+
+/// How often bootnodes are asked once every validator is connected, and before.
+const PERIOD_SETTLED: Duration = Duration::from_secs(10);
+const PERIOD_SEARCHING: Duration = Duration::from_secs(1);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a record holds unless it is renewed.
+const RECORD_TTL_MS: u64 = 60 * 60 * 1000;
+/// Largest answer of a bootnode: more than any network's records.
+const ANSWER_BYTES_MAX: usize = 256 << 10;
+
+/// Where this validator says that it is.
+pub(crate) struct Advertised {
+    pub(crate) node_id: String,
+    pub(crate) p2p_address: String,
+    pub(crate) rpc_url: String,
+}
+
+/// Keeps the newest record of every validator, tells bootnodes its own, and consensus the others'.
+pub(crate) struct Discovery {
+    genesis: Genesis,
+    key: SigningKey,
+    advertised: Advertised,
+    bootnodes: Vec<String>,
+    /// Survives restarts, so that validators find each other with every bootnode down.
+    file: PathBuf,
+    records: Mutex<BTreeMap<PublicKey, PeerRecord>>,
+    own: Mutex<Option<PeerRecord>>,
+    http: reqwest::Client,
+}
+
+impl Discovery {
+    pub(crate) fn new(
+        genesis: Genesis,
+        key: SigningKey,
+        advertised: Advertised,
+        bootnodes: Vec<String>,
+        file: PathBuf,
+    ) -> Result<Self, reqwest::Error> {
+        let http = reqwest::Client::builder()
+            .timeout(REQUEST_TIMEOUT)
+            .build()?;
+        let records = read_records(&file, &genesis);
+        let records = Mutex::new(records);
+        let own = Mutex::default();
+        Ok(Self {
+            genesis,
+            key,
+            advertised,
+            bootnodes,
+            file,
+            records,
+            own,
+            http,
+        })
+    }
+
+    /// Where the other validators were last known to be.
+    pub(crate) fn known_peers(&self) -> Vec<PeerAddress> {
+        let records = self.records();
+        let addresses = records
+            .iter()
+            .map(|r| PeerAddress::parse(r.public_key, &r.p2p_address));
+        addresses.filter_map(Result::ok).collect()
+    }
+
+    /// The newest record of every validator known here.
+    pub(crate) fn records(&self) -> Vec<PeerRecord> {
+        let records = self.records.lock().expect("no holder of this lock panics");
+        records.values().cloned().collect()
+    }
+
+    /// Announces and asks, until the node stops.
+    pub(crate) async fn run(&self, consensus: Handle) {
+        let everyone_else = self.genesis.validators.len() - 1;
+        loop {
+            for bootnode in &self.bootnodes {
+                if let Err(error) = self.exchange(bootnode, &consensus).await {
+                    tracing::debug!(%bootnode, %error, "bootnode did not answer");
+                }
+            }
+            let settled = consensus.connected_peers().len() >= everyone_else;
+            tokio::time::sleep(if settled {
+                PERIOD_SETTLED
+            } else {
+                PERIOD_SEARCHING
+            })
+            .await;
+        }
+    }
+
+    async fn exchange(&self, bootnode: &str, consensus: &Handle) -> Result<(), reqwest::Error> {
+        let url = format!("{}/peers", bootnode.trim_end_matches('/'));
+        let answer = self.http.post(&url).json(&self.own_record()).send().await?;
+        let known = answer.status() == reqwest::StatusCode::CONFLICT;
+        if let Err(error) = answer.error_for_status_ref()
+            && !known
+        {
+            tracing::warn!(%bootnode, %error, "bootnode refused this validator's record");
+        }
+        let answer = self.http.get(&url).send().await?.error_for_status()?;
+        let bytes = answer.bytes().await?;
+        if bytes.len() > ANSWER_BYTES_MAX {
+            tracing::warn!(%bootnode, bytes = bytes.len(), "bootnode's answer is too long");
+            return Ok(());
+        }
+        match serde_json::from_slice::<Vec<PeerRecord>>(&bytes) {
+            Ok(records) => self.take(records, consensus).await,
+            Err(error) => tracing::warn!(%bootnode, %error, "bootnode's answer is not understood"),
+        }
+        Ok(())
+    }
+
+    async fn take(&self, records: Vec<PeerRecord>, consensus: &Handle) {
+        let mut changed = false;
+        for record in records {
+            if record.public_key == self.key.public() || !self.is_news(&record) {
+                continue;
+            }
+            let node_id = record.node_id.clone();
+            if let Err(error) = record.check(&self.genesis, now_ms()) {
+                tracing::debug!(%node_id, %error, "peer record refused");
+                continue;
+            }
+            let address = record.p2p_address.clone();
+            let key = record.public_key;
+            let before = {
+                let mut known = self.records.lock().expect("no holder of this lock panics");
+                known.insert(key, record).map(|before| before.p2p_address)
+            };
+            changed = true;
+            if before.as_ref() == Some(&address) {
+                continue;
+            }
+            tracing::info!(%node_id, %address, "validator found");
+            match PeerAddress::parse(key, &address) {
+                Ok(peer) => {
+                    if let Err(error) = consensus.set_peer(peer).await {
+                        tracing::warn!(%node_id, %error, "address not taken");
+                    }
+                }
+                Err(error) => tracing::warn!(%node_id, %error, "address not taken"),
+            }
+        }
+        if changed {
+            self.write_records();
+        }
+    }
+
+    fn is_news(&self, record: &PeerRecord) -> bool {
+        let known = self.records.lock().expect("no holder of this lock panics");
+        known
+            .get(&record.public_key)
+            .is_none_or(|known| known.sequence < record.sequence)
+    }
+
+    /// This validator's record: the same one until half of its time is over.
+    fn own_record(&self) -> PeerRecord {
+        let now = now_ms();
+        let mut own = self.own.lock().expect("no holder of this lock panics");
+        if let Some(record) = &*own
+            && record.expires_at_ms > now + RECORD_TTL_MS / 2
+        {
+            return record.clone();
+        }
+        let record = PeerRecord {
+            genesis: self.genesis.hash(),
+            node_id: self.advertised.node_id.clone(),
+            public_key: self.key.public(),
+            p2p_address: self.advertised.p2p_address.clone(),
+            rpc_url: self.advertised.rpc_url.clone(),
+            sequence: now,
+            expires_at_ms: now + RECORD_TTL_MS,
+            signature: Signature([0; 64]),
+        };
+        own.insert(record.sign(&self.key)).clone()
+    }
+
+    /// Losing this file costs a restart with every bootnode down its peers, and nothing else.
+    fn write_records(&self) {
+        let text = serde_json::to_string_pretty(&self.records()).unwrap_or_default();
+        let temporary = self.file.with_extension("tmp");
+        let written =
+            std::fs::write(&temporary, text).and_then(|()| std::fs::rename(&temporary, &self.file));
+        if let Err(error) = written {
+            tracing::warn!(file = %self.file.display(), %error, "peer records could not be kept");
+        }
+    }
+}
+
+/// The records of the last run that are still a validator's. Expired ones serve as a first guess.
+fn read_records(file: &PathBuf, genesis: &Genesis) -> BTreeMap<PublicKey, PeerRecord> {
+    let Ok(text) = std::fs::read_to_string(file) else {
+        return BTreeMap::new();
+    };
+    let records: Vec<PeerRecord> = serde_json::from_str(&text).unwrap_or_default();
+    let known = |record: &PeerRecord| {
+        // At its own time of expiry, less one, a record is in date: everything else is checked.
+        let in_date = record.expires_at_ms.saturating_sub(1);
+        record.check(genesis, in_date).is_ok()
+    };
+    records
+        .into_iter()
+        .filter(known)
+        .map(|record| (record.public_key, record))
+        .collect()
+}

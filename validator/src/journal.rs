@@ -1,0 +1,165 @@
+//! The durable side of the mempool: what clients were told is accepted survives a crash.
+//!
+//! One thread writes, many transactions to a commit; whoever waits is answered when its
+//! transaction is on disk.
+
+use std::{path::Path, sync::Arc, thread::JoinHandle};
+
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use tabella_protocol::Hash;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::stop::Stop;
+
+/// `transaction id -> (order of arrival, canonical bytes)`.
+const WAITING: TableDefinition<'_, [u8; 32], (u64, &[u8])> = TableDefinition::new("waiting");
+
+/// Most writes queued; past that, submissions wait.
+const QUEUE_MAX: usize = 1_024;
+/// Most writes in one commit.
+const COMMIT_MAX: usize = 4_096;
+const CACHE_BYTES: usize = 16 << 20;
+
+#[derive(Debug, thiserror::Error)]
+#[error("mempool journal: {0}")]
+pub(crate) struct JournalError(String);
+
+fn error(error: impl std::fmt::Display) -> JournalError {
+    JournalError(error.to_string())
+}
+
+enum Write {
+    Insert {
+        transactions: Vec<(Hash, Arc<[u8]>)>,
+        durable: oneshot::Sender<()>,
+    },
+    Remove(Vec<Hash>),
+}
+
+/// The journal's front: hands writes to its thread.
+pub(crate) struct Journal {
+    writes: Option<mpsc::Sender<Write>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Journal {
+    /// Opens the journal; answers the transactions it holds, in order of arrival.
+    pub(crate) fn open(path: &Path, stop: Stop) -> Result<(Self, Vec<Vec<u8>>), JournalError> {
+        let database = Database::builder()
+            .set_cache_size(CACHE_BYTES)
+            .create(path)
+            .map_err(error)?;
+        let held = load(&database)?;
+        let next = held.last().map_or(0, |(sequence, _)| sequence + 1);
+        let (writes, queue) = mpsc::channel(QUEUE_MAX);
+        let thread = std::thread::Builder::new()
+            .name("mempool-journal".into())
+            .spawn(move || {
+                if let Err(failure) = write_all(&database, queue, next) {
+                    stop.fail(failure);
+                }
+            })
+            .map_err(error)?;
+        let journal = Self {
+            writes: Some(writes),
+            thread: Some(thread),
+        };
+        Ok((journal, held.into_iter().map(|(_, bytes)| bytes).collect()))
+    }
+
+    /// Stores transactions; returns when they are on disk, or `false` when the node is stopping.
+    #[must_use = "what is not durable must not be acknowledged"]
+    pub(crate) async fn insert(&self, transactions: Vec<(Hash, Arc<[u8]>)>) -> bool {
+        let (durable, written) = oneshot::channel();
+        let Some(writes) = &self.writes else {
+            return false;
+        };
+        writes
+            .send(Write::Insert {
+                transactions,
+                durable,
+            })
+            .await
+            .is_ok()
+            && written.await.is_ok()
+    }
+
+    /// Forgets transactions, some time: one that is not forgotten is recognised at the next start.
+    pub(crate) async fn remove(&self, ids: Vec<Hash>) {
+        if !ids.is_empty()
+            && let Some(writes) = &self.writes
+        {
+            // Failing means that the node is stopping.
+            let _ = writes.send(Write::Remove(ids)).await;
+        }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.writes = None;
+        if let Some(thread) = self.thread.take() {
+            // It ends with the queue; a panic there has been reported by the panic hook.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn load(database: &Database) -> Result<Vec<(u64, Vec<u8>)>, JournalError> {
+    let transaction = database.begin_write().map_err(error)?;
+    transaction.open_table(WAITING).map_err(error)?;
+    transaction.commit().map_err(error)?;
+    let table = database
+        .begin_read()
+        .map_err(error)?
+        .open_table(WAITING)
+        .map_err(error)?;
+    let mut held = Vec::new();
+    for item in table.iter().map_err(error)? {
+        let (_, value) = item.map_err(error)?;
+        let (sequence, bytes) = value.value();
+        held.push((sequence, bytes.to_vec()));
+    }
+    held.sort_unstable_by_key(|(sequence, _)| *sequence);
+    Ok(held)
+}
+
+fn write_all(
+    database: &Database,
+    mut queue: mpsc::Receiver<Write>,
+    mut next: u64,
+) -> Result<(), JournalError> {
+    let mut batch = Vec::new();
+    while queue.blocking_recv_many(&mut batch, COMMIT_MAX) > 0 {
+        let transaction = database.begin_write().map_err(error)?;
+        let mut answers = Vec::new();
+        {
+            let mut table = transaction.open_table(WAITING).map_err(error)?;
+            for write in batch.drain(..) {
+                match write {
+                    Write::Insert {
+                        transactions,
+                        durable,
+                    } => {
+                        for (id, bytes) in transactions {
+                            table.insert(id.0, (next, &*bytes)).map_err(error)?;
+                            next += 1;
+                        }
+                        answers.push(durable);
+                    }
+                    Write::Remove(ids) => {
+                        for id in ids {
+                            table.remove(id.0).map_err(error)?;
+                        }
+                    }
+                }
+            }
+        }
+        transaction.commit().map_err(error)?;
+        for durable in answers {
+            // Whoever asked may have gone; the transaction stays.
+            let _ = durable.send(());
+        }
+    }
+    Ok(())
+}

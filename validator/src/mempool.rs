@@ -1,0 +1,190 @@
+//! Transactions that wait for a block, in order of arrival.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use tabella_ledger::{Refusal, Vetted};
+use tabella_protocol::{Hash, VoterId, rpc::RefusalCode};
+
+/// Refused transactions that are remembered, so that their senders can be told why.
+const REFUSED_MAX: usize = 10_000;
+
+/// Bounds of a mempool.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) transactions_max: usize,
+    pub(crate) bytes_max: usize,
+}
+
+/// Who answers for a transaction's durability.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Taken from a client here: in this node's journal before it is acknowledged.
+    Client,
+    /// Relayed by the validator that took it, which keeps it.
+    Peer,
+}
+
+struct Entry {
+    vetted: Vetted,
+    origin: Origin,
+    sequence: u64,
+    arrived_ms: u64,
+}
+
+/// What is known here of a transaction that is not on the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Known {
+    Waiting,
+    Refused(Refusal),
+}
+
+/// The waiting transactions. Not durable: see the journal.
+pub(crate) struct Mempool {
+    bounds: Bounds,
+    next_sequence: u64,
+    bytes: usize,
+    order: BTreeMap<u64, Hash>,
+    entries: HashMap<Hash, Entry>,
+    /// The waiting ballot of each voter, so that a second one hears of the first at once.
+    voters: HashMap<(u64, VoterId), Hash>,
+    refused: HashMap<Hash, Refusal>,
+    refused_order: VecDeque<Hash>,
+}
+
+impl Mempool {
+    pub(crate) fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            next_sequence: 0,
+            bytes: 0,
+            order: BTreeMap::new(),
+            entries: HashMap::new(),
+            voters: HashMap::new(),
+            refused: HashMap::new(),
+            refused_order: VecDeque::new(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn known(&self, id: &Hash) -> Option<Known> {
+        if self.entries.contains_key(id) {
+            return Some(Known::Waiting);
+        }
+        self.refused.get(id).cloned().map(Known::Refused)
+    }
+
+    pub(crate) fn get(&self, id: &Hash) -> Option<Vetted> {
+        self.entries.get(id).map(|entry| entry.vetted.clone())
+    }
+
+    /// Adds a transaction that could stand in the next block. One that waits already is no error.
+    ///
+    /// Answers whether it was added.
+    pub(crate) fn insert(
+        &mut self,
+        vetted: Vetted,
+        origin: Origin,
+        now_ms: u64,
+    ) -> Result<bool, Refusal> {
+        let id = vetted.id();
+        if let Some(entry) = self.entries.get_mut(&id) {
+            let taken_over = origin == Origin::Client && entry.origin == Origin::Peer;
+            if taken_over {
+                entry.origin = Origin::Client;
+            }
+            return Ok(taken_over);
+        }
+        let bytes = vetted.bytes().len();
+        if self.entries.len() >= self.bounds.transactions_max
+            || self.bytes + bytes > self.bounds.bytes_max
+        {
+            let message = format!(
+                "{} transactions wait here already; try again shortly or ask another validator",
+                self.entries.len()
+            );
+            return Err(Refusal::new(RefusalCode::MempoolFull, message));
+        }
+        if let Some(key) = vetted.sole_ballot_of() {
+            if self.voters.contains_key(&key) {
+                let message = format!(
+                    "a ballot of voter {} in election {} is waiting to be confirmed",
+                    key.1, key.0
+                );
+                return Err(Refusal::new(RefusalCode::AlreadyVoted, message));
+            }
+            self.voters.insert(key, id);
+        }
+        self.refused.remove(&id);
+        let sequence = self.next_sequence;
+        self.next_sequence += 1;
+        self.bytes += bytes;
+        self.order.insert(sequence, id);
+        self.entries.insert(
+            id,
+            Entry {
+                vetted,
+                origin,
+                sequence,
+                arrived_ms: now_ms,
+            },
+        );
+        Ok(true)
+    }
+
+    /// The first waiting transactions, in order of arrival.
+    pub(crate) fn candidates(&self, count_max: usize) -> Vec<Vetted> {
+        let first = self.order.values().take(count_max);
+        first
+            .filter_map(|id| self.entries.get(id))
+            .map(|entry| entry.vetted.clone())
+            .collect()
+    }
+
+    /// Transactions taken here that have waited since before `before_ms`, at most `count_max`.
+    pub(crate) fn overdue(&self, before_ms: u64, count_max: usize) -> Vec<Vetted> {
+        let waiting = self.order.values().filter_map(|id| self.entries.get(id));
+        waiting
+            .filter(|entry| entry.origin == Origin::Client && entry.arrived_ms < before_ms)
+            .take(count_max)
+            .map(|entry| entry.vetted.clone())
+            .collect()
+    }
+
+    /// Drops transactions that are on the chain now; answers those that the journal holds.
+    pub(crate) fn remove<'a>(&mut self, ids: impl IntoIterator<Item = &'a Hash>) -> Vec<Hash> {
+        ids.into_iter().filter_map(|id| self.take(id)).collect()
+    }
+
+    /// Drops transactions that no block can hold any more and remembers why; answers those that
+    /// the journal holds.
+    pub(crate) fn refuse(&mut self, refused: Vec<(Hash, Refusal)>) -> Vec<Hash> {
+        let mut journaled = Vec::new();
+        for (id, refusal) in refused {
+            journaled.extend(self.take(&id));
+            if self.refused.insert(id, refusal).is_none() {
+                self.refused_order.push_back(id);
+            }
+            if self.refused_order.len() > REFUSED_MAX
+                && let Some(oldest) = self.refused_order.pop_front()
+            {
+                self.refused.remove(&oldest);
+            }
+        }
+        journaled
+    }
+
+    fn take(&mut self, id: &Hash) -> Option<Hash> {
+        let entry = self.entries.remove(id)?;
+        self.order.remove(&entry.sequence);
+        self.bytes -= entry.vetted.bytes().len();
+        if let Some(key) = entry.vetted.sole_ballot_of()
+            && self.voters.get(&key) == Some(id)
+        {
+            self.voters.remove(&key);
+        }
+        (entry.origin == Origin::Client).then_some(*id)
+    }
+}

@@ -1,0 +1,154 @@
+//! Counters and timings, in Prometheus' text format.
+
+use std::{
+    fmt::Write,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+
+/// A number that only grows.
+#[derive(Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self, n: u64) {
+        self.0.fetch_add(n, Relaxed);
+    }
+}
+
+/// How often something was done and how long it took in all.
+#[derive(Default)]
+pub(crate) struct Timing {
+    count: AtomicU64,
+    micros: AtomicU64,
+}
+
+impl Timing {
+    pub(crate) fn observe(&self, took: Duration) {
+        self.count.fetch_add(1, Relaxed);
+        self.micros
+            .fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Relaxed);
+    }
+}
+
+/// What a validator counts.
+#[derive(Default)]
+pub(crate) struct Metrics {
+    pub(crate) transactions: Counter,
+    pub(crate) evidence: Counter,
+    pub(crate) forks: Counter,
+    pub(crate) peer_garbage: Counter,
+    pub(crate) rpc_requests: Counter,
+    pub(crate) build_time: Timing,
+    pub(crate) check_time: Timing,
+    pub(crate) commit_time: Timing,
+}
+
+/// What is read at the moment of asking.
+pub(crate) struct Gauges {
+    pub(crate) height: u64,
+    pub(crate) round: u32,
+    pub(crate) mempool: usize,
+    pub(crate) peers: usize,
+    pub(crate) refused_messages: u64,
+}
+
+impl Metrics {
+    pub(crate) fn render(&self, gauges: &Gauges) -> String {
+        let mut text = String::new();
+        let mut one = |name: &str, kind: &str, help: &str, value: u64| {
+            // Writing to a string does not fail.
+            let _ = writeln!(
+                text,
+                "# HELP tabella_{name} {help}\n# TYPE tabella_{name} {kind}\ntabella_{name} {value}"
+            );
+        };
+        one(
+            "height",
+            "gauge",
+            "Height of the newest committed block.",
+            gauges.height,
+        );
+        one(
+            "round",
+            "gauge",
+            "Round of the height being decided.",
+            gauges.round.into(),
+        );
+        one(
+            "mempool_transactions",
+            "gauge",
+            "Transactions waiting.",
+            gauges.mempool as u64,
+        );
+        one(
+            "peers",
+            "gauge",
+            "Validators connected.",
+            gauges.peers as u64,
+        );
+        let counters = [
+            (
+                "transactions_total",
+                "Transactions committed since start.",
+                &self.transactions,
+            ),
+            (
+                "evidence_total",
+                "Contradictions of validators found since start.",
+                &self.evidence,
+            ),
+            (
+                "forks_total",
+                "Acks of other blocks than this node's.",
+                &self.forks,
+            ),
+            (
+                "peer_garbage_total",
+                "Malformed or forged messages of peers.",
+                &self.peer_garbage,
+            ),
+            (
+                "rpc_requests_total",
+                "JSON-RPC calls answered.",
+                &self.rpc_requests,
+            ),
+        ];
+        for (name, help, counter) in counters {
+            one(name, "counter", help, counter.0.load(Relaxed));
+        }
+        one(
+            "consensus_messages_refused_total",
+            "counter",
+            "Consensus messages of peers that were malformed, forged or too many.",
+            gauges.refused_messages,
+        );
+        let timings = [
+            (
+                "block_build",
+                "Building and storing a block to propose",
+                &self.build_time,
+            ),
+            (
+                "block_check",
+                "Checking and storing a proposed block",
+                &self.check_time,
+            ),
+            (
+                "block_commit",
+                "Committing a decided block",
+                &self.commit_time,
+            ),
+        ];
+        for (name, help, timing) in timings {
+            let (count, micros) = (timing.count.load(Relaxed), timing.micros.load(Relaxed));
+            let seconds = Duration::from_micros(micros).as_secs_f64();
+            let _ = writeln!(
+                text,
+                "# HELP tabella_{name}_seconds {help}.\n# TYPE tabella_{name}_seconds summary\n\
+                 tabella_{name}_seconds_sum {seconds}\ntabella_{name}_seconds_count {count}"
+            );
+        }
+        text
+    }
+}

@@ -1,0 +1,310 @@
+//! Starting a validator, keeping it running, stopping it.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    future::Future,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tabella_consensus::{Config as ConsensusConfig, Handle, Node, PeerAddress, WalPolicy};
+use tabella_ledger::{BuildLimits, Ledger, LedgerError};
+use tabella_protocol::{Genesis, GenesisError, SigningKey};
+use tokio::{net::TcpListener, sync::watch, time::Instant};
+
+use crate::{
+    Config,
+    application::Validator,
+    attest::attest_results,
+    discovery::{Advertised, Discovery},
+    evidence::EvidenceLog,
+    intake::Intake,
+    journal::{Journal, JournalError},
+    mempool::Bounds,
+    metrics::Metrics,
+    rpc,
+    stop::Stop,
+    undecided::{Undecided, UndecidedError},
+};
+
+/// How often peers are told this node's height.
+const STATUS_INTERVAL_MS: u64 = 500;
+/// How long requests in progress may take once the node is told to stop.
+const RPC_DRAIN: Duration = Duration::from_secs(3);
+
+/// Why a validator did not start, or stopped by itself. The process should exit with a failure.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A file could not be read or a directory not be used.
+    #[error("{what} {path}: {error}")]
+    File {
+        /// What it is.
+        what: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The genesis document is not usable.
+    #[error(transparent)]
+    Genesis(#[from] GenesisError),
+    /// The key file does not hold a key.
+    #[error(
+        "{path} holds no key; expected one line, 0x and 64 hex digits, as `tabella keys generate` writes"
+    )]
+    Key {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// The key is not a validator's.
+    #[error(
+        "the key in {path} is {key}, which is no validator of this genesis; use the key file that belongs to it"
+    )]
+    NotAValidator {
+        /// The key file.
+        path: PathBuf,
+        /// The public key.
+        key: tabella_protocol::PublicKey,
+    },
+    /// A configured peer address is not one.
+    #[error("peers: {0}")]
+    Peer(#[from] tabella_consensus::PeerAddressError),
+    /// The chain could not be opened.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A database could not be opened.
+    #[error("{0}")]
+    Storage(String),
+    /// JSON-RPC could not be served.
+    #[error("cannot serve JSON-RPC on {address}: {error}; is the port taken?")]
+    Listen {
+        /// The configured address.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// Consensus did not start.
+    #[error(transparent)]
+    ConsensusStart(#[from] tabella_consensus::StartError),
+    /// Consensus ended.
+    #[error(transparent)]
+    Consensus(#[from] tabella_consensus::RunError),
+    /// The HTTP client could not be set up.
+    #[error("cannot set up the HTTP client: {0}")]
+    Http(#[from] reqwest::Error),
+    /// Something failed that the node must not outlive.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<JournalError> for RunError {
+    fn from(error: JournalError) -> Self {
+        Self::Storage(error.to_string())
+    }
+}
+
+impl From<UndecidedError> for RunError {
+    fn from(error: UndecidedError) -> Self {
+        Self::Storage(error.to_string())
+    }
+}
+
+/// Runs a validator until `shutdown` resolves or something fails that it must not outlive.
+///
+/// When this returns, everything acknowledged is on disk and nothing of the node runs any more.
+pub async fn run(
+    config: Config,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), RunError> {
+    let stop = Stop::default();
+    let genesis = read_genesis(&config.genesis)?;
+    let key = read_key(&config.key)?;
+    let node_id = genesis
+        .node_id(&key.public())
+        .ok_or_else(|| RunError::NotAValidator {
+            path: config.key.clone(),
+            key: key.public(),
+        })?
+        .to_owned();
+    fs::create_dir_all(&config.data).map_err(file_error("data directory", &config.data))?;
+    let listener = TcpListener::bind(config.rpc_listen)
+        .await
+        .map_err(|error| RunError::Listen {
+            address: config.rpc_listen,
+            error,
+        })?;
+
+    let ledger = Arc::new(Ledger::open(&config.data, genesis.clone())?);
+    let undecided = Arc::new(Undecided::open(&config.data.join("undecided.redb"))?);
+    let (journal, held) = Journal::open(&config.data.join("mempool.redb"), stop.clone())?;
+    let bounds = Bounds {
+        transactions_max: config.mempool_transactions_max,
+        bytes_max: config.mempool_bytes_max,
+    };
+    let intake = Intake::start(Arc::clone(&ledger), journal, held, bounds, stop.clone()).await;
+    let discovery = Arc::new(Discovery::new(
+        genesis.clone(),
+        key.clone(),
+        Advertised {
+            node_id: node_id.clone(),
+            p2p_address: config.p2p_address.clone(),
+            rpc_url: config.rpc_url.clone(),
+        },
+        config.bootnodes.clone(),
+        config.data.join("peers.json"),
+    )?);
+
+    let metrics = Arc::new(Metrics::default());
+    let (tip, follow) = watch::channel(ledger.tip());
+    let validator = Arc::new(Validator {
+        ledger: Arc::clone(&ledger),
+        intake: Arc::clone(&intake),
+        undecided,
+        evidence: Arc::new(EvidenceLog::new(Arc::clone(&metrics))),
+        metrics,
+        key: key.clone(),
+        build_limits: BuildLimits {
+            bytes_max: usize::try_from(genesis.block_bytes_max).unwrap_or(usize::MAX),
+            transactions_max: config.block_transactions_max,
+        },
+        idle_block: Duration::from_millis(config.idle_block_ms),
+        tip,
+        consensus: std::sync::OnceLock::new(),
+        executed: Mutex::new(BTreeMap::new()),
+        last_commit: Mutex::new(Instant::now()),
+    });
+    let consensus_config =
+        consensus_config(&config, &genesis, &ledger, &key, &node_id, &discovery)?;
+    let node = Node::start(consensus_config, Arc::clone(&validator) as _).await?;
+    let consensus = node.handle();
+    intake.connect(consensus.clone());
+    // Set once, at start.
+    let _ = validator.consensus.set(consensus.clone());
+    tracing::info!(
+        %node_id,
+        height = ledger.tip().height,
+        rpc = %config.rpc_listen,
+        p2p = %consensus.listen(),
+        "validator started"
+    );
+
+    let context = rpc::Context {
+        validator: Arc::clone(&validator),
+        consensus: consensus.clone(),
+        discovery: Arc::clone(&discovery),
+        node_id,
+        tip: follow.clone(),
+        stop: stop.clone(),
+    };
+    let tasks = [
+        tokio::spawn(rpc::serve(listener, context, stop.clone())),
+        tokio::spawn(until_stopped(stop.clone(), {
+            let discovery = Arc::clone(&discovery);
+            async move { discovery.run(consensus).await }
+        })),
+        tokio::spawn(until_stopped(stop.clone(), {
+            let intake = Arc::clone(&intake);
+            async move { intake.relay_overdue().await }
+        })),
+        tokio::spawn(until_stopped(
+            stop.clone(),
+            attest_results(
+                Arc::clone(&ledger),
+                Arc::clone(&intake),
+                key,
+                follow,
+                stop.clone(),
+            ),
+        )),
+    ];
+    let result = tokio::select! {
+        result = node.run(stop.stopped()) => result.map_err(RunError::from),
+        () = request(&stop, shutdown) => unreachable!("a request to stop ends the node first"),
+    };
+    stop.stop();
+    for task in tasks {
+        if tokio::time::timeout(RPC_DRAIN, task).await.is_err() {
+            tracing::warn!("a task does not end; leaving it behind");
+        }
+    }
+    ledger.flush_acks()?;
+    tracing::info!(height = ledger.tip().height, "validator stopped");
+    match stop.failure() {
+        Some(reason) => Err(RunError::Failed(reason)),
+        None => result,
+    }
+}
+
+/// Turns the request to stop into a stop, and then leaves the rest to the node.
+async fn request(stop: &Stop, shutdown: impl Future<Output = ()>) {
+    shutdown.await;
+    stop.stop();
+    std::future::pending::<()>().await;
+}
+
+async fn until_stopped(stop: Stop, task: impl Future<Output = ()>) {
+    tokio::select! {
+        () = stop.stopped() => {}
+        () = task => {}
+    }
+}
+
+fn consensus_config(
+    config: &Config,
+    genesis: &Genesis,
+    ledger: &Ledger,
+    key: &SigningKey,
+    node_id: &str,
+    discovery: &Discovery,
+) -> Result<ConsensusConfig, RunError> {
+    let mut peers = discovery.known_peers();
+    for peer in &config.peers {
+        let address = PeerAddress::parse(peer.public_key, &peer.p2p_address)?;
+        peers.retain(|known| known.validator != peer.public_key);
+        peers.push(address);
+    }
+    let fresh = ledger.tip().height == 0 || config.accept_missing_wal;
+    Ok(ConsensusConfig {
+        genesis_hash: genesis.hash(),
+        quorum: genesis.quorum,
+        signing_key: key.clone(),
+        node_id: node_id.to_owned(),
+        data_dir: config.data.clone(),
+        wal: if fresh {
+            WalPolicy::Create
+        } else {
+            WalPolicy::Require
+        },
+        listen: config.p2p_listen,
+        peers,
+        timeouts: (&config.timeouts).into(),
+        block_bytes_max: usize::try_from(genesis.block_bytes_max).unwrap_or(usize::MAX),
+        status_interval_ms: STATUS_INTERVAL_MS,
+    })
+}
+
+fn file_error(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> RunError {
+    let path = path.to_owned();
+    move |error| RunError::File { what, path, error }
+}
+
+fn read_genesis(path: &Path) -> Result<Genesis, RunError> {
+    let text = fs::read_to_string(path).map_err(file_error("genesis file", path))?;
+    Ok(Genesis::from_json(&text)?)
+}
+
+fn read_key(path: &Path) -> Result<SigningKey, RunError> {
+    let text = fs::read_to_string(path).map_err(file_error("key file", path))?;
+    let seed = tabella_protocol::Hash::parse_lenient(text.trim());
+    seed.map(|seed| SigningKey::from_seed(seed.0))
+        .map_err(|_| RunError::Key {
+            path: path.to_owned(),
+        })
+}
+
+/// The consensus handle, for those who only look.
+pub(crate) fn peers(consensus: &Handle) -> u32 {
+    u32::try_from(consensus.connected_peers().len()).unwrap_or(u32::MAX)
+}

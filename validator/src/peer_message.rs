@@ -1,0 +1,50 @@
+//! What validators tell each other beside consensus. Everything in it proves itself by signature.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use bytes::Bytes;
+use tabella_consensus::MESSAGE_BYTES_MAX;
+use tabella_ledger::Vetted;
+use tabella_protocol::{Ack, codec};
+
+/// A message between validators.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) enum PeerMessage {
+    /// Transactions that the sender took from clients.
+    Transactions(Vec<Vec<u8>>),
+    /// An ack of a block that the sender committed.
+    Ack(Ack),
+}
+
+impl PeerMessage {
+    pub(crate) fn to_bytes(&self) -> Bytes {
+        codec::encode(self).into()
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, codec::DecodeError> {
+        codec::decode(bytes, MESSAGE_BYTES_MAX)
+    }
+
+    /// Packs transactions into as few messages as their sizes allow. A transaction too long for any
+    /// message is left to its own validator's turn.
+    pub(crate) fn pack(transactions: &[Vetted]) -> Vec<Bytes> {
+        const ENVELOPE_BYTES: usize = 16;
+        let (mut messages, mut batch, mut size) = (Vec::new(), Vec::new(), ENVELOPE_BYTES);
+        for vetted in transactions {
+            let bytes = vetted.bytes().to_vec();
+            let added = bytes.len() + 4;
+            if ENVELOPE_BYTES + added > MESSAGE_BYTES_MAX {
+                continue;
+            }
+            if size + added > MESSAGE_BYTES_MAX {
+                messages.push(Self::Transactions(std::mem::take(&mut batch)).to_bytes());
+                size = ENVELOPE_BYTES;
+            }
+            size += added;
+            batch.push(bytes);
+        }
+        if !batch.is_empty() {
+            messages.push(Self::Transactions(batch).to_bytes());
+        }
+        messages
+    }
+}

@@ -1,0 +1,98 @@
+//! JSON-RPC errors: the standard codes, and `-32003` for refused transactions.
+
+use serde_json::{Value, json};
+use tabella_ledger::{LedgerError, Refusal};
+
+/// Why a call has no result.
+#[derive(Debug, Clone)]
+pub(crate) struct RpcError {
+    code: i32,
+    message: String,
+    data: Value,
+}
+
+impl RpcError {
+    fn new(code: i32, message: impl Into<String>, data_code: &str) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            data: json!({ "code": data_code }),
+        }
+    }
+
+    /// The body is not JSON.
+    pub(crate) fn parse(error: &serde_json::Error) -> Self {
+        Self::new(-32700, format!("parse error: {error}"), "parse-error")
+    }
+
+    /// The JSON is not a call.
+    pub(crate) fn invalid_request(message: impl Into<String>) -> Self {
+        Self::new(
+            -32600,
+            format!("invalid request: {}", message.into()),
+            "invalid-request",
+        )
+    }
+
+    /// No method has this name.
+    pub(crate) fn unknown_method(name: &str) -> Self {
+        let name: String = name.chars().take(64).collect();
+        Self::new(
+            -32601,
+            format!("the method {name} does not exist"),
+            "unknown-method",
+        )
+    }
+
+    /// The parameters are not the method's.
+    pub(crate) fn invalid_params(message: impl Into<String>) -> Self {
+        Self::new(
+            -32602,
+            format!("invalid params: {}", message.into()),
+            "invalid-params",
+        )
+    }
+
+    /// What the method works on is not there.
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(-32001, message, "not-found")
+    }
+
+    /// The node keeps no accounts.
+    pub(crate) fn no_accounts() -> Self {
+        let message = "this node holds no unlocked accounts: expected data with the hex of a signed \
+                       Tabella transaction";
+        Self::new(-32004, message, "no-accounts")
+    }
+
+    /// The transaction is refused.
+    pub(crate) fn refused(refusal: &Refusal) -> Self {
+        let data = serde_json::to_value(refusal.data()).unwrap_or_default();
+        Self {
+            code: -32003,
+            message: refusal.message.clone(),
+            data,
+        }
+    }
+
+    /// The whole answer of a call that failed.
+    pub(crate) fn respond(&self, id: Value) -> Value {
+        json!({
+            "jsonrpc": "2.0",
+            "id": id,
+            "error": { "code": self.code, "message": self.message, "data": self.data },
+        })
+    }
+}
+
+/// The cause goes to the log; the caller learns that it was not its fault.
+impl From<LedgerError> for RpcError {
+    fn from(error: LedgerError) -> Self {
+        tracing::error!(%error, "a call could not be answered");
+        Self::new(
+            -32603,
+            "internal error; see the validator's log",
+            "internal-error",
+        )
+    }
+}

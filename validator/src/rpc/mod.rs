@@ -1,0 +1,134 @@
+//! JSON-RPC 2.0 over HTTP: Ethereum's names, Tabella's own, health and metrics.
+
+mod chain;
+mod error;
+mod eth;
+mod methods;
+mod params;
+mod submit;
+mod tabella;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde_json::{Value, json};
+use tabella_consensus::Handle;
+use tabella_ledger::Tip;
+use tabella_protocol::rpc::{BATCH_MAX, REQUEST_BYTES_MAX};
+use tokio::{net::TcpListener, sync::watch};
+
+use crate::{
+    application::Validator, clock::now_ms, discovery::Discovery, metrics::Gauges, node::peers,
+    stop::Stop,
+};
+use error::RpcError;
+
+/// A node whose newest block is older than this, with an idle block due every second, is not ready.
+const READY_BLOCK_AGE_MS: u64 = 10_000;
+
+/// What answering needs.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) validator: Arc<Validator>,
+    pub(crate) consensus: Handle,
+    pub(crate) discovery: Arc<Discovery>,
+    pub(crate) node_id: String,
+    pub(crate) tip: watch::Receiver<Tip>,
+    pub(crate) stop: Stop,
+}
+
+/// Serves until the node stops.
+pub(crate) async fn serve(listener: TcpListener, context: Context, stop: Stop) {
+    let router = Router::new()
+        .route("/", post(json_rpc))
+        .route("/health/live", get(live))
+        .route("/health/ready", get(ready))
+        .route("/metrics", get(metrics))
+        .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
+        .with_state(context);
+    let stopping = stop.clone();
+    let served = axum::serve(listener, router)
+        .with_graceful_shutdown(async move { stopping.stopped().await })
+        .await;
+    if let Err(error) = served {
+        stop.fail(format!("JSON-RPC ended: {error}"));
+    }
+}
+
+async fn json_rpc(State(context): State<Context>, body: Bytes) -> Response {
+    let answer = match serde_json::from_slice::<Value>(&body) {
+        Err(error) => Some(RpcError::parse(&error).respond(Value::Null)),
+        Ok(Value::Array(calls)) if calls.is_empty() || calls.len() > BATCH_MAX => Some(
+            RpcError::invalid_request(format!(
+                "expected a batch of 1 to {BATCH_MAX} calls, got {}",
+                calls.len()
+            ))
+            .respond(Value::Null),
+        ),
+        Ok(Value::Array(calls)) => {
+            let answers = methods::call_all(&context, calls).await;
+            (!answers.is_empty()).then_some(Value::Array(answers))
+        }
+        Ok(call) => methods::call_all(&context, vec![call]).await.pop(),
+    };
+    match answer {
+        // Nothing but notifications.
+        None => StatusCode::NO_CONTENT.into_response(),
+        Some(answer) => (
+            [(header::CONTENT_TYPE, "application/json")],
+            answer.to_string(),
+        )
+            .into_response(),
+    }
+}
+
+async fn live() -> &'static str {
+    "live\n"
+}
+
+/// Ready: blocks are coming, so what is submitted here will be decided.
+async fn ready(State(context): State<Context>) -> Response {
+    let tip = *context.tip.borrow();
+    let age_ms = now_ms().saturating_sub(tip.timestamp_ms);
+    let allowed = READY_BLOCK_AGE_MS.max(
+        u64::try_from(context.validator.idle_block.as_millis())
+            .unwrap_or(u64::MAX)
+            .saturating_mul(5),
+    );
+    let is_ready = tip.height > 0 && age_ms < allowed;
+    let status = if is_ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let body = json!({
+        "ready": is_ready,
+        "height": tip.height,
+        "block_age_ms": age_ms,
+        "peers": peers(&context.consensus),
+    });
+    (status, axum::Json(body)).into_response()
+}
+
+async fn metrics(State(context): State<Context>) -> Response {
+    let gauges = Gauges {
+        height: context.tip.borrow().height,
+        round: context.consensus.round(),
+        mempool: context.validator.intake.len(),
+        peers: context.consensus.connected_peers().len(),
+        refused_messages: context.consensus.refused_messages(),
+    };
+    let mut text = context.validator.metrics.render(&gauges);
+    text.push_str(&context.consensus.metrics());
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+}
+
+/// How long a call may wait for a block.
+const WAIT_MAX: Duration = Duration::from_secs(20);

@@ -1,0 +1,94 @@
+//! Reading positional parameters.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tabella_protocol::Hash;
+
+use super::error::RpcError;
+
+/// The parameters of one call.
+pub(crate) struct Params(Vec<Value>);
+
+impl Params {
+    pub(crate) fn new(params: Value) -> Result<Self, RpcError> {
+        match params {
+            Value::Null => Ok(Self(Vec::new())),
+            Value::Array(values) => Ok(Self(values)),
+            _ => Err(RpcError::invalid_params(
+                "expected an array of positional parameters",
+            )),
+        }
+    }
+
+    /// Parameter `index`, which must be there.
+    pub(crate) fn required<T: DeserializeOwned>(
+        &self,
+        index: usize,
+        name: &str,
+    ) -> Result<T, RpcError> {
+        self.optional(index, name)?.ok_or_else(|| {
+            RpcError::invalid_params(format!("expected {name} as parameter {}", index + 1))
+        })
+    }
+
+    /// Parameter `index`, where it is there and not null.
+    pub(crate) fn optional<T: DeserializeOwned>(
+        &self,
+        index: usize,
+        name: &str,
+    ) -> Result<Option<T>, RpcError> {
+        match self.0.get(index) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => T::deserialize(value).map(Some).map_err(|error| {
+                RpcError::invalid_params(format!(
+                    "expected {name} as parameter {}: {error}",
+                    index + 1
+                ))
+            }),
+        }
+    }
+
+    /// A hash, `0x` and 64 hex digits.
+    pub(crate) fn hash(&self, index: usize, name: &str) -> Result<Hash, RpcError> {
+        let text: String = self.required(index, name)?;
+        Hash::parse_lenient(&text)
+            .map_err(|error| RpcError::invalid_params(format!("{name}: {error}")))
+    }
+
+    /// A block: an Ethereum quantity (`0x2a`), a tag, or a plain number; nothing for the newest.
+    pub(crate) fn block(&self, index: usize) -> Result<BlockRef, RpcError> {
+        let expected = || {
+            RpcError::invalid_params(
+                "expected a block: a number, a hex quantity such as 0x2a, a block hash, earliest, \
+                 latest, safe, finalized or pending",
+            )
+        };
+        match self.0.get(index) {
+            None | Some(Value::Null) => Ok(BlockRef::Latest),
+            Some(Value::Number(number)) => {
+                number.as_u64().map(BlockRef::Height).ok_or_else(expected)
+            }
+            Some(Value::String(text)) => match text.as_str() {
+                "latest" | "safe" | "finalized" | "pending" => Ok(BlockRef::Latest),
+                "earliest" => Ok(BlockRef::Height(0)),
+                text if text.len() == 66 => Hash::parse_lenient(text)
+                    .map(BlockRef::Hash)
+                    .map_err(|_| expected()),
+                text => text
+                    .strip_prefix("0x")
+                    .and_then(|digits| u64::from_str_radix(digits, 16).ok())
+                    .map(BlockRef::Height)
+                    .ok_or_else(expected),
+            },
+            Some(_) => Err(expected()),
+        }
+    }
+}
+
+/// How a caller names a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BlockRef {
+    Height(u64),
+    Hash(Hash),
+    Latest,
+}
