@@ -1,13 +1,335 @@
 //! Ballots between JSON and their canonical bytes.
+//!
+//! Plugins see only the bytes; people and frontends see only the JSON.
 
+use std::collections::HashMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+use tabella_abi::ballot::{
+    Approvals, Ballot, BallotKind, Choices, Grades, Malformed, Ranking, Raw, Scores, Votes,
+};
 use thiserror::Error;
+
+use crate::config::{brief, pointer};
+use crate::contest::ContestOption;
+use crate::limits::Limits;
 
 /// What is wrong with a ballot, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{pointer}: {message}")]
+#[error("{}{message}", if .pointer.is_empty() { String::new() } else { format!("{pointer}: ") })]
 pub struct BallotError {
     /// JSON pointer to the offending member; empty for the ballot as a whole.
     pub pointer: String,
     /// What was expected, what came.
     pub message: String,
+}
+
+impl BallotError {
+    fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            pointer: pointer.into(),
+            message: message.into(),
+        }
+    }
+}
+
+impl From<Malformed> for BallotError {
+    fn from(malformed: Malformed) -> Self {
+        Self::new("", malformed.to_string())
+    }
+}
+
+/// The ballot paper of one contest.
+pub(crate) struct Paper {
+    kind: BallotKind,
+    options: Vec<ContestOption>,
+    positions: HashMap<String, usize>,
+    /// The grades a voter can give, worst first; empty for other kinds.
+    grades: Vec<String>,
+}
+
+impl Paper {
+    pub(crate) fn new(kind: BallotKind, options: Vec<ContestOption>, grades: Vec<String>) -> Self {
+        let positions = options.iter().enumerate();
+        let positions = positions
+            .map(|(position, option)| (option.id.clone(), position))
+            .collect();
+        Self {
+            kind,
+            options,
+            positions,
+            grades,
+        }
+    }
+
+    pub(crate) fn encode(&self, json: &Value, limits: &Limits) -> Result<Vec<u8>, BallotError> {
+        let (members, shape) = match self.kind {
+            BallotKind::Choice => (&["choice", "choices"][..], "{\"choice\": \"…\"}"),
+            BallotKind::Approval => (&["approve"][..], "{\"approve\": [\"…\"]}"),
+            BallotKind::Ranking => (&["ranking"][..], "{\"ranking\": [\"…\"]}"),
+            BallotKind::Scores => (&["scores"][..], "{\"scores\": {\"…\": 1}}"),
+            BallotKind::Grades => (&["grades"][..], "{\"grades\": {\"…\": \"…\"}}"),
+            BallotKind::Votes => (&["votes"][..], "{\"votes\": {\"…\": 1}}"),
+            BallotKind::Raw => (&["raw"][..], "{\"raw\": \"base64\"}"),
+        };
+        let expected = || BallotError::new("", format!("expected a ballot such as {shape}"));
+        let object = json.as_object().ok_or_else(expected)?;
+        if let Some(other) = object
+            .keys()
+            .find(|member| !members.contains(&member.as_str()))
+        {
+            let message = format!("unknown member; a ballot looks like {shape}");
+            return Err(BallotError::new(pointer(other), message));
+        }
+        let mut given = object.iter();
+        let (Some((member, value)), None) = (given.next(), given.next()) else {
+            return Err(expected());
+        };
+        let at = format!("/{member}");
+        let bytes = match self.kind {
+            BallotKind::Choice if member == "choice" => {
+                Choices::encode(&[self.option(value, &at)?])
+            }
+            BallotKind::Choice => Choices::encode(&self.option_list(value, &at)?),
+            BallotKind::Approval => Approvals::encode(&self.option_list(value, &at)?),
+            BallotKind::Ranking => Ranking::encode(&self.ranks(value, &at)?),
+            BallotKind::Scores => Scores::encode(&self.integers(value, &at)?),
+            BallotKind::Votes => Votes::encode(&self.integers(value, &at)?),
+            BallotKind::Grades => Grades::encode(&self.graded(value, &at)?),
+            BallotKind::Raw => value
+                .as_str()
+                .and_then(|text| STANDARD.decode(text).ok())
+                .ok_or_else(|| BallotError::new(at, "expected base64"))?,
+        };
+        if bytes.len() as u64 > limits.ballot_bytes {
+            let (len, most) = (bytes.len(), limits.ballot_bytes);
+            let message = format!("the ballot takes {len} bytes, at most {most} allowed");
+            return Err(BallotError::new("", message));
+        }
+        Ok(bytes)
+    }
+
+    fn option(&self, value: &Value, at: &str) -> Result<usize, BallotError> {
+        let id = value.as_str().ok_or_else(|| {
+            BallotError::new(at, format!("expected an option id, found {}", brief(value)))
+        })?;
+        self.option_id(id, at)
+    }
+
+    fn option_id(&self, id: &str, at: &str) -> Result<usize, BallotError> {
+        self.positions.get(id).copied().ok_or_else(|| {
+            let id = brief(&Value::from(id));
+            BallotError::new(at, format!("{id} is not an option of this contest"))
+        })
+    }
+
+    fn option_list(&self, value: &Value, at: &str) -> Result<Vec<usize>, BallotError> {
+        let mut once = Once::new(self);
+        let list = list(value, at)?.iter().enumerate();
+        list.map(|(position, value)| once.option(value, &format!("{at}/{position}")))
+            .collect()
+    }
+
+    fn ranks(&self, value: &Value, at: &str) -> Result<Vec<Vec<usize>>, BallotError> {
+        let mut once = Once::new(self);
+        let mut ranks = Vec::new();
+        for (position, rank) in list(value, at)?.iter().enumerate() {
+            let at = format!("{at}/{position}");
+            let Value::Array(shared) = rank else {
+                ranks.push(vec![once.option(rank, &at)?]);
+                continue;
+            };
+            if shared.is_empty() {
+                return Err(BallotError::new(at, "a rank names at least one option"));
+            }
+            let options = shared.iter().enumerate();
+            let options =
+                options.map(|(inner, option)| once.option(option, &format!("{at}/{inner}")));
+            ranks.push(options.collect::<Result<_, _>>()?);
+        }
+        Ok(ranks)
+    }
+
+    fn integers(&self, value: &Value, at: &str) -> Result<Vec<(usize, u64)>, BallotError> {
+        self.pairs(value, at, |value, at| {
+            value.as_u64().ok_or_else(|| {
+                let found = brief(value);
+                BallotError::new(
+                    at,
+                    format!("expected a non-negative integer, found {found}"),
+                )
+            })
+        })
+    }
+
+    fn graded(&self, value: &Value, at: &str) -> Result<Vec<(usize, u64)>, BallotError> {
+        self.pairs(value, at, |value, at| {
+            let grade = value
+                .as_str()
+                .and_then(|grade| self.grades.iter().position(|g| g == grade));
+            grade.map(|grade| grade as u64).ok_or_else(|| {
+                let grades = self.grades.join(", ");
+                let found = brief(value);
+                BallotError::new(at, format!("expected one of {grades}, found {found}"))
+            })
+        })
+    }
+
+    fn pairs(
+        &self,
+        value: &Value,
+        at: &str,
+        read: impl Fn(&Value, &str) -> Result<u64, BallotError>,
+    ) -> Result<Vec<(usize, u64)>, BallotError> {
+        let object = value.as_object().ok_or_else(|| {
+            BallotError::new(
+                at,
+                format!("expected an object by option, found {}", brief(value)),
+            )
+        })?;
+        let pair = |(id, value): (&String, &Value)| {
+            let at = format!("{at}{}", pointer(id));
+            Ok((self.option_id(id, &at)?, read(value, &at)?))
+        };
+        object.iter().map(pair).collect()
+    }
+
+    pub(crate) fn decode(&self, ballot: &[u8]) -> Result<Value, BallotError> {
+        let count = self.options.len();
+        let id = |option: usize| Value::from(self.options[option].id.as_str());
+        let ids = |options: Vec<usize>| options.into_iter().map(id).collect::<Value>();
+        let integers = |pairs: Vec<(usize, u64)>| {
+            let member =
+                |(option, value): (usize, u64)| (self.options[option].id.clone(), json!(value));
+            Value::Object(pairs.into_iter().map(member).collect())
+        };
+        Ok(match self.kind {
+            BallotKind::Choice => {
+                let options: Vec<_> = Choices::view(ballot, count)?.options().collect();
+                match options[..] {
+                    [option] => json!({ "choice": id(option) }),
+                    _ => json!({ "choices": ids(options) }),
+                }
+            }
+            BallotKind::Approval => {
+                json!({ "approve": ids(Approvals::view(ballot, count)?.options().collect()) })
+            }
+            BallotKind::Ranking => {
+                let rank = |options: Vec<usize>| match options[..] {
+                    [option] => id(option),
+                    _ => ids(options),
+                };
+                let ranks = Ranking::view(ballot, count)?.ranks();
+                json!({ "ranking": ranks.map(|r| rank(r.options().collect())).collect::<Value>() })
+            }
+            BallotKind::Scores => {
+                json!({ "scores": integers(Scores::view(ballot, count)?.values().collect()) })
+            }
+            BallotKind::Votes => {
+                json!({ "votes": integers(Votes::view(ballot, count)?.values().collect()) })
+            }
+            BallotKind::Grades => {
+                let mut members = Map::new();
+                for (option, grade) in Grades::view(ballot, count)?.values() {
+                    let grade = usize::try_from(grade)
+                        .ok()
+                        .and_then(|grade| self.grades.get(grade));
+                    let grade = grade.ok_or_else(|| BallotError::new("", "unknown grade"))?;
+                    members.insert(self.options[option].id.clone(), json!(grade));
+                }
+                json!({ "grades": members })
+            }
+            BallotKind::Raw => {
+                json!({ "raw": STANDARD.encode(Raw::view(ballot, count)?.as_bytes()) })
+            }
+        })
+    }
+
+    pub(crate) fn schema(&self) -> Value {
+        let option = json!({
+            "oneOf": self.options.iter().map(|option| {
+                let title = if option.title.is_empty() { &option.id } else { &option.title };
+                json!({ "const": option.id, "title": title })
+            }).collect::<Value>(),
+        });
+        let set = json!({ "type": "array", "items": option, "uniqueItems": true });
+        let by_option = |value: &Value| {
+            let ids = self
+                .options
+                .iter()
+                .map(|option| (option.id.clone(), value.clone()));
+            json!({
+                "type": "object",
+                "properties": ids.collect::<Map<_, _>>(),
+                "additionalProperties": false,
+            })
+        };
+        let integer = json!({ "type": "integer", "minimum": 0 });
+        let object = |member: &str, value: Value| {
+            json!({
+                "type": "object",
+                "properties": { member: value },
+                "required": [member],
+                "additionalProperties": false,
+            })
+        };
+        let mut schema = match self.kind {
+            BallotKind::Choice => {
+                json!({ "oneOf": [object("choice", option), object("choices", set)] })
+            }
+            BallotKind::Approval => object("approve", set),
+            BallotKind::Ranking => {
+                let shared = json!({ "type": "array", "items": option, "minItems": 1 });
+                let rank = json!({ "anyOf": [option, shared] });
+                object("ranking", json!({ "type": "array", "items": rank }))
+            }
+            BallotKind::Scores => object("scores", by_option(&integer)),
+            BallotKind::Votes => object("votes", by_option(&integer)),
+            BallotKind::Grades => object("grades", by_option(&json!({ "enum": self.grades }))),
+            BallotKind::Raw => object(
+                "raw",
+                json!({ "type": "string", "contentEncoding": "base64" }),
+            ),
+        };
+        schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+        schema["x-ballot-kind"] = json!(self.kind.name());
+        schema
+    }
+}
+
+fn list<'a>(value: &'a Value, at: &str) -> Result<&'a Vec<Value>, BallotError> {
+    value.as_array().ok_or_else(|| {
+        BallotError::new(
+            at,
+            format!("expected a list of option ids, found {}", brief(value)),
+        )
+    })
+}
+
+/// Finds options that are named twice.
+struct Once<'a> {
+    paper: &'a Paper,
+    seen: Vec<bool>,
+}
+
+impl<'a> Once<'a> {
+    fn new(paper: &'a Paper) -> Self {
+        Self {
+            paper,
+            seen: vec![false; paper.options.len()],
+        }
+    }
+
+    fn option(&mut self, value: &Value, at: &str) -> Result<usize, BallotError> {
+        let option = self.paper.option(value, at)?;
+        if std::mem::replace(&mut self.seen[option], true) {
+            return Err(BallotError::new(
+                at,
+                format!("{} is named twice", brief(value)),
+            ));
+        }
+        Ok(option)
+    }
 }

@@ -23,24 +23,42 @@
 //! # }
 //! ```
 //!
+//! A module is inspected ([`Report`] lists every violation), instrumented so that it counts its own
+//! stack, compiled, and asked for its [`Manifest`]. Configured for a contest it is copied: every
+//! ballot is judged in a fresh instance with the configured memory, because an instance that saw
+//! other ballots uses other fuel. A tally is folded in parallel and merged in order, cut by the
+//! [`Limits`] alone, so that it costs the same fuel everywhere.
+//!
 //! Three things are kept apart everywhere: a rule's refusal ([`Verdict::Reject`]), a plugin's
 //! failure ([`Fault`]), which is the same on every host, and the host's own failure
 //! ([`HostFault`]), after which a node must stop.
 
 mod ballot;
+mod cache;
+mod config;
 mod contest;
+mod engine;
+mod inspect;
+mod instance;
+mod instrument;
 mod limits;
 mod manifest;
+mod operators;
+mod outcome;
 mod plugin;
 mod runtime;
 mod tally;
 mod verdict;
 
+pub use tabella_abi::number::Number;
+pub use tabella_abi::outcome::{OptionResult, Outcome, Round, Tie, Transfer};
+
 pub use ballot::BallotError;
-pub use contest::{ConfigError, Contest, ContestConfig, ContestOption};
+pub use contest::{ConfigError, Contest, ContestConfig, ContestOption, OutcomeError};
+pub use inspect::{Report, Violation};
 pub use limits::{FuelCosts, Limits};
-pub use manifest::{BallotKind, Manifest};
+pub use manifest::{BallotKind, Manifest, Param, ParamKind};
 pub use plugin::{LoadError, Plugin};
 pub use runtime::{Runtime, RuntimeConfig};
-pub use tally::{Tally, TallyError};
+pub use tally::{Tally, TallyError, TieBreak};
 pub use verdict::{Fault, FaultKind, HostFault, Verdict};

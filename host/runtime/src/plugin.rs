@@ -1,19 +1,27 @@
 //! A loaded plugin.
 
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use crate::cache;
 use crate::contest::{ConfigError, Contest, ContestConfig};
+use crate::inspect::{self, Report};
+use crate::instance::{CallError, Instance, Template};
+use crate::instrument;
 use crate::manifest::Manifest;
+use crate::runtime::Shared;
 use crate::verdict::{Fault, HostFault};
 
 /// Why a module is not a plugin.
 #[derive(Debug, Error)]
 pub enum LoadError {
     /// The module breaks rules of the sandbox; every violation, in the order found.
-    #[error("the module is refused: {}", .0.join("; "))]
-    Refused(Vec<String>),
+    #[error("the module is refused: {0}")]
+    Refused(Report),
     /// The module failed while it described itself.
-    #[error("describing itself, {0}")]
+    #[error("while describing itself, {0}")]
     Fault(Fault),
     /// The manifest is not what the ABI asks for.
     #[error("the manifest is refused: {0}")]
@@ -26,11 +34,39 @@ pub enum LoadError {
 /// A plugin that passed every check and is compiled. A clone shares everything with its original.
 #[derive(Clone)]
 pub struct Plugin {
+    shared: Arc<Shared>,
+    template: Arc<Template>,
+    manifest: Arc<Manifest>,
     sha256: [u8; 32],
-    manifest: std::sync::Arc<Manifest>,
 }
 
 impl Plugin {
+    pub(crate) fn load(shared: &Arc<Shared>, wasm: &[u8]) -> Result<Self, LoadError> {
+        let limits = &shared.limits;
+        let frames = inspect::inspect(wasm, limits).map_err(LoadError::Refused)?;
+        let instrumented = instrument::instrument(wasm, &frames, limits.stack_slots)
+            .map_err(|error| HostFault(format!("cannot instrument a valid module: {error}")))?;
+        let sha256 = Sha256::digest(wasm).into();
+        let cache_dir = shared.cache_dir.as_ref();
+        let module = cache::module(&shared.engine, cache_dir, &sha256, &instrumented.wasm)?;
+        let slots = Arc::clone(&shared.slots);
+        let template = Template::new(
+            &shared.engine,
+            &module,
+            &instrumented.globals,
+            slots,
+            limits,
+        )?;
+        let template = Arc::new(template);
+        let manifest = describe(&template, shared)?;
+        Ok(Self {
+            shared: Arc::clone(shared),
+            template,
+            manifest: Arc::new(manifest),
+            sha256,
+        })
+    }
+
     /// The SHA-256 of the Wasm bytes, by which a chain names the plugin.
     pub fn sha256(&self) -> [u8; 32] {
         self.sha256
@@ -42,7 +78,17 @@ impl Plugin {
     }
 
     /// Configures the plugin for one contest.
-    pub fn contest(&self, _config: &ContestConfig) -> Result<Contest, ConfigError> {
-        Err(ConfigError::Host(HostFault("not built yet".into())))
+    pub fn contest(&self, config: &ContestConfig) -> Result<Contest, ConfigError> {
+        Contest::configure(&self.shared, &self.template, &self.manifest, config)
     }
+}
+
+fn describe(template: &Arc<Template>, shared: &Shared) -> Result<Manifest, LoadError> {
+    let limits = &shared.limits;
+    let mut instance = Instance::new(template, limits.validate_memory_bytes)?;
+    let json = instance.describe(limits).map_err(|error| match error {
+        CallError::Plugin(fault) => LoadError::Fault(fault),
+        CallError::Host(fault) => LoadError::Host(fault),
+    })?;
+    Manifest::read(&json, limits).map_err(LoadError::Manifest)
 }

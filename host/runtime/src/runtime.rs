@@ -3,6 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+use wasmtime::Engine;
+
+use crate::engine;
+use crate::instance::Slots;
 use crate::limits::Limits;
 use crate::plugin::{LoadError, Plugin};
 use crate::verdict::HostFault;
@@ -16,8 +21,12 @@ pub struct RuntimeConfig {
     pub cache_dir: Option<PathBuf>,
     /// Bounds on plugins and on their calls.
     pub limits: Limits,
-    /// Instances that may exist at once; further calls wait for one.
+    /// Instances that may exist at once, at least 2; further calls wait for one. Each reserves
+    /// 4 GiB of addresses, and keeps up to 256 KiB of memory once it was used.
     pub instances_max: u32,
+    /// Threads that fold a tally; 0 means as many as the machine has processors. The result does
+    /// not depend on it.
+    pub tally_threads: usize,
 }
 
 impl Default for RuntimeConfig {
@@ -26,6 +35,7 @@ impl Default for RuntimeConfig {
             cache_dir: None,
             limits: Limits::default(),
             instances_max: 16,
+            tally_threads: 0,
         }
     }
 }
@@ -33,14 +43,48 @@ impl Default for RuntimeConfig {
 /// Loads and runs plugins. A clone shares everything with its original.
 #[derive(Clone)]
 pub struct Runtime {
-    shared: Arc<RuntimeConfig>,
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) limits: Limits,
+    pub(crate) cache_dir: Option<PathBuf>,
+    pub(crate) engine: Engine,
+    pub(crate) slots: Arc<Slots>,
+    pub(crate) tally_threads: rayon::ThreadPool,
+    /// Held by the tally that runs.
+    pub(crate) tallying: Mutex<()>,
 }
 
 impl Runtime {
     /// Sets up the engine and reserves the address space of its instances.
     pub fn new(config: RuntimeConfig) -> Result<Self, HostFault> {
+        let RuntimeConfig {
+            cache_dir,
+            limits,
+            instances_max,
+            tally_threads,
+        } = config;
+        // A tally keeps one while it folds the next chunk in another.
+        let instances = instances_max.max(2);
+        let engine = engine::engine(&limits, instances)?;
+        let tally_threads = rayon::ThreadPoolBuilder::new()
+            .num_threads(tally_threads)
+            .thread_name(|number| format!("tally-{number}"))
+            .build()
+            .map_err(|error| HostFault(format!("cannot start the tally's threads: {error}")))?;
+        let slots = Slots::new(instances);
+        let tallying = Mutex::new(());
+        let shared = Shared {
+            limits,
+            cache_dir,
+            engine,
+            slots,
+            tally_threads,
+            tallying,
+        };
         Ok(Self {
-            shared: Arc::new(config),
+            shared: Arc::new(shared),
         })
     }
 
@@ -50,7 +94,7 @@ impl Runtime {
     }
 
     /// Checks, compiles (or takes from the cache) and describes a plugin.
-    pub fn load(&self, _wasm: &[u8]) -> Result<Plugin, LoadError> {
-        Err(LoadError::Host(HostFault("not built yet".into())))
+    pub fn load(&self, wasm: &[u8]) -> Result<Plugin, LoadError> {
+        Plugin::load(&self.shared, wasm)
     }
 }

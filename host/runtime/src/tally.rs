@@ -1,8 +1,20 @@
 //! Counting a board through a plugin.
+//!
+//! The board is cut into batches, and batches into chunks, by [`Limits`](crate::Limits) alone. Each
+//! chunk is folded by an instance of its own, on any thread, and the chunks' states are merged in
+//! order. So the outcome and the fuel are those of the protocol, not of the machine.
 
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+use tabella_abi::codec::{Wire, put_varint};
+use tabella_abi::contest::{Decider, TieOrder};
 use thiserror::Error;
 
-use crate::verdict::{Fault, HostFault};
+use crate::contest::Configured;
+use crate::instance::{CallError, Instance};
+use crate::limits::Limits;
+use crate::outcome;
+use crate::verdict::{Fault, FaultKind, HostFault};
 
 /// The result of a count.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +25,17 @@ pub struct Tally {
     pub fuel: u64,
     /// Ballots counted.
     pub ballots: u64,
+}
+
+/// Who decides ties.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TieBreak {
+    /// Lots drawn from a seed that nobody could choose, such as the closed board's root.
+    Seed([u8; 32]),
+    /// These option ids win ties in this order; options that are left out follow as on the paper.
+    Order(Vec<String>),
+    /// Nobody: every tied option is reported.
+    Report,
 }
 
 /// Why a board could not be counted.
@@ -27,7 +50,7 @@ pub enum TallyError {
         fault: Fault,
     },
     /// A ballot is longer than the limit, so it cannot have been validated.
-    #[error("ballot {position} has {bytes} bytes, more than the {bytes_max} allowed")]
+    #[error("ballot {position} has {bytes} bytes, at most {bytes_max} allowed")]
     BallotTooLong {
         /// Its position, from 0.
         position: u64,
@@ -36,7 +59,290 @@ pub enum TallyError {
         /// The limit.
         bytes_max: u64,
     },
+    /// The order that breaks ties names something that is not an option, or one twice.
+    #[error("the tie-break order names {0:?}, which is not an option or was named before")]
+    TieOrder(String),
     /// The host failed.
     #[error(transparent)]
     Host(#[from] HostFault),
+}
+
+impl TallyError {
+    fn at(step: impl Into<String>) -> impl FnOnce(CallError) -> Self {
+        move |error| match error {
+            CallError::Plugin(fault) => Self::Fault {
+                step: step.into(),
+                fault,
+            },
+            CallError::Host(fault) => Self::Host(fault),
+        }
+    }
+}
+
+pub(crate) fn run<B: AsRef<[u8]>>(
+    contest: &Configured,
+    ballots: impl Iterator<Item = (u64, B)>,
+    tie_break: &TieBreak,
+) -> Result<Tally, TallyError> {
+    let limits = &contest.shared.limits;
+    let ties = tie_order(contest, tie_break)?;
+    // Each tally holds an instance while it waits for more of them; two could wait for each other.
+    let _alone = contest.shared.tallying.lock();
+    let mut batches = Batches {
+        ballots: ballots.fuse(),
+        limits,
+        position: 0,
+        held_back: None,
+    };
+    let mut fold = Fold {
+        contest,
+        limits,
+        total: None,
+        fuel: 0,
+    };
+    if contest.manifest.merges {
+        fold.in_parallel(&mut batches)?;
+    } else {
+        fold.in_order(&mut batches)?;
+    }
+    let mut instance = match fold.total {
+        Some(instance) => instance,
+        None => contest.instance(limits.tally_memory_bytes)?,
+    };
+    let bytes = instance
+        .finish(&ties, limits)
+        .map_err(TallyError::at("finishing the tally"))?;
+    outcome::read(&bytes, contest.options.len()).map_err(|message| TallyError::Fault {
+        step: "finishing the tally".into(),
+        fault: Fault {
+            kind: FaultKind::BadOutput,
+            message,
+        },
+    })?;
+    Ok(Tally {
+        outcome: bytes,
+        fuel: fold.fuel + instance.fuel_used(),
+        ballots: batches.position,
+    })
+}
+
+/// The input of `finish`: which option wins ties against which.
+fn tie_order(contest: &Configured, tie_break: &TieBreak) -> Result<Vec<u8>, TallyError> {
+    let options = &contest.options;
+    let mut order: Vec<usize> = (0..options.len()).collect();
+    let decider = match tie_break {
+        TieBreak::Report => Decider::Report,
+        TieBreak::Seed(seed) => {
+            order.sort_by_cached_key(|option| lot(seed, &options[*option].id));
+            Decider::Seed
+        }
+        TieBreak::Order(ids) => {
+            let mut first: Vec<usize> = Vec::new();
+            for id in ids {
+                let option = options.iter().position(|option| option.id == *id);
+                match option.filter(|option| !first.contains(option)) {
+                    Some(option) => first.push(option),
+                    None => return Err(TallyError::TieOrder(id.clone())),
+                }
+            }
+            order.retain(|option| !first.contains(option));
+            first.append(&mut order);
+            order = first;
+            Decider::Order
+        }
+    };
+    Ok(TieOrder { decider, order }.to_wire())
+}
+
+/// An option's lot: the lower wins. It depends on the option's id, not on its place on the paper.
+fn lot(seed: &[u8; 32], id: &str) -> [u8; 32] {
+    let mut hash = Sha256::new_with_prefix(b"tabella tie-break 1\0");
+    hash.update(seed);
+    hash.update(id);
+    hash.finalize().into()
+}
+
+/// Ballots as `fold` reads them: for each its weight, its length and its bytes.
+struct Batch {
+    bytes: Vec<u8>,
+    first: u64,
+    count: u64,
+}
+
+impl Batch {
+    fn step(&self) -> String {
+        format!(
+            "folding ballots {} to {}",
+            self.first,
+            self.first + self.count - 1
+        )
+    }
+}
+
+struct Batches<'a, I, B> {
+    ballots: std::iter::Fuse<I>,
+    limits: &'a Limits,
+    /// Of the next ballot.
+    position: u64,
+    /// A ballot that did not fit the last batch.
+    held_back: Option<(u64, B)>,
+}
+
+impl<I: Iterator<Item = (u64, B)>, B: AsRef<[u8]>> Batches<'_, I, B> {
+    fn next(&mut self) -> Result<Option<Batch>, TallyError> {
+        // A weight and a length in their longest forms.
+        const HEAD_BYTES_MAX: u64 = 20;
+        let mut batch = Batch {
+            bytes: Vec::new(),
+            first: self.position,
+            count: 0,
+        };
+        while batch.count < self.limits.batch_ballots.max(1) {
+            let Some((weight, ballot)) = self.held_back.take().or_else(|| self.ballots.next())
+            else {
+                break;
+            };
+            let bytes = ballot.as_ref();
+            let (len, most) = (bytes.len() as u64, self.limits.ballot_bytes);
+            if len > most {
+                let position = self.position;
+                return Err(TallyError::BallotTooLong {
+                    position,
+                    bytes: len,
+                    bytes_max: most,
+                });
+            }
+            let full = batch.bytes.len() as u64 + HEAD_BYTES_MAX + len > self.limits.batch_bytes;
+            if full && batch.count > 0 {
+                self.held_back = Some((weight, ballot));
+                break;
+            }
+            put_varint(&mut batch.bytes, weight);
+            put_varint(&mut batch.bytes, len);
+            batch.bytes.extend_from_slice(bytes);
+            batch.count += 1;
+            self.position += 1;
+        }
+        Ok((batch.count > 0).then_some(batch))
+    }
+
+    fn next_chunk(&mut self) -> Result<Vec<Batch>, TallyError> {
+        let mut chunk = Vec::new();
+        while (chunk.len() as u64) < self.limits.chunk_batches.max(1) {
+            match self.next()? {
+                Some(batch) => chunk.push(batch),
+                None => break,
+            }
+        }
+        Ok(chunk)
+    }
+}
+
+/// The count so far.
+struct Fold<'a> {
+    contest: &'a Configured,
+    limits: &'a Limits,
+    /// The first chunk's instance, into which the others are merged.
+    total: Option<Instance>,
+    /// Of instances that are gone.
+    fuel: u64,
+}
+
+impl Fold<'_> {
+    fn in_order<I: Iterator<Item = (u64, B)>, B: AsRef<[u8]>>(
+        &mut self,
+        batches: &mut Batches<'_, I, B>,
+    ) -> Result<(), TallyError> {
+        while let Some(batch) = batches.next()? {
+            let instance = match &mut self.total {
+                Some(instance) => instance,
+                None => self
+                    .total
+                    .insert(self.contest.instance(self.limits.tally_memory_bytes)?),
+            };
+            instance
+                .fold(&batch.bytes, self.limits)
+                .map_err(TallyError::at(batch.step()))?;
+        }
+        Ok(())
+    }
+
+    fn in_parallel<I: Iterator<Item = (u64, B)>, B: AsRef<[u8]>>(
+        &mut self,
+        batches: &mut Batches<'_, I, B>,
+    ) -> Result<(), TallyError> {
+        let threads = &self.contest.shared.tally_threads;
+        loop {
+            let mut chunks = Vec::new();
+            while chunks.len() < threads.current_num_threads() {
+                let chunk = batches.next_chunk()?;
+                if chunk.is_empty() {
+                    break;
+                }
+                // The first chunk of all stays in its instance, and the others come to it.
+                let stays = self.total.is_none() && chunks.is_empty();
+                chunks.push((chunk, if stays { Then::Stay } else { Then::Save }));
+            }
+            if chunks.is_empty() {
+                return Ok(());
+            }
+            let folded: Vec<_> = threads.install(|| {
+                chunks
+                    .into_par_iter()
+                    .map(|chunk| self.fold_chunk(chunk))
+                    .collect()
+            });
+            for folded in folded {
+                self.add(folded?)?;
+            }
+        }
+    }
+
+    fn fold_chunk(&self, (chunk, then): (Vec<Batch>, Then)) -> Result<Folded, TallyError> {
+        let limits = self.limits;
+        let mut instance = self.contest.instance(limits.tally_memory_bytes)?;
+        for batch in &chunk {
+            instance
+                .fold(&batch.bytes, limits)
+                .map_err(TallyError::at(batch.step()))?;
+        }
+        Ok(match then {
+            Then::Stay => Folded::Running(instance),
+            Then::Save => {
+                let state = instance
+                    .save(limits)
+                    .map_err(TallyError::at("saving a tally"))?;
+                Folded::Saved {
+                    state,
+                    fuel: instance.fuel_used(),
+                }
+            }
+        })
+    }
+
+    fn add(&mut self, folded: Folded) -> Result<(), TallyError> {
+        match (folded, &mut self.total) {
+            (Folded::Running(instance), total) => *total = Some(instance),
+            (Folded::Saved { state, fuel }, Some(total)) => {
+                self.fuel += fuel;
+                total
+                    .merge(&state, self.limits)
+                    .map_err(TallyError::at("merging tallies"))?;
+            }
+            (Folded::Saved { .. }, None) => unreachable!("the first chunk stays in its instance"),
+        }
+        Ok(())
+    }
+}
+
+/// What becomes of a chunk's state.
+enum Then {
+    Stay,
+    Save,
+}
+
+/// A chunk's state.
+enum Folded {
+    Running(Instance),
+    Saved { state: Vec<u8>, fuel: u64 },
 }
