@@ -64,6 +64,8 @@ enum Command {
     Demo(commands::demo::DemoArguments),
     Election(commands::election::ElectionArguments),
     Bench(commands::bench::BenchArguments),
+    /// Run a validator: takes transactions, agrees on blocks, answers JSON-RPC
+    Validator(commands::role::RoleArguments),
     /// Run the bootnode, where validators find each other
     Bootnode(commands::role::RoleArguments),
     Verify(commands::verify::VerifyArguments),
@@ -88,6 +90,7 @@ fn run(command: Command) -> Result<Exit> {
         Command::Init(arguments) => commands::init::run(&arguments)?,
         Command::Keys(arguments) => commands::keys::run(&arguments)?,
         Command::Verify(arguments) => return commands::verify::run(&arguments),
+        Command::Validator(arguments) => return block_on(commands::role::validator(&arguments)),
         Command::Bootnode(arguments) => return block_on(commands::role::bootnode(&arguments)),
         Command::Dev(arguments) => return block_on(commands::dev::run(&arguments)),
         Command::Demo(arguments) => return block_on(commands::demo::run(&arguments)),

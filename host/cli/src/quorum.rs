@@ -35,7 +35,7 @@ pub(crate) fn survives(quorum: Quorum, n: usize) -> String {
         quorum.name()
     );
     match crashed {
-        0 => text.push_str("It survives no crashed validator: while one is down, ballots are accepted and wait as pending.\n"),
+        0 => text.push_str("It survives no crashed validator: while one is down, no ballot is confirmed.\n"),
         _ => text.push_str(&format!("It survives {crashed} crashed validator{}; with fewer than {threshold} up, ballots are accepted and wait as pending.\n", plural(crashed))),
     }
     match (quorum, byzantine) {
@@ -75,16 +75,43 @@ mod tests {
 
     #[test]
     fn three_by_majority_survive_one_crash_and_catch_a_liar() {
-        check(Quorum::Majority, 3, expect![[r#""#]]);
+        check(
+            Quorum::Majority,
+            3,
+            expect![[r#"
+            quorum majority: 2 of 3 validators must agree (more than half).
+            It survives 1 crashed validator; with fewer than 2 up, ballots are accepted and wait as pending.
+            It does not mask a lying (Byzantine) validator; it catches it: validators acknowledge what they
+            committed, a contradiction is evidence, and the contradicted ones stop signing.
+            A receipt with the acks of all validators holds against one lying validator, one with fewer
+            against crashes only. To survive a lying validator, use four or more with --quorum bft.
+        "#]],
+        );
     }
 
     #[test]
     fn four_by_two_thirds_survive_one_liar() {
-        check(Quorum::Bft, 4, expect![[r#""#]]);
+        check(
+            Quorum::Bft,
+            4,
+            expect![[r#"
+            quorum bft: 3 of 4 validators must agree (more than two thirds).
+            It survives 1 crashed validator; with fewer than 3 up, ballots are accepted and wait as pending.
+            It survives 1 lying (Byzantine) validator.
+        "#]],
+        );
     }
 
     #[test]
     fn one_validator_survives_nothing() {
-        check(Quorum::Majority, 1, expect![[r#""#]]);
+        check(
+            Quorum::Majority,
+            1,
+            expect![[r#"
+            quorum majority: 1 of 1 validators must agree (more than half).
+            It survives no crashed validator: while one is down, no ballot is confirmed.
+            It neither masks nor catches a lying (Byzantine) validator: that takes three validators or more.
+        "#]],
+        );
     }
 }

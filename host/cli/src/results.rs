@@ -87,8 +87,8 @@ pub(crate) fn side_by_side(ours: &[Round], published: &[Round]) -> String {
         });
     }
     row("exhausted", &|round| round.exhausted.clone());
-    text.push('\n');
-    text
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    lines.join("\n") + "\n"
 }
 
 /// A result for people.
@@ -154,6 +154,14 @@ mod tests {
         let published = rounds(&json!({"rounds": [
             {"totals": {"a": 5, "b": 4, "c": 1}, "exhausted": 0},
         ]}));
-        expect![[r#""#]].assert_eq(&side_by_side(&ours, &published));
+        expect![[r#"
+                                         round 1                 round 2
+                                ours   published        ours   published
+            a                      5           5           5            
+            b                      4           4         4.5            
+            c                      1           1                        
+            exhausted              0           0         0.5            
+        "#]]
+        .assert_eq(&side_by_side(&ours, &published));
     }
 }

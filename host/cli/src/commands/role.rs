@@ -26,6 +26,19 @@ pub(crate) struct RoleArguments {
     exit_with_parent: bool,
 }
 
+/// Runs a validator.
+pub(crate) async fn validator(arguments: &RoleArguments) -> Result<Exit> {
+    let (mut config, directory) = read_config::<tabella_validator::Config>(&arguments.config)?;
+    resolve(
+        &directory,
+        [&mut config.genesis, &mut config.key, &mut config.data],
+    );
+    until_told(arguments, |shutdown| {
+        tabella_validator::run(config, shutdown)
+    })
+    .await
+}
+
 /// Runs a bootnode.
 pub(crate) async fn bootnode(arguments: &RoleArguments) -> Result<Exit> {
     let (mut config, directory) = read_config::<tabella_bootnode::Config>(&arguments.config)?;
