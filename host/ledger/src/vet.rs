@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use tabella_protocol::{
-    Eligibility, Hash, Payload, RollEntry, Transaction, VoterId, rpc::RefusalCode,
+    Eligibility, Hash, Payload, Revote, RollEntry, Transaction, VoterId, rpc::RefusalCode,
 };
 use tabella_runtime::{Contest, LoadError, Plugin, Verdict};
 
@@ -32,9 +32,16 @@ pub struct Vetted {
     pub(crate) bytes: Arc<[u8]>,
     pub(crate) transaction: Arc<Transaction>,
     pub(crate) prepared: Prepared,
+    pub(crate) sole_ballot_of: Option<(u64, VoterId)>,
 }
 
 impl Vetted {
+    /// The election and voter of which this is the only ballot that can count, where the election
+    /// refuses a second one.
+    pub fn sole_ballot_of(&self) -> Option<(u64, VoterId)> {
+        self.sole_ballot_of
+    }
+
     /// The transaction's id.
     pub fn id(&self) -> Hash {
         self.id
@@ -75,12 +82,16 @@ impl Ledger {
             let message = format!("the signature is not one of signer {}", transaction.signer);
             return Err(Refusal::new(RefusalCode::BadSignature, message).into());
         }
-        let prepared = self.prepare(&self.state(), &transaction)?;
+        let state = self.state();
+        let prepared = self.prepare(&state, &transaction)?;
+        let sole_ballot_of = sole_ballot_of(&state, &transaction);
+        let transaction = Arc::new(transaction);
         Ok(Vetted {
             id,
             bytes,
-            transaction: Arc::new(transaction),
+            transaction,
             prepared,
+            sole_ballot_of,
         })
     }
 
@@ -185,6 +196,17 @@ pub(crate) fn unknown_election(id: u64) -> Refusal {
         RefusalCode::UnknownElection,
         format!("no election has the id {id}"),
     )
+}
+
+fn sole_ballot_of(state: &State, transaction: &Transaction) -> Option<(u64, VoterId)> {
+    let Payload::CastBallot {
+        election_id, voter, ..
+    } = &transaction.body.payload
+    else {
+        return None;
+    };
+    let election = state.elections.get(election_id)?;
+    (election.spec().revote == Revote::Refuse).then_some((*election_id, *voter))
 }
 
 fn registrar(election: &Election) -> Option<tabella_protocol::PublicKey> {

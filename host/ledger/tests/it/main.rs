@@ -1,0 +1,6 @@
+//! The ledger from outside: real rules, real databases, blocks executed on several nodes.
+
+mod chain;
+mod crash;
+mod refusals;
+mod support;
