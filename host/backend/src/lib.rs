@@ -1,1 +1,52 @@
-//! tabella-backend
+//! The REST host in front of the validators: authenticates voters, keeps every acknowledged ballot
+//! durable, and carries it to the chain whatever fails in between.
+//!
+//! An acknowledgement is true: a ballot is in the database before anybody hears of it, and from
+//! then on it is submitted until the chain confirms or refuses it, across kills of any process.
+//! The chain decides; this backend only proves and repeats what it decided.
+//!
+//! - `submissions`: one ballot from request to answer; `background`: confirmations and what is
+//!   carried later; `pending`: what is not settled; `store`: the database.
+//! - `elections`: elections and their rules; `auth`: tokens, passwords, roles.
+//! - `discovery`: validators that only a bootnode knows.
+//! - `routes`: the REST surface, a file each; `server`: what they share; `problem`: errors.
+//!
+//! ```no_run
+//! # async fn example(config: tabella_backend::Config) -> Result<(), tabella_backend::BackendError> {
+//! tabella_backend::run(config, std::future::pending()).await
+//! # }
+//! ```
+
+mod app;
+mod auth;
+mod background;
+mod clock;
+mod config;
+mod discovery;
+mod elections;
+mod extract;
+mod metrics;
+mod pending;
+mod problem;
+mod routes;
+mod secrets;
+mod server;
+mod start;
+mod store;
+mod submissions;
+
+pub use config::{Config, Registration};
+pub use secrets::SecretError;
+pub use server::BODY_BYTES_MAX;
+pub use start::{Backend, BackendError};
+pub use store::OpenError;
+
+use std::future::Future;
+
+/// Runs a backend until `shutdown` resolves.
+pub async fn run(
+    config: Config,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), BackendError> {
+    Backend::bind(config).await?.serve(shutdown).await
+}

@@ -12,7 +12,7 @@ use tabella_protocol::{
     rpc::{BlockSummary, BlockView, ElectionView, NodeStatus},
 };
 
-use crate::{BlockProof, CallError, Client, QueryError, pool::Node};
+use crate::{BlockProof, CallError, Client, QueryError, pool::Node, transport::Batch};
 
 /// Blocks fetched in one request.
 const BLOCKS_PER_REQUEST: u64 = 16;
@@ -118,16 +118,10 @@ impl Client {
         let mut tried: Vec<Arc<Node>> = Vec::new();
         let mut failure = QueryError::NoValidator;
         while let Some(node) = self.pool.pick(&tried) {
-            let heights = heights.iter().map(|height| [height]);
+            let batch = Batch::new("tabella_getBlock", heights.iter().map(|height| [height]));
             let answer = self
                 .pool
-                .batch::<Option<BlockView>>(
-                    &node,
-                    "tabella_getBlock",
-                    heights,
-                    REQUEST_DEADLINE,
-                    bytes_max,
-                )
+                .batch::<Option<BlockView>>(&node, batch, REQUEST_DEADLINE, bytes_max)
                 .await;
             match answer {
                 Ok(views) => {

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use crate::{
     HealthReport, HealthStatus, ValidatorEndpoint, ValidatorHealth,
     health::Health,
-    transport::{ANSWER_BYTES_MAX, CallError, Transport},
+    transport::{ANSWER_BYTES_MAX, Batch, CallError, Transport},
 };
 
 /// One validator.
@@ -150,19 +150,16 @@ impl Pool {
         self.observe(node, Latency::Ignored, call).await
     }
 
-    /// Calls one method of one validator many times in one request.
+    /// Sends a batch to one validator.
     pub(crate) async fn batch<T: DeserializeOwned>(
         &self,
         node: &Node,
-        method: &str,
-        params: impl ExactSizeIterator<Item = impl Serialize>,
+        batch: Batch,
         deadline: Duration,
         answer_bytes_max: usize,
     ) -> Result<Vec<Result<T, CallError>>, CallError> {
         let url = &node.endpoint.rpc_url;
-        let call = self
-            .transport
-            .batch(url, method, params, deadline, answer_bytes_max);
+        let call = self.transport.batch(url, batch, deadline, answer_bytes_max);
         self.observe(node, Latency::Counted, call).await
     }
 

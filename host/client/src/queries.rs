@@ -6,13 +6,16 @@ use serde::{Serialize, de::DeserializeOwned};
 use tabella_protocol::{
     Hash, Receipt,
     rpc::{
-        BlockSummary, BlockView, BoardPage, ElectionView, PluginView, RefusalCode, ResultsView,
-        TransactionStatus,
+        BlockSummary, BlockView, BoardPage, ElectionStatus, ElectionView, PluginView, RefusalCode,
+        ResultsView, TransactionStatus,
     },
 };
 
 use crate::{
-    BlockProof, BlockProofError, CallError, Client, Confirmation, VerifiedBlock, block, pool::Node,
+    BlockProof, BlockProofError, CallError, Client, Confirmation, ResultsError, VerifiedBlock,
+    VerifiedResults, block,
+    pool::Node,
+    transport::{ANSWER_BYTES_MAX, Batch},
 };
 
 /// How long one validator may take over one read.
@@ -135,13 +138,30 @@ impl Client {
             .await
     }
 
-    /// An election's results as a validator states them; see
-    /// [`verify_results`](Self::verify_results).
-    pub async fn election_results(
+    /// An election's results, and once they are final, what a quorum attested of them. Final
+    /// results whose certificate does not hold are taken from no validator.
+    pub async fn verified_results(
         &self,
         election_id: u64,
-    ) -> Result<Option<ResultsView>, QueryError> {
-        self.read("tabella_getResults", [election_id]).await
+    ) -> Result<Option<(ResultsView, Option<VerifiedResults>)>, QueryError> {
+        self.read_checked(
+            "tabella_getResults",
+            [election_id],
+            |view: Option<ResultsView>| {
+                let Some(view) = view else { return Ok(None) };
+                if view.election_id != election_id {
+                    return Err("sent another election's results".to_owned());
+                }
+                match self.verify_results(&view) {
+                    Ok(verified) => Ok(Some((view, Some(verified)))),
+                    Err(ResultsError::NotFinal) if view.status != ElectionStatus::Final => {
+                        Ok(Some((view, None)))
+                    }
+                    Err(lie) => Err(lie.to_string()),
+                }
+            },
+        )
+        .await
     }
 
     /// The block at a height, its certificate and hash verified.
@@ -160,14 +180,13 @@ impl Client {
                 Err(lie) => Err(lie.to_string()),
             }
         };
-        let params = [height];
-        self.read_from_each(accept, async |node| {
-            let deadline = SLOW_READ_DEADLINE;
-            self.pool
-                .call_sized(node, "tabella_getBlock", params, deadline, bytes_max)
-                .await
-        })
-        .await
+        let call = Call {
+            method: "tabella_getBlock",
+            params: [height],
+            deadline: SLOW_READ_DEADLINE,
+            answer_bytes_max: bytes_max,
+        };
+        self.ask_each(call, accept).await
     }
 
     /// The summary of the block at a height, verified, with the number of validators whose
@@ -246,24 +265,30 @@ impl Client {
     ) -> Result<Vec<TransactionStatus>, QueryError> {
         let mut statuses = Vec::with_capacity(ids.len());
         for ids in ids.chunks(STATUS_BATCH_MAX) {
-            let part = self
-                .read_from_each(Ok, async |node| {
-                    let answers = self
-                        .pool
-                        .batch::<TransactionStatus>(
-                            node,
-                            "tabella_getTransactionStatus",
-                            ids.iter().map(|id| [id]),
-                            READ_DEADLINE,
-                            1 << 20,
-                        )
-                        .await?;
-                    answers.into_iter().collect::<Result<Vec<_>, _>>()
-                })
-                .await?;
-            statuses.extend(part);
+            statuses.extend(self.status_batch(ids).await?);
         }
         Ok(statuses)
+    }
+
+    async fn status_batch(&self, ids: &[Hash]) -> Result<Vec<TransactionStatus>, QueryError> {
+        let batch = Batch::new("tabella_getTransactionStatus", ids.iter().map(|id| [id]));
+        let mut tried: Vec<Arc<Node>> = Vec::new();
+        let mut failure = QueryError::NoValidator;
+        while let Some(node) = self.pool.pick(&tried) {
+            let answers = self
+                .pool
+                .batch::<TransactionStatus>(&node, batch.clone(), READ_DEADLINE, 1 << 20)
+                .await;
+            match answers.and_then(|answers| answers.into_iter().collect()) {
+                Ok(statuses) => return Ok(statuses),
+                Err(error) => {
+                    let node_id = node.endpoint.node_id.clone();
+                    failure = QueryError::Failed { node_id, error };
+                }
+            }
+            tried.push(node);
+        }
+        Err(failure)
     }
 
     pub(crate) fn block_answer_bytes_max(&self) -> usize {
@@ -286,24 +311,35 @@ impl Client {
         params: impl Serialize + Clone,
         accept: impl Fn(T) -> Result<U, String>,
     ) -> Result<U, QueryError> {
-        self.read_from_each(accept, async |node| {
-            self.pool
-                .call(node, method, params.clone(), READ_DEADLINE)
-                .await
-        })
-        .await
+        let call = Call {
+            method,
+            params,
+            deadline: READ_DEADLINE,
+            answer_bytes_max: ANSWER_BYTES_MAX,
+        };
+        self.ask_each(call, accept).await
     }
 
-    async fn read_from_each<T, U>(
+    async fn ask_each<T: DeserializeOwned, U>(
         &self,
+        call: Call<'_, impl Serialize + Clone>,
         accept: impl Fn(T) -> Result<U, String>,
-        ask: impl AsyncFn(&Node) -> Result<T, CallError>,
     ) -> Result<U, QueryError> {
         let mut tried: Vec<Arc<Node>> = Vec::new();
         let mut failure = QueryError::NoValidator;
         while let Some(node) = self.pool.pick(&tried) {
             let node_id = node.endpoint.node_id.clone();
-            failure = match ask(&node).await {
+            let answer = self
+                .pool
+                .call_sized(
+                    &node,
+                    call.method,
+                    call.params.clone(),
+                    call.deadline,
+                    call.answer_bytes_max,
+                )
+                .await;
+            failure = match answer {
                 Ok(answer) => match accept(answer) {
                     Ok(answer) => return Ok(answer),
                     Err(lie) => {
@@ -317,4 +353,12 @@ impl Client {
         }
         Err(failure)
     }
+}
+
+/// One read, as each validator is asked for it.
+struct Call<'m, P> {
+    method: &'m str,
+    params: P,
+    deadline: Duration,
+    answer_bytes_max: usize,
 }

@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use crate::{
     CallError, ValidatorEndpoint,
     pool::{Node, Pool},
+    transport::Batch,
 };
 
 /// Most transactions in one batch: larger ones delay their first for little gain.
@@ -191,6 +192,14 @@ fn settle(
         Err(error) => error,
     };
     match refusal(&error) {
+        // As good as taken; that it is on the chain is proven when its block is followed.
+        Some(refusal) if refusal.code == RefusalCode::AlreadyIncluded => {
+            let _ = attempt.job.reply.send(Ok(Submitted {
+                transaction_id: attempt.job.id,
+                validator: node.endpoint.clone(),
+            }));
+            Settled::Answered
+        }
         Some(refusal) if refusal.code.is_transient() => {
             Settled::Open(attempt, Some(refusal.message))
         }
@@ -276,8 +285,8 @@ async fn call(pool: &Pool, node: &Node, open: &[Attempt]) -> Answer {
             data: &attempt.job.data,
         }]
     });
-    let method = "eth_sendTransaction";
-    pool.batch(node, method, params, BATCH_DEADLINE, ANSWER_BYTES_MAX)
+    let batch = Batch::new("eth_sendTransaction", params);
+    pool.batch(node, batch, BATCH_DEADLINE, ANSWER_BYTES_MAX)
         .await
 }
 

@@ -97,6 +97,36 @@ impl<T: DeserializeOwned> Response<T> {
 /// Longest message taken over from a validator, in bytes.
 const MESSAGE_BYTES_MAX: usize = 2_000;
 
+/// One method called many times in one request.
+#[derive(Debug, Clone)]
+pub(crate) struct Batch {
+    body: Vec<u8>,
+    count: usize,
+}
+
+impl Batch {
+    pub(crate) fn new(method: &str, calls: impl IntoIterator<Item = impl Serialize>) -> Self {
+        let mut body = vec![b'['];
+        let mut count = 0;
+        for (id, params) in calls.into_iter().enumerate() {
+            if id > 0 {
+                body.push(b',');
+            }
+            let request = Request {
+                jsonrpc: "2.0",
+                id,
+                method,
+                params,
+            };
+            serde_json::to_writer(&mut body, &request)
+                .expect("plain data serialises, and memory takes it");
+            count += 1;
+        }
+        body.push(b']');
+        Self { body, count }
+    }
+}
+
 /// The HTTP side, shared by all validators.
 #[derive(Debug, Clone)]
 pub(crate) struct Transport {
@@ -137,29 +167,15 @@ impl Transport {
         response.into_result()
     }
 
-    /// Calls one method many times in one request; the answers come in the order of `params`.
+    /// Sends a batch; the answers come in the order of its calls.
     pub(crate) async fn batch<T: DeserializeOwned>(
         &self,
         url: &str,
-        method: &str,
-        params: impl ExactSizeIterator<Item = impl Serialize>,
+        batch: Batch,
         deadline: Duration,
         answer_bytes_max: usize,
     ) -> Result<Vec<Result<T, CallError>>, CallError> {
-        let count = params.len();
-        let mut body = Vec::with_capacity(count * 600);
-        for (id, params) in params.enumerate() {
-            body.push(if id == 0 { b'[' } else { b',' });
-            let request = Request {
-                jsonrpc: "2.0",
-                id,
-                method,
-                params,
-            };
-            serde_json::to_writer(&mut body, &request)
-                .map_err(|e| CallError::Garbage(e.to_string()))?;
-        }
-        body.push(b']');
+        let Batch { body, count } = batch;
         let answer = self.post(url, body, deadline, answer_bytes_max).await?;
         // A request refused as a whole is answered by one object instead of an array.
         if answer.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{') {

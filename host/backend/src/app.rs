@@ -1,0 +1,103 @@
+//! What every request sees: the parts of the backend.
+
+use std::{sync::Arc, time::Duration};
+
+use tabella_client::{Client, Confirmation, SubmitError, WaitError};
+use tabella_protocol::{Payload, SigningKey, Transaction, TransactionBody};
+
+use crate::{
+    auth::{AdminToken, Passwords, Tokens},
+    config::Registration,
+    elections::Elections,
+    pending::Pending,
+    problem::Problem,
+    store::Store,
+};
+
+/// How long an administrator's transaction is waited for.
+const ADMIN_WAIT: Duration = Duration::from_secs(15);
+/// How many heights ahead a transaction expires: far enough to outlast any backlog, near enough
+/// that a lost one can be signed again.
+const EXPIRY_HEIGHTS: u64 = 20_000;
+
+/// The backend.
+pub(crate) struct App {
+    pub(crate) client: Client,
+    pub(crate) store: Store,
+    pub(crate) pending: Arc<Pending>,
+    pub(crate) elections: Elections,
+    pub(crate) registrar: SigningKey,
+    pub(crate) authority: Option<SigningKey>,
+    pub(crate) admin_token: AdminToken,
+    pub(crate) tokens: Tokens,
+    pub(crate) passwords: Passwords,
+    pub(crate) registration: Registration,
+    pub(crate) confirmation_wait: Duration,
+    pub(crate) access_token_s: u64,
+    pub(crate) refresh_token_s: u64,
+    /// Held by the one re-check of the chain that may run at a time.
+    pub(crate) verifying: tokio::sync::Semaphore,
+}
+
+impl App {
+    /// The newest verified height; 0 before the first block is seen.
+    pub(crate) fn height(&self) -> u64 {
+        self.client.tip().borrow().map_or(0, |tip| tip.height)
+    }
+
+    /// Signs what `key` asks of the chain, to be included soon.
+    pub(crate) fn sign(&self, payload: Payload, key: &SigningKey) -> Transaction {
+        let genesis = self.client.genesis();
+        let expiry = self.height() + EXPIRY_HEIGHTS.min(genesis.expiry_heights_max / 2).max(1);
+        Transaction::sign(TransactionBody::new(genesis.chain_id, expiry, payload), key)
+    }
+
+    /// Puts an administrator's transaction on the chain.
+    pub(crate) async fn administer(&self, payload: Payload) -> Result<Confirmation, Problem> {
+        let authority = self.authority.as_ref().ok_or_else(|| {
+            Problem::new(
+                axum::http::StatusCode::FORBIDDEN,
+                "no-authority-key",
+                "this backend holds no authority key; administer with `tabella election`",
+            )
+        })?;
+        let kind = payload.kind();
+        let transaction = self.sign(payload, authority);
+        let bytes = transaction.to_bytes();
+        if bytes.len() > Transaction::BYTES_MAX {
+            return Err(Problem::new(
+                axum::http::StatusCode::PAYLOAD_TOO_LARGE,
+                "too-large",
+                format!(
+                    "expected a transaction of at most {} bytes, got {}",
+                    Transaction::BYTES_MAX,
+                    bytes.len()
+                ),
+            ));
+        }
+        let submitted = self.client.submit(bytes).await;
+        let submitted = submitted.inspect_err(|error| log_refusal(kind, error))?;
+        let id = submitted.transaction_id;
+        let confirmation = self
+            .client
+            .wait_for_confirmation(id, ADMIN_WAIT)
+            .await
+            .map_err(|error| match error {
+                WaitError::Timeout(_) => Problem::new(
+                    axum::http::StatusCode::GATEWAY_TIMEOUT,
+                    "not-confirmed-in-time",
+                    "the validators took the transaction but have not confirmed it yet",
+                )
+                .about(id.to_string()),
+                WaitError::Rejected { code, reason } => {
+                    Problem::recorded_refusal(&code.as_str(), &reason)
+                }
+            })?;
+        tracing::info!(kind, %id, height = confirmation.height, "administrative transaction confirmed");
+        Ok(confirmation)
+    }
+}
+
+fn log_refusal(kind: &str, error: &SubmitError) {
+    tracing::warn!(kind, %error, "administrative transaction not taken");
+}

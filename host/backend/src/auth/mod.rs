@@ -1,0 +1,128 @@
+//! Who is asking, and what they may do.
+
+mod password;
+mod token;
+
+use std::sync::Arc;
+
+use axum::{
+    extract::FromRequestParts,
+    http::{StatusCode, header, request::Parts},
+};
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+pub(crate) use password::{PasswordError, Passwords};
+pub(crate) use token::{Claims, TokenKind, Tokens};
+
+use crate::{app::App, problem::Problem};
+
+/// Longest voter id or account name, in bytes.
+pub(crate) const NAME_BYTES_MAX: usize = 256;
+
+/// What somebody may do.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Role {
+    /// Cast an own ballot.
+    Voter,
+    /// Administer elections, and everything a registrar may.
+    Admin,
+    /// Cast ballots for voters whom it authenticated, and mint their tokens.
+    Registrar,
+    /// Read what is not public.
+    Auditor,
+}
+
+/// Somebody whose token was checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Principal {
+    /// Account name or voter id.
+    pub(crate) name: String,
+    pub(crate) role: Role,
+}
+
+impl Principal {
+    /// Whether it may name the voter whose ballot it submits: the scope `cast-for`.
+    pub(crate) fn may_cast_for(&self) -> bool {
+        matches!(self.role, Role::Admin | Role::Registrar)
+    }
+
+    /// Refuses who may not administer.
+    pub(crate) fn require_admin(&self) -> Result<(), Problem> {
+        self.require(self.role == Role::Admin)
+    }
+
+    /// Refuses who may neither administer nor cast for others.
+    pub(crate) fn require_registrar(&self) -> Result<(), Problem> {
+        self.require(self.may_cast_for())
+    }
+
+    fn require(&self, allowed: bool) -> Result<(), Problem> {
+        if allowed {
+            return Ok(());
+        }
+        Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            "this token's role does not allow it",
+        ))
+    }
+}
+
+/// The administrator's token, kept as a hash.
+#[derive(Clone)]
+pub(crate) struct AdminToken([u8; 32]);
+
+impl AdminToken {
+    pub(crate) fn new(token: &str) -> Self {
+        Self(Sha256::digest(token.as_bytes()).into())
+    }
+
+    /// Comparing hashes: how long it takes tells nothing of the token.
+    fn matches(&self, token: &str) -> bool {
+        self.0 == <[u8; 32]>::from(Sha256::digest(token.as_bytes()))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Principal {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let unauthorised =
+            |code, detail: String| Problem::new(StatusCode::UNAUTHORIZED, code, detail);
+        let header = parts.headers.get(header::AUTHORIZATION).ok_or_else(|| {
+            let detail = "expected the header authorization: Bearer with a token";
+            unauthorised("token-missing", detail.to_owned())
+        })?;
+        let token = header
+            .to_str()
+            .ok()
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token.trim())
+            .ok_or_else(|| {
+                unauthorised(
+                    "token-malformed",
+                    "expected authorization: Bearer with a token".to_owned(),
+                )
+            })?;
+        if app.admin_token.matches(token) {
+            return Ok(Self {
+                name: "admin".to_owned(),
+                role: Role::Admin,
+            });
+        }
+        let claims = app
+            .tokens
+            .verify(token, TokenKind::Access, crate::clock::now_s())
+            .map_err(|error| unauthorised(error.code(), error.to_string()))?;
+        Ok(Self {
+            name: claims.sub,
+            role: claims.role,
+        })
+    }
+}

@@ -1,0 +1,231 @@
+//! What goes on beside requests: confirmations are written down, and what is durable here but not
+//! on the chain is carried there, in order, until it is confirmed or refused.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::{StreamExt, stream};
+use tabella_client::{Confirmation, ConfirmationStatus, SubmitError, VerifiedBlock};
+use tabella_protocol::{Hash, Transaction, rpc::RefusalCode};
+use tokio::sync::mpsc;
+
+use crate::{
+    app::App,
+    clock,
+    pending::{Due, Landed, Patience, Settled},
+    store::{Confirmed, ConfirmedSubmission, Mark},
+    submissions::is_about_time,
+};
+
+/// Blocks delivered and not yet written down.
+pub(crate) const BLOCKS_MAX: usize = 64;
+/// Empty blocks after which the mark is moved all the same.
+const EMPTY_BLOCKS_MAX: u32 = 16;
+/// Pause before a failed write is tried again.
+const RETRY: Duration = Duration::from_millis(500);
+/// Pause between two rounds of carrying.
+const ROUND: Duration = Duration::from_millis(250);
+/// Submissions looked after in one round.
+const ROUND_MAX: usize = 1_024;
+/// Submissions looked at in one round.
+const SCAN_MAX: usize = 16_384;
+/// Of these, under way at once.
+const CONCURRENT_MAX: usize = 128;
+/// A request carries its own submission; this looks after the ones whose request has gone.
+const PATIENCE: Patience = Patience {
+    accepted: Duration::from_secs(3),
+    unaccepted: Duration::from_secs(2),
+};
+
+/// Writes down the confirmations in every block, in order. Ends when the client does.
+pub(crate) async fn confirm_blocks(app: Arc<App>, mut blocks: mpsc::Receiver<Arc<VerifiedBlock>>) {
+    let mut empty = 0;
+    while let Some(block) = blocks.recv().await {
+        let landed = app.pending.landed(&block.transaction_ids);
+        if landed.is_empty() && empty < EMPTY_BLOCKS_MAX {
+            empty += 1;
+            continue;
+        }
+        empty = 0;
+        let mark = Some(Mark {
+            height: block.height(),
+            hash: block.hash,
+        });
+        let confirmed = Confirmed {
+            mark,
+            height: block.height(),
+            block_hash: block.hash,
+            confirmed_at_ms: clock::unix_ms(block.timestamp()),
+            signatures: u32::try_from(block.certificate.signatures.len()).unwrap_or(u32::MAX),
+            submissions: landed.iter().map(|(i, l)| confirmed(*i, l)).collect(),
+        };
+        // A block must not be skipped: while the database fails, following waits.
+        while let Err(error) = app.store.confirm(confirmed.clone()).await {
+            tracing::error!(%error, height = block.height(), "confirmations cannot be recorded");
+            tokio::time::sleep(RETRY).await;
+        }
+        for (_, landed) in landed {
+            let settled = Settled::Confirmed {
+                height: block.height(),
+                block_hash: block.hash,
+                validator: landed.accepted_by.clone(),
+            };
+            app.pending.settle(landed.sequence, &settled);
+        }
+    }
+}
+
+fn confirmed(index: usize, landed: &Landed) -> ConfirmedSubmission {
+    ConfirmedSubmission {
+        sequence: landed.sequence,
+        transaction_id: landed.transaction_id,
+        index: u32::try_from(index).unwrap_or(u32::MAX),
+        validator: landed.accepted_by.as_ref().map(|v| v.node_id.clone()),
+    }
+}
+
+/// Looks after submissions of which nothing was heard, for ever.
+pub(crate) async fn carry(app: Arc<App>) {
+    let mut from = 0;
+    loop {
+        tokio::time::sleep(ROUND).await;
+        if !app.client.is_connected() || !app.store.is_healthy() {
+            continue;
+        }
+        let (due, next) = app.pending.due(from, PATIENCE, ROUND_MAX, SCAN_MAX);
+        from = next;
+        let (accepted, unaccepted): (Vec<_>, Vec<_>) = due.into_iter().partition(|d| d.accepted);
+        // In order, and each as soon as the ones before it are on their way.
+        stream::iter(unaccepted)
+            .for_each_concurrent(CONCURRENT_MAX, |due| {
+                let app = &app;
+                async move { carry_one(app, due).await }
+            })
+            .await;
+        ask_after(&app, accepted).await;
+    }
+}
+
+async fn carry_one(app: &App, due: Due) {
+    if app.height() > due.expiry_height + BLOCKS_MAX as u64 {
+        sign_again(app, &due).await;
+        return;
+    }
+    let bytes = match app.store.by_sequence(due.sequence) {
+        Ok(Some(submission)) if !submission.transaction.is_empty() => submission.transaction,
+        Ok(_) => return,
+        Err(error) => {
+            tracing::warn!(%error, "a recorded submission cannot be read");
+            return;
+        }
+    };
+    match app.client.submit(bytes).await {
+        Ok(submitted) => app
+            .pending
+            .accepted(&due.transaction_id, Some(submitted.validator)),
+        Err(SubmitError::Refused(refusal)) if !is_about_time(refusal.code) => {
+            // The chain refuses a copy of what it holds already only when it never held this one.
+            if !settle_if_confirmed(app, &due).await {
+                let code = refusal.code.as_str();
+                tracing::info!(transaction_id = %due.transaction_id, %code, "a recorded vote was refused by the chain");
+                // A failed write is tried again in a later round.
+                let _ = app.refuse(&due.transaction_id, code, refusal.message).await;
+            }
+        }
+        Err(error) => tracing::debug!(%error, "a recorded vote waits for a validator"),
+    }
+}
+
+/// Asks what became of submissions that a validator took long ago.
+async fn ask_after(app: &App, due: Vec<Due>) {
+    if due.is_empty() {
+        return;
+    }
+    let ids: Vec<Hash> = due.iter().map(|due| due.transaction_id).collect();
+    let Ok(statuses) = app.client.transaction_statuses(&ids).await else {
+        return;
+    };
+    for (due, status) in due.into_iter().zip(statuses) {
+        use tabella_protocol::rpc::TransactionStatus as S;
+        match status {
+            S::Pending if app.height() <= due.expiry_height => {}
+            S::Confirmed { .. } => {
+                settle_if_confirmed(app, &due).await;
+            }
+            // Lost, refused or expired: carried again, which tells.
+            S::Pending | S::Unknown | S::Rejected { .. } => {
+                app.pending.accepted(&due.transaction_id, None);
+            }
+        }
+    }
+}
+
+/// Whether a block proves that the submission is on the chain; if so, writes that down.
+async fn settle_if_confirmed(app: &App, due: &Due) -> bool {
+    match app.client.confirmation_status(due.transaction_id).await {
+        Ok(ConfirmationStatus::Confirmed(confirmation)) => {
+            settle(app, due, &confirmation).await;
+            true
+        }
+        _ => false,
+    }
+}
+
+async fn settle(app: &App, due: &Due, confirmation: &Confirmation) {
+    let landed = app.pending.landed(&[due.transaction_id]);
+    let accepted_by = landed.first().and_then(|(_, l)| l.accepted_by.clone());
+    let submission = ConfirmedSubmission {
+        sequence: due.sequence,
+        transaction_id: due.transaction_id,
+        index: u32::try_from(confirmation.index).unwrap_or(u32::MAX),
+        validator: accepted_by.as_ref().map(|v| v.node_id.clone()),
+    };
+    let confirmed = Confirmed {
+        mark: None,
+        height: confirmation.height,
+        block_hash: confirmation.block_hash,
+        confirmed_at_ms: clock::unix_ms(confirmation.timestamp),
+        signatures: u32::try_from(confirmation.signatures).unwrap_or(u32::MAX),
+        submissions: vec![submission],
+    };
+    if app.store.confirm(confirmed).await.is_ok() {
+        let settled = Settled::Confirmed {
+            height: confirmation.height,
+            block_hash: confirmation.block_hash,
+            validator: accepted_by,
+        };
+        app.pending.settle(due.sequence, &settled);
+    }
+}
+
+/// Signs a submission again whose transaction has expired without landing.
+///
+/// Every block up to its expiry was followed and verified, so the old transaction is on none of
+/// them and can be on none after; the last check covers blocks before following began.
+async fn sign_again(app: &App, due: &Due) {
+    if settle_if_confirmed(app, due).await {
+        return;
+    }
+    let Ok(Some(submission)) = app.store.by_sequence(due.sequence) else {
+        return;
+    };
+    let Ok(old) = Transaction::from_bytes(&submission.transaction) else {
+        return;
+    };
+    if old.signer != app.registrar.public() {
+        // Only the voter could sign it again.
+        let reason = "the signed transaction expired before it reached the chain".to_owned();
+        let code = RefusalCode::Expired.as_str();
+        let _ = app.refuse(&due.transaction_id, code, reason).await;
+        return;
+    }
+    let transaction = app.sign(old.body.payload, &app.registrar);
+    let bytes = transaction.to_bytes();
+    let id = Hash::of(&bytes);
+    let expiry = transaction.body.expiry_height;
+    match app.store.sign_again(due.sequence, id, bytes, expiry).await {
+        Ok(()) => {
+            tracing::info!(old = %due.transaction_id, new = %id, "an expired vote was signed again");
+        }
+        Err(error) => tracing::warn!(%error, "an expired vote could not be signed again"),
+    }
+}

@@ -1,0 +1,99 @@
+//! What a backend's config file says.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    path::PathBuf,
+};
+
+use serde::{Deserialize, Serialize};
+use tabella_client::ValidatorEndpoint;
+
+/// A backend's configuration. Every key but the files has a default.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The genesis document of the network.
+    pub genesis: PathBuf,
+    /// The key that signs the ballots of voters whom this backend authenticated: one line, `0x` and
+    /// the 64 hex digits of its seed, readable by its owner alone.
+    pub registrar_key: PathBuf,
+    /// A key that administers the chain; without it elections cannot be administered from here.
+    #[serde(default)]
+    pub authority_key: Option<PathBuf>,
+    /// The token that administers this backend: one line, readable by its owner alone.
+    pub admin_token_file: PathBuf,
+    /// The secret behind voters' pseudonyms and login tokens: one line of at least 32 characters,
+    /// readable by its owner alone. With another secret, voters could vote a second time.
+    pub master_secret_file: PathBuf,
+    /// Where the database and the plugins are kept.
+    pub data: PathBuf,
+    /// Where to listen; 127.0.0.1:8000 where absent.
+    #[serde(default = "Config::default_listen")]
+    pub listen: SocketAddr,
+    /// The validators; validator-1..3 on this machine where absent.
+    #[serde(default = "ValidatorEndpoint::defaults")]
+    pub validators: Vec<ValidatorEndpoint>,
+    /// Bootnodes that know the addresses of validators not listed above.
+    #[serde(default)]
+    pub bootnodes: Vec<String>,
+    /// How long a submission waits for its confirmation before it is answered as pending.
+    #[serde(default = "Config::default_confirmation_wait_ms")]
+    pub confirmation_wait_ms: u64,
+    /// The pause between two health checks of a validator.
+    #[serde(default = "Config::default_health_period_ms")]
+    pub health_period_ms: u64,
+    /// Whether anybody may register an account. Where elections have no roll, every account may
+    /// vote.
+    #[serde(default)]
+    pub registration: Registration,
+    /// How long an access token is good for.
+    #[serde(default = "Config::default_access_token_s")]
+    pub access_token_s: u64,
+    /// How long a refresh token is good for.
+    #[serde(default = "Config::default_refresh_token_s")]
+    pub refresh_token_s: u64,
+}
+
+/// Who may register an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Registration {
+    /// Anybody.
+    #[default]
+    Open,
+    /// Nobody; voters get tokens from a registrar.
+    Closed,
+}
+
+impl Config {
+    /// The default listening address.
+    pub const LISTEN: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8000));
+    /// The default of [`confirmation_wait_ms`](Self::confirmation_wait_ms).
+    pub const CONFIRMATION_WAIT_MS: u64 = 2_000;
+    /// The default of [`health_period_ms`](Self::health_period_ms).
+    pub const HEALTH_PERIOD_MS: u64 = 500;
+    /// The default of [`access_token_s`](Self::access_token_s): an hour.
+    pub const ACCESS_TOKEN_S: u64 = 60 * 60;
+    /// The default of [`refresh_token_s`](Self::refresh_token_s): thirty days.
+    pub const REFRESH_TOKEN_S: u64 = 30 * 24 * 60 * 60;
+
+    fn default_listen() -> SocketAddr {
+        Self::LISTEN
+    }
+
+    fn default_confirmation_wait_ms() -> u64 {
+        Self::CONFIRMATION_WAIT_MS
+    }
+
+    fn default_health_period_ms() -> u64 {
+        Self::HEALTH_PERIOD_MS
+    }
+
+    fn default_access_token_s() -> u64 {
+        Self::ACCESS_TOKEN_S
+    }
+
+    fn default_refresh_token_s() -> u64 {
+        Self::REFRESH_TOKEN_S
+    }
+}

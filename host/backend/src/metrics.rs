@@ -1,0 +1,170 @@
+//! Counters of this process, in the Prometheus text format.
+
+use std::{
+    fmt::Write as _,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+/// Upper bounds of the latency histogram, in milliseconds.
+const BUCKETS_MS: [u64; 12] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000];
+
+struct Histogram {
+    buckets: [AtomicU64; BUCKETS_MS.len()],
+    count: AtomicU64,
+    sum_us: AtomicU64,
+}
+
+impl Histogram {
+    const fn new() -> Self {
+        Self {
+            buckets: [const { AtomicU64::new(0) }; BUCKETS_MS.len()],
+            count: AtomicU64::new(0),
+            sum_us: AtomicU64::new(0),
+        }
+    }
+
+    fn observe(&self, time: Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        for (bucket, bound) in self.buckets.iter().zip(BUCKETS_MS) {
+            if micros <= bound * 1_000 {
+                bucket.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.sum_us.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    fn render(&self, name: &str, help: &str, text: &mut String) {
+        let count = self.count.load(Ordering::Relaxed);
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} histogram");
+        for (bucket, bound_ms) in self.buckets.iter().zip(BUCKETS_MS) {
+            let bound = Duration::from_millis(bound_ms).as_secs_f64();
+            let value = bucket.load(Ordering::Relaxed);
+            let _ = writeln!(text, "{name}_bucket{{le=\"{bound}\"}} {value}");
+        }
+        let sum = Duration::from_micros(self.sum_us.load(Ordering::Relaxed)).as_secs_f64();
+        let _ = writeln!(
+            text,
+            "{name}_bucket{{le=\"+Inf\"}} {count}\n{name}_sum {sum}\n{name}_count {count}"
+        );
+    }
+}
+
+/// What a submission's answer said.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Answer {
+    Confirmed,
+    Pending,
+    Recorded,
+    Refused,
+    Failed,
+}
+
+const ANSWERS: [(Answer, &str); 5] = [
+    (Answer::Confirmed, "confirmed"),
+    (Answer::Pending, "pending"),
+    (Answer::Recorded, "recorded"),
+    (Answer::Refused, "refused"),
+    (Answer::Failed, "failed"),
+];
+
+static SUBMISSIONS: [AtomicU64; ANSWERS.len()] = [const { AtomicU64::new(0) }; ANSWERS.len()];
+static SUBMISSION_TIME: Histogram = Histogram::new();
+static COMMIT_TIME: Histogram = Histogram::new();
+static COMMIT_WRITES: AtomicU64 = AtomicU64::new(0);
+
+/// A submission was answered.
+pub(crate) fn submission(answer: Answer, time: Duration) {
+    SUBMISSIONS[answer as usize].fetch_add(1, Ordering::Relaxed);
+    SUBMISSION_TIME.observe(time);
+}
+
+/// The database committed a group of writes.
+pub(crate) fn database_commit(writes: usize, time: Duration) {
+    COMMIT_WRITES.fetch_add(writes as u64, Ordering::Relaxed);
+    COMMIT_TIME.observe(time);
+}
+
+/// Values read at the moment of asking.
+pub(crate) struct Gauges {
+    pub(crate) pending: usize,
+    pub(crate) validators_healthy: usize,
+    pub(crate) validators: usize,
+    pub(crate) height: u64,
+    pub(crate) database_healthy: bool,
+}
+
+/// Everything, as text.
+pub(crate) fn render(gauges: &Gauges) -> String {
+    let mut text = String::from(
+        "# HELP tabella_backend_submissions_total Submissions answered, by answer.\n\
+         # TYPE tabella_backend_submissions_total counter\n",
+    );
+    for (answer, name) in ANSWERS {
+        let value = SUBMISSIONS[answer as usize].load(Ordering::Relaxed);
+        let _ = writeln!(
+            text,
+            "tabella_backend_submissions_total{{answer=\"{name}\"}} {value}"
+        );
+    }
+    SUBMISSION_TIME.render(
+        "tabella_backend_submission_seconds",
+        "Time from a submission's arrival to its answer.",
+        &mut text,
+    );
+    COMMIT_TIME.render(
+        "tabella_backend_database_commit_seconds",
+        "Time of one durable commit of the database.",
+        &mut text,
+    );
+    let gauge = |text: &mut String, name: &str, kind: &str, help: &str, value: u64| {
+        let _ = writeln!(
+            text,
+            "# HELP tabella_backend_{name} {help}\n# TYPE tabella_backend_{name} {kind}\ntabella_backend_{name} {value}"
+        );
+    };
+    gauge(
+        &mut text,
+        "database_writes_total",
+        "counter",
+        "Writes in all commits.",
+        COMMIT_WRITES.load(Ordering::Relaxed),
+    );
+    gauge(
+        &mut text,
+        "pending_submissions",
+        "gauge",
+        "Submissions recorded and not settled on the chain.",
+        gauges.pending as u64,
+    );
+    gauge(
+        &mut text,
+        "validators_healthy",
+        "gauge",
+        "Validators that are healthy.",
+        gauges.validators_healthy as u64,
+    );
+    gauge(
+        &mut text,
+        "validators",
+        "gauge",
+        "Validators known.",
+        gauges.validators as u64,
+    );
+    gauge(
+        &mut text,
+        "chain_height",
+        "gauge",
+        "Newest verified block.",
+        gauges.height,
+    );
+    gauge(
+        &mut text,
+        "database_healthy",
+        "gauge",
+        "Whether the last write of the database succeeded.",
+        u64::from(gauges.database_healthy),
+    );
+    text
+}

@@ -1,0 +1,225 @@
+//! Refusals and failures as RFC 9457 problem documents with a stable `code`.
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use tabella_client::{QueryError, Refusal, SubmitError};
+use tabella_protocol::rpc::RefusalCode;
+
+use crate::store::StoreError;
+
+/// A refusal or failure: its status, its stable code, and a sentence for the public.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    code: String,
+    detail: String,
+    pointer: Option<String>,
+    plugin_code: Option<u32>,
+    transaction_id: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: &'static str,
+    title: &'a str,
+    status: u16,
+    code: &'a str,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pointer: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plugin_code: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transaction_id: Option<&'a str>,
+}
+
+impl Problem {
+    pub(crate) fn new(
+        status: StatusCode,
+        code: impl Into<String>,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self {
+            status,
+            code: code.into(),
+            detail: detail.into(),
+            pointer: None,
+            plugin_code: None,
+            transaction_id: None,
+        }
+    }
+
+    pub(crate) fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, detail)
+    }
+
+    pub(crate) fn unknown_election(election_id: u64) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "unknown-election",
+            format!("there is no election {election_id}"),
+        )
+    }
+
+    pub(crate) fn no_validator() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "no-validator",
+            "no validator can be reached now; try again later",
+        )
+    }
+
+    /// An internal failure: the error goes to the log, the client sees nothing of it.
+    pub(crate) fn internal(error: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%error, "a request failed inside the backend");
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "the backend failed; the failure is in its log",
+        )
+    }
+
+    /// The JSON pointer to the offending field.
+    pub(crate) fn at(mut self, pointer: impl Into<String>) -> Self {
+        self.pointer = Some(pointer.into());
+        self
+    }
+
+    /// The submission that it is about.
+    pub(crate) fn about(mut self, transaction_id: String) -> Self {
+        self.transaction_id = Some(transaction_id);
+        self
+    }
+
+    /// Whether it stands for this refusal by the chain.
+    pub(crate) fn is(&self, code: RefusalCode) -> bool {
+        self.code == code.as_str()
+    }
+
+    /// The sentence for the public.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// Whether the backend or the validators are at fault, not the request.
+    pub(crate) fn is_server_fault(&self) -> bool {
+        self.status.is_server_error()
+    }
+
+    /// The chain's refusal under its recorded code and reason.
+    pub(crate) fn recorded_refusal(code: &str, reason: &str) -> Self {
+        let parsed = serde_json::from_value(serde_json::Value::from(code)).ok();
+        let status = parsed.map_or(StatusCode::CONFLICT, refusal_status);
+        Self::new(status, code, reason)
+    }
+}
+
+/// The HTTP status that stands for a refusal by the chain.
+fn refusal_status(code: RefusalCode) -> StatusCode {
+    match code {
+        RefusalCode::UnknownElection | RefusalCode::UnknownPlugin => StatusCode::NOT_FOUND,
+        RefusalCode::NotOnRoll | RefusalCode::NotAuthorised => StatusCode::FORBIDDEN,
+        RefusalCode::AlreadyVoted
+        | RefusalCode::ElectionClosed
+        | RefusalCode::ElectionNotOpen
+        | RefusalCode::WrongElectionStatus
+        | RefusalCode::AlreadyPublished
+        | RefusalCode::AlreadyIncluded
+        | RefusalCode::Expired
+        | RefusalCode::ExpiryTooFar => StatusCode::CONFLICT,
+        RefusalCode::MalformedTransaction | RefusalCode::OtherChain => StatusCode::BAD_REQUEST,
+        RefusalCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        RefusalCode::MempoolFull | RefusalCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        // Understood, but what it says does not hold: ballots, rolls, plugins, signatures.
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let mut problem = Self::new(
+            refusal_status(refusal.code),
+            refusal.code.as_str(),
+            refusal.message,
+        );
+        problem.plugin_code = refusal.plugin_code;
+        problem
+    }
+}
+
+impl From<SubmitError> for Problem {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::Refused(refusal) => refusal.into(),
+            SubmitError::NoValidator => Self::no_validator(),
+            SubmitError::Unavailable(_) | SubmitError::QueueFull => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "validators-busy",
+                "no validator takes transactions now; try again later",
+            ),
+        }
+    }
+}
+
+impl From<QueryError> for Problem {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::NoValidator => Self::no_validator(),
+            QueryError::Failed { .. } | QueryError::Disproved { .. } => {
+                tracing::warn!(%error, "validators gave no usable answer");
+                Self::new(
+                    StatusCode::BAD_GATEWAY,
+                    "validators-failed",
+                    "the validators gave no usable answer; try again later",
+                )
+            }
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let (code, detail) = match error {
+            StoreError::Failed(_) => (
+                "database-unavailable",
+                "the database failed; nothing was recorded, try again later",
+            ),
+            StoreError::Overloaded => (
+                "overloaded",
+                "too many submissions are waiting; nothing was recorded, try again later",
+            ),
+        };
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = Body {
+            r#type: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            code: &self.code,
+            detail: &self.detail,
+            pointer: self.pointer.as_deref(),
+            plugin_code: self.plugin_code,
+            transaction_id: self.transaction_id.as_deref(),
+        };
+        let mut response = (self.status, axum::Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}

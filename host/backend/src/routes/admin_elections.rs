@@ -1,0 +1,235 @@
+//! `POST /api/admin/elections`, `POST /api/admin/elections/{id}/open`, `.../close`
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{Json as JsonAnswer, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tabella_protocol::{
+    ContestSpec, Disclosure, ElectionSpec, Eligibility, Hash, OptionSpec, Payload, Revote,
+    rpc::{ElectionStatus, PluginView},
+};
+
+use crate::{
+    app::App,
+    auth::Principal,
+    extract::{Json, Path},
+    problem::Problem,
+};
+
+/// How long the new election is looked for among validators that lag behind the confirmation.
+const LOOKUP: Duration = Duration::from_secs(3);
+const LOOKUP_PAUSE: Duration = Duration::from_millis(50);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CreateRequest {
+    title: String,
+    contests: Vec<ContestRequest>,
+    /// Voters whom this backend authenticates, where absent.
+    eligibility: Option<EligibilityRequest>,
+    #[serde(default = "refuse")]
+    revote: Revote,
+    #[serde(default = "at_close")]
+    disclosure: Disclosure,
+}
+
+fn refuse() -> Revote {
+    Revote::Refuse
+}
+
+fn at_close() -> Disclosure {
+    Disclosure::AtClose
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ContestRequest {
+    id: String,
+    /// The id, where absent.
+    title: Option<String>,
+    /// A published plugin's name, or the SHA-256 of its bytes.
+    #[serde(alias = "plugin")]
+    rule: String,
+    options: Vec<OptionRequest>,
+    #[serde(default)]
+    params: Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OptionRequest {
+    id: String,
+    /// The id, where absent.
+    title: Option<String>,
+}
+
+impl From<OptionRequest> for OptionSpec {
+    fn from(request: OptionRequest) -> Self {
+        Self {
+            title: request.title.unwrap_or_else(|| request.id.clone()),
+            id: request.id,
+        }
+    }
+}
+
+/// Who may vote; `registrar` stands for this backend's key.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum EligibilityRequest {
+    Registrar,
+    RegistrarRoll,
+    Credentials,
+}
+
+#[derive(Serialize)]
+pub(crate) struct AdminAnswer {
+    election_id: u64,
+    status: ElectionStatus,
+    transaction_id: Hash,
+    block_number: u64,
+    block_hash: Hash,
+}
+
+pub(crate) async fn create(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+    Json(request): Json<CreateRequest>,
+) -> Result<(StatusCode, JsonAnswer<AdminAnswer>), Problem> {
+    principal.require_admin()?;
+    let published = app.client.plugins().await?;
+    let spec = spec(&app, request, &published)?;
+    spec.check().map_err(|error| {
+        Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid-election",
+            error.to_string(),
+        )
+    })?;
+    let confirmation = app.administer(Payload::CreateElection(spec)).await?;
+    let deadline = tokio::time::Instant::now() + LOOKUP;
+    loop {
+        let views = app.client.elections().await?;
+        let created = views
+            .into_iter()
+            .find(|view| view.transaction_id == confirmation.transaction_id);
+        if let Some(view) = created {
+            let answer = AdminAnswer {
+                election_id: view.election_id,
+                status: view.status,
+                transaction_id: confirmation.transaction_id,
+                block_number: confirmation.height,
+                block_hash: confirmation.block_hash,
+            };
+            return Ok((StatusCode::CREATED, JsonAnswer(answer)));
+        }
+        if tokio::time::Instant::now() >= deadline {
+            return Err(Problem::new(
+                StatusCode::BAD_GATEWAY,
+                "validators-failed",
+                "the election is on the chain, but no validator shows it yet; list the elections",
+            )
+            .about(confirmation.transaction_id.to_string()));
+        }
+        tokio::time::sleep(LOOKUP_PAUSE).await;
+    }
+}
+
+fn spec(
+    app: &App,
+    request: CreateRequest,
+    published: &[PluginView],
+) -> Result<ElectionSpec, Problem> {
+    let registrar = app.registrar.public();
+    let eligibility = match request.eligibility {
+        None | Some(EligibilityRequest::Registrar) => Eligibility::Registrar { registrar },
+        Some(EligibilityRequest::RegistrarRoll) => Eligibility::RegistrarRoll { registrar },
+        Some(EligibilityRequest::Credentials) => Eligibility::Credentials,
+    };
+    let mut contests = Vec::with_capacity(request.contests.len());
+    for (index, contest) in request.contests.into_iter().enumerate() {
+        let plugin = find_plugin(&contest.rule, published)
+            .map_err(|problem| problem.at(format!("/contests/{index}/rule")))?;
+        contests.push(ContestSpec {
+            title: contest.title.unwrap_or_else(|| contest.id.clone()),
+            id: contest.id,
+            plugin,
+            options: contest.options.into_iter().map(OptionSpec::from).collect(),
+            params: Value::Object(contest.params).to_string(),
+        });
+    }
+    Ok(ElectionSpec {
+        title: request.title,
+        contests,
+        eligibility,
+        revote: request.revote,
+        disclosure: request.disclosure,
+    })
+}
+
+/// A plugin by its hash, or by a name that only one published plugin has.
+fn find_plugin(wanted: &str, published: &[PluginView]) -> Result<Hash, Problem> {
+    if let Ok(hash) = Hash::parse_lenient(wanted) {
+        return Ok(hash);
+    }
+    let named: Vec<_> = published
+        .iter()
+        .filter(|plugin| {
+            plugin
+                .manifest
+                .get("name")
+                .is_some_and(|name| name == wanted)
+        })
+        .collect();
+    match named.as_slice() {
+        [plugin] => Ok(plugin.sha256),
+        [] => Err(Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "unknown-plugin",
+            format!("no published plugin has the name {wanted:?}; publish it first"),
+        )),
+        _ => Err(Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "ambiguous-plugin",
+            format!("several published plugins have the name {wanted:?}; give the sha256"),
+        )),
+    }
+}
+
+pub(crate) async fn open(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+    Path(election_id): Path<u64>,
+) -> Result<JsonAnswer<AdminAnswer>, Problem> {
+    change(&app, &principal, Payload::OpenElection { election_id }).await
+}
+
+pub(crate) async fn close(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+    Path(election_id): Path<u64>,
+) -> Result<JsonAnswer<AdminAnswer>, Problem> {
+    change(&app, &principal, Payload::CloseElection { election_id }).await
+}
+
+async fn change(
+    app: &App,
+    principal: &Principal,
+    payload: Payload,
+) -> Result<JsonAnswer<AdminAnswer>, Problem> {
+    principal.require_admin()?;
+    let (election_id, status) = match payload {
+        Payload::OpenElection { election_id } => (election_id, ElectionStatus::Open),
+        Payload::CloseElection { election_id } => (election_id, ElectionStatus::Closed),
+        other => return Err(Problem::internal(&other.kind())),
+    };
+    let confirmation = app.administer(payload).await?;
+    app.elections.changed(election_id, status);
+    Ok(JsonAnswer(AdminAnswer {
+        election_id,
+        status,
+        transaction_id: confirmation.transaction_id,
+        block_number: confirmation.height,
+        block_hash: confirmation.block_hash,
+    }))
+}

@@ -1,0 +1,62 @@
+//! `GET /health/live`, `GET /health/ready`, `GET /metrics`
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, header},
+    response::IntoResponse,
+};
+use serde::Serialize;
+
+use crate::{app::App, metrics};
+
+#[derive(Serialize)]
+pub(crate) struct Live {
+    status: &'static str,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Ready {
+    status: &'static str,
+    database: &'static str,
+    validators_healthy: usize,
+    validators: usize,
+    pending_submissions: usize,
+}
+
+pub(crate) async fn live() -> Json<Live> {
+    Json(Live { status: "live" })
+}
+
+/// Ready while the database takes writes: with no validator there, ballots are still recorded.
+pub(crate) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Ready>) {
+    let report = app.client.health();
+    let healthy = app.store.is_healthy();
+    let (code, status, database) = if healthy {
+        (StatusCode::OK, "ready", "healthy")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not-ready", "failed")
+    };
+    let ready = Ready {
+        status,
+        database,
+        validators_healthy: report.healthy,
+        validators: report.validators.len(),
+        pending_submissions: app.pending.len(),
+    };
+    (code, Json(ready))
+}
+
+pub(crate) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
+    let report = app.client.health();
+    let text = metrics::render(&metrics::Gauges {
+        pending: app.pending.len(),
+        validators_healthy: report.healthy,
+        validators: report.validators.len(),
+        height: app.height(),
+        database_healthy: app.store.is_healthy(),
+    });
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
+}

@@ -1,0 +1,16 @@
+//! The REST routes, one file for each subject.
+
+pub(crate) mod accounts;
+pub(crate) mod admin_elections;
+pub(crate) mod elections;
+pub(crate) mod health;
+pub(crate) mod plugins;
+pub(crate) mod receipt;
+pub(crate) mod results;
+pub(crate) mod roll;
+pub(crate) mod submit;
+pub(crate) mod transaction_status;
+pub(crate) mod validators;
+pub(crate) mod verify_blockchain;
+pub(crate) mod voter;
+pub(crate) mod voter_tokens;

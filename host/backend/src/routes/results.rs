@@ -1,0 +1,196 @@
+//! `GET /api/votes/results?election_id=..`
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tabella_protocol::rpc::{ElectionStatus, ResultCertificate};
+
+use crate::{
+    app::App,
+    elections::{Election, Rule},
+    extract::Query,
+    problem::Problem,
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ResultsQuery {
+    election_id: u64,
+}
+
+#[derive(Serialize)]
+pub(crate) struct ResultsAnswer {
+    election_id: u64,
+    status: ElectionStatus,
+    source: &'static str,
+    total_votes: u64,
+    contests: Vec<ContestAnswer>,
+    verified: bool,
+    /// How many validators attested, of how many.
+    attested_by: usize,
+    validators: usize,
+    certificate: Option<ResultCertificate>,
+}
+
+#[derive(Serialize)]
+struct ContestAnswer {
+    id: String,
+    title: String,
+    rule: Rule,
+    options: Vec<Value>,
+    winners: Value,
+    rounds: Value,
+    ties: Value,
+    quota: Value,
+    explanation: Value,
+    ballots: Value,
+}
+
+pub(crate) async fn results(
+    State(app): State<Arc<App>>,
+    Query(query): Query<ResultsQuery>,
+) -> Result<Json<ResultsAnswer>, Problem> {
+    let election = app.elections.get(query.election_id).await?;
+    let (view, verified) = app
+        .client
+        .verified_results(query.election_id)
+        .await?
+        .ok_or_else(|| Problem::unknown_election(query.election_id))?;
+    let outcomes = match &verified {
+        Some(verified) => Some(from_outcomes(&election, &verified.outcomes)?),
+        None => None,
+    };
+    let total_votes = view.turnout;
+    let contests = election
+        .view
+        .spec
+        .contests
+        .iter()
+        .zip(&election.rules.rules)
+        .enumerate()
+        .map(|(index, (contest, rule))| {
+            // A validator's own tally, before a quorum attested one, is shown unverified.
+            let outcome = match &outcomes {
+                Some(outcomes) => outcomes.get(index),
+                None => view.plain.get(index),
+            };
+            let outcome = outcome.cloned().unwrap_or(Value::Null);
+            let options = contest
+                .options
+                .iter()
+                .map(|option| option_answer(&option.id, &option.title, &outcome, total_votes));
+            ContestAnswer {
+                id: contest.id.clone(),
+                title: contest.title.clone(),
+                rule: rule.clone(),
+                options: options.collect(),
+                winners: outcome.get("winners").cloned().unwrap_or(json!([])),
+                rounds: outcome.get("rounds").cloned().unwrap_or(json!([])),
+                ties: outcome.get("ties").cloned().unwrap_or(json!([])),
+                quota: outcome.get("quota").cloned().unwrap_or_default(),
+                explanation: outcome.get("explanation").cloned().unwrap_or_default(),
+                ballots: outcome.get("ballots").cloned().unwrap_or_default(),
+            }
+        });
+    tracing::debug!(
+        election_id = query.election_id,
+        "results retrieved from PoA"
+    );
+    Ok(Json(ResultsAnswer {
+        election_id: view.election_id,
+        status: view.status,
+        source: "poa",
+        total_votes,
+        contests: contests.collect(),
+        verified: verified.is_some(),
+        attested_by: verified
+            .as_ref()
+            .map_or(view.attested_by.len(), |verified| verified.validators),
+        validators: app.client.genesis().validators.len(),
+        certificate: view.certificate,
+    }))
+}
+
+/// The attested outcomes as plain JSON: derived here, so that nobody's word is taken for it.
+fn from_outcomes(election: &Election, outcomes: &[Vec<u8>]) -> Result<Vec<Value>, Problem> {
+    if outcomes.len() != election.rules.contests.len() {
+        return Err(Problem::new(
+            StatusCode::BAD_GATEWAY,
+            "validators-failed",
+            "the certified result has another number of contests than the election",
+        ));
+    }
+    let plain = election.rules.contests.iter().zip(outcomes);
+    plain
+        .map(|(contest, outcome)| {
+            contest
+                .outcome_json(outcome)
+                .map_err(|error| Problem::internal(&error))
+        })
+        .collect()
+}
+
+fn option_answer(id: &str, title: &str, outcome: &Value, total_votes: u64) -> Value {
+    let result = outcome
+        .get("options")
+        .and_then(Value::as_array)
+        .and_then(|options| options.iter().find(|option| option["id"] == id));
+    let Some(result) = result else {
+        return json!({"id": id, "title": title, "votes": null, "percentage": null, "elected": null});
+    };
+    json!({
+        "id": id,
+        "title": title,
+        "votes": result["votes"],
+        "percentage": percentage(&result["votes"], total_votes),
+        "elected": result["elected"],
+        "seats": result["seats"],
+    })
+}
+
+/// Votes as a share of all ballots, for display: two decimals.
+fn percentage(votes: &Value, total_votes: u64) -> Value {
+    let votes = match votes {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => approximate(text),
+        _ => None,
+    };
+    match votes {
+        Some(votes) if total_votes > 0 => {
+            json!((votes / total_votes as f64 * 10_000.0).round() / 100.0)
+        }
+        Some(_) => json!(0.0),
+        None => Value::Null,
+    }
+}
+
+/// A decimal or a ratio such as `7/3`, near enough for a percentage.
+fn approximate(text: &str) -> Option<f64> {
+    match text.split_once('/') {
+        Some((numerator, denominator)) => {
+            let denominator: f64 = denominator.trim().parse().ok()?;
+            let numerator: f64 = numerator.trim().parse().ok()?;
+            (denominator != 0.0).then(|| numerator / denominator)
+        }
+        None => text.parse().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentages_are_of_all_ballots() {
+        let check = |votes: Value, total, expected: Value| {
+            assert_eq!(percentage(&votes, total), expected, "{votes} of {total}");
+        };
+        check(json!(4313), 8980, json!(48.03));
+        check(json!("7/3"), 7, json!(33.33));
+        check(json!("12.5"), 50, json!(25.0));
+        check(json!(0), 0, json!(0.0));
+        check(Value::Null, 5, Value::Null);
+    }
+}

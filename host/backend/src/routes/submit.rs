@@ -1,0 +1,251 @@
+//! `POST /api/votes/submit`
+
+use std::{sync::Arc, time::Instant};
+
+use axum::{
+    Json as JsonAnswer,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
+use tabella_client::ValidatorEndpoint;
+use tabella_protocol::{Hash, PublicKey, Signature};
+
+use crate::{
+    app::App,
+    auth::{NAME_BYTES_MAX, Principal, Role},
+    extract::Json,
+    metrics,
+    problem::Problem,
+    submissions::{Acknowledged, Answer, Cast, Credential, Voter, Wish},
+};
+
+/// Longest id that a client may choose, in bytes.
+const CLIENT_ID_BYTES_MAX: usize = 128;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SubmitRequest {
+    election_id: u64,
+    ballot: Option<serde_json::Value>,
+    encrypted_vote: Option<String>,
+    transaction_id: Option<String>,
+    voter_id: Option<String>,
+    credential: Option<PublicKey>,
+    signature: Option<Signature>,
+    nonce: Option<u64>,
+    expiry_height: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct SubmitAnswer {
+    transaction_id: String,
+    chain_transaction_id: Hash,
+    status: &'static str,
+    source: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    block_hash: Option<Hash>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    block_number: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    validator: Option<ValidatorAnswer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct ValidatorAnswer {
+    node_id: String,
+    rpc_url: String,
+}
+
+impl From<&ValidatorEndpoint> for ValidatorAnswer {
+    fn from(endpoint: &ValidatorEndpoint) -> Self {
+        Self {
+            node_id: endpoint.node_id.clone(),
+            rpc_url: endpoint.rpc_url.clone(),
+        }
+    }
+}
+
+pub(crate) async fn submit(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+    Json(request): Json<SubmitRequest>,
+) -> Response {
+    let started = Instant::now();
+    let result = match wish(request, principal) {
+        Ok(wish) => app.submit(wish).await,
+        Err(problem) => Err(problem),
+    };
+    let counted = match &result {
+        Ok(acknowledged) => match acknowledged.answer {
+            Answer::Confirmed { .. } => metrics::Answer::Confirmed,
+            Answer::Pending { .. } => metrics::Answer::Pending,
+            Answer::Recorded => metrics::Answer::Recorded,
+        },
+        Err(problem) if problem.is_server_fault() => metrics::Answer::Failed,
+        Err(_) => metrics::Answer::Refused,
+    };
+    metrics::submission(counted, started.elapsed());
+    match result {
+        Ok(acknowledged) => answer(acknowledged),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+fn wish(request: SubmitRequest, principal: Principal) -> Result<Wish, Problem> {
+    let invalid = |pointer: &str, detail: &str| {
+        Err(Problem::bad_request("invalid-request", detail).at(pointer))
+    };
+    let cast = match (request.ballot, request.encrypted_vote) {
+        (Some(ballot), None) => Cast::Plain(ballot),
+        (None, Some(text)) => match STANDARD.decode(text) {
+            Ok(bytes) => Cast::Opaque(bytes),
+            Err(_) => return invalid("/encrypted_vote", "expected base64"),
+        },
+        _ => return invalid("", "expected either ballot or encrypted_vote"),
+    };
+    if let Some(id) = &request.transaction_id {
+        check_client_id(id)?;
+    }
+    let voter = match (request.credential, request.signature) {
+        (None, None) => {
+            if request.nonce.is_some() || request.expiry_height.is_some() {
+                return invalid(
+                    "",
+                    "expected nonce and expiry_height only with a credential",
+                );
+            }
+            Voter::Registered(voter_id(request.voter_id, principal)?)
+        }
+        (Some(key), Some(signature)) => {
+            let (Some(nonce), Some(expiry_height)) = (request.nonce, request.expiry_height) else {
+                return invalid(
+                    "",
+                    "expected the nonce and expiry_height that the credential signed",
+                );
+            };
+            Voter::Credential(Credential {
+                key,
+                signature,
+                nonce,
+                expiry_height,
+            })
+        }
+        _ => return invalid("", "expected credential and signature together"),
+    };
+    Ok(Wish {
+        election_id: request.election_id,
+        voter,
+        cast,
+        client_id: request.transaction_id,
+    })
+}
+
+fn voter_id(named: Option<String>, principal: Principal) -> Result<String, Problem> {
+    match named {
+        Some(_) if !principal.may_cast_for() => Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "cast-for-required",
+            "only a token with the scope cast-for may name a voter",
+        )
+        .at("/voter_id")),
+        Some(name) if name.is_empty() || name.len() > NAME_BYTES_MAX => Err(Problem::bad_request(
+            "invalid-request",
+            format!("expected a voter_id of 1 to {NAME_BYTES_MAX} bytes"),
+        )
+        .at("/voter_id")),
+        Some(name) => Ok(name),
+        None if principal.role == Role::Voter => Ok(principal.name),
+        None => Err(Problem::bad_request(
+            "invalid-request",
+            "expected a voter_id, because this token is not a voter's",
+        )
+        .at("/voter_id")),
+    }
+}
+
+fn check_client_id(id: &str) -> Result<(), Problem> {
+    let looks_like_chain_id = id.parse::<Hash>().is_ok();
+    let printable = id.bytes().all(|byte| byte.is_ascii_graphic());
+    if id.is_empty() || id.len() > CLIENT_ID_BYTES_MAX || !printable || looks_like_chain_id {
+        return Err(Problem::bad_request(
+            "invalid-request",
+            format!(
+                "expected a transaction_id of 1 to {CLIENT_ID_BYTES_MAX} printable characters without spaces, not shaped like the chain's own ids"
+            ),
+        )
+        .at("/transaction_id"));
+    }
+    Ok(())
+}
+
+fn answer(acknowledged: Acknowledged) -> Response {
+    let Acknowledged {
+        public_id,
+        transaction_id,
+        answer,
+        repeated,
+    } = acknowledged;
+    let mut body = SubmitAnswer {
+        receipt_url: None,
+        transaction_id: public_id,
+        chain_transaction_id: transaction_id,
+        status: "pending",
+        source: "poa",
+        block_hash: None,
+        block_number: None,
+        validator: None,
+        warning: None,
+    };
+    let status = match answer {
+        Answer::Confirmed {
+            height,
+            block_hash,
+            validator,
+        } => {
+            body.status = "confirmed";
+            body.block_hash = Some(block_hash);
+            body.block_number = Some(height);
+            body.validator = validator.as_deref().map(ValidatorAnswer::from);
+            let id = query_escape(&body.transaction_id);
+            body.receipt_url = Some(format!("/api/votes/receipt?transaction_id={id}"));
+            if repeated {
+                StatusCode::OK
+            } else {
+                StatusCode::CREATED
+            }
+        }
+        Answer::Pending { validator } => {
+            body.validator = validator.as_deref().map(ValidatorAnswer::from);
+            StatusCode::ACCEPTED
+        }
+        Answer::Recorded => {
+            body.status = "recorded";
+            body.source = "database";
+            body.warning = Some(
+                "no validator took the ballot yet; it is recorded here and will be submitted as soon as one does",
+            );
+            StatusCode::ACCEPTED
+        }
+    };
+    (status, JsonAnswer(body)).into_response()
+}
+
+/// A query value: everything but unreserved characters is escaped (RFC 3986).
+fn query_escape(value: &str) -> String {
+    let mut escaped = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
+}

@@ -1,0 +1,187 @@
+//! `GET /api/votes/transaction-status?transaction_id=..&election_id=..`
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{Json, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use tabella_client::ConfirmationStatus;
+use tabella_protocol::Hash;
+
+use crate::{
+    app::App,
+    clock,
+    extract::Query,
+    problem::Problem,
+    store::{State as Stored, Submission},
+};
+
+/// How long the count of acks may take; after it, the recorded count is shown.
+const SIGNERS_DEADLINE: Duration = Duration::from_millis(500);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StatusQuery {
+    transaction_id: String,
+    election_id: Option<u64>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct StatusAnswer {
+    transaction_id: String,
+    chain_transaction_id: Hash,
+    election_id: Option<u64>,
+    status: &'static str,
+    source: &'static str,
+    block_number: Option<u64>,
+    block_hash: Option<Hash>,
+    confirmations: u64,
+    signatures: Signatures,
+    submitted_at: Option<String>,
+    confirmed_at: Option<String>,
+    code: Option<String>,
+    reason: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Signatures {
+    count: usize,
+    of: usize,
+}
+
+pub(crate) async fn transaction_status(
+    State(app): State<Arc<App>>,
+    Query(query): Query<StatusQuery>,
+) -> Result<Json<StatusAnswer>, Problem> {
+    let answer = match app.store.submission(&query.transaction_id)? {
+        Some(submission) => of_submission(&app, submission).await,
+        None => of_chain(&app, &query.transaction_id).await?,
+    };
+    let other_election = query
+        .election_id
+        .is_some_and(|asked| answer.election_id.is_some_and(|id| id != asked));
+    if other_election {
+        return Err(unknown());
+    }
+    Ok(Json(answer))
+}
+
+fn unknown() -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "unknown-transaction",
+        "no submission has this transaction_id",
+    )
+}
+
+async fn of_submission(app: &App, submission: Submission) -> StatusAnswer {
+    let mut answer = StatusAnswer {
+        transaction_id: submission.public_id(),
+        chain_transaction_id: submission.transaction_id,
+        election_id: Some(submission.election_id),
+        status: "pending",
+        source: "poa",
+        block_number: None,
+        block_hash: None,
+        confirmations: 0,
+        signatures: Signatures {
+            count: 0,
+            of: app.client.genesis().validators.len(),
+        },
+        submitted_at: Some(clock::rfc3339(submission.submitted_at_ms)),
+        confirmed_at: None,
+        code: None,
+        reason: None,
+    };
+    match submission.state {
+        Stored::Open => {
+            if app.pending.standing(&submission.transaction_id) != Some(true) {
+                answer.status = "recorded";
+                answer.source = "database";
+            }
+        }
+        Stored::Confirmed {
+            height,
+            block_hash,
+            confirmed_at_ms,
+            signatures,
+            ..
+        } => {
+            answer.confirm(app, height, block_hash);
+            answer.confirmed_at = Some(clock::rfc3339(confirmed_at_ms));
+            let known = usize::try_from(signatures).unwrap_or(usize::MAX);
+            answer.signatures.count = signers(app, height, known).await;
+        }
+        Stored::Rejected { code, reason, .. } => {
+            answer.status = "rejected";
+            answer.code = Some(code);
+            answer.reason = Some(reason);
+        }
+    }
+    answer
+}
+
+impl StatusAnswer {
+    fn confirm(&mut self, app: &App, height: u64, block_hash: Hash) {
+        self.status = "confirmed";
+        self.block_number = Some(height);
+        self.block_hash = Some(block_hash);
+        self.confirmations = app.height().saturating_sub(height) + 1;
+    }
+}
+
+/// How many validators stand behind a block: acks come after the block was recorded here.
+async fn signers(app: &App, height: u64, known: usize) -> usize {
+    if known >= app.client.genesis().validators.len() {
+        return known;
+    }
+    let asked = tokio::time::timeout(SIGNERS_DEADLINE, app.client.block_summary(height)).await;
+    match asked {
+        Ok(Ok(Some((_, signers)))) => signers.max(known),
+        _ => known,
+    }
+}
+
+/// A transaction that came by another way: the chain is asked.
+async fn of_chain(app: &App, id: &str) -> Result<StatusAnswer, Problem> {
+    let Ok(id) = id.parse::<Hash>() else {
+        return Err(unknown());
+    };
+    let status = match app.client.confirmation_status(id).await {
+        Ok(status) => status,
+        Err(tabella_client::QueryError::NoValidator) => return Err(unknown()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut answer = StatusAnswer {
+        transaction_id: id.to_string(),
+        chain_transaction_id: id,
+        election_id: None,
+        status: "pending",
+        source: "poa",
+        block_number: None,
+        block_hash: None,
+        confirmations: 0,
+        signatures: Signatures {
+            count: 0,
+            of: app.client.genesis().validators.len(),
+        },
+        submitted_at: None,
+        confirmed_at: None,
+        code: None,
+        reason: None,
+    };
+    match status {
+        ConfirmationStatus::Unknown => return Err(unknown()),
+        ConfirmationStatus::Pending => {}
+        ConfirmationStatus::Confirmed(confirmation) => {
+            answer.confirm(app, confirmation.height, confirmation.block_hash);
+            answer.confirmed_at = Some(clock::rfc3339(clock::unix_ms(confirmation.timestamp)));
+            answer.signatures.count = confirmation.signatures;
+        }
+        ConfirmationStatus::Rejected { code, reason } => {
+            answer.status = "rejected";
+            answer.code = Some(code.as_str());
+            answer.reason = Some(reason);
+        }
+    }
+    Ok(answer)
+}

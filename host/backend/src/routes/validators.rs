@@ -1,0 +1,132 @@
+//! `GET /api/admin/validators/health`, `POST /api/admin/validators/refresh-status`
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use serde::Serialize;
+use tabella_client::{HealthReport, HealthStatus};
+
+use crate::{app::App, clock};
+
+#[derive(Serialize)]
+pub(crate) struct HealthAnswer {
+    timestamp: String,
+    validators: Vec<ValidatorAnswer>,
+    summary: Summary,
+}
+
+#[derive(Serialize)]
+struct ValidatorAnswer {
+    node_id: String,
+    rpc_url: String,
+    p2p_url: String,
+    status: HealthStatus,
+    height: Option<u64>,
+    latency_ms: Option<f64>,
+    last_seen: Option<String>,
+    problem: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    healthy: usize,
+    total: usize,
+    health_percentage: f64,
+    quorum: &'static str,
+    tolerates: Tolerates,
+    /// What that means, for people.
+    meaning: String,
+}
+
+#[derive(Serialize)]
+struct Tolerates {
+    crashed: usize,
+    byzantine: usize,
+}
+
+#[derive(Serialize)]
+pub(crate) struct RefreshAnswer {
+    message: &'static str,
+    validators: Vec<RefreshedValidator>,
+    timestamp: String,
+}
+
+#[derive(Serialize)]
+struct RefreshedValidator {
+    node_id: String,
+    status: HealthStatus,
+}
+
+pub(crate) async fn health(State(app): State<Arc<App>>) -> Json<HealthAnswer> {
+    Json(answer(&app, app.client.health()))
+}
+
+fn answer(app: &App, report: HealthReport) -> HealthAnswer {
+    let genesis = app.client.genesis();
+    let (quorum, n) = (genesis.quorum, genesis.validators.len());
+    let total = report.validators.len();
+    let tolerates = Tolerates {
+        crashed: quorum.tolerates_crashed(n),
+        byzantine: quorum.tolerates_byzantine(n),
+    };
+    let meaning = match quorum {
+        tabella_protocol::Quorum::Majority => format!(
+            "goes on with {} of {n} validators crashed; a lying validator is caught, not masked",
+            tolerates.crashed
+        ),
+        tabella_protocol::Quorum::Bft => format!(
+            "goes on with {} of {n} validators crashed or lying",
+            tolerates.byzantine
+        ),
+    };
+    HealthAnswer {
+        timestamp: clock::rfc3339(clock::now_ms()),
+        summary: Summary {
+            healthy: report.healthy,
+            total,
+            health_percentage: percentage(report.healthy, total),
+            quorum: quorum.name(),
+            tolerates,
+            meaning,
+        },
+        validators: report
+            .validators
+            .into_iter()
+            .map(|validator| ValidatorAnswer {
+                node_id: validator.endpoint.node_id,
+                rpc_url: validator.endpoint.rpc_url,
+                p2p_url: validator.endpoint.p2p_url,
+                status: validator.status,
+                height: validator.height,
+                latency_ms: validator
+                    .latency
+                    .map(|latency| (latency.as_secs_f64() * 100_000.0).round() / 100.0),
+                last_seen: validator
+                    .last_seen
+                    .map(|seen| clock::rfc3339(clock::unix_ms(seen))),
+                problem: validator.problem,
+            })
+            .collect(),
+    }
+}
+
+/// To one decimal.
+fn percentage(part: usize, total: usize) -> f64 {
+    if total == 0 {
+        return 0.0;
+    }
+    (part as f64 / total as f64 * 1_000.0).round() / 10.0
+}
+
+pub(crate) async fn refresh(State(app): State<Arc<App>>) -> Json<RefreshAnswer> {
+    let report = app.client.refresh_validator_status().await;
+    let validators = report.validators.into_iter().map(|v| RefreshedValidator {
+        node_id: v.endpoint.node_id,
+        status: v.status,
+    });
+    Json(RefreshAnswer {
+        message: "Validator status refreshed",
+        validators: validators.collect(),
+        timestamp: clock::rfc3339(clock::now_ms()),
+    })
+}

@@ -1,0 +1,100 @@
+//! `GET /api/votes/status?election_id=..`, `GET /api/votes/history`: what this voter has cast.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    app::App,
+    auth::{Principal, Role},
+    clock,
+    extract::Query,
+    problem::Problem,
+    store::{State as Stored, Submission},
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VoterQuery {
+    election_id: u64,
+}
+
+#[derive(Serialize)]
+pub(crate) struct VoterStatus {
+    election_id: u64,
+    has_voted: bool,
+    vote: Option<VoteAnswer>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct VoteAnswer {
+    election_id: u64,
+    transaction_id: String,
+    status: &'static str,
+    submitted_at: String,
+    block_number: Option<u64>,
+}
+
+/// Whether this voter has voted, as far as this backend knows.
+pub(crate) async fn status(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+    Query(query): Query<VoterQuery>,
+) -> Result<Json<VoterStatus>, Problem> {
+    require_voter(&principal)?;
+    let election = app.elections.get(query.election_id).await?;
+    let voter = election.pseudonym(&principal.name);
+    let vote = app.store.ballot_of(query.election_id, &voter)?;
+    Ok(Json(VoterStatus {
+        election_id: query.election_id,
+        has_voted: vote.is_some(),
+        vote: vote.map(|submission| answer(&app, submission)),
+    }))
+}
+
+/// This voter's standing ballots in all elections that this backend has seen.
+pub(crate) async fn history(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+) -> Result<Json<Vec<VoteAnswer>>, Problem> {
+    require_voter(&principal)?;
+    let mut votes = Vec::new();
+    for view in app.store.elections()? {
+        // A pseudonym of its own in every election: there is no list to look into.
+        let voter = app.elections.pseudonym(view.election_id, &principal.name);
+        if let Some(submission) = app.store.ballot_of(view.election_id, &voter)? {
+            votes.push(answer(&app, submission));
+        }
+    }
+    Ok(Json(votes))
+}
+
+fn require_voter(principal: &Principal) -> Result<(), Problem> {
+    if principal.role == Role::Voter {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::FORBIDDEN,
+        "forbidden",
+        "only a voter has votes",
+    ))
+}
+
+fn answer(app: &App, submission: Submission) -> VoteAnswer {
+    let (status, block_number) = match submission.state {
+        Stored::Open if app.pending.standing(&submission.transaction_id) == Some(true) => {
+            ("pending", None)
+        }
+        Stored::Open => ("recorded", None),
+        Stored::Confirmed { height, .. } => ("confirmed", Some(height)),
+        Stored::Rejected { .. } => ("rejected", None),
+    };
+    VoteAnswer {
+        election_id: submission.election_id,
+        transaction_id: submission.public_id(),
+        status,
+        submitted_at: clock::rfc3339(submission.submitted_at_ms),
+        block_number,
+    }
+}

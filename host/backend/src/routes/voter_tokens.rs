@@ -1,0 +1,80 @@
+//! `POST /api/admin/voter-tokens`: tokens for voters whom a registrar authenticated elsewhere.
+
+use std::sync::Arc;
+
+use axum::{Json as JsonAnswer, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    app::App,
+    auth::{Claims, NAME_BYTES_MAX, Principal, Role, TokenKind},
+    clock,
+    extract::Json,
+    problem::Problem,
+};
+
+/// Most voters in one request.
+const VOTERS_MAX: usize = 1_000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MintRequest {
+    voter_ids: Vec<String>,
+    /// How long the tokens are good for; the configured time where absent, never longer than a
+    /// refresh token.
+    expires_in_s: Option<u64>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct MintAnswer {
+    tokens: Vec<VoterToken>,
+    expires_at: String,
+}
+
+#[derive(Serialize)]
+struct VoterToken {
+    voter_id: String,
+    token: String,
+}
+
+pub(crate) async fn mint(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+    Json(request): Json<MintRequest>,
+) -> Result<(StatusCode, JsonAnswer<MintAnswer>), Problem> {
+    principal.require_registrar()?;
+    let count = request.voter_ids.len();
+    if count == 0 || count > VOTERS_MAX {
+        return Err(Problem::bad_request(
+            "invalid-request",
+            format!("expected 1 to {VOTERS_MAX} voter_ids, got {count}"),
+        )
+        .at("/voter_ids"));
+    }
+    let bad = |name: &String| name.is_empty() || name.len() > NAME_BYTES_MAX;
+    if let Some(index) = request.voter_ids.iter().position(bad) {
+        return Err(Problem::bad_request(
+            "invalid-request",
+            format!("expected a voter id of 1 to {NAME_BYTES_MAX} bytes"),
+        )
+        .at(format!("/voter_ids/{index}")));
+    }
+    let now_s = clock::now_s();
+    let ttl_s = request
+        .expires_in_s
+        .unwrap_or(app.access_token_s)
+        .min(app.refresh_token_s);
+    let tokens = request.voter_ids.into_iter().map(|voter_id| {
+        let claims = Claims::new(voter_id, Role::Voter, TokenKind::Access, now_s, ttl_s);
+        let token = app.tokens.issue(&claims);
+        VoterToken {
+            voter_id: claims.sub,
+            token,
+        }
+    });
+    let answer = MintAnswer {
+        tokens: tokens.collect(),
+        expires_at: clock::rfc3339((now_s + ttl_s).saturating_mul(1_000)),
+    };
+    Ok((StatusCode::CREATED, JsonAnswer(answer)))
+}

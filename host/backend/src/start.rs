@@ -1,0 +1,206 @@
+//! Putting a backend together from its configuration.
+
+use std::{
+    future::Future,
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use tabella_client::{BuildError, Client, FollowFrom};
+use tabella_protocol::{Genesis, GenesisError};
+use tabella_runtime::HostFault;
+use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
+
+use crate::{
+    app::App,
+    auth::{AdminToken, Passwords, Tokens},
+    background,
+    config::Config,
+    discovery,
+    elections::{self, Elections},
+    pending::Pending,
+    secrets::{MasterSecret, SecretError, read_key, read_secret},
+    server,
+    store::{OpenError, Store},
+};
+
+/// Why a backend cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendError {
+    /// The genesis file cannot be read.
+    #[error("genesis {path} cannot be read: {error}")]
+    ReadGenesis {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The genesis file is not a usable genesis.
+    #[error(transparent)]
+    Genesis(#[from] GenesisError),
+    /// A secret file cannot be used.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The data directory cannot be used.
+    #[error("the data directory {path} cannot be used: {error}")]
+    Data {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    /// What the database holds cannot be read.
+    #[error("the database cannot be read: {0}")]
+    ReadDatabase(String),
+    /// The validators' client cannot be set up.
+    #[error(transparent)]
+    Client(#[from] BuildError),
+    /// The sandbox for rules cannot be set up.
+    #[error(transparent)]
+    Sandbox(#[from] HostFault),
+    /// Passwords cannot be hashed here.
+    #[error("passwords cannot be hashed: {0}")]
+    Passwords(String),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {listen}: {error}; free the port or set another in `listen`")]
+    Listen {
+        /// The address.
+        listen: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+    /// The server failed.
+    #[error("the server stopped: {0}")]
+    Serve(io::Error),
+}
+
+/// A backend that listens, and serves once [`serve`](Self::serve) is called.
+pub struct Backend {
+    app: Arc<App>,
+    listener: TcpListener,
+    tasks: JoinSet<()>,
+}
+
+impl Backend {
+    /// Reads every file that `config` names, opens the database and listens.
+    pub async fn bind(config: Config) -> Result<Self, BackendError> {
+        let text = std::fs::read_to_string(&config.genesis).map_err(|error| {
+            BackendError::ReadGenesis {
+                path: config.genesis.clone(),
+                error,
+            }
+        })?;
+        let genesis = Genesis::from_json(&text)?;
+        let genesis_hash = genesis.hash();
+        let registrar = read_key(&config.registrar_key)?;
+        let authority = config.authority_key.as_deref().map(read_key).transpose()?;
+        let master = MasterSecret::new(read_secret(&config.master_secret_file)?);
+        let admin_token = AdminToken::new(&read_secret(&config.admin_token_file)?);
+        let plugins_directory = config.data.join("plugins");
+        let cache_directory = config.data.join("plugin-cache");
+        for directory in [&config.data, &plugins_directory, &cache_directory] {
+            create_private(directory)?;
+        }
+
+        let pending = Arc::new(Pending::default());
+        let store = Store::open(&config.data.join("backend.redb"), pending.clone())?;
+        let mark = store
+            .mark()
+            .map_err(|error| BackendError::ReadDatabase(error.to_string()))?;
+        let unsettled = pending.len();
+        if unsettled > 0 {
+            tracing::info!(unsettled, "recorded votes are carried to the chain");
+        }
+
+        let runtime = elections::runtime(&genesis, cache_directory)?;
+        let (deliver, blocks) = mpsc::channel(background::BLOCKS_MAX);
+        let validators = discovery::complete(&genesis, config.validators, &config.bootnodes).await;
+        let client = Client::builder(genesis)
+            .validators(validators)
+            .health_period(Duration::from_millis(config.health_period_ms.max(1)))
+            .follow_from(mark.map_or(FollowFrom::Head, |mark| FollowFrom::Block {
+                height: mark.height,
+                hash: mark.hash,
+            }))
+            .deliver_blocks(deliver)
+            .build()?;
+        let elections = Elections::new(
+            client.clone(),
+            store.clone(),
+            runtime,
+            plugins_directory,
+            master.clone(),
+        );
+        let app = Arc::new(App {
+            client,
+            store,
+            pending,
+            elections,
+            registrar,
+            authority,
+            admin_token,
+            tokens: Tokens::new(master.tokens(&genesis_hash)),
+            passwords: Passwords::new()
+                .map_err(|error| BackendError::Passwords(error.to_string()))?,
+            registration: config.registration,
+            confirmation_wait: Duration::from_millis(config.confirmation_wait_ms),
+            access_token_s: config.access_token_s,
+            refresh_token_s: config.refresh_token_s,
+            verifying: tokio::sync::Semaphore::new(1),
+        });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(background::confirm_blocks(app.clone(), blocks));
+        tasks.spawn(background::carry(app.clone()));
+        let listen = config.listen;
+        let listener = TcpListener::bind(listen)
+            .await
+            .map_err(|error| BackendError::Listen { listen, error })?;
+        Ok(Self {
+            app,
+            listener,
+            tasks,
+        })
+    }
+
+    /// The address that is listened on: the configured one, with the port that it got.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `shutdown` resolves; what is acknowledged is durable at any moment.
+    pub async fn serve(
+        self,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), BackendError> {
+        let Self {
+            app,
+            listener,
+            mut tasks,
+        } = self;
+        let listen = listener.local_addr().map_err(BackendError::Serve)?;
+        tracing::info!(%listen, network = %app.client.genesis().network, "backend is listening");
+        let result = server::serve(server::router(app.clone()), listener, shutdown).await;
+        tasks.shutdown().await;
+        app.store.close().await;
+        result.map_err(BackendError::Serve)
+    }
+}
+
+/// Creates a directory that only its owner may enter: compiled plugins in it run as native code.
+fn create_private(path: &Path) -> Result<(), BackendError> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| BackendError::Data {
+            path: path.to_owned(),
+            error,
+        })
+}

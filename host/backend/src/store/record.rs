@@ -1,0 +1,100 @@
+//! What the database holds of one submission.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use tabella_protocol::{Hash, VoterId, codec};
+
+/// Where a submission stands.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) enum State {
+    /// Durable here, not known to be on the chain.
+    Open,
+    /// On the chain.
+    Confirmed {
+        height: u64,
+        block_hash: Hash,
+        index: u32,
+        confirmed_at_ms: u64,
+        signatures: u32,
+        /// The validator that took it, where that is known.
+        validator: Option<String>,
+    },
+    /// Refused by the chain.
+    Rejected {
+        code: String,
+        reason: String,
+        rejected_at_ms: u64,
+    },
+}
+
+/// One acknowledged submission.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Submission {
+    /// Its place in the order of acceptance.
+    pub(crate) sequence: u64,
+    /// The id that the client chose, where it did.
+    pub(crate) client_id: Option<String>,
+    pub(crate) election_id: u64,
+    pub(crate) voter: VoterId,
+    /// Hash of election, voter and ballot: what an idempotency key stands for.
+    pub(crate) content: Hash,
+    pub(crate) transaction_id: Hash,
+    /// The signed transaction; empty once it is settled.
+    pub(crate) transaction: Vec<u8>,
+    pub(crate) submitted_at_ms: u64,
+    pub(crate) state: State,
+}
+
+impl Submission {
+    /// The id to show: the client's own, or the chain's.
+    pub(crate) fn public_id(&self) -> String {
+        match &self.client_id {
+            Some(id) => id.clone(),
+            None => self.transaction_id.to_string(),
+        }
+    }
+
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, codec::DecodeError> {
+        codec::decode(bytes, BYTES_MAX)
+    }
+}
+
+/// Largest stored submission: a transaction and its envelope.
+const BYTES_MAX: usize = tabella_protocol::Transaction::BYTES_MAX + (4 << 10);
+
+/// A submission that is to become durable.
+#[derive(Debug, Clone)]
+pub(crate) struct NewSubmission {
+    pub(crate) client_id: Option<String>,
+    pub(crate) election_id: u64,
+    pub(crate) voter: VoterId,
+    pub(crate) content: Hash,
+    pub(crate) transaction_id: Hash,
+    pub(crate) transaction: Vec<u8>,
+    pub(crate) expiry_height: u64,
+    pub(crate) submitted_at_ms: u64,
+    pub(crate) revote: tabella_protocol::Revote,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Recorded {
+    /// Durable now.
+    New,
+    /// The same content came under the same id before.
+    Same(Box<Submission>),
+    /// Other content came under the same id before.
+    Reused,
+    /// This voter has a ballot in this election already.
+    AlreadyVoted,
+}
+
+/// The newest block whose confirmations are recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Mark {
+    pub(crate) height: u64,
+    pub(crate) hash: Hash,
+}

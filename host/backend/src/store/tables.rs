@@ -1,0 +1,55 @@
+//! The database's tables.
+
+use redb::{ReadableTable, TableDefinition, TableError, WriteTransaction};
+
+/// Small facts by name: see the `META_` names.
+pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+/// Submissions by sequence.
+pub(super) const SUBMISSIONS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("submissions");
+/// Sequence by the id that a client chose.
+pub(super) const CLIENT_IDS: TableDefinition<'_, &str, u64> = TableDefinition::new("client_ids");
+/// Sequence by transaction id; a submission that was signed again has several.
+pub(super) const TRANSACTIONS: TableDefinition<'_, &[u8; 32], u64> =
+    TableDefinition::new("transactions");
+/// Sequence of a voter's standing ballot in an election.
+pub(super) const VOTERS: TableDefinition<'_, (u64, &[u8; 32]), u64> =
+    TableDefinition::new("voters");
+/// Sequences of submissions that are neither confirmed nor rejected.
+pub(super) const OPEN: TableDefinition<'_, u64, ()> = TableDefinition::new("open");
+/// Elections as last seen on the chain, as JSON.
+pub(super) const ELECTIONS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("elections");
+/// Accounts by name.
+pub(super) const ACCOUNTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("accounts");
+/// Refresh tokens that may still be used, by their id.
+pub(super) const REFRESH_TOKENS: TableDefinition<'_, &str, &[u8]> =
+    TableDefinition::new("refresh_tokens");
+
+/// The version of this layout.
+pub(super) const META_VERSION: &str = "version";
+/// The newest block whose confirmations are recorded.
+pub(super) const META_MARK: &str = "mark";
+/// What `META_VERSION` holds.
+pub(super) const VERSION: &[u8] = &[1];
+
+/// Creates what is missing, so that readers find every table.
+pub(super) fn create(write: &WriteTransaction) -> Result<(), TableError> {
+    write.open_table(META)?;
+    write.open_table(SUBMISSIONS)?;
+    write.open_table(CLIENT_IDS)?;
+    write.open_table(TRANSACTIONS)?;
+    write.open_table(VOTERS)?;
+    write.open_table(OPEN)?;
+    write.open_table(ELECTIONS)?;
+    write.open_table(ACCOUNTS)?;
+    write.open_table(REFRESH_TOKENS)?;
+    Ok(())
+}
+
+/// The sequence that follows the last one used.
+pub(super) fn next_sequence(
+    submissions: &impl ReadableTable<u64, &'static [u8]>,
+) -> Result<u64, redb::StorageError> {
+    Ok(submissions
+        .last()?
+        .map_or(0, |(sequence, _)| sequence.value() + 1))
+}

@@ -1,0 +1,375 @@
+//! The one writer: commits what has queued up in one durable transaction.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use redb::{Database, ReadableTable, Table, WriteTransaction};
+use tabella_protocol::{Hash, Revote, codec};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    Confirmed, NewSubmission, Recorded, State, StoreError, Submission, accounts::AccountWrite,
+    tables,
+};
+use crate::{metrics, pending::Pending};
+
+/// Most writes in one commit, so that nobody waits for a commit without end.
+const GROUP_MAX: usize = 2_048;
+
+type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// Something to be made durable.
+pub(super) enum Write {
+    Record {
+        submission: NewSubmission,
+        reply: Reply<Recorded>,
+    },
+    Confirm {
+        confirmed: Confirmed,
+        reply: Reply<()>,
+    },
+    Reject {
+        sequence: u64,
+        state: State,
+        reply: Reply<()>,
+    },
+    SignAgain {
+        sequence: u64,
+        transaction_id: Hash,
+        transaction: Vec<u8>,
+        expiry_height: u64,
+        reply: Reply<()>,
+    },
+    Election {
+        election_id: u64,
+        json: Vec<u8>,
+        reply: Reply<()>,
+    },
+    Account(AccountWrite),
+    /// End the writer.
+    Stop {
+        reply: oneshot::Sender<()>,
+    },
+}
+
+pub(super) struct Writer {
+    pub(super) database: Arc<Database>,
+    pub(super) pending: Arc<Pending>,
+    pub(super) healthy: Arc<AtomicBool>,
+    pub(super) next_sequence: u64,
+}
+
+/// What is left to do for one write once its group is durable, or has failed.
+type Completion = Box<dyn FnOnce(&Pending, Result<(), StoreError>) + Send>;
+
+impl Writer {
+    /// Runs until it is told to stop or the last sender is gone.
+    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Write>) {
+        let mut group = Vec::new();
+        while let Some(first) = queue.blocking_recv() {
+            let mut next = Some(first);
+            let mut stop = None;
+            while let Some(write) = next {
+                if let Write::Stop { reply } = write {
+                    stop = Some(reply);
+                    break;
+                }
+                group.push(write);
+                next = if group.len() < GROUP_MAX {
+                    queue.try_recv().ok()
+                } else {
+                    None
+                };
+            }
+            self.commit(std::mem::take(&mut group));
+            if let Some(reply) = stop {
+                drop(self);
+                let _ = reply.send(());
+                return;
+            }
+        }
+    }
+
+    fn commit(&mut self, group: Vec<Write>) {
+        if group.is_empty() {
+            return;
+        }
+        let started = Instant::now();
+        let writes = group.len();
+        let sequence_before = self.next_sequence;
+        let mut completions: Vec<Completion> = Vec::with_capacity(writes);
+        let result = self.write(group, &mut completions);
+        if let Err(error) = &result {
+            tracing::error!(%error, writes, "the database failed");
+            // Nothing of the group is durable, so its sequences are free again.
+            self.next_sequence = sequence_before;
+        }
+        self.healthy.store(result.is_ok(), Ordering::Relaxed);
+        metrics::database_commit(writes, started.elapsed());
+        for completion in completions {
+            completion(&self.pending, result.clone());
+        }
+    }
+
+    fn write(
+        &mut self,
+        group: Vec<Write>,
+        completions: &mut Vec<Completion>,
+    ) -> Result<(), StoreError> {
+        // Replies are dropped with the group where this fails early; their waiters then see the
+        // channel closed, which is an error too.
+        let write = self.database.begin_write().map_err(StoreError::of)?;
+        {
+            let mut tables = Tables::open(&write)?;
+            for item in group {
+                tables.apply(item, &mut self.next_sequence, completions)?;
+            }
+        }
+        write.commit().map_err(StoreError::of)
+    }
+}
+
+struct Tables<'t> {
+    write: &'t WriteTransaction,
+    meta: Table<'t, &'static str, &'static [u8]>,
+    submissions: Table<'t, u64, &'static [u8]>,
+    client_ids: Table<'t, &'static str, u64>,
+    transactions: Table<'t, &'static [u8; 32], u64>,
+    voters: Table<'t, (u64, &'static [u8; 32]), u64>,
+    open: Table<'t, u64, ()>,
+}
+
+impl<'t> Tables<'t> {
+    fn open(write: &'t WriteTransaction) -> Result<Self, StoreError> {
+        Ok(Self {
+            write,
+            meta: write.open_table(tables::META).map_err(StoreError::of)?,
+            submissions: write
+                .open_table(tables::SUBMISSIONS)
+                .map_err(StoreError::of)?,
+            client_ids: write
+                .open_table(tables::CLIENT_IDS)
+                .map_err(StoreError::of)?,
+            transactions: write
+                .open_table(tables::TRANSACTIONS)
+                .map_err(StoreError::of)?,
+            voters: write.open_table(tables::VOTERS).map_err(StoreError::of)?,
+            open: write.open_table(tables::OPEN).map_err(StoreError::of)?,
+        })
+    }
+
+    fn apply(
+        &mut self,
+        item: Write,
+        next_sequence: &mut u64,
+        completions: &mut Vec<Completion>,
+    ) -> Result<(), StoreError> {
+        match item {
+            Write::Record { submission, reply } => {
+                let (transaction_id, expiry) =
+                    (submission.transaction_id, submission.expiry_height);
+                let sequence = *next_sequence;
+                let recorded = self.record(submission, sequence)?;
+                if recorded == Recorded::New {
+                    *next_sequence += 1;
+                }
+                completions.push(Box::new(move |pending, result| {
+                    // From the commit on the submission must reach the chain, whether or not
+                    // anybody still waits for the answer.
+                    if result.is_ok() && recorded == Recorded::New {
+                        pending.insert(sequence, transaction_id, expiry);
+                    }
+                    let _ = reply.send(result.map(|()| recorded));
+                }));
+            }
+            Write::Confirm { confirmed, reply } => {
+                self.confirm(confirmed)?;
+                completions.push(answer(reply));
+            }
+            Write::Reject {
+                sequence,
+                state,
+                reply,
+            } => {
+                self.reject(sequence, state)?;
+                completions.push(answer(reply));
+            }
+            Write::SignAgain {
+                sequence,
+                transaction_id,
+                transaction,
+                expiry_height,
+                reply,
+            } => {
+                self.sign_again(sequence, transaction_id, transaction)?;
+                completions.push(Box::new(move |pending, result| {
+                    if result.is_ok() {
+                        pending.replace(sequence, transaction_id, expiry_height);
+                    }
+                    let _ = reply.send(result);
+                }));
+            }
+            Write::Election {
+                election_id,
+                json,
+                reply,
+            } => {
+                let mut elections = self
+                    .write
+                    .open_table(tables::ELECTIONS)
+                    .map_err(StoreError::of)?;
+                elections
+                    .insert(election_id, json.as_slice())
+                    .map_err(StoreError::of)?;
+                completions.push(answer(reply));
+            }
+            Write::Account(write) => completions.push(write.apply(self.write)?),
+            // Ends the group before it is applied.
+            Write::Stop { reply } => {
+                let _ = reply.send(());
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, new: NewSubmission, sequence: u64) -> Result<Recorded, StoreError> {
+        if let Some(client_id) = &new.client_id {
+            let known = self
+                .client_ids
+                .get(client_id.as_str())
+                .map_err(StoreError::of)?
+                .map(|sequence| sequence.value());
+            if let Some(known) = known {
+                let known = self.get(known)?;
+                return Ok(if known.content == new.content {
+                    Recorded::Same(Box::new(known))
+                } else {
+                    Recorded::Reused
+                });
+            }
+        }
+        if new.revote == Revote::Refuse {
+            let voted = self
+                .voters
+                .get((new.election_id, &new.voter.0))
+                .map_err(StoreError::of)?
+                .is_some();
+            if voted {
+                return Ok(Recorded::AlreadyVoted);
+            }
+        }
+        let submission = Submission {
+            sequence,
+            client_id: new.client_id,
+            election_id: new.election_id,
+            voter: new.voter,
+            content: new.content,
+            transaction_id: new.transaction_id,
+            transaction: new.transaction,
+            submitted_at_ms: new.submitted_at_ms,
+            state: State::Open,
+        };
+        self.put(&submission)?;
+        if let Some(client_id) = &submission.client_id {
+            self.client_ids
+                .insert(client_id.as_str(), sequence)
+                .map_err(StoreError::of)?;
+        }
+        self.transactions
+            .insert(&submission.transaction_id.0, sequence)
+            .map_err(StoreError::of)?;
+        self.voters
+            .insert((submission.election_id, &submission.voter.0), sequence)
+            .map_err(StoreError::of)?;
+        self.open.insert(sequence, ()).map_err(StoreError::of)?;
+        Ok(Recorded::New)
+    }
+
+    fn confirm(&mut self, confirmed: Confirmed) -> Result<(), StoreError> {
+        for item in confirmed.submissions {
+            let mut submission = self.get(item.sequence)?;
+            submission.transaction_id = item.transaction_id;
+            submission.transaction = Vec::new();
+            submission.state = State::Confirmed {
+                height: confirmed.height,
+                block_hash: confirmed.block_hash,
+                index: item.index,
+                confirmed_at_ms: confirmed.confirmed_at_ms,
+                signatures: confirmed.signatures,
+                validator: item.validator,
+            };
+            self.put(&submission)?;
+            self.open.remove(item.sequence).map_err(StoreError::of)?;
+        }
+        if let Some(mark) = confirmed.mark {
+            self.meta
+                .insert(tables::META_MARK, codec::encode(&mark).as_slice())
+                .map_err(StoreError::of)?;
+        }
+        Ok(())
+    }
+
+    fn reject(&mut self, sequence: u64, state: State) -> Result<(), StoreError> {
+        let mut submission = self.get(sequence)?;
+        if submission.state != State::Open {
+            return Ok(());
+        }
+        submission.state = state;
+        submission.transaction = Vec::new();
+        self.put(&submission)?;
+        self.open.remove(sequence).map_err(StoreError::of)?;
+        // The voter may try again.
+        let key = (submission.election_id, &submission.voter.0);
+        let standing = self
+            .voters
+            .get(key)
+            .map_err(StoreError::of)?
+            .map(|sequence| sequence.value());
+        if standing == Some(sequence) {
+            self.voters.remove(key).map_err(StoreError::of)?;
+        }
+        Ok(())
+    }
+
+    fn sign_again(
+        &mut self,
+        sequence: u64,
+        transaction_id: Hash,
+        transaction: Vec<u8>,
+    ) -> Result<(), StoreError> {
+        let mut submission = self.get(sequence)?;
+        submission.transaction_id = transaction_id;
+        submission.transaction = transaction;
+        self.put(&submission)?;
+        self.transactions
+            .insert(&transaction_id.0, sequence)
+            .map_err(StoreError::of)?;
+        Ok(())
+    }
+
+    fn get(&self, sequence: u64) -> Result<Submission, StoreError> {
+        let bytes = self.submissions.get(sequence).map_err(StoreError::of)?;
+        let bytes =
+            bytes.ok_or_else(|| StoreError::Failed(format!("submission {sequence} is missing")))?;
+        Submission::from_bytes(bytes.value()).map_err(StoreError::of)
+    }
+
+    fn put(&mut self, submission: &Submission) -> Result<(), StoreError> {
+        self.submissions
+            .insert(submission.sequence, submission.to_bytes().as_slice())
+            .map_err(StoreError::of)?;
+        Ok(())
+    }
+}
+
+pub(super) fn answer(reply: Reply<()>) -> Completion {
+    Box::new(move |_, result| {
+        // Who asked may have gone.
+        let _ = reply.send(result);
+    })
+}

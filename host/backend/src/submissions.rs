@@ -1,0 +1,440 @@
+//! From a ballot to an answer that is true whatever fails: durable here first, then on the chain.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::http::StatusCode;
+use tabella_client::{SubmitError, ValidatorEndpoint};
+use tabella_protocol::{
+    BoardEntry, Eligibility, Hash, Payload, PublicKey, Signature, Transaction, TransactionBody,
+    VoterId, codec,
+    rpc::{ElectionStatus, RefusalCode},
+};
+use tabella_runtime::Verdict;
+
+use crate::{
+    app::App,
+    clock,
+    elections::{BallotProblem, Election},
+    pending::Settled,
+    problem::Problem,
+    store::{NewSubmission, Recorded, State, StoreError, Submission},
+};
+
+/// Submissions recorded and not settled; past it, new ones are refused with 503.
+const UNSETTLED_MAX: usize = 1_000_000;
+
+/// A ballot as it came.
+pub(crate) enum Cast {
+    /// Plain JSON, shaped by the rule's schema.
+    Plain(serde_json::Value),
+    /// Opaque bytes for the rule of the election's only contest.
+    Opaque(Vec<u8>),
+}
+
+/// Whose ballot it is.
+pub(crate) enum Voter {
+    /// A voter whom this backend or its registrar authenticated, by voter id.
+    Registered(String),
+    /// A voter with a key on the roll, who signed the transaction.
+    Credential(Credential),
+}
+
+/// What a voter's key signed: the transaction that casts exactly this ballot.
+pub(crate) struct Credential {
+    pub(crate) key: PublicKey,
+    pub(crate) signature: Signature,
+    pub(crate) nonce: u64,
+    pub(crate) expiry_height: u64,
+}
+
+/// A voter's wish to cast a ballot.
+pub(crate) struct Wish {
+    pub(crate) election_id: u64,
+    pub(crate) voter: Voter,
+    pub(crate) cast: Cast,
+    pub(crate) client_id: Option<String>,
+}
+
+/// What the voter is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// On the chain.
+    Confirmed {
+        height: u64,
+        block_hash: Hash,
+        validator: Option<Arc<ValidatorEndpoint>>,
+    },
+    /// In a validator's durable mempool.
+    Pending {
+        validator: Option<Arc<ValidatorEndpoint>>,
+    },
+    /// Durable in the database alone.
+    Recorded,
+}
+
+/// An acknowledged submission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Acknowledged {
+    /// The client's own id, or the chain's.
+    pub(crate) public_id: String,
+    pub(crate) transaction_id: Hash,
+    pub(crate) answer: Answer,
+    /// Whether it was acknowledged before.
+    pub(crate) repeated: bool,
+}
+
+impl Credential {
+    /// The transaction that the voter signed, if that is this one.
+    fn transaction(&self, app: &App, payload: Payload) -> Result<Transaction, Problem> {
+        let body = TransactionBody {
+            version: Transaction::VERSION,
+            chain_id: app.client.genesis().chain_id,
+            expiry_height: self.expiry_height,
+            nonce: self.nonce,
+            payload,
+        };
+        let transaction = Transaction {
+            body,
+            signer: self.key,
+            signature: self.signature,
+        };
+        if !transaction.verify() {
+            return Err(Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "bad-signature",
+                "the credential did not sign the transaction that casts this ballot",
+            )
+            .at("/signature"));
+        }
+        Ok(transaction)
+    }
+}
+
+impl App {
+    /// Takes a ballot and answers once it is confirmed, or after the configured wait.
+    pub(crate) async fn submit(&self, wish: Wish) -> Result<Acknowledged, Problem> {
+        let started = Instant::now();
+        let election = self.elections.for_ballot(wish.election_id).await?;
+        let voter = self.voter(&election, &wish.voter)?;
+        // A repeat is answered as before even when the election has closed meanwhile.
+        let open = require_open(&election);
+        if open.is_err()
+            && let Some(client_id) = &wish.client_id
+            && let Some(known) = self.store.submission(client_id)?
+        {
+            let ballots = encode(&election, &wish.cast)?;
+            return if known.content == content(wish.election_id, &voter, &ballots) {
+                self.repeat(known, started).await
+            } else {
+                Err(reused())
+            };
+        }
+        open?;
+        let ballots = encode(&election, &wish.cast)?;
+        if self.pending.len() >= UNSETTLED_MAX {
+            return Err(StoreError::Overloaded.into());
+        }
+        let content = content(wish.election_id, &voter, &ballots);
+        let payload = Payload::CastBallot {
+            election_id: wish.election_id,
+            voter,
+            ballots,
+        };
+        let transaction = match &wish.voter {
+            Voter::Registered(_) => self.sign(payload, &self.registrar),
+            Voter::Credential(credential) => credential.transaction(self, payload)?,
+        };
+        let bytes = transaction.to_bytes();
+        let transaction_id = Hash::of(&bytes);
+        let new = NewSubmission {
+            client_id: wish.client_id.clone(),
+            election_id: wish.election_id,
+            voter,
+            content,
+            transaction_id,
+            transaction: bytes.clone(),
+            expiry_height: transaction.body.expiry_height,
+            submitted_at_ms: clock::now_ms(),
+            revote: election.view.spec.revote,
+        };
+        match self.store.record(new).await? {
+            Recorded::New => {}
+            Recorded::Same(known) => return self.repeat(*known, started).await,
+            Recorded::Reused => return Err(reused()),
+            Recorded::AlreadyVoted => return Err(already_voted(wish.election_id)),
+        }
+        let answer = self.carry(transaction_id, bytes, started).await?;
+        Ok(Acknowledged {
+            public_id: wish.client_id.unwrap_or_else(|| transaction_id.to_string()),
+            transaction_id,
+            answer,
+            repeated: false,
+        })
+    }
+
+    /// Who the chain will see as the voter, if this election takes ballots of such voters here.
+    fn voter(&self, election: &Election, voter: &Voter) -> Result<VoterId, Problem> {
+        let id = election.view.election_id;
+        let forbidden = |code, detail| Err(Problem::new(StatusCode::FORBIDDEN, code, detail));
+        match (&election.view.spec.eligibility, voter) {
+            (
+                Eligibility::Registrar { registrar } | Eligibility::RegistrarRoll { registrar },
+                Voter::Registered(voter_id),
+            ) => {
+                if *registrar == self.registrar.public() {
+                    return Ok(election.pseudonym(voter_id));
+                }
+                forbidden(
+                    "other-registrar",
+                    format!("election {id} has another registrar; vote through its backend"),
+                )
+            }
+            (Eligibility::Credentials, Voter::Credential(credential)) => {
+                Ok(VoterId::from(credential.key))
+            }
+            (Eligibility::Credentials, Voter::Registered(_)) => forbidden(
+                "credential-required",
+                format!(
+                    "voters of election {id} sign their own ballots; send credential and signature"
+                ),
+            ),
+            (_, Voter::Credential(_)) => forbidden(
+                "credential-not-accepted",
+                format!("election {id} takes ballots of registered voters, not of credentials"),
+            ),
+        }
+    }
+
+    /// Hands a recorded submission to a validator and waits for its end.
+    async fn carry(
+        &self,
+        transaction_id: Hash,
+        bytes: Vec<u8>,
+        started: Instant,
+    ) -> Result<Answer, Problem> {
+        let settled = self.pending.wait(&transaction_id);
+        match self.client.submit(bytes).await {
+            Ok(submitted) => {
+                tracing::debug!(%transaction_id, validator = %submitted.validator.node_id, "vote submitted to PoA");
+                self.pending
+                    .accepted(&transaction_id, Some(submitted.validator.clone()));
+                let wait = self.confirmation_wait.saturating_sub(started.elapsed());
+                await_end(settled, Some(submitted.validator), wait).await
+            }
+            Err(SubmitError::Refused(refusal)) if !is_about_time(refusal.code) => {
+                // Recorded, so that asking again answers the same.
+                self.refuse(
+                    &transaction_id,
+                    refusal.code.as_str(),
+                    refusal.message.clone(),
+                )
+                .await?;
+                Err(refusal.into())
+            }
+            Err(error) => {
+                tracing::warn!(%error, %transaction_id, "PoA submission failed, falling back to the database");
+                Ok(Answer::Recorded)
+            }
+        }
+    }
+
+    /// Records that the chain refused a submission.
+    pub(crate) async fn refuse(
+        &self,
+        transaction_id: &Hash,
+        code: String,
+        reason: String,
+    ) -> Result<(), Problem> {
+        let landed = self.pending.landed(std::slice::from_ref(transaction_id));
+        let Some((_, landed)) = landed.into_iter().next() else {
+            return Ok(());
+        };
+        self.store
+            .reject(
+                landed.sequence,
+                code.clone(),
+                reason.clone(),
+                clock::now_ms(),
+            )
+            .await?;
+        self.pending
+            .settle(landed.sequence, &Settled::Rejected { code, reason });
+        Ok(())
+    }
+
+    /// Answers a submission that was acknowledged before.
+    async fn repeat(&self, known: Submission, started: Instant) -> Result<Acknowledged, Problem> {
+        let public_id = known.public_id();
+        let transaction_id = known.transaction_id;
+        let answer = match known.state {
+            State::Confirmed {
+                height,
+                block_hash,
+                validator,
+                ..
+            } => Answer::Confirmed {
+                height,
+                block_hash,
+                validator: validator.and_then(|node_id| self.validator(&node_id)),
+            },
+            State::Rejected { code, reason, .. } => {
+                return Err(Problem::recorded_refusal(&code, &reason).about(public_id));
+            }
+            State::Open => {
+                let settled = self.pending.wait(&transaction_id);
+                let wait = self.confirmation_wait.saturating_sub(started.elapsed());
+                match await_end(settled, None, wait).await? {
+                    Answer::Pending { .. }
+                        if self.pending.standing(&transaction_id) == Some(false) =>
+                    {
+                        Answer::Recorded
+                    }
+                    answer => answer,
+                }
+            }
+        };
+        Ok(Acknowledged {
+            public_id,
+            transaction_id,
+            answer,
+            repeated: true,
+        })
+    }
+
+    /// A validator's addresses by its name.
+    pub(crate) fn validator(&self, node_id: &str) -> Option<Arc<ValidatorEndpoint>> {
+        let report = self.client.health();
+        report
+            .validators
+            .into_iter()
+            .find(|v| v.endpoint.node_id == node_id)
+            .map(|v| Arc::new(v.endpoint))
+    }
+}
+
+/// Whether a refusal is about heights alone: the same ballot is signed again under another expiry.
+pub(crate) fn is_about_time(code: RefusalCode) -> bool {
+    matches!(code, RefusalCode::Expired | RefusalCode::ExpiryTooFar)
+}
+
+async fn await_end(
+    settled: Option<tokio::sync::oneshot::Receiver<Settled>>,
+    validator: Option<Arc<ValidatorEndpoint>>,
+    wait: Duration,
+) -> Result<Answer, Problem> {
+    let Some(settled) = settled else {
+        return Ok(Answer::Pending { validator });
+    };
+    match tokio::time::timeout(wait, settled).await {
+        Ok(Ok(Settled::Confirmed {
+            height,
+            block_hash,
+            validator: by,
+        })) => Ok(Answer::Confirmed {
+            height,
+            block_hash,
+            validator: validator.or(by),
+        }),
+        Ok(Ok(Settled::Rejected { code, reason })) => {
+            Err(Problem::recorded_refusal(&code, &reason))
+        }
+        Ok(Err(_)) | Err(_) => Ok(Answer::Pending { validator }),
+    }
+}
+
+/// What an idempotency key stands for.
+fn content(election_id: u64, voter: &VoterId, ballots: &[Vec<u8>]) -> Hash {
+    Hash::of(&codec::encode(&(
+        election_id,
+        voter,
+        BoardEntry::ballot_hash(ballots),
+    )))
+}
+
+fn require_open(election: &Election) -> Result<(), Problem> {
+    let id = election.view.election_id;
+    let refuse = |code: &str, what: &str| {
+        Err(Problem::new(
+            StatusCode::CONFLICT,
+            code,
+            format!("election {id} {what}"),
+        ))
+    };
+    match election.view.status {
+        ElectionStatus::Open => Ok(()),
+        ElectionStatus::Upcoming => refuse("election-not-open", "is not open yet"),
+        ElectionStatus::Closed | ElectionStatus::Final => refuse("election-closed", "is closed"),
+    }
+}
+
+fn encode(election: &Election, cast: &Cast) -> Result<Vec<Vec<u8>>, Problem> {
+    let contests = &election.view.spec.contests;
+    let encoded = match cast {
+        Cast::Plain(ballot) => election.rules.encode(contests, ballot),
+        Cast::Opaque(bytes) => {
+            let ballots = vec![bytes.clone()];
+            election.rules.validate(&ballots).map(|()| ballots)
+        }
+    };
+    encoded.map_err(|problem| {
+        let base = |contest: usize| match (contests.get(contest), contests.len()) {
+            (Some(contest), 2..) => format!("/ballot/{}", escape(&contest.id)),
+            _ => "/ballot".to_owned(),
+        };
+        let unprocessable =
+            |code, detail| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail);
+        match problem {
+            BallotProblem::Shape { contest, error } => unprocessable(
+                "ballot-malformed",
+                error.message,
+            )
+            .at(format!("{}{}", base(contest), error.pointer)),
+            BallotProblem::Rule {
+                contest,
+                verdict: Verdict::Reject { code, message },
+            } => Problem::from(tabella_client::Refusal {
+                code: RefusalCode::BallotRefused,
+                message,
+                plugin_code: Some(code),
+                contest: Some(contest),
+            })
+            .at(base(contest)),
+            BallotProblem::Rule { contest, verdict } => {
+                let fault = match verdict {
+                    Verdict::Fault(fault) => fault.to_string(),
+                    _ => "the rule gave no verdict".to_owned(),
+                };
+                unprocessable("rule-fault", fault).at(base(contest))
+            }
+            BallotProblem::Contests(detail) => {
+                unprocessable("ballot-malformed", detail).at("/ballot")
+            }
+            BallotProblem::Host(error) => Problem::internal(&error),
+        }
+    })
+}
+
+/// A member's name within a JSON pointer (RFC 6901).
+fn escape(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+fn reused() -> Problem {
+    Problem::new(
+        StatusCode::CONFLICT,
+        "transaction-id-reused",
+        "this transaction_id stands for another ballot; choose a new one",
+    )
+    .at("/transaction_id")
+}
+
+fn already_voted(election_id: u64) -> Problem {
+    Problem::new(
+        StatusCode::CONFLICT,
+        "already-voted",
+        format!("this voter has cast a ballot in election {election_id} already"),
+    )
+}
