@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard},
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -31,6 +34,8 @@ pub(crate) enum Mood {
     Idle,
     /// Fail the next commit.
     Broken,
+    /// Do not answer what a block is.
+    Stuck,
 }
 
 #[derive(Default)]
@@ -46,7 +51,7 @@ struct State {
 pub(crate) struct Chain {
     own: PublicKey,
     validators: Vec<PublicKey>,
-    payload_bytes: usize,
+    payload_bytes: AtomicUsize,
     pub(crate) mood: watch::Sender<Mood>,
     state: Mutex<State>,
     height: watch::Sender<u64>,
@@ -57,7 +62,7 @@ impl Chain {
         Self {
             own,
             validators,
-            payload_bytes,
+            payload_bytes: payload_bytes.into(),
             mood: watch::Sender::new(Mood::Busy),
             state: Mutex::default(),
             height: watch::Sender::new(0),
@@ -98,6 +103,24 @@ impl Chain {
         self.state().equivocations.clone()
     }
 
+    /// Who proposes in the first round of a height.
+    pub(crate) fn proposer(&self, height: u64) -> PublicKey {
+        self.validators[index(height) % self.validators.len()]
+    }
+
+    /// Loses what was not committed, and builds other blocks from now on.
+    pub(crate) fn forget_undecided(&self) {
+        let mut state = self.state();
+        state.undecided.clear();
+        state.built.clear();
+        self.payload_bytes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    async fn unstuck(&self) {
+        let mut mood = self.mood.subscribe();
+        mood.wait_for(|mood| *mood != Mood::Stuck).await.unwrap();
+    }
+
     fn next(&self) -> HeightStart {
         let height = self.height() + 1;
         let mut validators = self.validators.clone();
@@ -125,6 +148,7 @@ impl Application for Chain {
     }
 
     async fn build(&self, height: u64, round: u32) -> Result<BuiltBlock, Fatal> {
+        self.unstuck().await;
         let mut state = self.state();
         if let Some(hash) = state.built.get(&round) {
             return Ok(BuiltBlock {
@@ -132,7 +156,8 @@ impl Application for Chain {
                 body: state.undecided[hash].1.clone(),
             });
         }
-        let payload = (0..self.payload_bytes)
+        let payload_bytes = self.payload_bytes.load(Ordering::Relaxed);
+        let payload = (0..payload_bytes)
             .map(|i| (i as u64 + height) as u8)
             .collect();
         let parent = Self::tip_hash(&state);
@@ -163,6 +188,7 @@ impl Application for Chain {
         proposer: PublicKey,
         body: Bytes,
     ) -> Result<Checked, Fatal> {
+        self.unstuck().await;
         let block_hash = Hash::of(&body);
         let Ok(block) = codec::decode::<TestBlock>(&body, usize::MAX) else {
             return Ok(Checked::Undecodable);

@@ -2,8 +2,8 @@
 
 mod chain;
 mod crash;
+mod evidence;
 mod network;
 mod strangers;
 mod throughput;
-mod twins;
 mod validators;
