@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use tabella_protocol::Hash;
 
@@ -11,6 +11,8 @@ use crate::{
     http::{Answer, Client},
 };
 
+/// Voters whose tokens are asked for in one request.
+const VOTER_TOKENS_MAX: usize = 1_000;
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A backend, called with an administrator's token.
@@ -117,6 +119,25 @@ impl BackendApi {
             }
             tokio::time::sleep(POLL_INTERVAL).await;
         }
+    }
+
+    /// A token for each voter, in the order given.
+    pub(crate) async fn voter_tokens(&mut self, voter_ids: &[String]) -> Result<Vec<String>> {
+        let mut tokens = Vec::with_capacity(voter_ids.len());
+        for part in voter_ids.chunks(VOTER_TOKENS_MAX) {
+            let answer = self
+                .post("/api/admin/voter-tokens", &json!({"voter_ids": part}))
+                .await?;
+            let minted = answer["tokens"].as_array().into_iter().flatten();
+            tokens.extend(minted.filter_map(|minted| minted["token"].as_str().map(str::to_owned)));
+        }
+        ensure!(
+            tokens.len() == voter_ids.len(),
+            "expected {} voter tokens, got {}",
+            voter_ids.len(),
+            tokens.len()
+        );
+        Ok(tokens)
     }
 
     /// Where a submission stands.

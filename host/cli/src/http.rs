@@ -98,6 +98,11 @@ impl Client {
         self
     }
 
+    /// Sends `token` as bearer from now on.
+    pub fn set_token(&mut self, token: &str) {
+        self.token = Some(token.to_owned());
+    }
+
     /// Waits at most this long for each answer.
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;

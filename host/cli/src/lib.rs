@@ -60,6 +60,8 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(commands::init::InitArguments),
+    /// Run the backend: the REST API in front of the validators
+    Backend(commands::role::RoleArguments),
     Dev(commands::dev::DevArguments),
     Demo(commands::demo::DemoArguments),
     Election(commands::election::ElectionArguments),
@@ -92,6 +94,7 @@ fn run(command: Command) -> Result<Exit> {
         Command::Verify(arguments) => return commands::verify::run(&arguments),
         Command::Validator(arguments) => return block_on(commands::role::validator(&arguments)),
         Command::Bootnode(arguments) => return block_on(commands::role::bootnode(&arguments)),
+        Command::Backend(arguments) => return block_on(commands::role::backend(&arguments)),
         Command::Dev(arguments) => return block_on(commands::dev::run(&arguments)),
         Command::Demo(arguments) => return block_on(commands::demo::run(&arguments)),
         Command::Election(arguments) => return block_on(commands::election::run(&arguments)),

@@ -20,8 +20,6 @@ const PAUSE_LONGEST: Duration = Duration::from_secs(1);
 pub struct LoadPlan {
     /// URL of the backend.
     pub backend: String,
-    /// A token that may cast for any voter.
-    pub token: String,
     /// The election.
     pub election_id: u64,
     /// How many submissions are under way at once, each on a connection of its own.
@@ -30,11 +28,25 @@ pub struct LoadPlan {
     pub patience: Duration,
 }
 
+/// On whose behalf a ballot is cast.
+#[derive(Debug, Clone)]
+pub enum Voter {
+    /// The voter itself, by the token it holds.
+    Token(String),
+    /// A registrar for the voter of this id.
+    CastFor {
+        /// The voter.
+        voter_id: String,
+        /// The registrar's or administrator's token.
+        token: String,
+    },
+}
+
 /// One voter's ballot.
 #[derive(Debug, Clone)]
 pub struct Submission {
-    /// The voter.
-    pub voter_id: String,
+    /// Who casts it.
+    pub voter: Voter,
     /// The idempotency key: the same on every repetition.
     pub transaction_id: String,
     /// The ballot, as the election's schema shapes it.
@@ -108,7 +120,7 @@ async fn work<S: Iterator<Item = Submission>>(
     report: &Mutex<LoadReport>,
     progress: &(impl Fn(u64) + Sync),
 ) -> Result<()> {
-    let mut client = Client::new(&plan.backend)?.with_token(&plan.token);
+    let mut client = Client::new(&plan.backend)?;
     loop {
         let next = queue.lock().expect("no worker panics with the lock").next();
         let Some(submission) = next else {
@@ -134,12 +146,18 @@ async fn submit(
     client: &mut Client,
     submission: Submission,
 ) -> Result<(Result<Acknowledgement, Refusal>, u64)> {
-    let body = json!({
+    let mut body = json!({
         "election_id": plan.election_id,
-        "voter_id": submission.voter_id,
         "transaction_id": submission.transaction_id,
         "ballot": submission.ballot,
     });
+    match &submission.voter {
+        Voter::Token(token) => client.set_token(token),
+        Voter::CastFor { voter_id, token } => {
+            client.set_token(token);
+            body["voter_id"] = json!(voter_id);
+        }
+    }
     let started = Instant::now();
     let mut pause = PAUSE_FIRST;
     let mut repetitions = 0;
@@ -163,8 +181,8 @@ async fn submit(
                 return Ok((Err(refusal), repetitions));
             }
             Judgement::Repeat(reason) if started.elapsed() > plan.patience => bail!(
-                "the ballot of {} was not answered within {:?}: {reason}",
-                submission.voter_id,
+                "submission {} was not answered within {:?}: {reason}",
+                submission.transaction_id,
                 plan.patience
             ),
             Judgement::Repeat(_) => {}

@@ -19,7 +19,7 @@ use crate::{
     election_file::{ContestFile, ElectionFile, OptionFile},
     exit::Exit,
     key_file::read_secret,
-    load::{LoadPlan, LoadReport, Submission, cast_all},
+    load::{LoadPlan, LoadReport, Submission, Voter, cast_all},
     machine::{self, MachineSpeed},
     shutdown::{self, Lifetime},
     usage::{self, Usage},
@@ -236,13 +236,15 @@ async fn load(
     };
     let plan = LoadPlan {
         backend: url.to_owned(),
-        token: token.to_owned(),
         election_id,
         concurrency: usize::from(arguments.concurrency),
         patience: PATIENCE,
     };
     let submissions = (0..arguments.votes).map(|index| Submission {
-        voter_id: format!("voter-{index}"),
+        voter: Voter::CastFor {
+            voter_id: format!("voter-{index}"),
+            token: token.to_owned(),
+        },
         transaction_id: format!("bench-{election_id}-{index}"),
         ballot: ballot(choose(index)),
     });

@@ -1,6 +1,7 @@
 //! `tabella demo`: a real election on a real network, with a validator killed while it runs.
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
@@ -22,7 +23,7 @@ use crate::{
     dev::{DevNetwork, DevPlan, Ready, Start, ports},
     election_file::ElectionFile,
     exit::Exit,
-    load::{LoadPlan, LoadReport, Submission, cast_all},
+    load::{LoadPlan, LoadReport, Submission, Voter, cast_all},
     results::{Round, rounds, side_by_side, winners},
     shutdown::{self, Lifetime},
 };
@@ -101,19 +102,29 @@ async fn play(arguments: &DemoArguments, network: &mut DevNetwork) -> Result<()>
     api.open(election_id).await?;
     println!("election {election_id} is open: {}", election.title);
 
+    let voter_ids: Vec<String> = (1..=ballots.len())
+        .map(|n| format!("voter-{n:05}"))
+        .collect();
+    let tokens = api.voter_tokens(&voter_ids).await?;
     println!(
-        "casting {} ballots through POST /api/votes/submit, each for its own voter_id with the registrar's scope cast-for",
+        "casting {} ballots through POST /api/votes/submit, each as a voter of its own with that voter's token",
         ballots.len()
     );
-    let report = cast(network, &ready, election_id, &ballots).await?;
-    confirm_all(&mut api, election_id, &report, ballots.len()).await?;
+    let plan = LoadPlan {
+        backend: ready.backend.clone(),
+        election_id,
+        concurrency: CONCURRENCY,
+        patience: PATIENCE,
+    };
+    let report = cast(network, &plan, tokens.into_iter().zip(ballots)).await?;
+    let transactions = confirm_all(&mut api, election_id, &report, voter_ids.len()).await?;
     let ready = Ready::read(&network.layout().ready())?;
     caught_up(&ready).await?;
 
     api.close(election_id).await?;
     let results = api.final_results(election_id, PATIENCE).await?;
     compare_rounds(&results, &published)?;
-    check_exactly_once(&ready, election_id, &report, &results).await?;
+    check_exactly_once(&ready, election_id, &transactions, &results).await?;
     check_receipt(arguments, &mut api, &ready, &report).await?;
     print_urls(&ready, election_id);
     println!("\nThe demo took {:.1} s.", started.elapsed().as_secs_f64());
@@ -142,29 +153,20 @@ fn choose_ports(port_base: Option<u16>) -> Result<Ports> {
 /// Casts all ballots; meanwhile kills one validator and starts it again.
 async fn cast(
     network: &mut DevNetwork,
-    ready: &Ready,
-    election_id: u64,
-    ballots: &[Value],
+    plan: &LoadPlan,
+    ballots: impl ExactSizeIterator<Item = (String, Value)> + Send,
 ) -> Result<LoadReport> {
-    let plan = LoadPlan {
-        backend: ready.backend.clone(),
-        token: ready.admin_token.clone(),
-        election_id,
-        concurrency: CONCURRENCY,
-        patience: PATIENCE,
-    };
     let total = ballots.len() as u64;
     let bar = ProgressBar::new(total).with_style(progress_style()?);
     let answered = AtomicU64::new(0);
     let submissions = ballots
-        .iter()
         .enumerate()
-        .map(|(index, ballot)| Submission {
-            voter_id: format!("voter-{:05}", index + 1),
-            transaction_id: format!("burlington-2009-{:05}", index + 1),
-            ballot: ballot.clone(),
+        .map(|(index, (token, ballot))| Submission {
+            voter: Voter::Token(token),
+            transaction_id: format!("demo-{:05}", index + 1),
+            ballot,
         });
-    let casting = cast_all(&plan, submissions, |count| {
+    let casting = cast_all(plan, submissions, |count| {
         answered.fetch_max(count, Ordering::Relaxed);
         bar.set_position(count);
     });
@@ -219,13 +221,14 @@ fn progress_style() -> Result<ProgressStyle> {
     Ok(ProgressStyle::with_template(template)?)
 }
 
-/// Every acknowledged ballot must be confirmed in the end, and none may have been refused.
+/// Every acknowledged ballot must be confirmed in the end, and none may have been refused. Answers
+/// the ids of their transactions on the chain.
 async fn confirm_all(
     api: &mut BackendApi,
     election_id: u64,
     report: &LoadReport,
     ballots: usize,
-) -> Result<()> {
+) -> Result<BTreeSet<Hash>> {
     if let Some(refusal) = report.refused.first() {
         bail!(
             "{} ballots were refused, the first with status {}: {}",
@@ -239,12 +242,31 @@ async fn confirm_all(
         "expected {ballots} acknowledgements, got {}",
         report.acknowledged.len()
     );
+    let mut transactions = BTreeSet::new();
+    let mut pending = 0;
     for acknowledgement in &report.acknowledged {
         let id = &acknowledgement.transaction_id;
-        api.wait_confirmed(id, election_id, PATIENCE).await?;
+        let confirmed = match acknowledgement.is_confirmed() {
+            true => acknowledgement.answer.clone(),
+            false => {
+                pending += 1;
+                api.wait_confirmed(id, election_id, PATIENCE).await?
+            }
+        };
+        let on_chain = confirmed["chain_transaction_id"].as_str();
+        transactions.insert(
+            on_chain
+                .context("expected a chain_transaction_id")?
+                .parse()?,
+        );
     }
-    println!("every acknowledged ballot is confirmed");
-    Ok(())
+    ensure!(
+        transactions.len() == ballots,
+        "{ballots} ballots were confirmed as {} transactions",
+        transactions.len()
+    );
+    println!("every acknowledged ballot is confirmed ({pending} were answered as pending first)");
+    Ok(transactions)
 }
 
 /// The validator that was killed must hold the same blocks as the others.
@@ -312,10 +334,10 @@ fn compare_rounds(results: &Value, published: &Published) -> Result<()> {
 async fn check_exactly_once(
     ready: &Ready,
     election_id: u64,
-    report: &LoadReport,
+    transactions: &BTreeSet<Hash>,
     results: &Value,
 ) -> Result<()> {
-    let ballots = report.acknowledged.len();
+    let ballots = transactions.len();
     let chain = chain::compare(&rpc_urls(ready), 1).await?;
     let occurrences = chain::occurrences(&chain);
     let board = chain::board(&ready.validators[0].rpc_url, election_id).await?;
@@ -324,14 +346,18 @@ async fn check_exactly_once(
         "expected {ballots} ballots on the board, got {}",
         board.len()
     );
-    let voters: std::collections::BTreeSet<_> = board.iter().map(|entry| entry.voter).collect();
+    let voters: BTreeSet<_> = board.iter().map(|entry| entry.voter).collect();
     ensure!(voters.len() == ballots, "a voter is on the board twice");
-    for entry in &board {
-        let times = occurrences.get(&entry.transaction_id).copied();
+    let on_board: BTreeSet<Hash> = board.iter().map(|entry| entry.transaction_id).collect();
+    ensure!(
+        on_board == *transactions,
+        "the board holds other transactions than those acknowledged"
+    );
+    for id in transactions {
+        let times = occurrences.get(id).copied();
         ensure!(
             times == Some(1),
-            "expected {} once in the chain, got {times:?}",
-            entry.transaction_id
+            "expected {id} once in the chain, got {times:?}"
         );
     }
     let total = results["total_votes"].as_u64();

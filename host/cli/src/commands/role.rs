@@ -49,6 +49,25 @@ pub(crate) async fn bootnode(arguments: &RoleArguments) -> Result<Exit> {
     .await
 }
 
+/// Runs a backend.
+pub(crate) async fn backend(arguments: &RoleArguments) -> Result<Exit> {
+    let (mut config, directory) = read_config::<tabella_backend::Config>(&arguments.config)?;
+    resolve(
+        &directory,
+        [
+            &mut config.genesis,
+            &mut config.registrar_key,
+            &mut config.admin_token_file,
+            &mut config.master_secret_file,
+            &mut config.data,
+        ],
+    );
+    if let Some(authority_key) = &mut config.authority_key {
+        resolve(&directory, [authority_key]);
+    }
+    until_told(arguments, |shutdown| tabella_backend::run(config, shutdown)).await
+}
+
 /// Runs `role` with a future that resolves when it is to stop, and bounds how long stopping takes.
 async fn until_told<W, E>(
     arguments: &RoleArguments,
