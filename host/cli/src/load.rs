@@ -24,7 +24,7 @@ pub struct LoadPlan {
     pub election_id: u64,
     /// How many submissions are under way at once, each on a connection of its own.
     pub concurrency: usize,
-    /// How long one submission is repeated before the load gives up.
+    /// How long one submission is repeated. Once one is given up, no further ones are begun.
     pub patience: Duration,
 }
 
@@ -64,6 +64,43 @@ pub struct Acknowledgement {
     pub latency: Duration,
 }
 
+/// How one submission ended.
+enum Outcome {
+    Acknowledged(Acknowledgement),
+    Refused(Refusal),
+    Unanswered {
+        transaction_id: String,
+        reason: String,
+    },
+}
+
+impl LoadReport {
+    /// Fails unless every one of `count` submissions was acknowledged.
+    pub fn require_all_acknowledged(&self, count: usize) -> Result<()> {
+        if let Some(refusal) = self.refused.first() {
+            bail!(
+                "{} submissions were refused, the first with status {}: {}",
+                self.refused.len(),
+                refusal.status,
+                refusal.problem
+            );
+        }
+        if let Some(id) = self.unanswered.first() {
+            bail!(
+                "{} submissions were not answered in time, the first is {id}",
+                self.unanswered.len()
+            );
+        }
+        if self.acknowledged.len() != count {
+            bail!(
+                "expected {count} acknowledgements, got {}",
+                self.acknowledged.len()
+            );
+        }
+        Ok(())
+    }
+}
+
 impl Acknowledgement {
     /// Whether the answer said that the ballot stands in a block.
     pub fn is_confirmed(&self) -> bool {
@@ -89,6 +126,8 @@ pub struct LoadReport {
     pub acknowledged: Vec<Acknowledgement>,
     /// Those refused.
     pub refused: Vec<Refusal>,
+    /// Idempotency keys of those given up: nobody knows whether they were recorded.
+    pub unanswered: Vec<String>,
     /// How often a submission had to be repeated.
     pub repetitions: u64,
     /// From the first sending to the last answer.
@@ -126,32 +165,40 @@ async fn work<S: Iterator<Item = Submission>>(
         let Some(submission) = next else {
             return Ok(());
         };
-        let (outcome, repetitions) = submit(plan, &mut client, submission).await?;
-        let answered = {
-            let mut report = report.lock().expect("no worker panics with the lock");
-            report.repetitions += repetitions;
-            match outcome {
-                Ok(acknowledgement) => report.acknowledged.push(acknowledgement),
-                Err(refusal) => report.refused.push(refusal),
+        let (outcome, repetitions) = submit(plan, &mut client, submission).await;
+        let mut report = report.lock().expect("no worker panics with the lock");
+        report.repetitions += repetitions;
+        match outcome {
+            Outcome::Acknowledged(acknowledgement) => report.acknowledged.push(acknowledgement),
+            Outcome::Refused(refusal) => report.refused.push(refusal),
+            Outcome::Unanswered {
+                transaction_id,
+                reason,
+            } => {
+                tracing::warn!(transaction_id, reason, "a submission is given up");
+                report.unanswered.push(transaction_id);
             }
-            report.acknowledged.len() + report.refused.len()
-        };
-        progress(answered as u64);
+        }
+        progress((report.acknowledged.len() + report.refused.len()) as u64);
+        if !report.unanswered.is_empty() {
+            return Ok(());
+        }
     }
 }
 
-/// Sends one submission until it is acknowledged or refused for good.
-async fn submit(
-    plan: &LoadPlan,
-    client: &mut Client,
-    submission: Submission,
-) -> Result<(Result<Acknowledgement, Refusal>, u64)> {
+/// Sends one submission until it is acknowledged, refused for good, or given up.
+async fn submit(plan: &LoadPlan, client: &mut Client, submission: Submission) -> (Outcome, u64) {
+    let Submission {
+        voter,
+        transaction_id,
+        ballot,
+    } = submission;
     let mut body = json!({
         "election_id": plan.election_id,
-        "transaction_id": submission.transaction_id,
-        "ballot": submission.ballot,
+        "transaction_id": transaction_id,
+        "ballot": ballot,
     });
-    match &submission.voter {
+    match &voter {
         Voter::Token(token) => client.set_token(token),
         Voter::CastFor { voter_id, token } => {
             client.set_token(token);
@@ -162,30 +209,31 @@ async fn submit(
     let mut pause = PAUSE_FIRST;
     let mut repetitions = 0;
     loop {
-        let answer = client.post("/api/votes/submit", &body).await;
-        match judge(&answer) {
+        let reason = match judge(client.post("/api/votes/submit", &body).await) {
             Judgement::Acknowledged(answer) => {
                 let acknowledgement = Acknowledgement {
-                    transaction_id: submission.transaction_id,
+                    transaction_id,
                     answer,
                     latency: started.elapsed(),
                 };
-                return Ok((Ok(acknowledgement), repetitions));
+                return (Outcome::Acknowledged(acknowledgement), repetitions);
             }
             Judgement::Refused(status, problem) => {
                 let refusal = Refusal {
-                    transaction_id: submission.transaction_id,
+                    transaction_id,
                     status,
                     problem,
                 };
-                return Ok((Err(refusal), repetitions));
+                return (Outcome::Refused(refusal), repetitions);
             }
-            Judgement::Repeat(reason) if started.elapsed() > plan.patience => bail!(
-                "submission {} was not answered within {:?}: {reason}",
-                submission.transaction_id,
-                plan.patience
-            ),
-            Judgement::Repeat(_) => {}
+            Judgement::Repeat(reason) => reason,
+        };
+        if started.elapsed() > plan.patience {
+            let outcome = Outcome::Unanswered {
+                transaction_id,
+                reason,
+            };
+            return (outcome, repetitions);
         }
         repetitions += 1;
         tokio::time::sleep(pause).await;
@@ -200,7 +248,7 @@ enum Judgement {
     Repeat(String),
 }
 
-fn judge(answer: &Result<Answer, HttpError>) -> Judgement {
+fn judge(answer: Result<Answer, HttpError>) -> Judgement {
     match answer {
         Ok(answer) if answer.is_success() => Judgement::Acknowledged(answer.json()),
         Ok(answer) if matches!(answer.status, 429 | 502 | 503 | 504) => {

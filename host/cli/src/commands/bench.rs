@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -253,14 +253,7 @@ async fn load(
     )?);
     let started = Instant::now();
     let report = cast_all(&plan, submissions, |count| bar.set_position(count)).await?;
-    if let Some(refusal) = report.refused.first() {
-        bail!(
-            "{} votes were refused, the first with status {}: {}",
-            report.refused.len(),
-            refusal.status,
-            refusal.problem
-        );
-    }
+    report.require_all_acknowledged(arguments.votes as usize)?;
     let mut api = BackendApi::new(url, Some(token))?;
     let mut pending = 0;
     for acknowledgement in report.acknowledged.iter().filter(|a| !a.is_confirmed()) {
@@ -270,12 +263,6 @@ async fn load(
     }
     let elapsed = started.elapsed();
     bar.finish_and_clear();
-    ensure!(
-        report.acknowledged.len() as u64 == arguments.votes,
-        "expected {} answers, got {}",
-        arguments.votes,
-        report.acknowledged.len()
-    );
     Ok((report, pending, elapsed))
 }
 

@@ -229,19 +229,7 @@ async fn confirm_all(
     report: &LoadReport,
     ballots: usize,
 ) -> Result<BTreeSet<Hash>> {
-    if let Some(refusal) = report.refused.first() {
-        bail!(
-            "{} ballots were refused, the first with status {}: {}",
-            report.refused.len(),
-            refusal.status,
-            refusal.problem
-        );
-    }
-    ensure!(
-        report.acknowledged.len() == ballots,
-        "expected {ballots} acknowledgements, got {}",
-        report.acknowledged.len()
-    );
+    report.require_all_acknowledged(ballots)?;
     let mut transactions = BTreeSet::new();
     let mut pending = 0;
     for acknowledgement in &report.acknowledged {

@@ -1,0 +1,156 @@
+//! What the binary says and how it exits, with no network running.
+
+use std::{os::unix::fs::PermissionsExt, path::Path};
+
+use tabella_protocol::Genesis;
+use tempfile::TempDir;
+
+use crate::network::run;
+
+fn check_fails(arguments: &[&str], expected: &str) {
+    let output = run(arguments);
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {message}");
+    assert!(message.contains(expected), "{arguments:?}: {message}");
+}
+
+fn init(directory: &Path, arguments: &[&str]) -> String {
+    let out = directory.to_str().unwrap();
+    let output = run(&[&["init", "--out", out], arguments].concat());
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn init_writes_a_network_once_and_keeps_its_secrets() {
+    let directory = TempDir::new().unwrap();
+    let out = directory.path().join("network");
+    let said = init(&out, &["--validators", "4", "--quorum", "bft"]);
+    assert!(
+        said.contains("It survives 1 lying (Byzantine) validator"),
+        "{said}"
+    );
+    let read = |name: &str| std::fs::read_to_string(out.join(name)).unwrap();
+    let genesis = Genesis::from_json(&read("genesis.json")).unwrap();
+    assert_eq!(genesis.validators.len(), 4);
+    assert!((1..1 << 53).contains(&genesis.chain_id));
+    for entry in std::fs::read_dir(out.join("keys")).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{:?}", entry.path());
+    }
+    let validator: tabella_validator::Config = toml::from_str(&read("validator-4.toml")).unwrap();
+    assert_eq!(validator.rpc_listen.port(), 8004);
+    assert_eq!(validator.p2p_address, "127.0.0.1:30306");
+    let backend: tabella_backend::Config = toml::from_str(&read("backend.toml")).unwrap();
+    assert_eq!(backend.validators.len(), 4);
+    toml::from_str::<tabella_bootnode::Config>(&read("bootnode.toml")).unwrap();
+
+    check_fails(
+        &["init", "--out", out.to_str().unwrap()],
+        "is not empty; nothing was written",
+    );
+    assert_eq!(read("genesis.json"), genesis.to_json());
+}
+
+#[test]
+fn init_places_validators_on_their_hosts() {
+    let directory = TempDir::new().unwrap();
+    let out = directory.path().join("network");
+    init(
+        &out,
+        &[
+            "--host",
+            "a.example",
+            "--host",
+            "b.example",
+            "--host",
+            "c.example",
+        ],
+    );
+    let text = std::fs::read_to_string(out.join("validator-2.toml")).unwrap();
+    let config: tabella_validator::Config = toml::from_str(&text).unwrap();
+    assert_eq!(config.rpc_url, "http://b.example:8001");
+    assert_eq!(config.rpc_listen.to_string(), "0.0.0.0:8001");
+    let elsewhere = directory.path().join("other");
+    let elsewhere = elsewhere.to_str().unwrap();
+    check_fails(
+        &[
+            "init",
+            "--out",
+            elsewhere,
+            "--host",
+            "a.example",
+            "--host",
+            "b.example",
+        ],
+        "expected one --host for all validators or one for each of 3",
+    );
+    check_fails(
+        &["init", "--out", elsewhere, "--host", "a.example:80"],
+        "expected a host name or address without a port",
+    );
+}
+
+#[test]
+fn roles_refuse_bad_configurations_by_name() {
+    let directory = TempDir::new().unwrap();
+    let out = directory.path().join("network");
+    init(&out, &[]);
+    for role in ["validator", "bootnode", "backend"] {
+        let file = match role {
+            "validator" => out.join("validator-1.toml"),
+            _ => out.join(format!("{role}.toml")),
+        };
+        let path = file.to_str().unwrap();
+        let good = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, format!("surprise = 1\n{good}")).unwrap();
+        check_fails(&[role, "--config", path], "unknown field `surprise`");
+        let lost = good.replace("genesis.json", "no-genesis.json");
+        std::fs::write(&file, lost).unwrap();
+        check_fails(&[role, "--config", path], "no-genesis.json");
+        check_fails(
+            &[role, "--config", "no-such.toml"],
+            "cannot read no-such.toml",
+        );
+    }
+}
+
+#[test]
+fn keys_are_written_once_and_shown_without_their_secret() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("a.key");
+    let path = file.to_str().unwrap();
+    let made = run(&["keys", "generate", "--out", path]);
+    let shown = run(&["keys", "show", path]);
+    assert!(made.status.success() && shown.status.success());
+    assert_eq!(made.stdout, shown.stdout);
+    let secret = std::fs::read_to_string(&file).unwrap();
+    let text = String::from_utf8(shown.stdout).unwrap();
+    assert!(!text.contains(secret.trim().trim_start_matches("0x")));
+    check_fails(&["keys", "generate", "--out", path], "cannot create");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    check_fails(&["keys", "show", path], "readable by others (mode 644)");
+}
+
+#[test]
+fn election_files_are_checked_before_anything_is_sent() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("election.json");
+    let path = file.to_str().unwrap();
+    let create = ["election", "create", path, "--token", "x"];
+    std::fs::write(&file, r#"{"title": "T", "contests": [], "colour": 1}"#).unwrap();
+    check_fails(&create, "unknown field `colour`");
+    let unknown = r#"{"title": "T", "contests": [{"id": "c", "rule": "dice", "options": []}]}"#;
+    std::fs::write(&file, unknown).unwrap();
+    check_fails(&create, "no rule is named \"dice\"");
+    std::fs::write(&file, r#"{"title": "T", "contests": []}"#).unwrap();
+    check_fails(
+        &[&create[..], &["--backend", "http://127.0.0.1:1"]].concat(),
+        "cannot connect to 127.0.0.1:1",
+    );
+    check_fails(
+        &["election", "list", "--backend", "https://example.org"],
+        "expected a URL http://host:port",
+    );
+}

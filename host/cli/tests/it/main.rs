@@ -1,0 +1,9 @@
+//! The binary as its users run it: real processes, real ports, real kills.
+
+mod bad_input;
+mod command_line;
+mod crash;
+mod dev;
+mod election;
+mod network;
+mod receipt;

@@ -1,0 +1,105 @@
+//! `tabella verify receipt`: a real receipt holds offline, and no changed byte is accepted.
+
+use std::path::Path;
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+use tabella_protocol::Receipt;
+
+use crate::network::{Network, eventually, ok, ranked_election, signal, tabella};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_holds_offline_and_no_changed_byte_does() {
+    let mut network = Network::start(&["--validators", "3"]).await;
+    let election_id = network.open_election(&ranked_election());
+    let mut client = network.admin();
+    for voter in 0..5 {
+        let body = json!({
+            "election_id": election_id,
+            "voter_id": format!("voter-{voter}"),
+            "transaction_id": format!("receipt-{voter}"),
+            "ballot": {"ranking": ["b", "a"]},
+        });
+        ok(client.post("/api/votes/submit", &body).await.unwrap());
+    }
+    let path = "/api/votes/receipt?transaction_id=receipt-2";
+    let text = eventually("a receipt with the acks of all validators", async || {
+        let answer = client.get(path).await.unwrap();
+        let text = String::from_utf8(answer.body.to_vec()).unwrap();
+        let receipt = Receipt::from_json(&text).ok()?;
+        (receipt.acks.len() == 3).then_some(text)
+    })
+    .await;
+    let genesis = network.genesis();
+    let genesis_file = network.ready.genesis.clone();
+
+    // Offline: nothing of the network is left.
+    signal(network.dev_pid(), Signal::SIGTERM);
+    network.dev_ended().await;
+    network.all_gone().await;
+
+    let file = network.path("receipt.json");
+    let verify = |bytes: &[u8]| {
+        std::fs::write(&file, bytes).unwrap();
+        verify(&file, &genesis_file)
+    };
+    let (code, answer) = verify(text.as_bytes());
+    assert_eq!(code, Some(0), "{answer}");
+    assert!(answer.contains("VALID"), "{answer}");
+    assert!(answer.contains("3 of 3 validators"), "{answer}");
+
+    // Every byte, in three ways, through the function that the binary calls.
+    let bytes = text.as_bytes();
+    let mut accepted = Vec::new();
+    for position in 0..bytes.len() {
+        for change in [1, 0x20, 0x80] {
+            let mut changed = bytes.to_vec();
+            changed[position] ^= change;
+            let holds = String::from_utf8(changed)
+                .ok()
+                .and_then(|text| Receipt::from_json(&text).ok())
+                .is_some_and(|receipt| receipt.verify(&genesis).is_ok());
+            if holds {
+                accepted.push((position, change));
+            }
+        }
+    }
+    assert_eq!(accepted, [], "changed bytes that were accepted");
+
+    // Some of them through the binary itself, and cuts and additions.
+    for position in (0..bytes.len()).step_by(bytes.len() / 12) {
+        let mut changed = bytes.to_vec();
+        changed[position] ^= 1;
+        let (code, answer) = verify(&changed);
+        assert_eq!(code, Some(1), "byte {position}: {answer}");
+        assert!(answer.contains("NOT VALID"), "{answer}");
+    }
+    assert_eq!(verify(&bytes[..bytes.len() - 1]).0, Some(1));
+    assert_eq!(verify(&[bytes, b"\n"].concat()).0, Some(1));
+    assert_eq!(verify(b"").0, Some(1));
+    assert_eq!(verify(&[0xff, 0xfe]).0, Some(1));
+
+    // Another network's genesis does not vouch for it.
+    let mut other = genesis.clone();
+    other.chain_id += 1;
+    let other_file = network.path("other-genesis.json");
+    std::fs::write(&other_file, other.to_json()).unwrap();
+    std::fs::write(&file, &text).unwrap();
+    let (code, answer) = self::verify(&file, other_file.to_str().unwrap());
+    assert_eq!(code, Some(1), "{answer}");
+    assert!(answer.contains("the receipt is for network"), "{answer}");
+}
+
+fn verify(receipt: &Path, genesis: &str) -> (Option<i32>, String) {
+    let output = tabella()
+        .args(["verify", "receipt"])
+        .arg(receipt)
+        .args(["--genesis", genesis])
+        .output()
+        .unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&text).into_owned(),
+    )
+}
