@@ -9,7 +9,7 @@ use std::fmt;
 use wasmparser::{
     CompositeInnerType, Data, DataKind, Element, ElementItems, ElementKind, Export, ExternalKind,
     FuncType, FuncValidatorAllocations, FunctionBody, KnownCustom, Name, Operator, Parser, Payload,
-    ValType, ValidPayload, Validator, WasmFeatures,
+    TypeRef, ValType, ValidPayload, Validator, WasmFeatures,
 };
 
 use crate::limits::Limits;
@@ -204,6 +204,11 @@ impl<'a> Scan<'a> {
             Payload::ImportSection(section) => {
                 for import in section.into_imports() {
                     let import = import?;
+                    if let TypeRef::Func(r#type) | TypeRef::FuncExact(r#type) = import.ty {
+                        // Imported functions are numbered before the module's own.
+                        self.functions.push(r#type);
+                        self.bodies += 1;
+                    }
                     let (module, name) = (import.module, import.name);
                     self.report.add(format!(
                         "the module imports `{module}.{name}`; a plugin imports nothing"

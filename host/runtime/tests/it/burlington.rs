@@ -68,6 +68,13 @@ fn the_published_rounds() {
     check(
         json!({ "batch_elimination": true }),
         expect![[r#"
+            round 1: wright 2951, kiss 2585, montroll 2063, smith 1306, simpson 35, write-in 36, exhausted 4
+              out: simpson, write-in, smith
+            round 2: wright 3294, kiss 2981, montroll 2554, exhausted 151
+              out: montroll
+            round 3: wright 4061, kiss 4313, exhausted 606
+            winners: ["kiss"]
+            After round 1 simpson, write-in and smith had the fewest votes and left. After round 2 montroll had the fewest votes and left. In round 3 kiss has 4313 of the 8374 votes that still count, and wins; 606 are exhausted.
         "#]],
     );
 }
@@ -76,11 +83,19 @@ fn the_published_rounds() {
 fn ending_two_mark_ballots_for_good_loses_one_vote() {
     check(
         json!({ "batch_elimination": true, "overvote": "exhaust" }),
-        expect![[]],
+        expect![[r#"
+            round 1: wright 2951, kiss 2585, montroll 2063, smith 1306, simpson 35, write-in 36, exhausted 4
+              out: simpson, write-in, smith
+            round 2: wright 3294, kiss 2981, montroll 2554, exhausted 151
+              out: montroll
+            round 3: wright 4060, kiss 4313, exhausted 607
+            winners: ["kiss"]
+            After round 1 simpson, write-in and smith had the fewest votes and left. After round 2 montroll had the fewest votes and left. In round 3 kiss has 4313 of the 8373 votes that still count, and wins; 607 are exhausted.
+        "#]],
     );
 }
 
 #[test]
 fn passing_over_two_mark_ranks() {
-    check(json!({ "overvote": "skip" }), expect![[]]);
+    check(json!({ "overvote": "skip" }), expect![[""]]);
 }

@@ -1,1 +1,160 @@
+//! Configurations from JSON, and what is wrong with them.
 
+use expect_test::{Expect, expect};
+use serde_json::{Value, json};
+use tabella_runtime::ContestConfig;
+
+use crate::{builtin, config};
+
+fn check(rule: &str, config: ContestConfig, expected: Expect) {
+    let text = match builtin(rule).contest(&config) {
+        Ok(_) => "accepted".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    expected.assert_eq(&text);
+}
+
+fn check_params(params: Value, expected: Expect) {
+    check("instant-runoff", config(&["a", "b"], params), expected);
+}
+
+#[test]
+fn parameters_are_checked_against_the_manifest() {
+    check_params(json!({}), expect!["accepted"]);
+    check_params(json!(null), expect!["accepted"]);
+    check_params(
+        json!({"overvote": "skip", "batch_elimination": true}),
+        expect!["accepted"],
+    );
+    check_params(json!([]), expect!["/params: expected an object"]);
+    check_params(
+        json!({"overvotes": "skip"}),
+        expect![
+            "/params/overvotes: instant-runoff has no such parameter; it has: overvote, batch_elimination, until"
+        ],
+    );
+    check_params(
+        json!({"overvote": "ignore"}),
+        expect![[
+            r#"/params/overvote: expected one of exhaust-if-multiple-continuing, exhaust, skip, found "ignore""#
+        ]],
+    );
+    check_params(
+        json!({"batch_elimination": "yes"}),
+        expect![[r#"/params/batch_elimination: expected true or false, found "yes""#]],
+    );
+    check(
+        "plurality",
+        config(&["a"], json!({"max_choices": 0})),
+        expect!["/params/max_choices: expected an integer from 1 to 4096, found 0"],
+    );
+    check(
+        "plurality",
+        config(&["a"], json!({"max_choices": 1.5})),
+        expect!["/params/max_choices: expected an integer from 1 to 4096, found 1.5"],
+    );
+}
+
+#[test]
+fn options_are_checked() {
+    check(
+        "plurality",
+        config(&[], json!({})),
+        expect!["/options: expected 1 to 4096 options, found 0"],
+    );
+    check(
+        "plurality",
+        config(&["a", "b", "a"], json!({})),
+        expect![[r#"/options/2/id: "a" is the id of an earlier option"#]],
+    );
+    check(
+        "plurality",
+        config(&["a", ""], json!({})),
+        expect!["/options/1/id: an id is at least one character and has no control characters"],
+    );
+    check(
+        "plurality",
+        config(&["a", "b\n"], json!({})),
+        expect!["/options/1/id: an id is at least one character and has no control characters"],
+    );
+    let many: Vec<String> = (0..4_097).map(|option| option.to_string()).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    check(
+        "plurality",
+        config(&many, json!({})),
+        expect!["/options: expected 1 to 4096 options, found 4097"],
+    );
+    check(
+        "plurality",
+        config(&many[1..], json!({})),
+        expect!["accepted"],
+    );
+}
+
+#[test]
+fn the_schema_says_what_is_accepted() {
+    expect![[r#"
+        {
+          "ballot": "ranking",
+          "definition": "Burlington, Vermont, city charter §5 (2009); Robert's Rules of Order 45:62",
+          "licence": "Apache-2.0",
+          "merges": true,
+          "name": "instant-runoff",
+          "options_schema": {
+            "items": {
+              "additionalProperties": false,
+              "properties": {
+                "id": {
+                  "type": "string"
+                },
+                "title": {
+                  "type": "string"
+                }
+              },
+              "required": [
+                "id"
+              ],
+              "type": "object"
+            },
+            "minItems": 1,
+            "type": "array"
+          },
+          "params_schema": {
+            "additionalProperties": false,
+            "properties": {
+              "batch_elimination": {
+                "default": false,
+                "description": "Eliminate at once all last options that cannot overtake the next even together.",
+                "type": "boolean"
+              },
+              "overvote": {
+                "default": "exhaust-if-multiple-continuing",
+                "description": "What becomes of a ballot at a rank with several marks.",
+                "enum": [
+                  "exhaust-if-multiple-continuing",
+                  "exhaust",
+                  "skip"
+                ]
+              },
+              "until": {
+                "default": "majority",
+                "description": "Stop at a majority of the votes that still count, or when two options are left.",
+                "enum": [
+                  "majority",
+                  "two"
+                ]
+              }
+            },
+            "required": [],
+            "type": "object"
+          },
+          "summary": "The option with the fewest votes is eliminated and its ballots pass on, round by round.",
+          "tallies": [
+            "ballots"
+          ],
+          "version": "0.1.0"
+        }"#]].assert_eq(&format!(
+        "{:#}",
+        builtin("instant-runoff").manifest().to_json()
+    ));
+}
