@@ -269,5 +269,51 @@ fn the_whole_answer() {
         json!({"ranking": ["b"]}),
     ];
     let outcome = count(&contest, &ballots, &TieBreak::Report);
-    expect![[""]].assert_eq(&format!("{outcome:#}"));
+    expect![[r#"
+        {
+          "explanation": "In round 1 b has 2 of the 3 votes that still count, and wins; 0 are exhausted.",
+          "options": [
+            {
+              "elected": false,
+              "id": "a",
+              "seats": 0,
+              "title": "a",
+              "votes": 1
+            },
+            {
+              "elected": true,
+              "id": "b",
+              "seats": 1,
+              "title": "b",
+              "votes": 2
+            },
+            {
+              "elected": false,
+              "id": "c",
+              "seats": 0,
+              "title": "c",
+              "votes": 0
+            }
+          ],
+          "quota": null,
+          "rounds": [
+            {
+              "elected": [
+                "b"
+              ],
+              "eliminated": [],
+              "exhausted": "0",
+              "totals": {
+                "a": "1",
+                "b": "2",
+                "c": "0"
+              },
+              "transfers": []
+            }
+          ],
+          "ties": [],
+          "winners": [
+            "b"
+          ]
+        }"#]].assert_eq(&format!("{outcome:#}"));
 }
