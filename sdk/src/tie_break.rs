@@ -61,17 +61,20 @@ impl TieBreak {
     /// it answers. With [`TieBreak::only_reports`] all tied options come back. No more tied options
     /// than seats is no tie.
     pub fn choose(&mut self, tied: &[usize], seats: usize, question: &str) -> Vec<usize> {
-        let mut chosen = tied.to_vec();
         if tied.len() <= seats {
-            return chosen;
+            return tied.to_vec();
         }
         self.record(tied, question);
         if self.only_reports() {
-            return chosen;
+            return tied.to_vec();
         }
-        chosen.sort_unstable_by_key(|option| self.place[*option]);
-        chosen.truncate(seats);
-        chosen
+        let is_tied = |option: &&usize| tied.contains(option);
+        self.order
+            .iter()
+            .filter(is_tied)
+            .take(seats)
+            .copied()
+            .collect()
     }
 
     /// Chooses the one of the tied options that loses, and records the tie. Where ties are only to

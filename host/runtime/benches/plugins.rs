@@ -17,8 +17,11 @@ const RUNS: u32 = 5;
 
 fn main() {
     let folder = std::env::temp_dir().join(format!("tabella-bench-{}", std::process::id()));
+    row("resident memory at start", resident());
     publish(&folder);
+    row("resident memory after loading a plugin", resident());
     validate();
+    row("resident memory after validating", resident());
     tally();
     // Leaving a few megabytes behind in the temporary folder is not worth failing for.
     let _ = std::fs::remove_dir_all(folder);
@@ -53,6 +56,13 @@ fn contest(runtime: &Runtime, options: usize) -> Contest {
     };
     let plugin = runtime.load(rule.wasm).expect("a built-in rule loads");
     plugin.contest(&config).expect("the defaults are valid")
+}
+
+/// Memory of this process in use, where the system tells.
+fn resident() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.map_or("unknown".into(), |value| value.trim().to_owned())
 }
 
 fn publish(folder: &std::path::Path) {

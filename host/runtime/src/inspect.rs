@@ -3,6 +3,7 @@
 //! Compilation time is not bounded by a module's size, so the structure is bounded first. Every
 //! violation is collected, so that an author sees them all at once.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
@@ -105,22 +106,17 @@ pub(crate) struct Frame {
 
 /// Checks a module; answers the frames of its functions.
 pub(crate) fn inspect(wasm: &[u8], limits: &Limits) -> Result<Vec<Frame>, Report> {
-    let mut report = Report::default();
     let bytes = wasm.len() as u64;
     if bytes > limits.module_bytes {
+        let mut report = Report::default();
         report.add(format!(
             "the module has {bytes} bytes, at most {} allowed",
             limits.module_bytes
         ));
         return Err(report);
     }
-    let mut scan = Scan {
-        limits,
-        report,
-        names: function_names(wasm),
-        ..Scan::new(limits)
-    };
-    if let Err(error) = scan.module(wasm) {
+    let mut scan = Scan::new(wasm, limits);
+    if let Err(error) = scan.module() {
         scan.report.add(format!("the module is malformed: {error}"));
     } else {
         scan.check_exports();
@@ -162,7 +158,9 @@ fn function_names(wasm: &[u8]) -> HashMap<u32, String> {
 struct Scan<'a> {
     limits: &'a Limits,
     report: Report,
-    names: HashMap<u32, String>,
+    wasm: &'a [u8],
+    /// Read when the first one is needed.
+    names: OnceCell<HashMap<u32, String>>,
     types: Vec<FuncType>,
     /// By function, the number of its type.
     functions: Vec<u32>,
@@ -172,11 +170,12 @@ struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    fn new(limits: &'a Limits) -> Self {
+    fn new(wasm: &'a [u8], limits: &'a Limits) -> Self {
         Self {
             limits,
+            wasm,
             report: Report::default(),
-            names: HashMap::new(),
+            names: OnceCell::new(),
             types: Vec::new(),
             functions: Vec::new(),
             exports: BTreeMap::new(),
@@ -185,8 +184,8 @@ impl<'a> Scan<'a> {
         }
     }
 
-    fn module(&mut self, wasm: &[u8]) -> wasmparser::Result<()> {
-        for payload in Parser::new(0).parse_all(wasm) {
+    fn module(&mut self) -> wasmparser::Result<()> {
+        for payload in Parser::new(0).parse_all(self.wasm) {
             self.payload(payload?)?;
         }
         Ok(())
@@ -329,7 +328,11 @@ impl<'a> Scan<'a> {
     }
 
     fn name(&self, function: u32) -> String {
-        match self.names.get(&function) {
+        match self
+            .names
+            .get_or_init(|| function_names(self.wasm))
+            .get(&function)
+        {
             Some(name) => format!("`{name}`"),
             None => format!("{function}"),
         }
@@ -395,11 +398,7 @@ impl<'a> Scan<'a> {
                     loops += 1;
                     loop_depth += 1;
                 }
-                Operator::End => {
-                    if open.pop() == Some(true) {
-                        loop_depth -= 1;
-                    }
-                }
+                Operator::End => loop_depth -= u64::from(open.pop() == Some(true)),
                 _ => {}
             }
             depth_most = depth_most.max(open.len() as u64);

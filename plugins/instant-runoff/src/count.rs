@@ -1,5 +1,6 @@
 //! The count: who continues, for whom each ballot counts, who leaves.
 
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -15,6 +16,37 @@ pub(crate) struct Standing {
     pub(crate) exhausted: u64,
 }
 
+/// Where a count is: who continues, and which ballots a rank with several marks has ended.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct State {
+    pub(crate) continuing: Vec<bool>,
+    /// By position in the profile.
+    ended: BTreeSet<usize>,
+}
+
+impl State {
+    pub(crate) fn start(options: usize) -> Self {
+        Self {
+            continuing: vec![true; options],
+            ended: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn eliminate(&mut self, leaving: &[usize]) {
+        for option in leaving {
+            self.continuing[*option] = false;
+        }
+    }
+}
+
+/// Whom a ballot counts for.
+enum Preference {
+    Option(usize),
+    /// Nobody any more: no option left, or ended by a rank with several marks.
+    Nobody,
+    Ended,
+}
+
 /// What follows from a standing.
 pub(crate) enum Step {
     /// The count is over. No option wins where no ballot counts.
@@ -26,19 +58,27 @@ pub(crate) enum Step {
 }
 
 impl InstantRunoff {
-    pub(crate) fn standing(&self, profile: &Profile<Ranking>, continuing: &[bool]) -> Standing {
-        let mut votes = vec![0u64; continuing.len()];
+    pub(crate) fn standing(&self, profile: &Profile<Ranking>, state: &mut State) -> Standing {
+        let mut votes = vec![0u64; state.continuing.len()];
         let mut exhausted = 0u64;
-        for (ballot, weight) in profile.iter() {
-            match self.counts_for(ballot, continuing) {
-                Some(option) => votes[option] += weight,
-                None => exhausted += weight,
+        for (position, (ballot, weight)) in profile.iter().enumerate() {
+            if state.ended.contains(&position) {
+                exhausted += weight;
+                continue;
+            }
+            match self.preference(ballot, &state.continuing) {
+                Preference::Option(option) => votes[option] += weight,
+                Preference::Nobody => exhausted += weight,
+                Preference::Ended => {
+                    exhausted += weight;
+                    state.ended.insert(position);
+                }
             }
         }
         Standing { votes, exhausted }
     }
 
-    fn counts_for(&self, ballot: &Ranking, continuing: &[bool]) -> Option<usize> {
+    fn preference(&self, ballot: &Ranking, continuing: &[bool]) -> Preference {
         for rank in ballot.ranks() {
             let mut marked = 0;
             let mut continuing_here = 0;
@@ -50,27 +90,24 @@ impl InstantRunoff {
                     last = Some(option);
                 }
             }
-            match (self.overvote, marked, continuing_here) {
-                (Overvote::Exhaust, 2.., _) => return None,
-                (Overvote::Skip, 2.., _) => {}
-                (_, _, 0) => {}
-                (_, _, 1) => return last,
-                (_, _, _) => return None,
+            match (self.overvote, marked, continuing_here, last) {
+                (Overvote::Exhaust, 2.., _, _) => return Preference::Ended,
+                (Overvote::Skip, 2.., _, _) | (_, _, 0, _) => {}
+                (_, _, 1, Some(option)) => return Preference::Option(option),
+                _ => return Preference::Ended,
             }
         }
-        None
+        Preference::Nobody
     }
 
     pub(crate) fn step(&self, standing: &Standing, continuing: &[bool]) -> Step {
         let votes = &standing.votes;
-        let mut left: Vec<usize> = (0..votes.len())
-            .filter(|option| continuing[*option])
-            .collect();
+        let left = (0..votes.len()).filter(|option| continuing[*option]);
+        let mut left = self.contest.ascending(left, votes);
         let all: u64 = votes.iter().sum();
         if all == 0 {
             return Step::Over { winner: None };
         }
-        left.sort_by_key(|option| votes[*option]);
         let most = left[left.len() - 1];
         let has_majority = votes[most] > all / 2;
         let stops_here = match self.until {
@@ -129,11 +166,12 @@ impl Count {
         ties: &mut TieBreak,
     ) -> Self {
         let options = rule.contest.len();
-        let mut continuing = vec![true; options];
+        let mut state = State::start(options);
         let mut last_totals = vec![0; options];
         let mut rounds = Vec::new();
         loop {
-            let standing = rule.standing(profile, &continuing);
+            let standing = rule.standing(profile, &mut state);
+            let continuing = &state.continuing;
             let totals = (0..options)
                 .filter(|option| continuing[*option])
                 .map(|option| (option, Number::from(standing.votes[option])));
@@ -145,7 +183,7 @@ impl Count {
             for option in (0..options).filter(|option| continuing[*option]) {
                 last_totals[option] = standing.votes[option];
             }
-            let leaving = match rule.step(&standing, &continuing) {
+            let leaving = match rule.step(&standing, continuing) {
                 Step::Over { winner } => {
                     round.elected = winner.into_iter().collect();
                     rounds.push(round);
@@ -162,9 +200,7 @@ impl Count {
                     vec![ties.loser(&tied, &question)]
                 }
             };
-            for option in &leaving {
-                continuing[*option] = false;
-            }
+            state.eliminate(&leaving);
             round.eliminated = leaving;
             rounds.push(round);
         }

@@ -6,9 +6,9 @@
 //! 45:62, and Maine, 21-A M.R.S. §723-A.
 //!
 //! A rank with several marks (`overvote`):
-//! - `exhaust-if-multiple-continuing`: counts for nobody while two or more of its options continue,
-//!   and for the one that does afterwards, as in Burlington;
-//! - `exhaust`: ends the ballot once it is reached;
+//! - `exhaust-if-multiple-continuing`: ends the ballot if two or more of its options continue when it
+//!   is reached, and counts for the one that does otherwise, as in Burlington;
+//! - `exhaust`: always ends the ballot when it is reached;
 //! - `skip`: is passed over.
 //!
 //! Ties: a tie for elimination is decided by the contest's tie-break, which eliminates the tied
@@ -123,4 +123,3 @@ impl Rule for InstantRunoff {
         outcome
     }
 }
-

@@ -122,10 +122,18 @@ fn choices() {
 fn bytes_that_are_no_ballot_are_refused() {
     let contest = contest("instant-runoff", &["a", "b", "c"], json!({}));
     let verdict = |bytes: &[u8]| format!("{:?}", contest.validate(bytes).unwrap());
-    expect![[r#"Reject { code: 1, message: "the ballot's bytes are cut off or not canonical" }"#]].assert_eq(&verdict(&[0xff]));
-    expect![[r#"Reject { code: 1, message: "the ballot names an option that is not in the contest" }"#]].assert_eq(&verdict(&[6]));
-    expect![[r#"Reject { code: 1, message: "the ballot names an option twice or out of order" }"#]].assert_eq(&verdict(&[0, 0]));
-    expect![[r#"Reject { code: 1, message: "the ballot has 20000 bytes, at most 16384 allowed" }"#]].assert_eq(&verdict(&[0; 20_000]));
+    expect![[r#"Reject { code: 1, message: "the ballot's bytes are cut off or not canonical" }"#]]
+        .assert_eq(&verdict(&[0xff]));
+    expect![[
+        r#"Reject { code: 1, message: "the ballot names an option that is not in the contest" }"#
+    ]]
+    .assert_eq(&verdict(&[6]));
+    expect![[r#"Reject { code: 1, message: "the ballot names an option twice or out of order" }"#]]
+        .assert_eq(&verdict(&[0, 0]));
+    expect![[
+        r#"Reject { code: 1, message: "the ballot has 20000 bytes, at most 16384 allowed" }"#
+    ]]
+    .assert_eq(&verdict(&[0; 20_000]));
 }
 
 #[test]

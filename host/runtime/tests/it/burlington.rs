@@ -97,7 +97,9 @@ fn ending_two_mark_ballots_for_good_loses_one_vote() {
 
 #[test]
 fn passing_over_two_mark_ranks() {
-    check(json!({ "overvote": "skip" }), expect![[r#"
+    check(
+        json!({ "overvote": "skip" }),
+        expect![[r#"
         round 1: wright 2952, kiss 2585, montroll 2065, smith 1307, simpson 35, write-in 36, exhausted 0
           out: simpson
         round 2: wright 2956, kiss 2599, montroll 2069, smith 1316, write-in 37, exhausted 3
@@ -109,5 +111,6 @@ fn passing_over_two_mark_ranks() {
         round 5: wright 4061, kiss 4316, exhausted 603
         winners: ["kiss"]
         After round 1 simpson had the fewest votes and left. After round 2 write-in had the fewest votes and left. After round 3 smith had the fewest votes and left. After round 4 montroll had the fewest votes and left. In round 5 kiss has 4316 of the 8377 votes that still count, and wins; 603 are exhausted.
-    "#]]);
+    "#]],
+    );
 }
