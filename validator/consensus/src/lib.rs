@@ -11,7 +11,8 @@
 //! - [`Equivocation`]: proof of a validator that contradicted itself.
 //!
 //! Inside: `context`, `codec` and `signing` give the engine its types, bytes and signatures; `host`
-//! answers it; `parts` carries bodies; `peers` says who may connect; `supervisor` and `observer` watch.
+//! answers it; `parts` carries bodies; `peers` says who may take part, and `gate` keeps others out;
+//! `supervisor` ends the node when the engine fails.
 //!
 //! A node's life:
 //!
@@ -32,9 +33,9 @@ mod codec;
 mod config;
 mod context;
 mod evidence;
+mod gate;
 mod host;
 mod node;
-mod observer;
 mod parts;
 mod peers;
 mod shared;

@@ -40,8 +40,8 @@ use crate::{
     Application, Config, Fatal, PeerAddress, SetPeerError, WalError,
     codec::WireCodec,
     context::{Address, ProposalPart, Tabella},
+    gate::{Gate, GatedNetwork},
     host::{Host, check_height_start},
-    observer::Observer,
     parts::{self, PART_BYTES_MAX},
     peers::{self, AddressBook},
     shared::Shared,
@@ -335,14 +335,21 @@ async fn start(
     .map_err(|error| engine(&error))?;
     actors.add(network.get_cell(), &supervising);
 
-    let observer = Observer {
+    let gate = Gate {
         shared: shared.clone(),
+        network: network.clone(),
     };
-    let observer = observer.spawn().await.map_err(|error| engine(&error))?;
-    actors.add(observer.get_cell(), &supervising);
+    let gate = gate.spawn().await.map_err(|error| engine(&error))?;
+    actors.add(gate.get_cell(), &supervising);
     network
-        .cast(NetworkMsg::Subscribe(Box::new(observer)))
+        .cast(NetworkMsg::Subscribe(Box::new(gate.clone())))
         .map_err(|error| engine(&error))?;
+    let gated = GatedNetwork {
+        network: network.clone(),
+        gate,
+    };
+    let gated = gated.spawn().await.map_err(|error| engine(&error))?;
+    actors.add(gated.get_cell(), &supervising);
 
     let (messages, received) = mpsc::channel(MESSAGES_WAITING_MAX);
     let address_book = Arc::new(tokio::sync::Mutex::new(address_book));
@@ -378,7 +385,7 @@ async fn start(
         ConsensusConfig::default(),
         Box::new(verifier),
         Some(Box::new(signer)),
-        network.clone(),
+        gated.clone(),
         host_ref.clone(),
         wal,
         sync_port.clone(),
@@ -396,7 +403,7 @@ async fn start(
     let status_interval = Duration::from_millis(config.status_interval_ms);
     let sync = Sync::spawn(
         Tabella,
-        network.clone(),
+        gated,
         host_ref,
         consensus,
         SyncParams {
@@ -540,7 +547,7 @@ fn network_config(
         gossipsub: GossipSubConfig::default(),
         // Validators form a full mesh, where sending to everyone is the shortest way.
         pubsub_protocol: PubSubProtocol::Broadcast,
-        channel_names: ChannelNames::default(),
+        channel_names: channel_names(config),
         rpc_max_size: sync.max_response_size,
         pubsub_max_size: 2 * PART_BYTES_MAX,
         pubsub_max_size_per_topic: PubSubMaxSizePerTopic::default(),
@@ -550,6 +557,18 @@ fn network_config(
         enable_consensus: true,
         enable_sync: true,
         protocol_names: protocol_names(config),
+    }
+}
+
+/// Like the names of protocols, they keep networks apart.
+fn channel_names(config: &Config) -> ChannelNames {
+    let network = config.genesis_hash.short();
+    let name = |channel: &str| format!("/tabella/{network}/{channel}");
+    ChannelNames {
+        consensus: name("consensus"),
+        proposal_parts: name("parts"),
+        sync: name("sync"),
+        liveness: name("liveness"),
     }
 }
 

@@ -115,7 +115,7 @@ impl Shared {
         self.round.load(Ordering::Relaxed)
     }
 
-    /// Peers were seen to work on `height`.
+    /// Peers were seen to work on `height`, or claim to.
     pub(crate) fn peers_at(&self, height: u64) {
         let current = self.height();
         if height > current {

@@ -5,7 +5,10 @@ use std::fs;
 use tabella_consensus::{Node, PeerAddress, StartError, WalError, WalPolicy};
 use tabella_protocol::Quorum;
 
-use crate::network::{Network, until, within};
+use crate::{
+    chain::Mood,
+    network::{Network, until, within},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restarted_validator_catches_up_and_takes_part() {
@@ -31,15 +34,19 @@ async fn a_restarted_validator_catches_up_and_takes_part() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_network_does_not_slow_down_who_catches_up() {
-    let mut network = Network::started(3, Quorum::Majority, 10).await;
+    let mut network = Network::new(3, Quorum::Majority, 10);
+    network.status_interval_ms = 5000;
+    for i in 0..3 {
+        network.start(i).await;
+    }
     network.all_reach(3).await;
     network.stop(2).await;
     let missed = network.chains[0].height() + 40;
     network.reaches([0, 1], missed).await;
-    // Were it paced by its application while it catches up, it would wait forever.
-    network.chains[2]
-        .mood
-        .send_replace(crate::chain::Mood::Idle);
+    // Were it paced by its application while it catches up, only status messages would wake it, once
+    // for every height.
+    network.set_mood(Mood::Idle);
+    network.idle(0).await;
     network.start(2).await;
     network.reaches([2], missed).await;
     network.stop_all().await;

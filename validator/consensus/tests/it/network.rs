@@ -38,6 +38,7 @@ pub(crate) struct Network {
     pub(crate) quorum: Quorum,
     pub(crate) keys: Vec<SigningKey>,
     pub(crate) chains: Vec<Arc<Chain>>,
+    pub(crate) status_interval_ms: u64,
     directories: Vec<tempfile::TempDir>,
     running: Vec<Option<Running>>,
 }
@@ -61,6 +62,7 @@ impl Network {
         Self {
             genesis_hash: Hash::of(b"a network of tests"),
             quorum,
+            status_interval_ms: 200,
             chains: keys.iter().map(chain).collect(),
             directories: keys.iter().map(|_| tempfile::tempdir().unwrap()).collect(),
             running: keys.iter().map(|_| None).collect(),
@@ -100,7 +102,7 @@ impl Network {
             peers: peers.collect(),
             timeouts: Timeouts::default(),
             block_bytes_max: 2 << 20,
-            status_interval_ms: 200,
+            status_interval_ms: self.status_interval_ms,
         }
     }
 
@@ -152,6 +154,24 @@ impl Network {
 
     pub(crate) async fn all_reach(&self, height: u64) {
         self.reaches(0..self.keys.len(), height).await;
+    }
+
+    /// Waits until a validator decides nothing any more; answers its height.
+    pub(crate) async fn idle(&self, i: usize) -> u64 {
+        within("the network is idle", async {
+            loop {
+                let tip = self.chains[i].height();
+                let next = self.chains[i].reaches(tip + 1);
+                // Busy, it would decide dozens of blocks in this time.
+                if tokio::time::timeout(Duration::from_millis(700), next)
+                    .await
+                    .is_err()
+                {
+                    return tip;
+                }
+            }
+        })
+        .await
     }
 
     pub(crate) fn validators(&self) -> Vec<ValidatorInfo> {

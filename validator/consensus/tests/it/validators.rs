@@ -1,14 +1,12 @@
 //! Agreement, quorums, pacing and messages.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use tabella_consensus::{MESSAGE_BYTES_MAX, MessageTooLong, RunError};
 use tabella_protocol::Quorum;
 
 use crate::{
     chain::Mood,
-    network::{Network, until, within},
+    network::{Network, until},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,20 +84,7 @@ async fn work_at_one_validator_wakes_an_idle_network() {
     let network = Network::started(3, Quorum::Majority, 10).await;
     network.all_reach(3).await;
     network.set_mood(Mood::Idle);
-    // A block or two may be on their way. Busy, the network would decide dozens in this time.
-    let tip = within("the network is idle", async {
-        loop {
-            let tip = network.chains[0].height();
-            let next = network.chains[0].reaches(tip + 1);
-            if tokio::time::timeout(Duration::from_millis(700), next)
-                .await
-                .is_err()
-            {
-                return tip;
-            }
-        }
-    })
-    .await;
+    let tip = network.idle(0).await;
 
     network.chains[1].mood.send_replace(Mood::Busy);
     network.all_reach(tip + 2).await;

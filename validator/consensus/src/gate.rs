@@ -1,0 +1,219 @@
+//! Stands between the network and the engine: only peers that may take part are heard.
+//!
+//! The engine cuts off other peers when they identify themselves, but listens to them until then, and a
+//! peer that never does would stay. So the engine subscribes to the gate instead of the network, and
+//! nothing passes from a peer whose key, which the connection has proven, is not allowed. The gate also
+//! notes which peers are there and whether they are ahead.
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    net::SocketAddr,
+    sync::Arc,
+};
+
+use arc_malachitebft_engine::network::{NetworkEvent, NetworkMsg, NetworkRef, Subscriber};
+use arc_malachitebft_network::{Channel, Multiaddr, PeerId};
+use async_trait::async_trait;
+use ractor::{Actor, ActorProcessingErr, ActorRef, SpawnErr};
+
+use crate::{context::Tabella, peers::public_key, shared::Shared};
+
+/// Hears the network's events.
+pub(crate) struct Gate {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) network: NetworkRef<Tabella>,
+}
+
+pub(crate) enum GateMsg {
+    Event(Box<NetworkEvent<Tabella>>),
+    Subscribe(Box<dyn Subscriber<NetworkEvent<Tabella>>>),
+}
+
+impl From<NetworkEvent<Tabella>> for GateMsg {
+    fn from(event: NetworkEvent<Tabella>) -> Self {
+        Self::Event(Box::new(event))
+    }
+}
+
+/// Who listens, and what those who come later must still hear.
+#[derive(Default)]
+pub(crate) struct State {
+    subscribers: Vec<Box<dyn Subscriber<NetworkEvent<Tabella>>>>,
+    listening: Vec<Multiaddr>,
+    connected: BTreeSet<PeerId>,
+    subscriptions: HashSet<(PeerId, Channel)>,
+}
+
+impl Gate {
+    pub(crate) async fn spawn(self) -> Result<ActorRef<GateMsg>, SpawnErr> {
+        Ok(Actor::spawn(None, self, ()).await?.0)
+    }
+
+    fn event(&self, state: &mut State, event: NetworkEvent<Tabella>) {
+        if let Some(peer) = peer(&event)
+            && !public_key(peer).is_some_and(|key| self.shared.allows(&key))
+        {
+            if !matches!(event, NetworkEvent::PeerDisconnected(_)) {
+                self.shared
+                    .refuse(peer, &"a message of a peer that is no validator");
+            }
+            if let NetworkEvent::SyncRequest(request, ..) = event {
+                // Gives back what the network holds for the answer.
+                let _ = self.network.cast(NetworkMsg::CancelInboundRequest(request));
+            }
+            return;
+        }
+        match &event {
+            NetworkEvent::Listening(address) => {
+                state.listening.push(address.clone());
+                if let Some(port) = tcp_port(address) {
+                    self.shared
+                        .listening(SocketAddr::new(self.shared.listen.ip(), port));
+                }
+            }
+            NetworkEvent::PeerConnected(peer) => {
+                state.connected.insert(*peer);
+                self.shared.connected(*peer);
+            }
+            NetworkEvent::PeerDisconnected(peer) => {
+                state.connected.remove(peer);
+                state.subscriptions.retain(|(of, _)| of != peer);
+                self.shared.disconnected(peer);
+            }
+            NetworkEvent::PeerSubscribed(peer, channel) => {
+                state.subscriptions.insert((*peer, *channel));
+            }
+            // What peers say here is not verified yet, or never is; it only cuts a wait short.
+            NetworkEvent::Vote(_, vote) => self.shared.peers_at(vote.message.height.0),
+            NetworkEvent::Proposal(_, proposal) => {
+                self.shared.peers_at(proposal.message.height.0);
+            }
+            NetworkEvent::Status(_, status) => self.shared.peers_at(status.tip_height.0),
+            _ => {}
+        }
+        // While the node stops, its subscribers are gone.
+        if !self.shared.stop.is_cancelled() {
+            state
+                .subscribers
+                .iter()
+                .for_each(|subscriber| subscriber.send(event.clone()));
+        }
+    }
+}
+
+#[async_trait]
+impl Actor for Gate {
+    type Msg = GateMsg;
+    type State = State;
+    type Arguments = ();
+
+    async fn pre_start(&self, _: ActorRef<GateMsg>, (): ()) -> Result<State, ActorProcessingErr> {
+        Ok(State::default())
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<GateMsg>,
+        message: GateMsg,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            GateMsg::Event(event) => self.event(state, *event),
+            GateMsg::Subscribe(subscriber) => {
+                let listening = state.listening.iter().cloned().map(NetworkEvent::Listening);
+                let connected = state
+                    .connected
+                    .iter()
+                    .copied()
+                    .map(NetworkEvent::PeerConnected);
+                let subscriptions = state.subscriptions.iter();
+                let subscriptions = subscriptions
+                    .map(|(peer, channel)| NetworkEvent::PeerSubscribed(*peer, *channel));
+                let missed = listening.chain(connected).chain(subscriptions);
+                missed.for_each(|event| subscriber.send(event));
+                state.subscribers.push(subscriber);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Who an event comes from or is about.
+fn peer(event: &NetworkEvent<Tabella>) -> Option<&PeerId> {
+    match event {
+        NetworkEvent::Listening(_) => None,
+        NetworkEvent::PeerConnected(peer)
+        | NetworkEvent::PeerDisconnected(peer)
+        | NetworkEvent::PeerSubscribed(peer, _)
+        | NetworkEvent::Vote(peer, _)
+        | NetworkEvent::Proposal(peer, _)
+        | NetworkEvent::ProposalPart(peer, ..)
+        | NetworkEvent::PolkaCertificate(peer, _)
+        | NetworkEvent::RoundCertificate(peer, _)
+        | NetworkEvent::ValidatorProofReceived { peer_id: peer, .. }
+        | NetworkEvent::Status(peer, _)
+        | NetworkEvent::SyncRequest(_, peer, _)
+        | NetworkEvent::SyncResponse(_, peer, _)
+        | NetworkEvent::SyncRequestFailed(_, peer, _)
+        | NetworkEvent::SyncInboundRequestFailed(_, peer) => Some(peer),
+    }
+}
+
+/// The port in `/ip4/127.0.0.1/tcp/30303`.
+fn tcp_port(address: &Multiaddr) -> Option<u16> {
+    let text = address.to_string();
+    let mut words = text.split('/').skip_while(|word| *word != "tcp");
+    words.nth(1)?.parse().ok()
+}
+
+/// What the engine takes for the network: passes everything on, but lets the gate answer those who
+/// want to hear.
+pub(crate) struct GatedNetwork {
+    pub(crate) network: NetworkRef<Tabella>,
+    pub(crate) gate: ActorRef<GateMsg>,
+}
+
+impl GatedNetwork {
+    pub(crate) async fn spawn(self) -> Result<NetworkRef<Tabella>, SpawnErr> {
+        Ok(Actor::spawn(None, self, ()).await?.0)
+    }
+}
+
+#[async_trait]
+impl Actor for GatedNetwork {
+    type Msg = NetworkMsg<Tabella>;
+    type State = ();
+    type Arguments = ();
+
+    async fn pre_start(&self, _: NetworkRef<Tabella>, (): ()) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+
+    async fn handle(
+        &self,
+        _: NetworkRef<Tabella>,
+        message: NetworkMsg<Tabella>,
+        (): &mut (),
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            NetworkMsg::Subscribe(subscriber) => {
+                self.gate.cast(GateMsg::Subscribe(subscriber))?;
+            }
+            message => self.network.cast(message)?,
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_port() {
+        let port = |text: &str| tcp_port(&text.parse().unwrap());
+        assert_eq!(port("/ip4/127.0.0.1/tcp/30303"), Some(30303));
+        assert_eq!(port("/ip6/::1/tcp/1"), Some(1));
+        assert_eq!(port("/ip4/127.0.0.1/udp/5"), None);
+    }
+}
