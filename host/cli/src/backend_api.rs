@@ -13,6 +13,8 @@ use crate::{
 
 /// Voters whose tokens are asked for in one request.
 const VOTER_TOKENS_MAX: usize = 1_000;
+/// How long a validator may lag behind the others before its word counts.
+const LAG_MAX: Duration = Duration::from_secs(3);
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A backend, called with an administrator's token.
@@ -43,7 +45,7 @@ impl BackendApi {
         {
             slot["rule"] = json!(self.published(&contest.rule).await?);
         }
-        self.post("/api/admin/elections", &statement).await
+        self.administer("/api/admin/elections", &statement).await
     }
 
     /// The hash of a rule on the chain: a hash as it is, a built-in's name after publishing it.
@@ -81,11 +83,8 @@ impl BackendApi {
 
     /// Closes an election.
     pub(crate) async fn close(&mut self, election_id: u64) -> Result<Value> {
-        self.post(
-            &format!("/api/admin/elections/{election_id}/close"),
-            &json!({}),
-        )
-        .await
+        let path = format!("/api/admin/elections/{election_id}/close");
+        self.administer(&path, &json!({})).await
     }
 
     /// The elections.
@@ -184,6 +183,22 @@ impl BackendApi {
         let answer = self.client.get(path).await?;
         accept(path, &answer)?;
         Ok(answer.json())
+    }
+
+    /// Posts one of several steps that build on each other. The validator that is asked may be a
+    /// block behind the one that confirmed the step before, and not know of it yet.
+    async fn administer(&mut self, path: &str, body: &Value) -> Result<Value> {
+        let deadline = Instant::now() + LAG_MAX;
+        loop {
+            let answer = self.client.post(path, body).await?;
+            let code = answer.json()["code"].as_str().map(str::to_owned);
+            let lags = matches!(code.as_deref(), Some("unknown-plugin" | "unknown-election"));
+            if !lags || Instant::now() > deadline {
+                accept(path, &answer)?;
+                return Ok(answer.json());
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
     }
 
     async fn post(&mut self, path: &str, body: &Value) -> Result<Value> {
