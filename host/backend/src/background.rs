@@ -12,7 +12,7 @@ use crate::{
     app::App,
     clock,
     pending::{Due, Landed, Patience, Settled},
-    store::{Confirmed, ConfirmedSubmission, Mark},
+    store::{Confirmed, ConfirmedSubmission, Mark, StoreError},
     submissions::is_about_time,
 };
 
@@ -39,38 +39,61 @@ const PATIENCE: Patience = Patience {
 /// Writes down the confirmations in every block, in order. Ends when the client does.
 pub(crate) async fn confirm_blocks(app: Arc<App>, mut blocks: mpsc::Receiver<Arc<VerifiedBlock>>) {
     let mut empty = 0;
-    while let Some(block) = blocks.recv().await {
-        let landed = app.pending.landed(&block.transaction_ids);
-        if landed.is_empty() && empty < EMPTY_BLOCKS_MAX {
-            empty += 1;
-            continue;
+    while let Some(first) = blocks.recv().await {
+        // Blocks that came meanwhile share a commit.
+        let mut group = vec![first];
+        while let Ok(block) = blocks.try_recv() {
+            group.push(block);
         }
-        empty = 0;
-        let mark = Some(Mark {
-            height: block.height(),
-            hash: block.hash,
-        });
-        let confirmed = Confirmed {
-            mark,
-            height: block.height(),
-            block_hash: block.hash,
-            confirmed_at_ms: clock::unix_ms(block.timestamp()),
-            signatures: u32::try_from(block.certificate.signatures.len()).unwrap_or(u32::MAX),
-            submissions: landed.iter().map(|(i, l)| confirmed(*i, l)).collect(),
-        };
+        let mut writes = Vec::new();
+        for block in group {
+            let landed = app.pending.landed(&block.transaction_ids);
+            if landed.is_empty() && empty < EMPTY_BLOCKS_MAX {
+                empty += 1;
+            } else {
+                empty = 0;
+                let confirmed = confirmations(&block, &landed);
+                writes.push((confirmed, landed.into_iter().map(|(_, l)| l).collect()));
+            }
+        }
         // A block must not be skipped: while the database fails, following waits.
-        while let Err(error) = app.store.confirm(confirmed.clone()).await {
-            tracing::error!(%error, height = block.height(), "confirmations cannot be recorded");
+        while let Err(error) = write_all(&app, &writes).await {
+            tracing::error!(%error, "confirmations cannot be recorded");
             tokio::time::sleep(RETRY).await;
         }
-        for (_, landed) in landed {
-            let settled = Settled::Confirmed {
-                height: block.height(),
-                block_hash: block.hash,
-                validator: landed.accepted_by.clone(),
-            };
-            app.pending.settle(landed.sequence, &settled);
+        for (confirmed, landed) in writes {
+            for landed in landed {
+                let settled = Settled::Confirmed {
+                    height: confirmed.height,
+                    block_hash: confirmed.block_hash,
+                    validator: landed.accepted_by,
+                };
+                app.pending.settle(landed.sequence, &settled);
+            }
         }
+    }
+}
+
+type Write = (Confirmed, Vec<Landed>);
+
+async fn write_all(app: &App, writes: &[Write]) -> Result<(), StoreError> {
+    let writes = writes
+        .iter()
+        .map(|(confirmed, _)| app.store.confirm(confirmed.clone()));
+    futures::future::try_join_all(writes).await.map(drop)
+}
+
+fn confirmations(block: &VerifiedBlock, landed: &[(usize, Landed)]) -> Confirmed {
+    Confirmed {
+        mark: Some(Mark {
+            height: block.height(),
+            hash: block.hash,
+        }),
+        height: block.height(),
+        block_hash: block.hash,
+        confirmed_at_ms: clock::unix_ms(block.timestamp()),
+        signatures: u32::try_from(block.certificate.signatures.len()).unwrap_or(u32::MAX),
+        submissions: landed.iter().map(|(i, l)| confirmed(*i, l)).collect(),
     }
 }
 

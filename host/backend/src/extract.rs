@@ -61,6 +61,13 @@ fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    // Serde would take an array as a struct's fields in order.
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+        return Err(Problem::bad_request(
+            "invalid-request",
+            "expected a JSON object, got an array",
+        ));
+    }
     serde_json::from_slice(body).map_err(|error| {
         let code = match error.classify() {
             serde_json::error::Category::Data => "invalid-request",

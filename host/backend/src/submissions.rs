@@ -164,9 +164,18 @@ impl App {
             Recorded::New => {}
             Recorded::Same(known) => return self.repeat(*known, started).await,
             Recorded::Reused => return Err(reused()),
-            Recorded::AlreadyVoted => return Err(already_voted(wish.election_id)),
+            Recorded::AlreadyVoted(standing) => {
+                return Err(already_voted(wish.election_id).about(standing.public_id()));
+            }
         }
-        let answer = self.carry(transaction_id, bytes, started).await?;
+        let carried = self.carry(transaction_id, bytes, started).await;
+        let answer = carried.inspect_err(|problem| {
+            if problem.is(RefusalCode::ElectionClosed) {
+                // Somebody else closed it: later ballots need not go so far.
+                self.elections
+                    .changed(wish.election_id, ElectionStatus::Closed);
+            }
+        })?;
         Ok(Acknowledged {
             public_id: wish.client_id.unwrap_or_else(|| transaction_id.to_string()),
             transaction_id,
@@ -270,31 +279,24 @@ impl App {
         let public_id = known.public_id();
         let transaction_id = known.transaction_id;
         let answer = match known.state {
-            State::Confirmed {
-                height,
-                block_hash,
-                validator,
-                ..
-            } => Answer::Confirmed {
-                height,
-                block_hash,
-                validator: validator.and_then(|node_id| self.validator(&node_id)),
-            },
-            State::Rejected { code, reason, .. } => {
-                return Err(Problem::recorded_refusal(&code, &reason).about(public_id));
-            }
-            State::Open => {
-                let settled = self.pending.wait(&transaction_id);
-                let wait = self.confirmation_wait.saturating_sub(started.elapsed());
-                match await_end(settled, None, wait).await? {
-                    Answer::Pending { .. }
-                        if self.pending.standing(&transaction_id) == Some(false) =>
-                    {
-                        Answer::Recorded
-                    }
-                    answer => answer,
+            State::Open => match self.pending.wait(&transaction_id) {
+                Some(settled) => {
+                    let wait = self.confirmation_wait.saturating_sub(started.elapsed());
+                    await_end(Some(settled), None, wait).await?
                 }
+                // Settled since it was read, so that the database knows more by now.
+                None => match self.store.by_sequence(known.sequence)? {
+                    Some(now) => self.standing(now.state, &public_id)?,
+                    None => Answer::Recorded,
+                },
+            },
+            state => self.standing(state, &public_id)?,
+        };
+        let answer = match answer {
+            Answer::Pending { .. } if self.pending.standing(&transaction_id) == Some(false) => {
+                Answer::Recorded
             }
+            answer => answer,
         };
         Ok(Acknowledged {
             public_id,
@@ -302,6 +304,26 @@ impl App {
             answer,
             repeated: true,
         })
+    }
+
+    /// What a recorded state means to the voter.
+    fn standing(&self, state: State, public_id: &str) -> Result<Answer, Problem> {
+        match state {
+            State::Open => Ok(Answer::Pending { validator: None }),
+            State::Confirmed {
+                height,
+                block_hash,
+                validator,
+                ..
+            } => Ok(Answer::Confirmed {
+                height,
+                block_hash,
+                validator: validator.and_then(|node_id| self.validator(&node_id)),
+            }),
+            State::Rejected { code, reason, .. } => {
+                Err(Problem::recorded_refusal(&code, &reason).about(public_id.to_owned()))
+            }
+        }
     }
 
     /// A validator's addresses by its name.

@@ -6,6 +6,8 @@
 mod accounts;
 mod record;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::{

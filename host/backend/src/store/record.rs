@@ -84,12 +84,12 @@ pub(crate) struct NewSubmission {
 pub(crate) enum Recorded {
     /// Durable now.
     New,
-    /// The same content came under the same id before.
+    /// The same content came under the same id before, or the very transaction.
     Same(Box<Submission>),
     /// Other content came under the same id before.
     Reused,
-    /// This voter has a ballot in this election already.
-    AlreadyVoted,
+    /// This voter has this ballot in this election already.
+    AlreadyVoted(Box<Submission>),
 }
 
 /// The newest block whose confirmations are recorded.

@@ -253,14 +253,22 @@ impl<'t> Tables<'t> {
                 });
             }
         }
+        let known = self
+            .transactions
+            .get(&new.transaction_id.0)
+            .map_err(StoreError::of)?
+            .map(|sequence| sequence.value());
+        if let Some(known) = known {
+            return Ok(Recorded::Same(Box::new(self.get(known)?)));
+        }
         if new.revote == Revote::Refuse {
             let voted = self
                 .voters
                 .get((new.election_id, &new.voter.0))
                 .map_err(StoreError::of)?
-                .is_some();
-            if voted {
-                return Ok(Recorded::AlreadyVoted);
+                .map(|sequence| sequence.value());
+            if let Some(voted) = voted {
+                return Ok(Recorded::AlreadyVoted(Box::new(self.get(voted)?)));
             }
         }
         let submission = Submission {

@@ -1,0 +1,229 @@
+//! A backend in this process, over real HTTP, before fake validators with the real rules.
+
+use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
+
+use serde_json::{Value, json};
+use tabella_backend::{Backend, BackendError, Config, Registration};
+use tabella_protocol::{
+    ContestSpec, Disclosure, ElectionSpec, Eligibility, Hash, OptionSpec, Revote,
+    rpc::ElectionStatus,
+};
+use tempfile::TempDir;
+use tokio::{sync::oneshot, task::JoinHandle};
+
+use crate::fake::{AUTHORITY, Mood, Network, Node, REGISTRAR, election_view, key};
+
+pub(crate) const ADMIN_TOKEN: &str = "the administrator's token, for tests";
+
+pub(crate) struct Deployment {
+    pub(crate) network: Arc<Network>,
+    pub(crate) nodes: Vec<Node>,
+    directory: TempDir,
+    pub(crate) config: Config,
+}
+
+fn secret(path: &Path, line: &str) {
+    std::fs::write(path, line).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+fn plurality() -> &'static [u8] {
+    tabella_plugins::get("plurality").unwrap().wasm
+}
+
+pub(crate) fn spec(revote: Revote, eligibility: Eligibility) -> ElectionSpec {
+    let options = ["a", "b"].map(|id| OptionSpec {
+        id: id.into(),
+        title: id.to_uppercase(),
+    });
+    ElectionSpec {
+        title: "Mayor".into(),
+        contests: vec![ContestSpec {
+            id: "mayor".into(),
+            title: "Mayor".into(),
+            plugin: Hash::of(plurality()),
+            options: options.into(),
+            params: "{}".into(),
+        }],
+        eligibility,
+        revote,
+        disclosure: Disclosure::AtClose,
+    }
+}
+
+pub(crate) fn registrar() -> Eligibility {
+    Eligibility::Registrar {
+        registrar: key(REGISTRAR).public(),
+    }
+}
+
+impl Deployment {
+    /// Three validators with an open election 1, which refuses a second ballot, and a closed 2.
+    pub(crate) async fn new() -> Self {
+        let network = Network::new(3);
+        let wasm = plurality();
+        let published = (Hash::of(wasm), wasm.to_vec());
+        network.plugins.lock().unwrap().extend([published]);
+        let elections = [
+            (1, spec(Revote::Refuse, registrar()), ElectionStatus::Open),
+            (2, spec(Revote::Refuse, registrar()), ElectionStatus::Closed),
+            (3, spec(Revote::Last, registrar()), ElectionStatus::Upcoming),
+            (
+                4,
+                spec(Revote::Refuse, Eligibility::Credentials),
+                ElectionStatus::Open,
+            ),
+        ];
+        for (id, spec, status) in elections {
+            let view = election_view(id, spec, Hash::ZERO, status);
+            network.elections.lock().unwrap().insert(id, view);
+        }
+        let mut nodes = Vec::new();
+        for index in 0..3 {
+            nodes.push(Node::start(&network, index, Mood::Honest).await);
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let file = |name: &str| directory.path().join(name);
+        std::fs::write(file("genesis.json"), network.genesis.to_json()).unwrap();
+        let seed = |n: u8| Hash(key(n).to_seed()).to_string();
+        secret(&file("registrar.key"), &seed(REGISTRAR));
+        secret(&file("authority.key"), &seed(AUTHORITY));
+        secret(&file("admin-token"), ADMIN_TOKEN);
+        secret(&file("master-secret"), &"m".repeat(64));
+        let config = Config {
+            genesis: file("genesis.json"),
+            registrar_key: file("registrar.key"),
+            authority_key: Some(file("authority.key")),
+            admin_token_file: file("admin-token"),
+            master_secret_file: file("master-secret"),
+            data: file("data"),
+            listen: "127.0.0.1:0".parse().unwrap(),
+            validators: nodes.iter().map(Node::endpoint).collect(),
+            bootnodes: vec![],
+            confirmation_wait_ms: 2_000,
+            health_period_ms: 50,
+            registration: Registration::Open,
+            access_token_s: 3_600,
+            refresh_token_s: 86_400,
+        };
+        Self {
+            network,
+            nodes,
+            directory,
+            config,
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(crate) async fn start(&self) -> Running {
+        let backend = Backend::bind(self.config.clone()).await.unwrap();
+        let url = format!("http://{}", backend.local_addr().unwrap());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(backend.serve(async {
+            let _ = stopped.await;
+        }));
+        Running {
+            url,
+            http: reqwest::Client::new(),
+            stop,
+            task,
+        }
+    }
+}
+
+pub(crate) struct Running {
+    pub(crate) url: String,
+    pub(crate) http: reqwest::Client,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Result<(), BackendError>>,
+}
+
+/// A status and a JSON body.
+pub(crate) type Answer = (u16, Value);
+
+async fn read(request: reqwest::RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    let id = response.headers().get("x-request-id");
+    assert!(id.is_some_and(|id| !id.is_empty()));
+    if status >= 400 {
+        let content_type = response.headers().get("content-type").unwrap();
+        assert_eq!(content_type, "application/problem+json");
+    }
+    let text = response.text().await.unwrap();
+    (status, serde_json::from_str(&text).unwrap())
+}
+
+impl Running {
+    pub(crate) async fn stop(self) {
+        self.stop.send(()).unwrap();
+        self.task.await.unwrap().unwrap();
+    }
+
+    pub(crate) async fn get(&self, path: &str, token: Option<&str>) -> Answer {
+        let mut request = self.http.get(format!("{}{path}", self.url));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        read(request).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, token: Option<&str>, body: Value) -> Answer {
+        self.post_text(path, token, body.to_string()).await
+    }
+
+    pub(crate) async fn post_text(&self, path: &str, token: Option<&str>, body: String) -> Answer {
+        let request = self.http.post(format!("{}{path}", self.url));
+        let mut request = request
+            .header("content-type", "application/json")
+            .body(body);
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        read(request).await
+    }
+
+    pub(crate) async fn voter_token(&self, voter_id: &str) -> String {
+        let path = "/api/admin/voter-tokens";
+        let body = json!({"voter_ids": [voter_id]});
+        let (status, answer) = self.post(path, Some(ADMIN_TOKEN), body).await;
+        assert_eq!(status, 201);
+        answer["tokens"][0]["token"].as_str().unwrap().to_owned()
+    }
+
+    /// Casts a ballot for a voter with the registrar's scope.
+    pub(crate) async fn cast(&self, voter_id: &str, transaction_id: &str, choice: &str) -> Answer {
+        let body = json!({
+            "election_id": 1,
+            "ballot": {"choice": choice},
+            "voter_id": voter_id,
+            "transaction_id": transaction_id,
+        });
+        self.post("/api/votes/submit", Some(ADMIN_TOKEN), body)
+            .await
+    }
+
+    pub(crate) async fn status(&self, transaction_id: &str) -> Value {
+        let path =
+            format!("/api/votes/transaction-status?transaction_id={transaction_id}&election_id=1");
+        let (status, answer) = self.get(&path, None).await;
+        assert_eq!(status, 200, "{answer}");
+        answer
+    }
+
+    /// Polls a submission's status until it is `wanted`.
+    pub(crate) async fn until(&self, transaction_id: &str, wanted: &str) -> Value {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        loop {
+            let status = self.status(transaction_id).await;
+            if status["status"] == wanted {
+                return status;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "still {status}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The backend over real HTTP.
+
+mod accounts;
+mod administration;
+mod bad_input;
+mod degradation;
+mod deployment;
+#[path = "../../../client/tests/it/fake.rs"]
+#[allow(
+    dead_code,
+    reason = "shared with the client's tests, which use more of it"
+)]
+mod fake;
+mod submission;

@@ -1,0 +1,249 @@
+//! From ballot to confirmation.
+
+use serde_json::{Value, json};
+use tabella_protocol::{
+    Payload, Signature, Transaction, TransactionBody, VoterId, rpc::RefusalCode,
+};
+
+use crate::{
+    deployment::{ADMIN_TOKEN, Deployment},
+    fake::{Mood, key},
+};
+
+#[tokio::test]
+async fn a_voters_ballot_is_confirmed() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    let token = backend.voter_token("alice").await;
+    let body = json!({"election_id": 1, "ballot": {"choice": "a"}});
+    let (status, answer) = backend.post("/api/votes/submit", Some(&token), body).await;
+    assert_eq!(status, 201, "{answer}");
+    assert_eq!(answer["status"], "confirmed");
+    assert_eq!(answer["source"], "poa");
+    assert_eq!(answer["block_number"], 1);
+    assert_eq!(answer["transaction_id"], answer["chain_transaction_id"]);
+    assert!(
+        answer["validator"]["rpc_url"]
+            .as_str()
+            .unwrap()
+            .starts_with("http://")
+    );
+    let id = answer["transaction_id"].as_str().unwrap();
+    assert_eq!(
+        answer["receipt_url"],
+        format!("/api/votes/receipt?transaction_id={id}")
+    );
+
+    let status = backend.status(id).await;
+    assert_eq!(status["status"], "confirmed");
+    assert_eq!(status["block_hash"], answer["block_hash"]);
+    assert_eq!(status["confirmations"], 1);
+    assert_eq!(status["signatures"], json!({"count": 3, "of": 3}));
+
+    let (_, voted) = backend
+        .get("/api/votes/status?election_id=1", Some(&token))
+        .await;
+    assert_eq!(voted["has_voted"], true);
+    let (_, history) = backend.get("/api/votes/history", Some(&token)).await;
+    assert_eq!(history[0]["transaction_id"], id);
+    let bob = backend.voter_token("bob").await;
+    let (_, history) = backend.get("/api/votes/history", Some(&bob)).await;
+    assert_eq!(history, json!([]));
+}
+
+#[tokio::test]
+async fn the_voter_is_a_pseudonym_on_the_chain() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    backend.cast("alice", "t1", "a").await;
+    let chain = deployment.network.chain();
+    let transaction = &chain.blocks[0].transactions[0];
+    assert!(!transaction.windows(5).any(|window| window == b"alice"));
+    let Payload::CastBallot { voter, .. } =
+        Transaction::from_bytes(transaction).unwrap().body.payload
+    else {
+        panic!("expected a ballot");
+    };
+    assert_ne!(voter, VoterId([0; 32]));
+}
+
+#[tokio::test]
+async fn the_same_id_answers_the_same_and_casts_once() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    let (status, first) = backend.cast("alice", "t1", "a").await;
+    assert_eq!(status, 201);
+    assert_eq!(first["transaction_id"], "t1");
+    let (status, again) = backend.cast("alice", "t1", "a").await;
+    assert_eq!(status, 200);
+    assert_eq!(again, first);
+    assert_eq!(deployment.network.chain().included.len(), 1);
+
+    for (voter, choice) in [("alice", "b"), ("bob", "a")] {
+        let (status, problem) = backend.cast(voter, "t1", choice).await;
+        assert_eq!(
+            (status, &problem["code"]),
+            (409, &json!("transaction-id-reused"))
+        );
+    }
+    assert_eq!(deployment.network.chain().included.len(), 1);
+}
+
+#[tokio::test]
+async fn the_same_id_answers_the_same_after_the_election_closed() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    let (_, first) = backend.cast("alice", "t1", "a").await;
+    let (status, _) = backend
+        .post("/api/admin/elections/1/close", Some(ADMIN_TOKEN), json!({}))
+        .await;
+    assert_eq!(status, 200);
+    assert_eq!(backend.cast("alice", "t1", "a").await, (200, first));
+    let (status, problem) = backend.cast("bob", "t2", "a").await;
+    assert_eq!((status, &problem["code"]), (409, &json!("election-closed")));
+}
+
+#[tokio::test]
+async fn a_voter_votes_once() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    assert_eq!(backend.cast("alice", "t1", "a").await.0, 201);
+    let (status, problem) = backend.cast("alice", "t2", "b").await;
+    assert_eq!((status, &problem["code"]), (409, &json!("already-voted")));
+    assert_eq!(deployment.network.chain().included.len(), 1);
+}
+
+#[tokio::test]
+async fn a_hundred_requests_at_once_cast_one_ballot() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    let same = (0..100).map(|_| backend.cast("alice", "t1", "a"));
+    let answers = futures::future::join_all(same).await;
+    let new = answers.iter().filter(|(status, _)| *status == 201).count();
+    let repeated = answers.iter().filter(|(status, _)| *status == 200).count();
+    assert_eq!((new, repeated), (1, 99));
+    assert_eq!(deployment.network.chain().included.len(), 1);
+}
+
+#[tokio::test]
+async fn where_revoting_is_allowed_the_last_ballot_stands() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    let admin = Some(ADMIN_TOKEN);
+    backend
+        .post("/api/admin/elections/3/open", admin, json!({}))
+        .await;
+    for choice in ["a", "b"] {
+        let body = json!({"election_id": 3, "ballot": {"choice": choice}, "voter_id": "alice"});
+        let (status, answer) = backend.post("/api/votes/submit", admin, body).await;
+        // The fake chain knows no revoting and refuses the second; the backend lets it through.
+        let expected = if choice == "a" { 201 } else { 409 };
+        assert_eq!(status, expected, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn the_chains_refusal_is_told_and_remembered() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    for node in &deployment.nodes {
+        let words = "the rule's own words".to_owned();
+        node.set_mood(Mood::Refuses(RefusalCode::BallotRefused, words));
+    }
+    let (status, problem) = backend.cast("alice", "t1", "a").await;
+    assert_eq!((status, &problem["code"]), (422, &json!("ballot-refused")));
+    assert_eq!(problem["detail"], "the rule's own words");
+    let recorded = backend.status("t1").await;
+    assert_eq!(recorded["status"], "rejected");
+    assert_eq!(recorded["reason"], "the rule's own words");
+    assert_eq!(
+        backend.cast("alice", "t1", "a").await.0,
+        422,
+        "the same again"
+    );
+    // The voter is not barred by a ballot that does not count.
+    for node in &deployment.nodes {
+        node.set_mood(Mood::Honest);
+    }
+    assert_eq!(backend.cast("alice", "t2", "b").await.0, 201);
+}
+
+#[tokio::test]
+async fn an_unconfirmed_ballot_is_pending_then_confirmed() {
+    let mut deployment = Deployment::new().await;
+    deployment.config.confirmation_wait_ms = 50;
+    let backend = deployment.start().await;
+    *deployment.network.commits.lock().unwrap() = false;
+    let (status, answer) = backend.cast("alice", "t1", "a").await;
+    assert_eq!(
+        (status, &answer["status"]),
+        (202, &json!("pending")),
+        "{answer}"
+    );
+    assert_eq!(answer["block_number"], Value::Null);
+    assert_eq!(backend.status("t1").await["status"], "pending");
+    deployment.network.commit(vec![]);
+    let confirmed = backend.until("t1", "confirmed").await;
+    assert_eq!(confirmed["block_number"], 1);
+}
+
+#[tokio::test]
+async fn credential_voters_sign_for_themselves() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    let voter = key(7);
+    // The canonical ballot is what the rule's own encoding of {"choice": "a"} is; an opaque vote
+    // carries the bytes as they are.
+    let (_, wasm_encoded) = {
+        use tabella_runtime::{ContestConfig, ContestOption, Runtime, RuntimeConfig};
+        let runtime = Runtime::new(RuntimeConfig::default()).unwrap();
+        let plugin = runtime
+            .load(tabella_plugins::get("plurality").unwrap().wasm)
+            .unwrap();
+        let options = ["a", "b"].map(|id| ContestOption {
+            id: id.into(),
+            title: id.to_uppercase(),
+        });
+        let config = ContestConfig {
+            options: options.into(),
+            params: json!({}),
+        };
+        let contest = plugin.contest(&config).unwrap();
+        (0, contest.encode_ballot(&json!({"choice": "a"})).unwrap())
+    };
+    let payload = Payload::CastBallot {
+        election_id: 4,
+        voter: VoterId::from(voter.public()),
+        ballots: vec![wasm_encoded],
+    };
+    let mut body = TransactionBody::new(77, 1_000, payload);
+    body.nonce = 5;
+    let signed = Transaction::sign(body, &voter);
+    let token = backend.voter_token("anybody").await;
+    let request = |signature: Signature| {
+        json!({
+            "election_id": 4,
+            "ballot": {"choice": "a"},
+            "credential": voter.public(),
+            "signature": signature,
+            "nonce": 5,
+            "expiry_height": 1_000,
+        })
+    };
+    let path = "/api/votes/submit";
+    let (status, problem) = backend
+        .post(path, Some(&token), request(Signature([1; 64])))
+        .await;
+    assert_eq!((status, &problem["code"]), (422, &json!("bad-signature")));
+    let (status, answer) = backend
+        .post(path, Some(&token), request(signed.signature))
+        .await;
+    assert_eq!(status, 201, "{answer}");
+    assert_eq!(answer["transaction_id"], json!(signed.id()));
+    let unsigned = json!({"election_id": 4, "ballot": {"choice": "a"}});
+    let (status, problem) = backend.post(path, Some(&token), unsigned).await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (403, &json!("credential-required"))
+    );
+}

@@ -1,0 +1,685 @@
+//! A network of fake validators: one honest chain, made on demand and signed with the validators'
+//! real keys, served over real HTTP by nodes that can each be told to misbehave.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use serde_json::{Value, json};
+use tabella_client::ValidatorEndpoint;
+use tabella_protocol::{
+    Ack, Block, BoardEntry, BoardHead, CommitCertificate, CommitSignature, ConsensusVote,
+    ConsensusVoteKind, Genesis, Hash, Header, Payload, PluginLimits, Quorum, SigningKey,
+    Transaction, ValidatorInfo,
+    merkle::{self, Frontier},
+    rpc::{
+        BlockSummary, BlockView, ElectionStatus, ElectionView, NodeStatus, RefusalCode,
+        RefusalData, ResultsView,
+    },
+    transactions_root,
+};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+
+/// How a node answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Mood {
+    /// As it should.
+    Honest,
+    /// Status 503 to everything.
+    Unavailable,
+    /// Never.
+    Hanging,
+    /// With bytes that are no JSON-RPC.
+    Garbage,
+    /// Serves blocks whose transaction ids it invented.
+    InventsTransactions,
+    /// Serves blocks that only it has signed.
+    ForgesCertificates,
+    /// Refuses every transaction with this code and message.
+    Refuses(RefusalCode, String),
+    /// Serves blocks whose transactions' bytes it changed.
+    TampersWithBlocks,
+}
+
+/// The chain that all nodes share.
+#[derive(Default)]
+pub(crate) struct Chain {
+    pub(crate) summaries: Vec<BlockSummary>,
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) included: HashMap<Hash, u64>,
+    mempool: Vec<Vec<u8>>,
+    pub(crate) voters: BTreeMap<(u64, [u8; 32]), Hash>,
+    boards: BTreeMap<u64, Frontier>,
+}
+
+pub(crate) struct Network {
+    pub(crate) genesis: Genesis,
+    pub(crate) keys: Vec<SigningKey>,
+    chain: Mutex<Chain>,
+    height: watch::Sender<u64>,
+    /// Whether a submission is put into a block at once.
+    pub(crate) commits: Mutex<bool>,
+    pub(crate) elections: Mutex<BTreeMap<u64, ElectionView>>,
+    pub(crate) plugins: Mutex<HashMap<Hash, Vec<u8>>>,
+    pub(crate) results: Mutex<HashMap<u64, ResultsView>>,
+}
+
+pub(crate) fn key(n: u8) -> SigningKey {
+    SigningKey::from_seed([n; 32])
+}
+
+pub(crate) const AUTHORITY: u8 = 100;
+pub(crate) const REGISTRAR: u8 = 101;
+
+pub(crate) fn genesis(validators: u8) -> Genesis {
+    Genesis {
+        version: Genesis::VERSION,
+        chain_id: 77,
+        network: "fake".into(),
+        timestamp_ms: 1,
+        quorum: Quorum::Majority,
+        validators: (1..=validators)
+            .map(|n| ValidatorInfo {
+                node_id: format!("validator-{n}"),
+                public_key: key(n).public(),
+            })
+            .collect(),
+        authorities: vec![key(AUTHORITY).public()],
+        plugin_limits: PluginLimits::default(),
+        block_bytes_max: 1 << 20,
+        expiry_heights_max: 100_000,
+    }
+}
+
+impl Network {
+    pub(crate) fn new(validators: u8) -> Arc<Self> {
+        Arc::new(Self {
+            genesis: genesis(validators),
+            keys: (1..=validators).map(key).collect(),
+            chain: Mutex::default(),
+            height: watch::Sender::new(0),
+            commits: Mutex::new(true),
+            elections: Mutex::default(),
+            plugins: Mutex::default(),
+            results: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn chain(&self) -> MutexGuard<'_, Chain> {
+        self.chain.lock().unwrap()
+    }
+
+    /// Puts everything submitted so far, and `more`, into a block.
+    pub(crate) fn commit(&self, more: Vec<Transaction>) {
+        let genesis = self.genesis.hash();
+        let mut chain = self.chain();
+        let mut bytes = std::mem::take(&mut chain.mempool);
+        bytes.extend(more.iter().map(Transaction::to_bytes));
+        let ids: Vec<Hash> = bytes.iter().map(|bytes| Hash::of(bytes)).collect();
+        let height = chain.summaries.len() as u64 + 1;
+        for (id, bytes) in ids.iter().zip(&bytes) {
+            chain.included.insert(*id, height);
+            self.append(&mut chain, id, bytes);
+        }
+        let parent = chain
+            .summaries
+            .last()
+            .map_or(genesis, |last| last.header.hash());
+        let header = Header {
+            version: Header::VERSION,
+            genesis,
+            height,
+            parent,
+            timestamp_ms: 1_700_000_000_000 + height,
+            proposer: self.keys[0].public(),
+            transaction_count: u32::try_from(ids.len()).unwrap(),
+            transactions_root: transactions_root(&ids),
+            boards_root: merkle::root(&[]),
+            state_root: Hash::of(&height.to_be_bytes()),
+        };
+        let hash = header.hash();
+        let acks = self
+            .keys
+            .iter()
+            .map(|key| Ack::sign(&genesis, height, hash, header.state_root, key))
+            .collect();
+        chain.summaries.push(BlockSummary {
+            certificate: certify(&genesis, height, hash, &self.keys),
+            header: header.clone(),
+            acks,
+            transaction_ids: ids,
+        });
+        chain.blocks.push(Block {
+            header,
+            transactions: bytes,
+        });
+        drop(chain);
+        self.height.send_replace(height);
+    }
+
+    fn append(&self, chain: &mut Chain, id: &Hash, bytes: &[u8]) {
+        let Ok(transaction) = Transaction::from_bytes(bytes) else {
+            return;
+        };
+        let mut elections = self.elections.lock().unwrap();
+        match transaction.body.payload {
+            Payload::CastBallot {
+                election_id,
+                voter,
+                ballots,
+            } => {
+                chain.voters.insert((election_id, voter.0), *id);
+                let board = chain.boards.entry(election_id).or_default();
+                let entry = BoardEntry {
+                    election_id,
+                    position: board.size(),
+                    transaction_id: *id,
+                    voter,
+                    weight: 1,
+                    ballot_hash: BoardEntry::ballot_hash(&ballots),
+                };
+                board.push(entry.leaf());
+                if let Some(view) = elections.get_mut(&election_id) {
+                    view.turnout += 1;
+                    view.board = BoardHead {
+                        election_id,
+                        size: board.size(),
+                        root: board.root(),
+                    };
+                }
+            }
+            Payload::OpenElection { election_id } => {
+                if let Some(view) = elections.get_mut(&election_id) {
+                    view.status = ElectionStatus::Open;
+                }
+            }
+            Payload::CloseElection { election_id } => {
+                if let Some(view) = elections.get_mut(&election_id) {
+                    view.status = ElectionStatus::Closed;
+                }
+            }
+            Payload::CreateElection(spec) => {
+                let election_id = elections.len() as u64 + 1;
+                let view = election_view(election_id, spec, *id, ElectionStatus::Upcoming);
+                elections.insert(election_id, view);
+            }
+            Payload::PublishPlugin { wasm } => {
+                self.plugins.lock().unwrap().insert(Hash::of(&wasm), wasm);
+            }
+            _ => {}
+        }
+    }
+
+    fn take(&self, bytes: Vec<u8>) -> Result<Hash, (RefusalCode, String)> {
+        let id = Hash::of(&bytes);
+        let commits = *self.commits.lock().unwrap();
+        {
+            let mut chain = self.chain();
+            if chain.included.contains_key(&id) || chain.mempool.contains(&bytes) {
+                return Ok(id);
+            }
+            let transaction = Transaction::from_bytes(&bytes)
+                .map_err(|e| (RefusalCode::MalformedTransaction, e.to_string()))?;
+            if let Payload::CastBallot {
+                election_id, voter, ..
+            } = &transaction.body.payload
+            {
+                if chain.voters.contains_key(&(*election_id, voter.0)) {
+                    let message = format!("voter {voter} has cast a ballot already");
+                    return Err((RefusalCode::AlreadyVoted, message));
+                }
+                let status = self
+                    .elections
+                    .lock()
+                    .unwrap()
+                    .get(election_id)
+                    .map(|e| e.status);
+                if status.is_some_and(|status| status != ElectionStatus::Open) {
+                    let message = format!("election {election_id} is closed");
+                    return Err((RefusalCode::ElectionClosed, message));
+                }
+            }
+            chain.mempool.push(bytes);
+        }
+        if commits {
+            self.commit(vec![]);
+        }
+        Ok(id)
+    }
+}
+
+pub(crate) fn election_view(
+    election_id: u64,
+    spec: tabella_protocol::ElectionSpec,
+    transaction_id: Hash,
+    status: ElectionStatus,
+) -> ElectionView {
+    ElectionView {
+        election_id,
+        spec,
+        status,
+        roll_size: 0,
+        turnout: 0,
+        board: BoardHead {
+            election_id,
+            size: 0,
+            root: merkle::root(&[]),
+        },
+        transaction_id,
+        ballot_schemas: vec![],
+    }
+}
+
+/// A certificate signed by `keys`.
+pub(crate) fn certify(
+    genesis: &Hash,
+    height: u64,
+    hash: Hash,
+    keys: &[SigningKey],
+) -> CommitCertificate {
+    let signatures = keys.iter().map(|key| {
+        let precommit = ConsensusVote {
+            kind: ConsensusVoteKind::Precommit,
+            height,
+            round: 0,
+            value: Some(hash),
+            validator: key.public(),
+        };
+        CommitSignature {
+            validator: key.public(),
+            signature: key.sign(&precommit.signing_bytes(genesis)),
+        }
+    });
+    let mut certificate = CommitCertificate {
+        height,
+        round: 0,
+        block_hash: hash,
+        signatures: signatures.collect(),
+    };
+    certificate.sort();
+    certificate
+}
+
+/// One fake validator.
+pub(crate) struct Node {
+    pub(crate) index: usize,
+    pub(crate) address: SocketAddr,
+    shared: Arc<Shared>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    network: Arc<Network>,
+    index: usize,
+    mood: Mutex<Mood>,
+    submission_requests: AtomicUsize,
+}
+
+impl Node {
+    /// Starts validator number `index`, from 0.
+    pub(crate) async fn start(network: &Arc<Network>, index: usize, mood: Mood) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared {
+            network: network.clone(),
+            index,
+            mood: Mutex::new(mood),
+            submission_requests: AtomicUsize::new(0),
+        });
+        let task = Mutex::new(Some(serve(listener, shared.clone())));
+        Self {
+            index,
+            address,
+            shared,
+            task,
+        }
+    }
+
+    /// Closes its port and every connection.
+    pub(crate) async fn kill(&self) {
+        let task = self.task.lock().unwrap().take();
+        if let Some(task) = task {
+            task.abort();
+            let _ = task.await;
+        }
+    }
+
+    /// Listens again on the same port.
+    pub(crate) async fn restart(&self) {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_reuseaddr(true).unwrap();
+        socket.bind(self.address).unwrap();
+        let listener = socket.listen(64).unwrap();
+        *self.task.lock().unwrap() = Some(serve(listener, self.shared.clone()));
+    }
+
+    pub(crate) fn set_mood(&self, mood: Mood) {
+        *self.shared.mood.lock().unwrap() = mood;
+    }
+
+    /// HTTP requests that carried submissions.
+    pub(crate) fn submission_requests(&self) -> usize {
+        self.shared.submission_requests.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn endpoint(&self) -> ValidatorEndpoint {
+        ValidatorEndpoint {
+            node_id: format!("validator-{}", self.index + 1),
+            rpc_url: format!("http://{}", self.address),
+            p2p_url: format!("http://127.0.0.1:{}", 30303 + self.index),
+        }
+    }
+}
+
+/// Serves one connection after the other in one task tree, so that killing it cuts them all.
+fn serve(listener: TcpListener, shared: Arc<Shared>) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let router = Router::new().route("/", post(answer)).with_state(shared);
+        let mut connections = tokio::task::JoinSet::new();
+        loop {
+            let Ok((stream, _)) = listener.accept().await else {
+                return;
+            };
+            let router = router.clone();
+            connections.spawn(async move {
+                let (listener, connection) = OneConnection::new(stream);
+                let server = axum::serve(listener, router);
+                tokio::select! {
+                    _ = server => {}
+                    () = connection.closed() => {}
+                }
+            });
+        }
+    })
+}
+
+/// A listener of one connection, which axum serves in a task of its own; dropping the guard's
+/// handle would leave that task running, so the stream is cut through a shared switch.
+struct OneConnection {
+    stream: Option<Cut>,
+    address: SocketAddr,
+}
+
+struct Guard(watch::Sender<bool>);
+
+impl Guard {
+    async fn closed(self) {
+        self.0.closed().await;
+    }
+}
+
+struct Cut {
+    stream: tokio::net::TcpStream,
+    cut: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl OneConnection {
+    fn new(stream: tokio::net::TcpStream) -> (Self, Guard) {
+        let address = stream.peer_addr().unwrap();
+        let (sender, mut receiver) = watch::channel(false);
+        let cut = Box::pin(async move {
+            // Ends with an error when the guard is dropped.
+            let _ = receiver.changed().await;
+        });
+        let connection = Self {
+            stream: Some(Cut { stream, cut }),
+            address,
+        };
+        (connection, Guard(sender))
+    }
+}
+
+impl axum::serve::Listener for OneConnection {
+    type Io = Cut;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Cut, SocketAddr) {
+        match self.stream.take() {
+            Some(stream) => (stream, self.address),
+            None => std::future::pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        Ok(self.address)
+    }
+}
+
+impl tokio::io::AsyncRead for Cut {
+    fn poll_read(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+        buffer: &mut tokio::io::ReadBuf<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        if self.cut.as_mut().poll(context).is_ready() {
+            return std::task::Poll::Ready(Err(std::io::ErrorKind::ConnectionReset.into()));
+        }
+        std::pin::Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl tokio::io::AsyncWrite for Cut {
+    fn poll_write(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+        bytes: &[u8],
+    ) -> std::task::Poll<std::io::Result<usize>> {
+        std::pin::Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::pin::Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::pin::Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+async fn answer(State(shared): State<Arc<Shared>>, Json(request): Json<Value>) -> Response {
+    let mood = shared.mood.lock().unwrap().clone();
+    match mood {
+        Mood::Unavailable => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        Mood::Hanging => std::future::pending().await,
+        Mood::Garbage => return "[{\"what\": 1}".into_response(),
+        _ => {}
+    }
+    if request.to_string().contains("eth_sendTransaction") {
+        shared.submission_requests.fetch_add(1, Ordering::SeqCst);
+    }
+    let calls = match request {
+        Value::Array(calls) => calls,
+        call => return Json(shared.call(&call, &mood).await).into_response(),
+    };
+    let mut answers = Vec::new();
+    for call in &calls {
+        answers.push(shared.call(call, &mood).await);
+    }
+    Json(answers).into_response()
+}
+
+impl Shared {
+    async fn call(&self, call: &Value, mood: &Mood) -> Value {
+        let params = &call["params"];
+        let result = match call["method"].as_str().unwrap() {
+            "tabella_nodeStatus" => Ok(self.status()),
+            "eth_sendTransaction" => self.submit(&params[0]["data"], mood),
+            "tabella_getBlockSummaries" => Ok(self.summaries(params, mood).await),
+            "tabella_getTransactionStatus" => Ok(self.transaction_status(&params[0])),
+            "tabella_getBlock" => Ok(self.block(&params[0], mood)),
+            "tabella_getElection" => {
+                let elections = self.network.elections.lock().unwrap();
+                Ok(json!(elections.get(&params[0].as_u64().unwrap())))
+            }
+            "tabella_getElections" => {
+                let elections = self.network.elections.lock().unwrap();
+                Ok(json!(elections.values().collect::<Vec<_>>()))
+            }
+            "tabella_getPlugins" => {
+                let plugins = self.network.plugins.lock().unwrap();
+                let views = plugins.iter().map(|(hash, wasm)| plugin(hash, wasm));
+                Ok(views.collect())
+            }
+            "tabella_getPlugin" => {
+                let hash: Hash = serde_json::from_value(params[0].clone()).unwrap();
+                let plugins = self.network.plugins.lock().unwrap();
+                Ok(plugins.get(&hash).map_or(Value::Null, |wasm| {
+                    let mut view = plugin(&hash, wasm);
+                    if params[1] == true {
+                        view["wasm"] = json!(format!("0x{}", hex::encode(wasm)));
+                    }
+                    view
+                }))
+            }
+            "tabella_getResults" => {
+                let results = self.network.results.lock().unwrap();
+                Ok(json!(results.get(&params[0].as_u64().unwrap())))
+            }
+            "tabella_getReceipt" => Ok(Value::Null),
+            other => Err(json!({"code": -32601, "message": format!("no method {other}")})),
+        };
+        match result {
+            Ok(result) => json!({"jsonrpc": "2.0", "id": call["id"], "result": result}),
+            Err(error) => json!({"jsonrpc": "2.0", "id": call["id"], "error": error}),
+        }
+    }
+
+    fn status(&self) -> Value {
+        let chain = self.network.chain();
+        let head = chain.summaries.last();
+        let genesis = self.network.genesis.hash();
+        json!(NodeStatus {
+            node_id: format!("validator-{}", self.index + 1),
+            public_key: self.network.keys[self.index].public(),
+            genesis,
+            chain_id: 77,
+            height: chain.summaries.len() as u64,
+            block_hash: head.map_or(genesis, |head| head.header.hash()),
+            state_root: Hash::ZERO,
+            block_timestamp_ms: 0,
+            mempool: chain.mempool.len() as u64,
+            peers: 2,
+            signing: true,
+            version: "fake".into(),
+        })
+    }
+
+    fn submit(&self, data: &Value, mood: &Mood) -> Result<Value, Value> {
+        let result = match mood {
+            Mood::Refuses(code, message) => Err((*code, message.clone())),
+            _ => {
+                let bytes = hex::decode(data.as_str().unwrap().trim_start_matches("0x")).unwrap();
+                self.network.take(bytes)
+            }
+        };
+        result.map(|id| json!(id)).map_err(|(code, message)| {
+            let data = RefusalData {
+                code,
+                plugin_code: None,
+                contest: None,
+            };
+            json!({"code": -32003, "message": message, "data": data})
+        })
+    }
+
+    async fn summaries(&self, params: &Value, mood: &Mood) -> Value {
+        let from = params[0].as_u64().unwrap();
+        let count = usize::try_from(params[1].as_u64().unwrap()).unwrap();
+        let wait = Duration::from_millis(params[2].as_u64().unwrap());
+        let mut height = self.network.height.subscribe();
+        let _ = tokio::time::timeout(wait, height.wait_for(|height| *height >= from)).await;
+        let skip = usize::try_from(from.saturating_sub(1)).unwrap();
+        let chain = self.network.chain();
+        let found = chain.summaries.iter().skip(skip).take(count).cloned();
+        let mut summaries: Vec<BlockSummary> = found.collect();
+        drop(chain);
+        for summary in &mut summaries {
+            self.spoil(summary, mood);
+        }
+        json!(summaries)
+    }
+
+    fn spoil(&self, summary: &mut BlockSummary, mood: &Mood) {
+        let genesis = self.network.genesis.hash();
+        match mood {
+            Mood::InventsTransactions => summary.transaction_ids.push(Hash([9; 32])),
+            Mood::ForgesCertificates => {
+                summary.transaction_ids = vec![Hash([9; 32])];
+                summary.header.transaction_count = 1;
+                summary.header.transactions_root = transactions_root(&summary.transaction_ids);
+                let own = &self.network.keys[self.index..=self.index];
+                let hash = summary.header.hash();
+                summary.certificate = certify(&genesis, summary.header.height, hash, own);
+            }
+            _ => {}
+        }
+    }
+
+    fn transaction_status(&self, id: &Value) -> Value {
+        let id: Hash = serde_json::from_value(id.clone()).unwrap();
+        let chain = self.network.chain();
+        match chain.included.get(&id) {
+            Some(height) => {
+                let summary = &chain.summaries[usize::try_from(*height).unwrap() - 1];
+                let index = summary
+                    .transaction_ids
+                    .iter()
+                    .position(|other| *other == id);
+                json!({"status": "confirmed", "height": height, "block_hash": summary.header.hash(), "index": index})
+            }
+            None if chain.mempool.iter().any(|bytes| Hash::of(bytes) == id) => {
+                json!({"status": "pending"})
+            }
+            None => json!({"status": "unknown"}),
+        }
+    }
+
+    fn block(&self, height: &Value, mood: &Mood) -> Value {
+        let place = usize::try_from(height.as_u64().unwrap())
+            .unwrap()
+            .checked_sub(1);
+        let chain = self.network.chain();
+        let Some((summary, block)) =
+            place.and_then(|place| Some((chain.summaries.get(place)?, chain.blocks.get(place)?)))
+        else {
+            return Value::Null;
+        };
+        let mut block = block.clone();
+        if *mood == Mood::TampersWithBlocks {
+            for bytes in &mut block.transactions {
+                *bytes.last_mut().unwrap() ^= 1;
+            }
+        }
+        let bytes = tabella_protocol::codec::encode(&block);
+        json!(BlockView {
+            hash: summary.header.hash(),
+            header: summary.header.clone(),
+            block: format!("0x{}", hex::encode(bytes)),
+            certificate: summary.certificate.clone(),
+            acks: summary.acks.clone(),
+        })
+    }
+}
+
+fn plugin(hash: &Hash, wasm: &[u8]) -> Value {
+    json!({"sha256": hash, "bytes": wasm.len(), "manifest": {"name": "plurality"}})
+}
