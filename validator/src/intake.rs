@@ -263,3 +263,90 @@ fn judge_one(ledger: &Ledger, bytes: &[u8]) -> Result<Vetted, VetError> {
     ledger.admit(&vetted)?;
     Ok(vetted)
 }
+
+#[cfg(test)]
+mod tests {
+    use tabella_protocol::Revote;
+
+    use super::*;
+    use crate::testing::Fixture;
+
+    const BOUNDS: Bounds = Bounds {
+        transactions_max: 100,
+        bytes_max: 1 << 20,
+    };
+
+    async fn start(fixture: &Fixture) -> Arc<Intake> {
+        let stop = Stop::default();
+        let path = fixture.directory.path().join("mempool.redb");
+        let (journal, held) = Journal::open(&path, stop.clone()).unwrap();
+        Intake::start(Arc::clone(&fixture.ledger), journal, held, BOUNDS, stop).await
+    }
+
+    #[tokio::test]
+    async fn accepted_transactions_wait_again_after_a_restart_unless_they_are_on_the_chain() {
+        let fixture = Fixture::new(Revote::Refuse);
+        let ballots: Vec<_> = (1..=3).map(|n| fixture.ballot(n, 0)).collect();
+        let intake = start(&fixture).await;
+        let answers = intake.submit(ballots.clone()).await;
+        assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+        assert_eq!(
+            intake.submit(ballots.clone()).await,
+            answers,
+            "the same again"
+        );
+        drop(intake);
+
+        fixture.commit_bytes(&ballots[0]);
+        let intake = start(&fixture).await;
+        let waiting: Vec<_> = intake
+            .candidates(10)
+            .iter()
+            .map(|v| v.bytes().to_vec())
+            .collect();
+        assert_eq!(waiting, ballots[1..]);
+        assert_eq!(
+            intake.submit(ballots.clone()).await,
+            answers,
+            "one is on the chain now"
+        );
+        assert_eq!(intake.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn refusals_come_back_in_place_and_leave_nothing() {
+        let fixture = Fixture::new(Revote::Refuse);
+        let intake = start(&fixture).await;
+        let (good, again) = (fixture.ballot(1, 0), fixture.ballot(1, 1));
+        let answers = intake
+            .submit(vec![b"garbage".to_vec(), good.clone(), again])
+            .await;
+        let codes: Vec<_> = answers
+            .iter()
+            .map(|a| a.as_ref().map_err(|refusal| refusal.code))
+            .collect();
+        assert_eq!(
+            codes,
+            [
+                Err(RefusalCode::MalformedTransaction),
+                Ok(&Hash::of(&good)),
+                Err(RefusalCode::AlreadyVoted)
+            ]
+        );
+        assert_eq!(intake.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_relayed_transaction_becomes_durable_when_a_client_brings_it() {
+        let fixture = Fixture::new(Revote::Refuse);
+        let intake = start(&fixture).await;
+        let ballot = fixture.ballot(1, 0);
+        intake
+            .take_relayed(vec![ballot.clone(), b"garbage".to_vec()])
+            .await;
+        assert_eq!(intake.len(), 1);
+        assert!(intake.submit(vec![ballot.clone()]).await[0].is_ok());
+        drop(intake);
+        assert_eq!(start(&fixture).await.len(), 1);
+    }
+}

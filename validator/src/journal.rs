@@ -163,3 +163,28 @@ fn write_all(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_answered_is_there_again_in_order_and_what_was_removed_is_not() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let path = directory.path().join("mempool.redb");
+        let (journal, held) = Journal::open(&path, Stop::default()).unwrap();
+        assert!(held.is_empty());
+        let transaction = |n: u8| (Hash([n; 32]), Arc::from([n].as_slice()));
+        assert!(journal.insert(vec![transaction(9), transaction(3)]).await);
+        assert!(journal.insert(vec![transaction(5)]).await);
+        // As a crash would leave it: a copy taken while the journal is open.
+        let copy = directory.path().join("copy.redb");
+        std::fs::copy(&path, &copy).unwrap();
+        let (_crashed, held) = Journal::open(&copy, Stop::default()).unwrap();
+        assert_eq!(held, [vec![9], vec![3], vec![5]]);
+        journal.remove(vec![Hash([3; 32])]).await;
+        drop(journal);
+        let (_journal, held) = Journal::open(&path, Stop::default()).unwrap();
+        assert_eq!(held, [vec![9], vec![5]]);
+    }
+}

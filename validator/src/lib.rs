@@ -26,6 +26,8 @@ mod node;
 mod peer_message;
 mod rpc;
 mod stop;
+#[cfg(test)]
+mod testing;
 mod undecided;
 
 pub use config::{Config, StaticPeer, TimeoutsConfig};

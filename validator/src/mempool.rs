@@ -188,3 +188,83 @@ impl Mempool {
         (entry.origin == Origin::Client).then_some(*id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tabella_protocol::Revote;
+
+    use super::*;
+    use crate::testing::Fixture;
+
+    const BOUNDS: Bounds = Bounds {
+        transactions_max: 3,
+        bytes_max: 10_000,
+    };
+
+    #[test]
+    fn first_come_first_served_within_the_bounds() {
+        let fixture = Fixture::new(Revote::Refuse);
+        let mut mempool = Mempool::new(BOUNDS);
+        let all: Vec<_> = (0..4).map(|n| fixture.vet(&fixture.ballot(n, 0))).collect();
+        for vetted in &all[..3] {
+            assert_eq!(mempool.insert(vetted.clone(), Origin::Client, 0), Ok(true));
+            assert_eq!(mempool.insert(vetted.clone(), Origin::Client, 0), Ok(false));
+        }
+        let full = mempool
+            .insert(all[3].clone(), Origin::Client, 0)
+            .unwrap_err();
+        assert_eq!(full.code, RefusalCode::MempoolFull);
+        let ids = |vetted: &[Vetted]| vetted.iter().map(Vetted::id).collect::<Vec<_>>();
+        assert_eq!(ids(&mempool.candidates(2)), ids(&all[..2]));
+        mempool.remove([&all[0].id()]);
+        assert_eq!(mempool.insert(all[3].clone(), Origin::Peer, 0), Ok(true));
+        assert_eq!(ids(&mempool.candidates(9)), ids(&all[1..]));
+        assert_eq!(
+            ids(&mempool.overdue(1, 9)),
+            ids(&all[1..3]),
+            "a peer relays its own"
+        );
+        let tight = Bounds {
+            transactions_max: 3,
+            bytes_max: 10,
+        };
+        assert!(
+            Mempool::new(tight)
+                .insert(all[0].clone(), Origin::Client, 0)
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn one_waiting_ballot_a_voter_unless_revoting_is_allowed() {
+        for (revote, second_is_taken) in [(Revote::Refuse, false), (Revote::Last, true)] {
+            let fixture = Fixture::new(revote);
+            let mut mempool = Mempool::new(BOUNDS);
+            let [first, second] = [0, 1].map(|nonce| fixture.vet(&fixture.ballot(1, nonce)));
+            mempool.insert(first.clone(), Origin::Client, 0).unwrap();
+            let taken = mempool.insert(second.clone(), Origin::Client, 0).is_ok();
+            assert_eq!(taken, second_is_taken, "{revote:?}");
+            mempool.remove([&first.id()]);
+            mempool.insert(second, Origin::Client, 0).unwrap();
+        }
+    }
+
+    #[test]
+    fn refused_ones_are_remembered_until_they_come_again() {
+        let fixture = Fixture::new(Revote::Refuse);
+        let mut mempool = Mempool::new(BOUNDS);
+        let vetted = fixture.vet(&fixture.ballot(1, 0));
+        mempool.insert(vetted.clone(), Origin::Client, 0).unwrap();
+        let refusal = Refusal::new(RefusalCode::ElectionClosed, "closed");
+        let journaled = mempool.refuse(vec![(vetted.id(), refusal.clone())]);
+        assert_eq!(journaled, [vetted.id()]);
+        assert_eq!(mempool.known(&vetted.id()), Some(Known::Refused(refusal)));
+        mempool.insert(vetted.clone(), Origin::Peer, 0).unwrap();
+        assert_eq!(mempool.known(&vetted.id()), Some(Known::Waiting));
+        assert_eq!(
+            mempool.remove([&vetted.id()]),
+            [],
+            "the journal never held it"
+        );
+    }
+}

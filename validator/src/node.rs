@@ -5,6 +5,7 @@ use std::{
     fs,
     future::Future,
     path::{Path, PathBuf},
+    pin::Pin,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -116,8 +117,19 @@ impl From<UndecidedError> for RunError {
 /// When this returns, everything acknowledged is on disk and nothing of the node runs any more.
 pub async fn run(
     config: Config,
-    shutdown: impl Future<Output = ()> + Send,
+    shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), RunError> {
+    run_boxed(config, Box::pin(shutdown)).await
+}
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Boxed, so that the validator is compiled in this crate and not in every one that awaits it.
+fn run_boxed(config: Config, shutdown: BoxFuture<()>) -> BoxFuture<Result<(), RunError>> {
+    Box::pin(run_until(config, shutdown))
+}
+
+async fn run_until(config: Config, shutdown: BoxFuture<()>) -> Result<(), RunError> {
     let stop = Stop::default();
     let genesis = read_genesis(&config.genesis)?;
     let key = read_key(&config.key)?;
@@ -238,7 +250,7 @@ pub async fn run(
 }
 
 /// Turns the request to stop into a stop, and then leaves the rest to the node.
-async fn request(stop: &Stop, shutdown: impl Future<Output = ()>) {
+async fn request(stop: &Stop, shutdown: BoxFuture<()>) {
     shutdown.await;
     stop.stop();
     std::future::pending::<()>().await;

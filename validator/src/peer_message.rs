@@ -48,3 +48,30 @@ impl PeerMessage {
         messages
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tabella_protocol::Revote;
+
+    use super::*;
+    use crate::testing::Fixture;
+
+    #[test]
+    fn packed_messages_fit_and_hold_everything_in_order() {
+        let fixture = Fixture::new(Revote::Refuse);
+        let one = fixture.vet(&fixture.ballot(1, 0));
+        let count = 2 * MESSAGE_BYTES_MAX / one.bytes().len();
+        let messages = PeerMessage::pack(&vec![one.clone(); count]);
+        assert_eq!(messages.len(), 3);
+        let mut unpacked = Vec::new();
+        for message in messages {
+            assert!(message.len() <= MESSAGE_BYTES_MAX);
+            match PeerMessage::from_bytes(&message).unwrap() {
+                PeerMessage::Transactions(transactions) => unpacked.extend(transactions),
+                PeerMessage::Ack(_) => panic!("no ack was packed"),
+            }
+        }
+        assert_eq!(unpacked, vec![one.bytes().to_vec(); count]);
+        assert!(PeerMessage::from_bytes(b"garbage").is_err());
+    }
+}

@@ -99,3 +99,37 @@ impl Undecided {
         Ok(body.map(|bytes| bytes.value().to_vec()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_survive_and_those_of_past_heights_go() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let path = directory.path().join("undecided.redb");
+        let (proposer, hash) = (PublicKey([7; 32]), Hash::of(b"one"));
+        let store = Undecided::open(&path).unwrap();
+        store.store(5, 0, proposer, hash, b"one").unwrap();
+        store.store(5, 2, proposer, hash, b"one").unwrap();
+        drop(store);
+        let store = Undecided::open(&path).unwrap();
+        let block = |round| UndecidedBlock {
+            round,
+            proposer,
+            block_hash: hash,
+        };
+        assert_eq!(store.list(5, 0).unwrap(), [block(0)]);
+        assert_eq!(store.list(5, 1).unwrap(), []);
+        assert_eq!(store.list(5, 2).unwrap(), [block(2)]);
+        assert_eq!(
+            store.body(5, &hash).unwrap().as_deref(),
+            Some(b"one".as_slice())
+        );
+        store
+            .store(6, 0, proposer, Hash::of(b"two"), b"two")
+            .unwrap();
+        assert_eq!(store.list(5, 0).unwrap(), []);
+        assert_eq!(store.body(5, &hash).unwrap(), None);
+    }
+}

@@ -125,6 +125,8 @@ pub enum RunError {
 #[error("expected a message of at most {MESSAGE_BYTES_MAX} bytes, got {0}")]
 pub struct MessageTooLong(pub usize);
 
+type BoxFuture<T> = std::pin::Pin<Box<dyn Future<Output = T> + Send>>;
+
 /// A node that takes part in consensus.
 pub struct Node {
     handle: Handle,
@@ -167,26 +169,31 @@ impl Actors {
 
 impl Node {
     /// Starts to listen, connect and decide blocks.
-    pub async fn start(
+    ///
+    /// The future is boxed so that the engine is compiled here once, not in every crate that awaits
+    /// it.
+    pub fn start(
         config: Config,
         application: Arc<dyn Application>,
-    ) -> Result<Self, StartError> {
-        let span = error_span!("consensus", node = %config.node_id);
-        let mut actors = Actors::default();
-        let started = start(config, application, span.clone(), &mut actors)
-            .instrument(span)
-            .await;
-        match started {
-            Ok((handle, failed)) => Ok(Self {
-                handle,
-                failed,
-                actors,
-            }),
-            Err(error) => {
-                actors.stop().await;
-                Err(error)
+    ) -> BoxFuture<Result<Self, StartError>> {
+        Box::pin(async move {
+            let span = error_span!("consensus", node = %config.node_id);
+            let mut actors = Actors::default();
+            let started = start(config, application, span.clone(), &mut actors)
+                .instrument(span)
+                .await;
+            match started {
+                Ok((handle, failed)) => Ok(Self {
+                    handle,
+                    failed,
+                    actors,
+                }),
+                Err(error) => {
+                    actors.stop().await;
+                    Err(error)
+                }
             }
-        }
+        })
     }
 
     /// For asking and telling the node while it runs.

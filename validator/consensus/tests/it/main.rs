@@ -5,5 +5,6 @@ mod crash;
 mod evidence;
 mod network;
 mod strangers;
+mod stress;
 mod throughput;
 mod validators;

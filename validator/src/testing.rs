@@ -1,0 +1,133 @@
+//! A ledger with an open election, for this crate's tests.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use tabella_ledger::{BuildLimits, Ledger, Vetted};
+use tabella_protocol::{
+    CommitCertificate, ContestSpec, Disclosure, ElectionSpec, Eligibility, Genesis, Hash,
+    OptionSpec, Payload, PluginLimits, Quorum, Revote, SigningKey, Transaction, TransactionBody,
+    ValidatorInfo, VoterId,
+};
+use tempfile::TempDir;
+
+pub(crate) fn key(seed: u8) -> SigningKey {
+    SigningKey::from_seed([seed; 32])
+}
+
+/// A ledger whose election 1 takes ballots, and the directory that holds it.
+pub(crate) struct Fixture {
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) directory: TempDir,
+}
+
+impl Fixture {
+    pub(crate) fn new(revote: Revote) -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        let genesis = Genesis {
+            version: Genesis::VERSION,
+            chain_id: 7,
+            network: "test".into(),
+            timestamp_ms: 1,
+            quorum: Quorum::Majority,
+            validators: vec![ValidatorInfo {
+                node_id: "v".into(),
+                public_key: key(1).public(),
+            }],
+            authorities: vec![key(1).public()],
+            plugin_limits: PluginLimits::default(),
+            block_bytes_max: 4 << 20,
+            expiry_heights_max: 100,
+        };
+        let ledger = Arc::new(Ledger::open(directory.path(), genesis).expect("a fresh ledger"));
+        let fixture = Self { ledger, directory };
+        let wasm = tabella_plugins::get("plurality")
+            .expect("a built-in rule")
+            .wasm;
+        let option = |id: &str| OptionSpec {
+            id: id.into(),
+            title: id.into(),
+        };
+        let spec = ElectionSpec {
+            title: "Test".into(),
+            contests: vec![ContestSpec {
+                id: "main".into(),
+                title: "Who?".into(),
+                plugin: Hash::of(wasm),
+                options: ["a", "b"].map(option).to_vec(),
+                params: "{}".into(),
+            }],
+            eligibility: Eligibility::Registrar {
+                registrar: key(1).public(),
+            },
+            revote,
+            disclosure: Disclosure::AtClose,
+        };
+        fixture.commit(Payload::PublishPlugin {
+            wasm: wasm.to_vec(),
+        });
+        fixture.commit(Payload::CreateElection(spec));
+        fixture.commit(Payload::OpenElection { election_id: 1 });
+        fixture
+    }
+
+    /// Canonical bytes of a signed transaction; the nonce makes equal payloads distinct.
+    pub(crate) fn sign(&self, nonce: u64, payload: Payload) -> Vec<u8> {
+        let expiry_height = self.ledger.tip().height + 50;
+        let body = TransactionBody {
+            version: 1,
+            chain_id: 7,
+            expiry_height,
+            nonce,
+            payload,
+        };
+        Transaction::sign(body, &key(1)).to_bytes()
+    }
+
+    /// A ballot of voter number `voter`.
+    pub(crate) fn ballot(&self, voter: u8, nonce: u64) -> Vec<u8> {
+        let election = self.ledger.election(1).expect("the fixture's election");
+        let ballot = election.contests()[0].encode_ballot(&json!({ "choice": "a" }));
+        let ballots = vec![ballot.expect("a valid ballot")];
+        let voter = VoterId([voter; 32]);
+        self.sign(
+            nonce,
+            Payload::CastBallot {
+                election_id: 1,
+                voter,
+                ballots,
+            },
+        )
+    }
+
+    pub(crate) fn vet(&self, bytes: &[u8]) -> Vetted {
+        self.ledger.vet(bytes).expect("a sound transaction")
+    }
+
+    pub(crate) fn commit(&self, payload: Payload) {
+        let bytes = self.sign(0, payload);
+        self.commit_bytes(&bytes);
+    }
+
+    pub(crate) fn commit_bytes(&self, bytes: &[u8]) {
+        let vetted = self.vet(bytes);
+        let limits = BuildLimits {
+            bytes_max: 1 << 20,
+            transactions_max: 10,
+        };
+        let built = self
+            .ledger
+            .build(key(1).public(), 0, [&vetted], limits)
+            .expect("a block");
+        assert!(built.refused.is_empty(), "{:?}", built.refused);
+        let certificate = CommitCertificate {
+            height: built.block.header().height,
+            round: 0,
+            block_hash: built.block.hash(),
+            signatures: Vec::new(),
+        };
+        self.ledger
+            .commit(built.block, &certificate)
+            .expect("a commit");
+    }
+}
