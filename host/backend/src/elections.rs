@@ -82,6 +82,8 @@ pub(crate) struct Elections {
     master: MasterSecret,
     ready: Mutex<HashMap<u64, Election>>,
     unknown: Mutex<HashMap<u64, Instant>>,
+    /// What elections came to through this backend, proven by their blocks.
+    reached: Mutex<HashMap<u64, ElectionStatus>>,
     plugins: Mutex<HashMap<Hash, Plugin>>,
     /// Held while rules are built, so that a crowd builds them once.
     building: tokio::sync::Mutex<()>,
@@ -89,6 +91,16 @@ pub(crate) struct Elections {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The order of an election's life, which never goes back.
+fn rank(status: ElectionStatus) -> u8 {
+    match status {
+        ElectionStatus::Upcoming => 0,
+        ElectionStatus::Open => 1,
+        ElectionStatus::Closed => 2,
+        ElectionStatus::Final => 3,
+    }
 }
 
 /// The sandbox's limits as genesis sets them.
@@ -133,6 +145,7 @@ impl Elections {
             master,
             ready: Mutex::default(),
             unknown: Mutex::default(),
+            reached: Mutex::default(),
             plugins: Mutex::default(),
             building: tokio::sync::Mutex::new(()),
         }
@@ -187,10 +200,13 @@ impl Elections {
         VoterId::pseudonym(&secret, voter_id)
     }
 
-    /// An administrator changed the election here: what was seen before is out of date.
+    /// The chain has confirmed this status: no validator that lags behind takes it back.
     pub(crate) fn changed(&self, election_id: u64, status: ElectionStatus) {
+        lock(&self.reached).insert(election_id, status);
         let mut ready = lock(&self.ready);
-        if let Some(election) = ready.get_mut(&election_id) {
+        if let Some(election) = ready.get_mut(&election_id)
+            && rank(election.view.status) < rank(status)
+        {
             let mut view = (*election.view).clone();
             view.status = status;
             election.view = Arc::new(view);
@@ -216,9 +232,16 @@ impl Elections {
     }
 
     /// Takes over a view, with the rules that belong to it.
-    async fn admit(&self, view: ElectionView) -> Result<Election, Problem> {
+    async fn admit(&self, mut view: ElectionView) -> Result<Election, Problem> {
         let election_id = view.election_id;
         let known = lock(&self.ready).get(&election_id).cloned();
+        let reached = lock(&self.reached).get(&election_id).copied();
+        let seen = known.as_ref().map(|known| known.view.status);
+        for earlier in [reached, seen].into_iter().flatten() {
+            if rank(view.status) < rank(earlier) {
+                view.status = earlier;
+            }
+        }
         let (rules, changed) = match known {
             Some(known) if known.view.spec == view.spec => {
                 (known.rules.clone(), known.view.status != view.status)

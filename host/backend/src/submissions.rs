@@ -168,7 +168,8 @@ impl App {
                 return Err(already_voted(wish.election_id).about(standing.public_id()));
             }
         }
-        let carried = self.carry(transaction_id, bytes, started).await;
+        let of = (wish.election_id, voter);
+        let carried = self.carry(of, transaction_id, bytes, started).await;
         let answer = carried.inspect_err(|problem| {
             if problem.is(RefusalCode::ElectionClosed) {
                 // Somebody else closed it: later ballots need not go so far.
@@ -220,6 +221,7 @@ impl App {
     /// Hands a recorded submission to a validator and waits for its end.
     async fn carry(
         &self,
+        (election_id, voter): (u64, VoterId),
         transaction_id: Hash,
         bytes: Vec<u8>,
         started: Instant,
@@ -227,7 +229,7 @@ impl App {
         let settled = self.pending.wait(&transaction_id);
         match self.client.submit(bytes).await {
             Ok(submitted) => {
-                tracing::debug!(%transaction_id, validator = %submitted.validator.node_id, "vote submitted to PoA");
+                tracing::debug!(%voter, election_id, %transaction_id, "vote submitted to PoA");
                 self.pending
                     .accepted(&transaction_id, Some(submitted.validator.clone()));
                 let wait = self.confirmation_wait.saturating_sub(started.elapsed());

@@ -75,7 +75,8 @@ impl Client {
 
     /// One election, by one validator's word.
     pub async fn election(&self, election_id: u64) -> Result<Option<ElectionView>, QueryError> {
-        self.read("tabella_getElection", [election_id]).await
+        self.read_checked("tabella_getElection", [election_id], perhaps)
+            .await
     }
 
     /// The published plugins without their bytes, by one validator's word.
@@ -85,7 +86,8 @@ impl Client {
 
     /// One plugin without its bytes, by one validator's word.
     pub async fn plugin(&self, sha256: Hash) -> Result<Option<PluginView>, QueryError> {
-        self.read("tabella_getPlugin", (sha256, false)).await
+        self.read_checked("tabella_getPlugin", (sha256, false), perhaps)
+            .await
     }
 
     /// A plugin's Wasm bytes, whose hash was checked.
@@ -94,14 +96,16 @@ impl Client {
             "tabella_getPlugin",
             (sha256, true),
             |view: Option<PluginView>| {
-                let Some(view) = view else { return Ok(None) };
+                let Some(view) = view else {
+                    return Judged::Lacking(None);
+                };
                 let text = view.wasm.unwrap_or_default();
                 let wasm = hex::decode(text.trim_start_matches("0x"))
                     .ok()
                     .filter(|wasm| Hash::of(wasm) == sha256);
                 match wasm {
-                    Some(wasm) => Ok(Some(wasm)),
-                    None => Err("sent another plugin's bytes".to_owned()),
+                    Some(wasm) => Judged::Good(Some(wasm)),
+                    None => Judged::Lie("sent another plugin's bytes".to_owned()),
                 }
             },
         )
@@ -115,12 +119,14 @@ impl Client {
             [transaction_id],
             |receipt: Option<Receipt>| {
                 let Some(receipt) = receipt else {
-                    return Ok(None);
+                    return Judged::Lacking(None);
                 };
                 match receipt.verify(self.genesis()) {
-                    Ok(summary) if summary.transaction_id == transaction_id => Ok(Some(receipt)),
-                    Ok(_) => Err("sent another ballot's receipt".to_owned()),
-                    Err(error) => Err(error.to_string()),
+                    Ok(summary) if summary.transaction_id == transaction_id => {
+                        Judged::Good(Some(receipt))
+                    }
+                    Ok(_) => Judged::Lie("sent another ballot's receipt".to_owned()),
+                    Err(error) => Judged::Lie(error.to_string()),
                 }
             },
         )
@@ -148,16 +154,20 @@ impl Client {
             "tabella_getResults",
             [election_id],
             |view: Option<ResultsView>| {
-                let Some(view) = view else { return Ok(None) };
+                let Some(view) = view else {
+                    return Judged::Lacking(None);
+                };
                 if view.election_id != election_id {
-                    return Err("sent another election's results".to_owned());
+                    return Judged::Lie("sent another election's results".to_owned());
                 }
                 match self.verify_results(&view) {
-                    Ok(verified) => Ok(Some((view, Some(verified)))),
+                    Ok(verified) => Judged::Good(Some((view, Some(verified)))),
                     Err(ResultsError::NotFinal) if view.status != ElectionStatus::Final => {
-                        Ok(Some((view, None)))
+                        Judged::Good(Some((view, None)))
                     }
-                    Err(lie) => Err(lie.to_string()),
+                    // It holds the others' attestations, but has not tallied yet itself.
+                    Err(_) if view.outcomes.is_empty() => Judged::Lacking(Some((view, None))),
+                    Err(lie) => Judged::Lie(lie.to_string()),
                 }
             },
         )
@@ -167,17 +177,19 @@ impl Client {
     /// The block at a height, its certificate and hash verified.
     pub async fn block(&self, height: u64) -> Result<Option<BlockView>, QueryError> {
         let bytes_max = self.block_answer_bytes_max();
-        let accept = |view: Option<BlockView>| {
-            let Some(view) = view else { return Ok(None) };
+        let judge = |view: Option<BlockView>| {
+            let Some(view) = view else {
+                return Judged::Lacking(None);
+            };
             let proof = BlockProof {
                 height,
                 parent: None,
             };
             let genesis = (self.genesis(), &self.genesis_hash());
             match proof.verify_header(&view.header, &view.certificate, genesis.0, genesis.1) {
-                Ok(hash) if hash == view.hash => Ok(Some(view)),
-                Ok(_) => Err("sent a block under another hash".to_owned()),
-                Err(lie) => Err(lie.to_string()),
+                Ok(hash) if hash == view.hash => Judged::Good(Some(view)),
+                Ok(_) => Judged::Lie("sent a block under another hash".to_owned()),
+                Err(lie) => Judged::Lie(lie.to_string()),
             }
         };
         let call = Call {
@@ -186,7 +198,7 @@ impl Client {
             deadline: SLOW_READ_DEADLINE,
             answer_bytes_max: bytes_max,
         };
-        self.ask_each(call, accept).await
+        self.ask_each(call, judge).await
     }
 
     /// The summary of the block at a height, verified, with the number of validators whose
@@ -200,11 +212,12 @@ impl Client {
             (height, 1, 0),
             |summaries: Vec<BlockSummary>| {
                 let Some(summary) = summaries.into_iter().next() else {
-                    return Ok(None);
+                    return Judged::Lacking(None);
                 };
-                self.verify_summary(height, summary)
-                    .map(Some)
-                    .map_err(|lie| lie.to_string())
+                match self.verify_summary(height, summary) {
+                    Ok(verified) => Judged::Good(Some(verified)),
+                    Err(lie) => Judged::Lie(lie.to_string()),
+                }
             },
         )
         .await
@@ -235,7 +248,16 @@ impl Client {
 
     /// Where a transaction stands; a confirmation is proven, the rest is a validator's word.
     pub async fn confirmation_status(&self, id: Hash) -> Result<ConfirmationStatus, QueryError> {
-        let status = self.read("tabella_getTransactionStatus", [id]).await?;
+        let status = self
+            .read_checked(
+                "tabella_getTransactionStatus",
+                [id],
+                |status| match status {
+                    TransactionStatus::Unknown => Judged::Lacking(status),
+                    status => Judged::Good(status),
+                },
+            )
+            .await?;
         Ok(match status {
             TransactionStatus::Unknown => ConfirmationStatus::Unknown,
             TransactionStatus::Pending => ConfirmationStatus::Pending,
@@ -301,15 +323,16 @@ impl Client {
         method: &str,
         params: impl Serialize + Clone,
     ) -> Result<T, QueryError> {
-        self.read_checked(method, params, Ok).await
+        self.read_checked(method, params, Judged::Good).await
     }
 
-    /// Asks one validator after the other until an answer passes `accept`.
+    /// Asks one validator after the other until an answer is good. One that lacks what was
+    /// asked for may come of lagging behind, and is believed only when nobody has more.
     async fn read_checked<T: DeserializeOwned, U>(
         &self,
         method: &str,
         params: impl Serialize + Clone,
-        accept: impl Fn(T) -> Result<U, String>,
+        judge: impl Fn(T) -> Judged<U>,
     ) -> Result<U, QueryError> {
         let call = Call {
             method,
@@ -317,16 +340,17 @@ impl Client {
             deadline: READ_DEADLINE,
             answer_bytes_max: ANSWER_BYTES_MAX,
         };
-        self.ask_each(call, accept).await
+        self.ask_each(call, judge).await
     }
 
     async fn ask_each<T: DeserializeOwned, U>(
         &self,
         call: Call<'_, impl Serialize + Clone>,
-        accept: impl Fn(T) -> Result<U, String>,
+        judge: impl Fn(T) -> Judged<U>,
     ) -> Result<U, QueryError> {
         let mut tried: Vec<Arc<Node>> = Vec::new();
         let mut failure = QueryError::NoValidator;
+        let mut lacking = None;
         while let Some(node) = self.pool.pick(&tried) {
             let node_id = node.endpoint.node_id.clone();
             let answer = self
@@ -339,19 +363,33 @@ impl Client {
                     call.answer_bytes_max,
                 )
                 .await;
-            failure = match answer {
-                Ok(answer) => match accept(answer) {
-                    Ok(answer) => return Ok(answer),
-                    Err(lie) => {
-                        self.pool.disproved(&node, lie.clone());
-                        QueryError::Disproved { node_id, lie }
-                    }
-                },
-                Err(error) => QueryError::Failed { node_id, error },
-            };
+            match answer.map(&judge) {
+                Ok(Judged::Good(answer)) => return Ok(answer),
+                Ok(Judged::Lacking(answer)) => lacking = Some(answer),
+                Ok(Judged::Lie(lie)) => {
+                    self.pool.disproved(&node, lie.clone());
+                    failure = QueryError::Disproved { node_id, lie };
+                }
+                Err(error) => failure = QueryError::Failed { node_id, error },
+            }
             tried.push(node);
         }
-        Err(failure)
+        lacking.ok_or(failure)
+    }
+}
+
+/// What an answer is worth.
+enum Judged<U> {
+    Good(U),
+    /// True as far as one can tell, but another validator may have more.
+    Lacking(U),
+    Lie(String),
+}
+
+fn perhaps<T>(answer: Option<T>) -> Judged<Option<T>> {
+    match answer {
+        Some(_) => Judged::Good(answer),
+        None => Judged::Lacking(None),
     }
 }
 

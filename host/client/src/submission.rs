@@ -204,8 +204,8 @@ fn settle(
             Settled::Open(attempt, Some(refusal.message))
         }
         // One validator's refusal may be a lie, or the word of one that lags behind: a second
-        // one is asked before the voter is told.
-        Some(refusal) if attempt.refusal.is_none() => {
+        // one is asked before the voter is told, and all of them where lagging may be why.
+        Some(refusal) if attempt.refusal.is_none() || may_lag(refusal.code) => {
             attempt.refusal = Some(refusal);
             Settled::Open(attempt, None)
         }
@@ -215,6 +215,18 @@ fn settle(
         }
         None => Settled::Open(attempt, Some(error.to_string())),
     }
+}
+
+/// Whether a validator a few blocks behind would refuse so what another takes.
+fn may_lag(code: RefusalCode) -> bool {
+    matches!(
+        code,
+        RefusalCode::UnknownElection
+            | RefusalCode::ElectionNotOpen
+            | RefusalCode::UnknownPlugin
+            | RefusalCode::NotOnRoll
+            | RefusalCode::ExpiryTooFar
+    )
 }
 
 fn refusal(error: &CallError) -> Option<Refusal> {

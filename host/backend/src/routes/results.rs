@@ -5,7 +5,10 @@ use std::sync::Arc;
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tabella_protocol::rpc::{ElectionStatus, ResultCertificate};
+use tabella_protocol::{
+    Disclosure,
+    rpc::{ElectionStatus, ResultCertificate},
+};
 
 use crate::{
     app::App,
@@ -63,6 +66,9 @@ pub(crate) async fn results(
         None => None,
     };
     let total_votes = view.turnout;
+    // Before close, turnout alone, unless the election says otherwise: whatever a validator sends.
+    let disclosed = matches!(view.status, ElectionStatus::Closed | ElectionStatus::Final)
+        || election.view.spec.disclosure == Disclosure::Live;
     let contests = election
         .view
         .spec
@@ -74,7 +80,8 @@ pub(crate) async fn results(
             // A validator's own tally, before a quorum attested one, is shown unverified.
             let outcome = match &outcomes {
                 Some(outcomes) => outcomes.get(index),
-                None => view.plain.get(index),
+                None if disclosed => view.plain.get(index),
+                None => None,
             };
             let outcome = outcome.cloned().unwrap_or(Value::Null);
             let options = contest
