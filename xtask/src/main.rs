@@ -14,7 +14,7 @@ use std::{
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::shell::{binary, cargo, run, step, workspace_root};
+use crate::shell::{become_program, binary, cargo, run, step, workspace_root};
 
 /// Tasks of this repository.
 #[derive(Debug, Parser)]
@@ -72,7 +72,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Demo { exit, rest } => demo(exit, &rest),
         Task::Dev { rest } => {
             build_binary()?;
-            run(Command::new(binary("tabella")?).arg("dev").args(rest))
+            become_program(Command::new(binary("tabella")?).arg("dev").args(rest))
         }
         Task::Test { rest } => test(&rest),
         Task::Ci => ci(),
@@ -97,7 +97,7 @@ fn demo(exit: bool, rest: &[OsString]) -> Result<()> {
     if exit {
         demo.arg("--exit");
     }
-    run(demo.args(rest))
+    become_program(demo.args(rest))
 }
 
 fn test(rest: &[OsString]) -> Result<()> {

@@ -1,6 +1,7 @@
 //! Running other programs.
 
 use std::{
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -46,6 +47,13 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
         bail!("`{name} {}` failed: {status}", arguments.join(" "));
     }
     Ok(())
+}
+
+/// Becomes another program, so that signals such as Ctrl-C reach it alone.
+pub(crate) fn become_program(command: &mut Command) -> Result<()> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    // It answers only where the program cannot be started.
+    Err(command.exec()).with_context(|| format!("cannot start {name}"))
 }
 
 /// Says what comes next.

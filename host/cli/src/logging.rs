@@ -4,8 +4,9 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::{EnvFilter, fmt};
 
-/// What is logged where `RUST_LOG` says nothing.
-const FILTER_DEFAULT: &str = "info,libp2p=warn,hyper=warn,wasmtime=warn";
+/// What is logged where `RUST_LOG` says nothing. The consensus engine tells several lines a block at
+/// `info`, which would be most of the log and a good part of a validator's work.
+const FILTER_DEFAULT: &str = "info,arc_malachitebft=warn,libp2p=warn,hyper=warn,wasmtime=warn";
 
 /// Starts logging to standard error. `RUST_LOG` chooses what is logged.
 pub(crate) fn start() {

@@ -157,10 +157,10 @@ mod tests {
         expect![[r#"
                                          round 1                 round 2
                                 ours   published        ours   published
-            a                      5           5           5            
-            b                      4           4         4.5            
-            c                      1           1                        
-            exhausted              0           0         0.5            
+            a                      5           5           5
+            b                      4           4         4.5
+            c                      1           1
+            exhausted              0           0         0.5
         "#]]
         .assert_eq(&side_by_side(&ours, &published));
     }

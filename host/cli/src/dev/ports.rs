@@ -14,6 +14,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// Waits until every port can be listened on.
 pub(crate) async fn wait_free(ports: &[u16]) -> Result<()> {
     let deadline = Instant::now() + FREE_TIMEOUT;
+    let mut told = false;
     loop {
         let taken: Vec<u16> = ports
             .iter()
@@ -22,6 +23,10 @@ pub(crate) async fn wait_free(ports: &[u16]) -> Result<()> {
             .collect();
         if taken.is_empty() {
             return Ok(());
+        }
+        if !told {
+            eprintln!("waiting for ports {taken:?} to become free ...");
+            told = true;
         }
         if Instant::now() > deadline {
             bail!(
