@@ -153,6 +153,24 @@ impl Host {
         Ok(())
     }
 
+    /// Lets the first height start.
+    async fn ready(
+        &self,
+        reply: RpcReplyPort<(Height, HeightParams<Tabella>)>,
+    ) -> Result<(), Fatal> {
+        // Consensus is ready as soon as the network listens. Were it to start before the sync actor
+        // hears it, that actor would never learn the height, and a node that is behind would never
+        // ask for blocks.
+        let mut wired = self.shared.wired.subscribe();
+        tokio::select! {
+            _ = wired.wait_for(|wired| *wired) => {}
+            () = self.shared.stop.cancelled() => return Ok(()),
+        }
+        let start = self.height_start();
+        let _ = reply.send((Height(start.height), self.params(&start)));
+        Ok(())
+    }
+
     async fn build(
         &self,
         height: u64,
@@ -538,8 +556,7 @@ impl Actor for HostActor {
         let shared = &self.0.shared;
         match message {
             HostMsg::ConsensusReady { reply_to } => {
-                let start = host.height_start();
-                let _ = reply_to.send((Height(start.height), host.params(&start)));
+                shared.spawn(async move { host.ready(reply_to).await });
             }
             HostMsg::StartedRound {
                 height,

@@ -34,7 +34,7 @@ use bytes::Bytes;
 use ractor::ActorCell;
 use tabella_protocol::{PublicKey, Quorum};
 use tokio::sync::mpsc;
-use tracing::{Instrument, Span, error_span, info, warn};
+use tracing::{Instrument, Span, error, error_span, info, warn};
 
 use crate::{
     Application, Config, Fatal, PeerAddress, SetPeerError, WalError,
@@ -206,7 +206,10 @@ impl Node {
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
         let result = tokio::select! {
             // The sender lives in `handle`.
-            Some(error) = self.failed.recv() => Err(error),
+            Some(error) = self.failed.recv() => {
+                error!(%error, "leaving consensus");
+                Err(error)
+            }
             () = shutdown => Ok(()),
         };
         let shared = &self.handle.shared;
@@ -426,6 +429,7 @@ async fn start(
     .map_err(|error| engine(&error))?;
     actors.add(sync.get_cell(), &supervising);
     sync.subscribe_to_port(&sync_port);
+    shared.wired.send_replace(true);
 
     let listen = tokio::time::timeout(START_STOP_TIMEOUT, shared.listen_address()).await;
     let listen = listen.ok().flatten().ok_or_else(|| StartError::Listen {

@@ -27,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) listen: SocketAddr,
     /// Cancelled when the node stops.
     pub(crate) stop: CancellationToken,
+    /// True once every actor of the engine listens to the others.
+    pub(crate) wired: watch::Sender<bool>,
     /// Work of the application in progress.
     pub(crate) tasks: TaskTracker,
     span: Span,
@@ -49,6 +51,7 @@ impl Shared {
         let shared = Self {
             listen,
             stop: CancellationToken::new(),
+            wired: watch::Sender::new(false),
             tasks: TaskTracker::new(),
             span,
             failures,
