@@ -129,7 +129,7 @@ pub(crate) async fn carry(app: Arc<App>) {
 }
 
 async fn carry_one(app: &App, due: Due) {
-    if app.height() > due.expiry_height + BLOCKS_MAX as u64 {
+    if app.height() > due.expiry_height.saturating_add(BLOCKS_MAX as u64) {
         sign_again(app, &due).await;
         return;
     }

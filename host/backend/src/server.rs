@@ -81,6 +81,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .nest("/admin", admin)
         .route("/elections", get(routes::elections::elections))
         .route("/elections/{id}", get(routes::elections::election))
+        .route("/elections/{id}/board", get(routes::board::board))
+        .route("/blocks", get(routes::blocks::blocks))
+        .route("/blocks/{id}", get(routes::blocks::block))
         .route("/plugins", get(routes::plugins::plugins))
         .route("/plugins/{sha256}", get(routes::plugins::plugin))
         .route("/plugins/{sha256}/wasm", get(routes::plugins::wasm));

@@ -78,6 +78,9 @@ pub enum BackendError {
     /// The server failed.
     #[error("the server stopped: {0}")]
     Serve(io::Error),
+    /// What carries votes to the chain ended, which it never should.
+    #[error("a background task ended: {0}")]
+    Background(String),
 }
 
 /// A backend that listens, and serves once [`serve`](Self::serve) is called.
@@ -185,10 +188,18 @@ impl Backend {
         } = self;
         let listen = listener.local_addr().map_err(BackendError::Serve)?;
         tracing::info!(%listen, network = %app.client.genesis().network, "backend is listening");
-        let result = server::serve(server::router(app.clone()), listener, shutdown).await;
+        let serving = server::serve(server::router(app.clone()), listener, shutdown);
+        let result = tokio::select! {
+            result = serving => result.map_err(BackendError::Serve),
+            // Without it votes would be taken and go nowhere.
+            ended = tasks.join_next() => Err(BackendError::Background(match ended {
+                Some(Err(error)) => error.to_string(),
+                _ => "it returned".to_owned(),
+            })),
+        };
         tasks.shutdown().await;
         app.store.close().await;
-        result.map_err(BackendError::Serve)
+        result
     }
 }
 

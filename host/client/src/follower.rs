@@ -15,6 +15,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use crate::{
     BlockProof, CallError, FollowFrom, HealthStatus, VerifiedBlock,
     pool::{Node, Pool},
+    transport::ANSWER_BYTES_MAX,
 };
 
 /// Most blocks asked for at once.
@@ -111,6 +112,11 @@ impl Chain {
             blocks: broadcast::Sender::new(SUBSCRIBER_LAG_MAX),
             seen: Mutex::default(),
         }
+    }
+
+    /// Largest summary of one block, in bytes of JSON: an id takes less than its transaction.
+    pub(crate) fn summary_bytes_max(&self) -> usize {
+        ANSWER_BYTES_MAX + self.genesis.block_bytes_max as usize
     }
 
     pub(crate) fn tip(&self) -> watch::Receiver<Option<Tip>> {
@@ -215,6 +221,7 @@ pub(crate) async fn follow(
 ) {
     let mut next = start(&pool, &chain, from).await;
     let mut empty_handed: Option<Arc<Node>> = None;
+    let mut count = BLOCKS_MAX;
     loop {
         let Some(node) = pick(&pool, next.height, empty_handed.take()) else {
             tokio::time::sleep(PAUSE).await;
@@ -222,17 +229,27 @@ pub(crate) async fn follow(
         };
         let asked = Instant::now();
         let answer = tokio::select! {
-            answer = summaries(&pool, &node, next.height) => answer,
+            answer = summaries(&pool, &chain, &node, next.height, count) => answer,
             // The poll is given up when its validator stops being healthy while another is.
             () = worse_than_others(&pool, &node) => continue,
         };
         let brought = match answer {
             Ok(summaries) => {
                 let brought = !summaries.is_empty();
+                count = (count * 2).min(BLOCKS_MAX);
                 if !accept(&pool, &node, &chain, summaries, &mut next, deliver.as_ref()).await {
                     return;
                 }
                 brought
+            }
+            // Full blocks in a row: fewer at once.
+            Err(CallError::TooLarge(_)) if count > 1 => {
+                count /= 2;
+                continue;
+            }
+            Err(CallError::Timeout(_)) => {
+                count = (count / 2).max(1);
+                false
             }
             Err(_) => false,
         };
@@ -290,10 +307,17 @@ fn pick(pool: &Pool, height: u64, empty_handed: Option<Arc<Node>>) -> Option<Arc
         .or_else(|| pool.pick(&[]))
 }
 
-async fn summaries(pool: &Pool, node: &Node, from: u64) -> Result<Vec<BlockSummary>, CallError> {
+async fn summaries(
+    pool: &Pool,
+    chain: &Chain,
+    node: &Node,
+    from: u64,
+    count: u64,
+) -> Result<Vec<BlockSummary>, CallError> {
     let deadline = Duration::from_millis(WAIT_MS) + GRACE;
-    let params = (from, BLOCKS_MAX, WAIT_MS);
-    pool.call(node, "tabella_getBlockSummaries", params, deadline)
+    let params = (from, count, WAIT_MS);
+    let method = "tabella_getBlockSummaries";
+    pool.call_sized(node, method, params, deadline, chain.summary_bytes_max())
         .await
 }
 

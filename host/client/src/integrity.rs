@@ -68,11 +68,11 @@ impl Client {
             .await?
             .ok_or(IntegrityError::UnknownElection(election_id))?;
         let heads = self.heads().await;
-        let height = heads
-            .iter()
-            .map(|(_, status)| status.height)
-            .max()
-            .ok_or(QueryError::NoValidator)?;
+        let claimed = heads.iter().map(|(_, status)| status.height).max();
+        let claimed = claimed.ok_or(QueryError::NoValidator)?;
+        // A claim of more than was followed and verified is not worth chasing.
+        let followed = self.tip().borrow().map(|tip| tip.height);
+        let height = followed.map_or(claimed, |followed| followed.min(claimed));
         let mut walk = Walk {
             client: self.clone(),
             board: Board::new(election_id, &election),
@@ -179,9 +179,11 @@ impl Client {
         for (node, _) in heads {
             let params = (common, 1, 0);
             let deadline = Duration::from_secs(2);
+            let bytes_max = self.chain.summary_bytes_max();
+            let method = "tabella_getBlockSummaries";
             let answer = self
                 .pool
-                .call::<Vec<BlockSummary>>(node, "tabella_getBlockSummaries", params, deadline)
+                .call_sized::<Vec<BlockSummary>>(node, method, params, deadline, bytes_max)
                 .await;
             let node_id = node.endpoint.node_id.as_str();
             let Some(summary) = answer.ok().and_then(|list| list.into_iter().next()) else {

@@ -13,9 +13,7 @@ use tabella_protocol::{
 
 use crate::{
     BlockProof, BlockProofError, CallError, Client, Confirmation, ResultsError, VerifiedBlock,
-    VerifiedResults, block,
-    pool::Node,
-    transport::{ANSWER_BYTES_MAX, Batch},
+    VerifiedResults, block, pool::Node, transport::Batch,
 };
 
 /// How long one validator may take over one read.
@@ -176,29 +174,64 @@ impl Client {
 
     /// The block at a height, its certificate and hash verified.
     pub async fn block(&self, height: u64) -> Result<Option<BlockView>, QueryError> {
-        let bytes_max = self.block_answer_bytes_max();
+        self.find_block([height], |view| view.header.height == height)
+            .await
+    }
+
+    /// The block with a hash, its certificate and hash verified.
+    pub async fn block_by_hash(&self, hash: Hash) -> Result<Option<BlockView>, QueryError> {
+        self.find_block([hash], |view| view.hash == hash).await
+    }
+
+    async fn find_block(
+        &self,
+        params: impl Serialize + Clone,
+        is_wanted: impl Fn(&BlockView) -> bool,
+    ) -> Result<Option<BlockView>, QueryError> {
         let judge = |view: Option<BlockView>| {
             let Some(view) = view else {
                 return Judged::Lacking(None);
             };
             let proof = BlockProof {
-                height,
+                height: view.header.height,
                 parent: None,
             };
             let genesis = (self.genesis(), &self.genesis_hash());
             match proof.verify_header(&view.header, &view.certificate, genesis.0, genesis.1) {
-                Ok(hash) if hash == view.hash => Judged::Good(Some(view)),
-                Ok(_) => Judged::Lie("sent a block under another hash".to_owned()),
+                Ok(hash) if hash == view.hash && is_wanted(&view) => Judged::Good(Some(view)),
+                Ok(_) => Judged::Lie("sent another block".to_owned()),
                 Err(lie) => Judged::Lie(lie.to_string()),
             }
         };
         let call = Call {
             method: "tabella_getBlock",
-            params: [height],
+            params,
             deadline: SLOW_READ_DEADLINE,
-            answer_bytes_max: bytes_max,
+            answer_bytes_max: self.block_answer_bytes_max(),
         };
         self.ask_each(call, judge).await
+    }
+
+    /// Summaries of the blocks from a height on, each verified, with the number of validators
+    /// whose signatures or acks stand behind it.
+    pub async fn block_summaries(
+        &self,
+        from_height: u64,
+        count_max: u64,
+    ) -> Result<Vec<(VerifiedBlock, usize)>, QueryError> {
+        let judge = |summaries: Vec<BlockSummary>| {
+            let verified = (from_height..)
+                .zip(summaries)
+                .map(|(height, summary)| self.verify_summary(height, summary));
+            match verified.collect::<Result<Vec<_>, _>>() {
+                Ok(blocks) if blocks.is_empty() => Judged::Lacking(blocks),
+                Ok(blocks) => Judged::Good(blocks),
+                Err(lie) => Judged::Lie(lie.to_string()),
+            }
+        };
+        let params = (from_height, count_max, 0);
+        self.read_checked("tabella_getBlockSummaries", params, judge)
+            .await
     }
 
     /// The summary of the block at a height, verified, with the number of validators whose
@@ -207,20 +240,8 @@ impl Client {
         &self,
         height: u64,
     ) -> Result<Option<(VerifiedBlock, usize)>, QueryError> {
-        self.read_checked(
-            "tabella_getBlockSummaries",
-            (height, 1, 0),
-            |summaries: Vec<BlockSummary>| {
-                let Some(summary) = summaries.into_iter().next() else {
-                    return Judged::Lacking(None);
-                };
-                match self.verify_summary(height, summary) {
-                    Ok(verified) => Judged::Good(Some(verified)),
-                    Err(lie) => Judged::Lie(lie.to_string()),
-                }
-            },
-        )
-        .await
+        let blocks = self.block_summaries(height, 1).await?;
+        Ok(blocks.into_iter().next())
     }
 
     pub(crate) fn verify_summary(
@@ -338,7 +359,7 @@ impl Client {
             method,
             params,
             deadline: READ_DEADLINE,
-            answer_bytes_max: ANSWER_BYTES_MAX,
+            answer_bytes_max: self.chain.summary_bytes_max(),
         };
         self.ask_each(call, judge).await
     }

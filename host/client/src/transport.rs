@@ -23,6 +23,9 @@ pub enum CallError {
     /// An answer that is not the JSON-RPC answer asked for.
     #[error("answered what is no answer to this call: {0}")]
     Garbage(String),
+    /// An answer larger than is read: less must be asked for at once.
+    #[error("the answer is larger than {0} bytes")]
+    TooLarge(usize),
     /// The validator refused the call.
     #[error("answered error {code}: {message}")]
     Rpc {
@@ -38,7 +41,7 @@ pub enum CallError {
 impl CallError {
     /// Whether the validator itself is at fault, as opposed to the call that was made.
     pub(crate) fn blames_validator(&self) -> bool {
-        !matches!(self, Self::Rpc { .. })
+        !matches!(self, Self::Rpc { .. } | Self::TooLarge(_))
     }
 }
 
@@ -209,9 +212,7 @@ impl Transport {
             let mut answer = Vec::new();
             while let Some(chunk) = response.chunk().await.map_err(connection)? {
                 if answer.len() + chunk.len() > answer_bytes_max {
-                    return Err(CallError::Garbage(format!(
-                        "expected at most {answer_bytes_max} bytes"
-                    )));
+                    return Err(CallError::TooLarge(answer_bytes_max));
                 }
                 answer.extend_from_slice(&chunk);
             }

@@ -2,6 +2,8 @@
 
 pub(crate) mod accounts;
 pub(crate) mod admin_elections;
+pub(crate) mod blocks;
+pub(crate) mod board;
 pub(crate) mod elections;
 pub(crate) mod health;
 pub(crate) mod plugins;

@@ -251,3 +251,45 @@ async fn opening_and_closing_changes_the_chain() {
     assert_eq!((code, &answer["status"]), (200, &json!("closed")));
     assert_eq!(status(1), ElectionStatus::Closed);
 }
+
+#[tokio::test]
+async fn blocks_are_listed_newest_first_and_found_by_number_and_hash() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    for n in 0..5 {
+        backend.cast(&format!("v{n}"), &format!("t{n}"), "a").await;
+    }
+    let (status, page) = backend.get("/api/blocks?count=3", None).await;
+    assert_eq!(status, 200);
+    let numbers: Vec<_> = page["blocks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|b| b["number"].clone())
+        .collect();
+    assert_eq!(numbers, [5, 4, 3]);
+    assert_eq!(page["blocks"][0]["parent_hash"], page["blocks"][1]["hash"]);
+    let hash = page["blocks"][1]["hash"].as_str().unwrap();
+    let (_, by_number) = backend.get("/api/blocks/4", None).await;
+    assert_eq!(by_number["hash"], hash);
+    assert_eq!(by_number["signatures"], json!({"count": 3, "of": 3}));
+    assert_eq!(by_number["transaction_ids"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        backend.get(&format!("/api/blocks/{hash}"), None).await.1,
+        by_number
+    );
+    for unknown in [
+        "0",
+        "6",
+        "x",
+        "18446744073709551615",
+        &format!("0x{}", "0".repeat(64)),
+    ] {
+        let (status, problem) = backend.get(&format!("/api/blocks/{unknown}"), None).await;
+        assert_eq!(
+            (status, &problem["code"]),
+            (404, &json!("unknown-block")),
+            "{unknown}"
+        );
+    }
+}

@@ -291,6 +291,33 @@ async fn following_goes_on_from_the_block_the_caller_knows() {
 }
 
 #[tokio::test]
+async fn full_blocks_in_a_row_are_followed_in_smaller_steps() {
+    let setup = setup([Honest, Honest, Honest]).await;
+    // 64 blocks of 3,000 transactions are more than one answer may hold.
+    *setup.network.commits.lock().unwrap() = false;
+    for _ in 0..64 {
+        setup.network.commit(transactions(3_000));
+    }
+    let mut tip = setup.client.tip();
+    let arrived = tip.wait_for(|tip| tip.is_some_and(|tip| tip.height == 64));
+    tokio::time::timeout(PATIENCE * 3, arrived)
+        .await
+        .unwrap()
+        .unwrap();
+}
+
+/// Transactions that differ; their signatures do not hold, which following does not look at.
+fn transactions(count: u64) -> Vec<Transaction> {
+    let signed = Transaction::from_bytes(&transaction(0)).unwrap();
+    let different = |nonce| {
+        let mut transaction = signed.clone();
+        transaction.body.nonce = nonce;
+        transaction
+    };
+    (0..count).map(different).collect()
+}
+
+#[tokio::test]
 async fn following_fails_over_when_its_validator_hangs() {
     let setup = setup([Honest, Honest, Honest]).await;
     let mut subscription = setup.client.subscribe_blocks();

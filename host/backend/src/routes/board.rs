@@ -1,0 +1,113 @@
+//! `GET /api/elections/{id}/board`: paged, or whole as JSON lines.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    body::Body,
+    extract::State,
+    http::{HeaderMap, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures::stream;
+use serde::{Deserialize, Serialize};
+use tabella_protocol::{
+    BoardHead,
+    rpc::{BoardItem, BoardPage},
+};
+
+use crate::{
+    app::App,
+    extract::{Path, Query},
+    problem::Problem,
+};
+
+/// Ballots on a page where the request does not say, and most on one.
+const PAGE_MAX: u64 = 500;
+const JSON_LINES: &str = "application/x-ndjson";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BoardQuery {
+    #[serde(default)]
+    from: u64,
+    count: Option<u64>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct BoardAnswer {
+    board: BoardHead,
+    from: u64,
+    items: Vec<BoardItem>,
+    /// Where the next page begins, if there is one.
+    next: Option<u64>,
+}
+
+/// One page; the whole board from `from` on for who accepts JSON lines.
+pub(crate) async fn board(
+    State(app): State<Arc<App>>,
+    Path(election_id): Path<u64>,
+    Query(query): Query<BoardQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    // Unknown elections are told apart from empty boards.
+    app.elections.get(election_id).await?;
+    let lines = headers
+        .get(header::ACCEPT)
+        .is_some_and(|accept| accept.as_bytes() == JSON_LINES.as_bytes());
+    let count = query.count.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
+    let page = app.client.board(election_id, query.from, count).await?;
+    if lines {
+        return Ok(whole(app, election_id, query.from, page));
+    }
+    let next = query.from.saturating_add(page.items.len() as u64);
+    Ok(Json(BoardAnswer {
+        next: (next < page.board.size && !page.items.is_empty()).then_some(next),
+        board: page.board,
+        from: query.from,
+        items: page.items,
+    })
+    .into_response())
+}
+
+/// The board as it stood with its first page, one ballot a line, fetched as it is read.
+fn whole(app: Arc<App>, election_id: u64, from: u64, first: BoardPage) -> Response {
+    let size = first.board.size;
+    let pages = stream::try_unfold((from, Some(first)), move |(from, page)| {
+        let app = app.clone();
+        async move {
+            if from >= size {
+                return Ok(None);
+            }
+            let page = match page {
+                Some(page) => page,
+                None => app
+                    .client
+                    .board(election_id, from, PAGE_MAX)
+                    .await
+                    .map_err(std::io::Error::other)?,
+            };
+            let mut text = Vec::new();
+            let mut next = from;
+            for item in page
+                .items
+                .iter()
+                .take_while(|item| item.entry.position < size)
+            {
+                serde_json::to_writer(&mut text, item)?;
+                text.push(b'\n');
+                next = item.entry.position + 1;
+            }
+            if next == from {
+                return Err(std::io::Error::other("the board ended early"));
+            }
+            Ok(Some((Bytes::from(text), (next, None))))
+        }
+    });
+    (
+        [(header::CONTENT_TYPE, JSON_LINES)],
+        Body::from_stream(pages),
+    )
+        .into_response()
+}
