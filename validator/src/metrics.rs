@@ -36,7 +36,6 @@ impl Timing {
 pub(crate) struct Metrics {
     pub(crate) transactions: Counter,
     pub(crate) evidence: Counter,
-    pub(crate) forks: Counter,
     pub(crate) peer_garbage: Counter,
     pub(crate) rpc_requests: Counter,
     pub(crate) build_time: Timing,
@@ -49,7 +48,8 @@ pub(crate) struct Gauges {
     pub(crate) height: u64,
     pub(crate) round: u32,
     pub(crate) mempool: usize,
-    pub(crate) peers: usize,
+    pub(crate) peers: u32,
+    pub(crate) signing: bool,
     pub(crate) refused_messages: u64,
 }
 
@@ -85,7 +85,13 @@ impl Metrics {
             "peers",
             "gauge",
             "Validators connected.",
-            gauges.peers as u64,
+            gauges.peers.into(),
+        );
+        one(
+            "signing",
+            "gauge",
+            "1 while this node takes part in consensus.",
+            u64::from(gauges.signing),
         );
         let counters = [
             (
@@ -97,11 +103,6 @@ impl Metrics {
                 "evidence_total",
                 "Contradictions of validators found since start.",
                 &self.evidence,
-            ),
-            (
-                "forks_total",
-                "Acks of other blocks than this node's.",
-                &self.forks,
             ),
             (
                 "peer_garbage_total",

@@ -10,10 +10,11 @@ use std::{
     time::Duration,
 };
 
-use tabella_consensus::{Config as ConsensusConfig, Handle, Node, PeerAddress, WalPolicy};
+use tabella_consensus::{Config as ConsensusConfig, Node, PeerAddress, WalPolicy};
 use tabella_ledger::{BuildLimits, Ledger, LedgerError};
 use tabella_protocol::{Genesis, GenesisError, SigningKey};
 use tokio::{net::TcpListener, sync::watch, time::Instant};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     Config,
@@ -169,12 +170,16 @@ async fn run_until(config: Config, shutdown: BoxFuture<()>) -> Result<(), RunErr
     )?);
 
     let metrics = Arc::new(Metrics::default());
+    let evidence_file = config.data.join("evidence.json");
+    let evidence = EvidenceLog::open(&evidence_file, genesis.quorum, Arc::clone(&metrics))
+        .map_err(file_error("evidence file", &evidence_file))?;
+    let halt = evidence.halt.clone();
     let (tip, follow) = watch::channel(ledger.tip());
     let validator = Arc::new(Validator {
         ledger: Arc::clone(&ledger),
         intake: Arc::clone(&intake),
         undecided,
-        evidence: Arc::new(EvidenceLog::new(Arc::clone(&metrics))),
+        evidence: Arc::new(evidence),
         metrics,
         key: key.clone(),
         build_limits: BuildLimits {
@@ -189,16 +194,22 @@ async fn run_until(config: Config, shutdown: BoxFuture<()>) -> Result<(), RunErr
     });
     let consensus_config =
         consensus_config(&config, &genesis, &ledger, &key, &node_id, &discovery)?;
-    let node = Node::start(consensus_config, Arc::clone(&validator) as _).await?;
-    let consensus = node.handle();
-    intake.connect(consensus.clone());
-    // Set once, at start.
-    let _ = validator.consensus.set(consensus.clone());
+    let node = match halt.is_cancelled() {
+        true => None,
+        false => Some(Node::start(consensus_config, Arc::clone(&validator) as _).await?),
+    };
+    let consensus = node.as_ref().map(Node::handle);
+    if let Some(consensus) = &consensus {
+        intake.connect(consensus.clone());
+        // Set once, at start.
+        let _ = validator.consensus.set(consensus.clone());
+    }
     tracing::info!(
         %node_id,
         height = ledger.tip().height,
         rpc = %config.rpc_listen,
-        p2p = %consensus.listen(),
+        p2p = %config.p2p_listen,
+        signing = consensus.is_some(),
         "validator started"
     );
 
@@ -214,7 +225,12 @@ async fn run_until(config: Config, shutdown: BoxFuture<()>) -> Result<(), RunErr
         tokio::spawn(rpc::serve(listener, context, stop.clone())),
         tokio::spawn(until_stopped(stop.clone(), {
             let discovery = Arc::clone(&discovery);
-            async move { discovery.run(consensus).await }
+            async move {
+                match consensus {
+                    Some(consensus) => discovery.run(consensus).await,
+                    None => std::future::pending().await,
+                }
+            }
         })),
         tokio::spawn(until_stopped(stop.clone(), {
             let intake = Arc::clone(&intake);
@@ -232,8 +248,8 @@ async fn run_until(config: Config, shutdown: BoxFuture<()>) -> Result<(), RunErr
         )),
     ];
     let result = tokio::select! {
-        result = node.run(stop.stopped()) => result.map_err(RunError::from),
-        () = request(&stop, shutdown) => unreachable!("a request to stop ends the node first"),
+        result = take_part(node, halt, &stop) => result,
+        () = request(&stop, shutdown) => unreachable!("a request to stop ends consensus first"),
     };
     stop.stop();
     for task in tasks {
@@ -247,6 +263,27 @@ async fn run_until(config: Config, shutdown: BoxFuture<()>) -> Result<(), RunErr
         Some(reason) => Err(RunError::Failed(reason)),
         None => result,
     }
+}
+
+/// Takes part in consensus until the node stops. Where it must not sign any more, it only answers
+/// reads until then.
+async fn take_part(
+    node: Option<Node>,
+    halt: CancellationToken,
+    stop: &Stop,
+) -> Result<(), RunError> {
+    if let Some(node) = node {
+        let stopping = stop.clone();
+        let ended = node.run(async move {
+            tokio::select! {
+                () = halt.cancelled() => {}
+                () = stopping.stopped() => {}
+            }
+        });
+        ended.await?;
+    }
+    stop.stopped().await;
+    Ok(())
 }
 
 /// Turns the request to stop into a stop, and then leaves the rest to the node.
@@ -314,9 +351,4 @@ fn read_key(path: &Path) -> Result<SigningKey, RunError> {
         .map_err(|_| RunError::Key {
             path: path.to_owned(),
         })
-}
-
-/// The consensus handle, for those who only look.
-pub(crate) fn peers(consensus: &Handle) -> u32 {
-    u32::try_from(consensus.connected_peers().len()).unwrap_or(u32::MAX)
 }

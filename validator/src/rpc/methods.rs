@@ -78,9 +78,7 @@ async fn answer(context: &Context, call: &Call) -> Result<Value, RpcError> {
         "web3_clientVersion" => Ok(json!(chain::client_version())),
         "web3_sha3" => eth::sha3(params),
         "net_version" => Ok(json!(context.chain_id().to_string())),
-        "net_peerCount" => Ok(chain::quantity(u64::from(crate::node::peers(
-            &context.consensus,
-        )))),
+        "net_peerCount" => Ok(chain::quantity(u64::from(context.peers()))),
         "net_listening" => Ok(json!(true)),
         "eth_chainId" => Ok(chain::quantity(context.chain_id())),
         "eth_syncing" => Ok(json!(false)),

@@ -25,8 +25,7 @@ use tabella_protocol::rpc::{BATCH_MAX, REQUEST_BYTES_MAX};
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
-    application::Validator, clock::now_ms, discovery::Discovery, metrics::Gauges, node::peers,
-    stop::Stop,
+    application::Validator, clock::now_ms, discovery::Discovery, metrics::Gauges, stop::Stop,
 };
 use error::RpcError;
 
@@ -37,7 +36,8 @@ const READY_BLOCK_AGE_MS: u64 = 10_000;
 #[derive(Clone)]
 pub(crate) struct Context {
     pub(crate) validator: Arc<Validator>,
-    pub(crate) consensus: Handle,
+    /// Absent while this node must not sign.
+    pub(crate) consensus: Option<Handle>,
     pub(crate) discovery: Arc<Discovery>,
     pub(crate) node_id: String,
     pub(crate) tip: watch::Receiver<Tip>,
@@ -102,7 +102,8 @@ async fn ready(State(context): State<Context>) -> Response {
             .unwrap_or(u64::MAX)
             .saturating_mul(5),
     );
-    let is_ready = tip.height > 0 && age_ms < allowed;
+    let signing = context.validator.evidence.is_signing();
+    let is_ready = signing && tip.height > 0 && age_ms < allowed;
     let status = if is_ready {
         StatusCode::OK
     } else {
@@ -110,24 +111,38 @@ async fn ready(State(context): State<Context>) -> Response {
     };
     let body = json!({
         "ready": is_ready,
+        "signing": signing,
         "height": tip.height,
         "block_age_ms": age_ms,
-        "peers": peers(&context.consensus),
+        "peers": context.peers(),
     });
     (status, axum::Json(body)).into_response()
 }
 
 async fn metrics(State(context): State<Context>) -> Response {
+    let consensus = context.consensus.as_ref();
     let gauges = Gauges {
         height: context.tip.borrow().height,
-        round: context.consensus.round(),
+        round: consensus.map_or(0, Handle::round),
         mempool: context.validator.intake.len(),
-        peers: context.consensus.connected_peers().len(),
-        refused_messages: context.consensus.refused_messages(),
+        peers: context.peers(),
+        signing: context.validator.evidence.is_signing(),
+        refused_messages: consensus.map_or(0, Handle::refused_messages),
     };
     let mut text = context.validator.metrics.render(&gauges);
-    text.push_str(&context.consensus.metrics());
+    text.push_str(&consensus.map(Handle::metrics).unwrap_or_default());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+}
+
+impl Context {
+    /// How many other validators are connected.
+    pub(crate) fn peers(&self) -> u32 {
+        let peers = self
+            .consensus
+            .as_ref()
+            .map_or(0, |consensus| consensus.connected_peers().len());
+        u32::try_from(peers).unwrap_or(u32::MAX)
+    }
 }
 
 /// How long a call may wait for a block.

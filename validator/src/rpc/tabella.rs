@@ -43,8 +43,8 @@ pub(crate) fn node_status(context: &Context) -> Result<Value, RpcError> {
         state_root: tip.state_root,
         block_timestamp_ms: tip.timestamp_ms,
         mempool: validator.intake.len() as u64,
-        peers: crate::node::peers(&context.consensus),
-        signing: true,
+        peers: context.peers(),
+        signing: validator.evidence.is_signing(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     })
 }
