@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tabella_ledger::Refusal;
+use tabella_protocol::rpc::RefusalCode;
 
 use super::{Context, error::RpcError, methods::Call, params::Params};
 
@@ -43,13 +45,24 @@ pub(crate) async fn submit_all<E>(context: &Context, calls: &[Result<Call, E>]) 
     if decoded.is_empty() {
         return Submitted(VecDeque::new());
     }
+    if !context.validator.evidence.is_signing() {
+        // It could not carry them to a block; what it holds from before, the others were told.
+        let message = "this validator has stopped signing and takes no transactions; ask another";
+        let refusal = Refusal::new(RefusalCode::Unavailable, message);
+        return Submitted(
+            decoded
+                .iter()
+                .map(|_| Err(RpcError::refused(&refusal)))
+                .collect(),
+        );
+    }
     let mut taken = context.validator.intake.submit(bytes).await.into_iter();
     let answers = decoded.into_iter().map(|decoded| {
         decoded.and_then(|_| match taken.next() {
             Some(Ok(id)) => Ok(json!(id)),
             Some(Err(refusal)) => Err(RpcError::refused(&refusal)),
-            None => Err(RpcError::refused(&tabella_ledger::Refusal::new(
-                tabella_protocol::rpc::RefusalCode::Unavailable,
+            None => Err(RpcError::refused(&Refusal::new(
+                RefusalCode::Unavailable,
                 "the validator had to stop; ask another",
             ))),
         })
