@@ -3,30 +3,49 @@
 //! The engine cuts off other peers when they identify themselves, but listens to them until then, and a
 //! peer that never does would stay. So the engine subscribes to the gate instead of the network, and
 //! nothing passes from a peer whose key, which the connection has proven, is not allowed. The gate also
-//! notes which peers are there and whether they are ahead.
+//! notes which peers are there, whether they are ahead, and whether they are deaf.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeMap, HashSet},
     net::SocketAddr,
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use arc_malachitebft_engine::network::{NetworkEvent, NetworkMsg, NetworkRef, Subscriber};
 use arc_malachitebft_network::{Channel, Multiaddr, PeerId};
 use async_trait::async_trait;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SpawnErr};
+use tracing::{debug, warn};
 
-use crate::{context::Tabella, peers::public_key, shared::Shared};
+use crate::{
+    context::Tabella,
+    peers::{AddressBook, public_key},
+    shared::Shared,
+};
+
+/// How long a connected peer may take to say on which channels it listens.
+///
+/// It says so only on its first connection to a node. If it still holds an older one, which this node
+/// lost in a crash or a partition, it does not say it again, and this node would never send it a vote.
+/// Cutting the new connection lets both start over; it helps as soon as the peer has noticed that the
+/// old one is dead.
+const DEAF_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// How often peers are looked at.
+const TICK: Duration = Duration::from_secs(1);
 
 /// Hears the network's events.
 pub(crate) struct Gate {
     pub(crate) shared: Arc<Shared>,
     pub(crate) network: NetworkRef<Tabella>,
+    pub(crate) address_book: Arc<tokio::sync::Mutex<AddressBook>>,
 }
 
 pub(crate) enum GateMsg {
     Event(Box<NetworkEvent<Tabella>>),
     Subscribe(Box<dyn Subscriber<NetworkEvent<Tabella>>>),
+    Tick,
 }
 
 impl From<NetworkEvent<Tabella>> for GateMsg {
@@ -40,7 +59,8 @@ impl From<NetworkEvent<Tabella>> for GateMsg {
 pub(crate) struct State {
     subscribers: Vec<Box<dyn Subscriber<NetworkEvent<Tabella>>>>,
     listening: Vec<Multiaddr>,
-    connected: BTreeSet<PeerId>,
+    /// With the time since when they have to be listening.
+    connected: BTreeMap<PeerId, Instant>,
     subscriptions: HashSet<(PeerId, Channel)>,
 }
 
@@ -72,7 +92,7 @@ impl Gate {
                 }
             }
             NetworkEvent::PeerConnected(peer) => {
-                state.connected.insert(*peer);
+                state.connected.insert(*peer, Instant::now());
                 self.shared.connected(*peer);
             }
             NetworkEvent::PeerDisconnected(peer) => {
@@ -101,13 +121,43 @@ impl Gate {
     }
 }
 
+impl Gate {
+    /// Starts over with peers that do not listen to everything.
+    fn cut_deaf_peers(&self, state: &mut State) {
+        for (peer, since) in &mut state.connected {
+            let listens = |channel: &Channel| state.subscriptions.contains(&(*peer, *channel));
+            if since.elapsed() < DEAF_TIMEOUT || Channel::all().iter().all(listens) {
+                continue;
+            }
+            *since = Instant::now();
+            let Some(key) = public_key(peer) else {
+                continue;
+            };
+            warn!(validator = %key, "a connected peer does not listen; connecting again");
+            let (address_book, network) = (self.address_book.clone(), self.network.clone());
+            self.shared.spawn(async move {
+                if let Err(error) = address_book.lock().await.reconnect(&network, &key).await {
+                    debug!(%error, "could not connect again");
+                }
+                Ok(())
+            });
+        }
+    }
+}
+
 #[async_trait]
 impl Actor for Gate {
     type Msg = GateMsg;
     type State = State;
     type Arguments = ();
 
-    async fn pre_start(&self, _: ActorRef<GateMsg>, (): ()) -> Result<State, ActorProcessingErr> {
+    async fn pre_start(
+        &self,
+        myself: ActorRef<GateMsg>,
+        (): (),
+    ) -> Result<State, ActorProcessingErr> {
+        // Ends with the actor.
+        myself.send_interval(TICK, || GateMsg::Tick);
         Ok(State::default())
     }
 
@@ -123,7 +173,7 @@ impl Actor for Gate {
                 let listening = state.listening.iter().cloned().map(NetworkEvent::Listening);
                 let connected = state
                     .connected
-                    .iter()
+                    .keys()
                     .copied()
                     .map(NetworkEvent::PeerConnected);
                 let subscriptions = state.subscriptions.iter();
@@ -133,6 +183,7 @@ impl Actor for Gate {
                 missed.for_each(|event| subscriber.send(event));
                 state.subscribers.push(subscriber);
             }
+            GateMsg::Tick => self.cut_deaf_peers(state),
         }
         Ok(())
     }

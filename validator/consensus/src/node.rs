@@ -345,9 +345,11 @@ async fn start(
     .map_err(|error| engine(&error))?;
     actors.add(network.get_cell(), &supervising);
 
+    let address_book = Arc::new(tokio::sync::Mutex::new(address_book));
     let gate = Gate {
         shared: shared.clone(),
         network: network.clone(),
+        address_book: address_book.clone(),
     };
     let gate = gate.spawn().await.map_err(|error| engine(&error))?;
     actors.add(gate.get_cell(), &supervising);
@@ -362,7 +364,6 @@ async fn start(
     actors.add(gated.get_cell(), &supervising);
 
     let (messages, received) = mpsc::channel(MESSAGES_WAITING_MAX);
-    let address_book = Arc::new(tokio::sync::Mutex::new(address_book));
     let host = Arc::new(Host {
         shared: shared.clone(),
         application: application.clone(),

@@ -142,6 +142,20 @@ impl AddressBook {
         Ok(())
     }
 
+    /// Cuts the connections of a peer, which then connects anew.
+    pub(crate) async fn reconnect(
+        &self,
+        network: &NetworkRef<Tabella>,
+        key: &PublicKey,
+    ) -> Result<(), SetPeerError> {
+        if self.allows(key) {
+            // Removing a peer from the list is what cuts it off.
+            update(network, PersistentPeersOp::Remove(identity_multiaddr(key))).await?;
+            update(network, PersistentPeersOp::Add(identity_multiaddr(key))).await?;
+        }
+        Ok(())
+    }
+
     /// Allows the validators of a new height and no longer those that left.
     pub(crate) async fn set_validators(
         &mut self,

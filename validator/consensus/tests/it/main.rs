@@ -4,7 +4,7 @@ mod chain;
 mod crash;
 mod evidence;
 mod network;
+mod partition;
 mod strangers;
-mod stress;
 mod throughput;
 mod validators;

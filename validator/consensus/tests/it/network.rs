@@ -121,10 +121,6 @@ impl Network {
         within("a node stops", running.stop()).await.unwrap();
     }
 
-    pub(crate) fn is_ended(&self, i: usize) -> bool {
-        self.running[i].as_ref().is_none_or(|r| r.ended.is_finished())
-    }
-
     /// Waits for a validator to end by itself.
     pub(crate) async fn ended(&mut self, i: usize) -> Result<(), RunError> {
         let running = self.running[i].take().expect("the validator is running");
