@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use tabella_protocol::Genesis;
+use serde_json::json;
+use tabella_protocol::{Genesis, Quorum};
 
 use crate::{
     addresses::{Addresses, Ports},
@@ -41,6 +42,9 @@ pub(crate) struct InitArguments {
     /// A name for people
     #[arg(long, default_value = "tabella")]
     name: String,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// Runs the command.
@@ -55,9 +59,23 @@ pub(crate) fn run(arguments: &InitArguments) -> Result<()> {
     let count = usize::from(arguments.validators);
     let ports = Ports::new(arguments.port_base)?;
     let addresses = Addresses::new(count, &arguments.host, ports)?;
-    let quorum = arguments.quorum.into();
+    let quorum = Quorum::from(arguments.quorum);
     let genesis = create_network(&layout, &arguments.name, quorum, &addresses)?;
     write_configs(&layout, &addresses)?;
+    if arguments.json {
+        let answer = json!({
+            "network": genesis.network,
+            "chain_id": genesis.chain_id,
+            "genesis": genesis.hash(),
+            "out": arguments.out,
+            "survives": {
+                "crashed": quorum.tolerates_crashed(count),
+                "byzantine": quorum.tolerates_byzantine(count),
+            },
+        });
+        println!("{answer}");
+        return Ok(());
+    }
 
     println!(
         "network {:?}, chain id {}, genesis {}\nwritten to {}\n",

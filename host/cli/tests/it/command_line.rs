@@ -57,9 +57,10 @@ fn init_writes_a_network_once_and_keeps_its_secrets() {
 fn init_places_validators_on_their_hosts() {
     let directory = TempDir::new().unwrap();
     let out = directory.path().join("network");
-    init(
+    let said = init(
         &out,
         &[
+            "--json",
             "--host",
             "a.example",
             "--host",
@@ -67,6 +68,11 @@ fn init_places_validators_on_their_hosts() {
             "--host",
             "c.example",
         ],
+    );
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(
+        said["survives"],
+        serde_json::json!({"crashed": 1, "byzantine": 0})
     );
     let text = std::fs::read_to_string(out.join("validator-2.toml")).unwrap();
     let config: tabella_validator::Config = toml::from_str(&text).unwrap();
