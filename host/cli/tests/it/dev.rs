@@ -4,7 +4,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use tabella_cli::chain;
 
-use crate::network::{Network, PATIENCE, signal, tabella};
+use crate::network::{Network, PATIENCE, eventually, signal, tabella};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_network_stops_on_ctrl_c_and_goes_on_from_the_same_data() {
@@ -64,8 +64,19 @@ async fn a_network_stops_on_ctrl_c_and_goes_on_from_the_same_data() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_left_behind_when_dev_is_killed() {
+async fn a_death_is_told_and_nothing_is_left_behind_when_dev_is_killed() {
     let mut network = Network::start(&["--validators", "1"]).await;
+
+    // The death of a part is told, with the end of its log.
+    let victim = network.ready.bootnode.pid;
+    signal(victim, Signal::SIGKILL);
+    let told = format!("bootnode (pid {victim}) ended: signal: 9 (SIGKILL)");
+    eventually("dev tells that the bootnode is gone", async || {
+        let said = network.dev_said();
+        (said.contains(&told) && said.contains("last lines of")).then_some(())
+    })
+    .await;
+
     signal(network.dev_pid(), Signal::SIGKILL);
     network.dev_ended().await;
     network.all_gone().await;

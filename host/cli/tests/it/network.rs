@@ -136,6 +136,11 @@ impl Network {
         Genesis::from_json(&text).expect("a genesis document")
     }
 
+    /// What `tabella dev` said on its standard error so far.
+    pub(crate) fn dev_said(&self) -> String {
+        std::fs::read_to_string(self.path(DEV_SAID)).unwrap_or_default()
+    }
+
     pub(crate) fn dev_pid(&self) -> u32 {
         self.dev.id()
     }
@@ -244,7 +249,13 @@ impl Drop for Network {
     }
 }
 
+/// What `tabella dev` said on its standard error, beside the network's directory.
+const DEV_SAID: &str = "dev-said.log";
+
 fn spawn_dev(data: &std::path::Path, base: u16, arguments: &[String]) -> Child {
+    let said = data.with_file_name(DEV_SAID);
+    let said = File::options().create(true).append(true).open(said);
+    let said = said.expect("the temporary directory is writable");
     tabella()
         .args(["dev", "--exit-with-parent", "--data"])
         .arg(data)
@@ -252,6 +263,7 @@ fn spawn_dev(data: &std::path::Path, base: u16, arguments: &[String]) -> Child {
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
+        .stderr(said)
         .spawn()
         .expect("the binary starts")
 }
@@ -270,6 +282,8 @@ async fn wait_ready(dev: &mut Child, data: &std::path::Path) -> Ready {
 }
 
 fn print_logs(data: &std::path::Path) {
+    let said = std::fs::read_to_string(data.with_file_name(DEV_SAID));
+    println!("--- tabella dev\n{}", said.unwrap_or_default());
     for entry in std::fs::read_dir(data.join("logs")).into_iter().flatten() {
         let Ok(entry) = entry else { continue };
         let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
