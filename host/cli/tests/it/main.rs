@@ -5,5 +5,6 @@ mod command_line;
 mod crash;
 mod dev;
 mod election;
+mod hostile_plugin;
 mod network;
 mod receipt;
