@@ -653,11 +653,16 @@ impl Shared {
         }
     }
 
-    fn block(&self, height: &Value, mood: &Mood) -> Value {
-        let place = usize::try_from(height.as_u64().unwrap())
-            .unwrap()
-            .checked_sub(1);
+    fn block(&self, wanted: &Value, mood: &Mood) -> Value {
         let chain = self.network.chain();
+        let place = match wanted.as_u64() {
+            Some(height) => usize::try_from(height).unwrap().checked_sub(1),
+            None => {
+                let hash: Hash = serde_json::from_value(wanted.clone()).unwrap();
+                let mut hashes = chain.summaries.iter().map(|s| s.header.hash());
+                hashes.position(|other| other == hash)
+            }
+        };
         let Some((summary, block)) =
             place.and_then(|place| Some((chain.summaries.get(place)?, chain.blocks.get(place)?)))
         else {
