@@ -70,6 +70,7 @@ enum Command {
     Validator(commands::role::RoleArguments),
     /// Run the bootnode, where validators find each other
     Bootnode(commands::role::RoleArguments),
+    Plugin(commands::plugin::PluginArguments),
     Verify(commands::verify::VerifyArguments),
     Keys(commands::keys::KeysArguments),
 }
@@ -92,6 +93,7 @@ fn run(command: Command) -> Result<Exit> {
         Command::Init(arguments) => commands::init::run(&arguments)?,
         Command::Keys(arguments) => commands::keys::run(&arguments)?,
         Command::Verify(arguments) => return commands::verify::run(&arguments),
+        Command::Plugin(arguments) => return commands::plugin::run(&arguments),
         Command::Validator(arguments) => return block_on(commands::role::validator(&arguments)),
         Command::Bootnode(arguments) => return block_on(commands::role::bootnode(&arguments)),
         Command::Backend(arguments) => return block_on(commands::role::backend(&arguments)),

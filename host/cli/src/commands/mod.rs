@@ -6,5 +6,6 @@ pub(crate) mod dev;
 pub(crate) mod election;
 pub(crate) mod init;
 pub(crate) mod keys;
+pub(crate) mod plugin;
 pub(crate) mod role;
 pub(crate) mod verify;

@@ -1,0 +1,199 @@
+//! `tabella plugin run`: counts an election from files.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+use tabella_election_files::{
+    BallotFile, CountError, Counted, Election, Format, Problem, Spoiled, count, load_rule,
+    read_tie_break,
+};
+use tabella_runtime::Plugin;
+
+use crate::exit::Exit;
+
+/// Problems shown to people; `--json` lists up to a thousand.
+const PROBLEMS_SHOWN: usize = 20;
+
+/// Count an election from files, with no network
+///
+/// Example: tabella plugin run instant-runoff --election examples/elections/burlington-2009/election.toml
+///          --ballots examples/elections/burlington-2009/ballots.csv
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct RunArguments {
+    /// A built-in rule's name, or a .wasm file
+    rule: String,
+    /// Options and parameters, JSON or TOML: {"options": [{"id": "a", "title": "A"}], "params": {}}
+    #[arg(long)]
+    election: PathBuf,
+    /// The ballots: JSON, JSON lines, CSV, BLT or NIST Cast Vote Records
+    #[arg(long)]
+    ballots: PathBuf,
+    /// The ballots' format, where the file's name does not tell
+    #[arg(long, value_enum)]
+    format: Option<FormatName>,
+    /// Which contest, where a file has several
+    #[arg(long)]
+    contest: Option<String>,
+    /// Who decides ties: seed:HEX (lots), order:FILE (option ids, the earlier wins) or report
+    /// (nobody; every tied option is listed)
+    #[arg(long, default_value = "report")]
+    tie_break: String,
+    /// What to do about ballots that cannot be read or that the rule refuses
+    #[arg(long, value_enum, default_value = "refuse")]
+    spoiled: SpoiledName,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum FormatName {
+    /// A JSON array of ballots
+    Json,
+    /// One JSON ballot a line
+    Jsonl,
+    /// Lines of cells
+    Csv,
+    /// BLT, as OpaVote and OpenSTV write it
+    Blt,
+    /// NIST SP 1500-103 Cast Vote Records, JSON
+    Cvr,
+}
+
+impl From<FormatName> for Format {
+    fn from(name: FormatName) -> Self {
+        match name {
+            FormatName::Json => Self::Json,
+            FormatName::Jsonl => Self::JsonLines,
+            FormatName::Csv => Self::Csv,
+            FormatName::Blt => Self::Blt,
+            FormatName::Cvr => Self::Cvr,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SpoiledName {
+    /// Count nothing, and list them
+    Refuse,
+    /// Count the others, and say how many were spoiled
+    Count,
+}
+
+impl From<SpoiledName> for Spoiled {
+    fn from(name: SpoiledName) -> Self {
+        match name {
+            SpoiledName::Refuse => Self::Refuse,
+            SpoiledName::Count => Self::Count,
+        }
+    }
+}
+
+/// Runs the command.
+pub(crate) fn run(arguments: &RunArguments) -> Result<Exit> {
+    let tie_break = read_tie_break(&arguments.tie_break)?;
+    let election = Election::read(&arguments.election, arguments.contest.as_deref())?;
+    let ballots = BallotFile::read(&arguments.ballots, arguments.format.map(Format::from))?;
+    let rule = load_rule(&super::runtime()?, &arguments.rule)?;
+    let spoiled = Spoiled::from(arguments.spoiled);
+    match count(&rule, &election, &ballots, &tie_break, spoiled) {
+        Ok(counted) => {
+            show_problems(&counted.problems, counted.spoiled);
+            match arguments.json {
+                true => println!("{}", counted.to_json()),
+                false => print!("{}", describe(&rule, &counted)),
+            }
+            Ok(Exit::Success)
+        }
+        Err(CountError::Spoiled { count, problems }) => {
+            show_problems(&problems, count);
+            let error = CountError::Spoiled { count, problems };
+            if arguments.json {
+                let CountError::Spoiled { problems, .. } = &error else {
+                    return Err(error.into());
+                };
+                println!(
+                    "{}",
+                    json!({"error": error.to_string(), "problems": problems})
+                );
+            }
+            Err(error.into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn show_problems(problems: &[Problem], count: u128) {
+    for problem in problems.iter().take(PROBLEMS_SHOWN) {
+        let Problem {
+            file, line, reason, ..
+        } = problem;
+        eprintln!("{file}:{line}: {reason}");
+    }
+    if problems.len() > PROBLEMS_SHOWN {
+        eprintln!("… the first {PROBLEMS_SHOWN} are shown; {count} ballots are spoiled in all");
+    }
+}
+
+fn describe(rule: &Plugin, counted: &Counted) -> String {
+    let answer = counted.to_json();
+    let manifest = rule.manifest();
+    let mut text = format!("{} {}\n", manifest.name, manifest.version);
+    let ballots = &answer["ballots"];
+    // Writing into a string cannot fail.
+    let _ = writeln!(
+        text,
+        "{} ballots counted, {} spoiled; fuel {}",
+        ballots["counted"], ballots["spoiled"], answer["fuel"]
+    );
+    for (number, round) in list(&answer["rounds"]).iter().enumerate() {
+        let _ = writeln!(text, "\nround {}", number + 1);
+        for (id, votes) in round["totals"].as_object().into_iter().flatten() {
+            let _ = writeln!(text, "  {:>14}  {id}", shown(votes));
+        }
+        let _ = writeln!(text, "  {:>14}  (exhausted)", shown(&round["exhausted"]));
+        for (member, word) in [("elected", "elected"), ("eliminated", "out")] {
+            let ids: Vec<String> = list(&round[member]).iter().map(shown).collect();
+            if !ids.is_empty() {
+                let _ = writeln!(text, "  {word}: {}", ids.join(", "));
+            }
+        }
+    }
+    text.push('\n');
+    for option in list(&answer["options"]) {
+        let mark = if option["elected"] == true { "*" } else { " " };
+        let (votes, seats) = (shown(&option["votes"]), &option["seats"]);
+        let title = shown(&option["title"]);
+        let seats = match seats.as_u64() {
+            Some(0 | 1) | None => String::new(),
+            Some(seats) => format!(" ({seats} seats)"),
+        };
+        let _ = writeln!(text, "{mark} {votes:>14}  {title}{seats}");
+    }
+    if !answer["quota"].is_null() {
+        let _ = writeln!(text, "quota {}", shown(&answer["quota"]));
+    }
+    for tie in list(&answer["ties"]) {
+        let ids: Vec<String> = list(&tie["options"]).iter().map(shown).collect();
+        let (question, by) = (shown(&tie["question"]), shown(&tie["decided_by"]));
+        let _ = writeln!(text, "tie between {} ({question}): {by}", ids.join(", "));
+    }
+    let winners: Vec<String> = list(&answer["winners"]).iter().map(shown).collect();
+    let _ = writeln!(text, "\nwinners: {}", winners.join(", "));
+    let _ = writeln!(text, "{}", shown(&answer["explanation"]));
+    text
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn shown(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
+}

@@ -1,0 +1,122 @@
+//! JSON lines, and JSON arrays: `{"ranking": ["a", "b"], "weight": 3}`; the weight is 1 where left
+//! out.
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::{At, Cast, Format, brief, line_ends};
+
+/// Which of the formats that are JSON a text has.
+pub(super) fn guess(text: &str) -> Format {
+    #[derive(Deserialize)]
+    struct Top<'a> {
+        #[serde(borrow, rename = "CVR")]
+        records: Option<&'a RawValue>,
+        #[serde(borrow)]
+        ballots: Option<&'a RawValue>,
+    }
+    if text.trim_start().starts_with('[') {
+        return Format::Json;
+    }
+    match serde_json::from_str::<Top<'_>>(text) {
+        Ok(Top {
+            records: Some(_), ..
+        }) => Format::Cvr,
+        Ok(Top {
+            ballots: Some(_), ..
+        }) => Format::Json,
+        _ => Format::JsonLines,
+    }
+}
+
+/// One ballot a line; empty lines are passed over.
+pub(super) fn lines(text: &str, sink: &mut dyn FnMut(Cast)) {
+    for (line, number) in text.lines().zip(1..) {
+        if !line.trim().is_empty() {
+            sink(cast(line, number));
+        }
+    }
+}
+
+/// An array of ballots, or an object with one.
+pub(super) fn array(text: &str, sink: &mut dyn FnMut(Cast)) -> Result<(), At> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Held<'a> {
+        #[serde(borrow)]
+        ballots: Vec<&'a RawValue>,
+    }
+    let ballots = if text.trim_start().starts_with('[') {
+        serde_json::from_str(text)
+    } else {
+        serde_json::from_str::<Held<'_>>(text).map(|held| held.ballots)
+    };
+    let ballots: Vec<&RawValue> = ballots.map_err(|error| at(&error))?;
+    let mut lines = Lines::new(text);
+    for ballot in ballots {
+        sink(cast(ballot.get(), lines.of(ballot.get())));
+    }
+    Ok(())
+}
+
+fn cast(text: &str, line: u64) -> Cast {
+    let mut weight = 1;
+    let ballot = match serde_json::from_str(text) {
+        Ok(Value::Object(mut ballot)) => match ballot.remove("weight") {
+            None => Ok(Value::Object(ballot)),
+            Some(given) => match given.as_u64() {
+                Some(given) => {
+                    weight = given;
+                    Ok(Value::Object(ballot))
+                }
+                None => Err(format!(
+                    "expected a whole number of votes as weight, found {}",
+                    brief(&given.to_string())
+                )),
+            },
+        },
+        Ok(_) => Err(format!("expected a JSON object, found {}", brief(text))),
+        Err(error) => Err(match error.is_eof() {
+            true => format!("the JSON is cut off: {}", brief(text)),
+            false => format!("not JSON: {error}"),
+        }),
+    };
+    Cast {
+        line,
+        weight,
+        ballot,
+    }
+}
+
+pub(super) fn at(error: &serde_json::Error) -> At {
+    At::new(error.line() as u64, error.to_string())
+}
+
+/// Line numbers of parts of a text, asked for in their order.
+pub(super) struct Lines<'a> {
+    text: &'a str,
+    seen: usize,
+    line: u64,
+}
+
+impl<'a> Lines<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            seen: 0,
+            line: 1,
+        }
+    }
+
+    /// The line on which a part of the text starts.
+    pub(super) fn of(&mut self, part: &'a str) -> u64 {
+        let start = part.as_ptr() as usize;
+        let start = start.saturating_sub(self.text.as_ptr() as usize);
+        if let Some(between) = self.text.as_bytes().get(self.seen..start) {
+            self.line += line_ends(between);
+            self.seen = start;
+        }
+        self.line
+    }
+}

@@ -1,0 +1,282 @@
+//! One count: an election, its ballots, a rule, an answer.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+use tabella_runtime::{
+    ConfigError, Contest, HostFault, Manifest, OutcomeError, ParamKind, Plugin, Tally, TallyError,
+    TieBreak, Verdict,
+};
+use thiserror::Error;
+
+use crate::ballots::{BallotFile, Cast, ImportError, Paper, Problem};
+use crate::election::Election;
+use crate::options::OptionNames;
+
+/// What to do about ballots that cannot be read or that the rule refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spoiled {
+    /// Do not count at all.
+    Refuse,
+    /// Count the others, and say how many were spoiled.
+    Count,
+}
+
+/// Why there is no result.
+#[derive(Debug, Error)]
+pub enum CountError {
+    /// The file of ballots as a whole.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// The rule does not take the contest.
+    #[error("the rule does not take this election: {0}")]
+    Config(#[from] ConfigError),
+    /// Ballots are spoiled, and nobody said that they may be.
+    #[error("{count} ballots cannot be counted; with --spoiled count the others are")]
+    Spoiled {
+        /// How many.
+        count: u128,
+        /// The first of them.
+        problems: Vec<Problem>,
+    },
+    /// There are more ballots than a tally can hold.
+    #[error("the ballots weigh {0} in all, more than 2^64 - 1")]
+    TooHeavy(u128),
+    /// The outcome makes no sense.
+    #[error("the outcome is refused: {0}")]
+    Outcome(#[from] OutcomeError),
+    /// The count failed.
+    #[error(transparent)]
+    Tally(#[from] TallyError),
+    /// The host failed.
+    #[error(transparent)]
+    Host(#[from] HostFault),
+}
+
+/// The result of a count.
+#[derive(Clone, Debug)]
+pub struct Counted {
+    /// The outcome as JSON, by option id.
+    outcome: Value,
+    /// Its canonical bytes and the fuel.
+    pub tally: Tally,
+    /// Ballots that were counted, by weight.
+    pub counted: u128,
+    /// Ballots that were not, by weight.
+    pub spoiled: u128,
+    /// Lines or records that the counted ballots stand on.
+    pub records: u64,
+    /// The first of the spoiled ones.
+    pub problems: Vec<Problem>,
+}
+
+impl Counted {
+    /// The answer of `tabella plugin run --json`.
+    pub fn to_json(&self) -> Value {
+        let mut json = self.outcome.clone();
+        json["ballots"] = json!({
+            "counted": self.counted as u64,
+            "spoiled": u64::try_from(self.spoiled).unwrap_or(u64::MAX),
+            "records": self.records,
+        });
+        if !self.problems.is_empty() {
+            json["ballots"]["problems"] = json!(self.problems);
+        }
+        json["fuel"] = json!(self.tally.fuel);
+        json
+    }
+}
+
+/// Counts the ballots of a file.
+pub fn count(
+    rule: &Plugin,
+    election: &Election,
+    ballots: &BallotFile,
+    tie_break: &TieBreak,
+    spoiled: Spoiled,
+) -> Result<Counted, CountError> {
+    let manifest = rule.manifest();
+    let facts = ballots.facts(election)?;
+    let mut params = election.params.clone();
+    if let Some(seats) = facts.seats
+        && !params.contains_key("seats")
+        && takes_seats(manifest, seats)
+    {
+        params.insert("seats".into(), seats.into());
+    }
+    let contest = rule.contest(&election.config(&facts.withdrawn, &params))?;
+    let paper = Paper {
+        kind: manifest.ballot,
+        contest: election.contest.as_deref(),
+        options: &election.options,
+        withdrawn: &facts.withdrawn,
+        marks_max: marks_max(manifest, &params),
+        names: OptionNames::new(&election.options),
+    };
+    let mut urn = Urn::new(&contest, ballots.name());
+    ballots.each(&paper, &mut |cast| urn.put(cast))?;
+    if let Some(fault) = urn.fault {
+        return Err(fault.into());
+    }
+    if urn.spoiled > 0 && spoiled == Spoiled::Refuse {
+        return Err(CountError::Spoiled {
+            count: urn.spoiled,
+            problems: urn.problems,
+        });
+    }
+    if urn.counted > u128::from(u64::MAX) {
+        return Err(CountError::TooHeavy(urn.counted));
+    }
+    let tie_break = without_withdrawn(tie_break, election, &facts.withdrawn);
+    let board = urn.board.iter();
+    let tally = contest.tally_with(
+        board.map(|(weight, ballot)| (*weight, &urn.distinct[*ballot as usize])),
+        &tie_break,
+    )?;
+    let mut outcome = contest.outcome_json(&tally.outcome)?;
+    show_withdrawn(&mut outcome, election, &facts.withdrawn);
+    Ok(Counted {
+        outcome,
+        tally,
+        counted: urn.counted,
+        spoiled: urn.spoiled,
+        records: urn.board.len() as u64,
+        problems: urn.problems,
+    })
+}
+
+/// Whether the rule has a parameter `seats` that can be that many.
+fn takes_seats(manifest: &Manifest, seats: u64) -> bool {
+    manifest.params.iter().any(|param| match param.kind {
+        ParamKind::Integer { min, max } if param.name == "seats" => {
+            i64::try_from(seats).is_ok_and(|seats| (min..=max).contains(&seats))
+        }
+        _ => false,
+    })
+}
+
+/// How many options a ballot of choices may mark: what the election says, else the rule's default.
+fn marks_max(manifest: &Manifest, params: &serde_json::Map<String, Value>) -> u64 {
+    let param = manifest.params.iter().find(|p| p.name == "max_choices");
+    let default = param.and_then(|param| param.default.as_ref());
+    let given = params.get("max_choices").or(default);
+    given.and_then(Value::as_u64).unwrap_or(1)
+}
+
+/// A declared order may name options that withdrew since.
+fn without_withdrawn(tie_break: &TieBreak, election: &Election, withdrawn: &[usize]) -> TieBreak {
+    let TieBreak::Order(ids) = tie_break else {
+        return tie_break.clone();
+    };
+    let left = |id: &&String| {
+        withdrawn
+            .iter()
+            .all(|gone| election.options[*gone].id != **id)
+    };
+    TieBreak::Order(ids.iter().filter(left).cloned().collect())
+}
+
+/// Lists the withdrawn options at their places, without votes.
+fn show_withdrawn(outcome: &mut Value, election: &Election, withdrawn: &[usize]) {
+    let Some(options) = outcome["options"].as_array_mut() else {
+        return;
+    };
+    for position in withdrawn {
+        let option = &election.options[*position];
+        let title = if option.title.is_empty() {
+            &option.id
+        } else {
+            &option.title
+        };
+        let entry = json!({
+            "id": option.id, "title": title, "votes": 0, "elected": false, "seats": 0,
+            "withdrawn": true,
+        });
+        options.insert((*position).min(options.len()), entry);
+    }
+}
+
+/// The ballots as they come in. The same ballot is judged once and kept once: in a fresh instance
+/// a rule answers the same each time.
+struct Urn<'a> {
+    contest: &'a Contest,
+    file: &'a str,
+    known: HashMap<Vec<u8>, Result<u32, String>>,
+    distinct: Vec<Vec<u8>>,
+    /// Weight and number of the distinct ballot, in the order of the file.
+    board: Vec<(u64, u32)>,
+    counted: u128,
+    spoiled: u128,
+    problems: Vec<Problem>,
+    fault: Option<HostFault>,
+}
+
+impl<'a> Urn<'a> {
+    /// More spoiled ballots than this are counted but not listed.
+    const PROBLEMS_MAX: usize = 1_000;
+
+    fn new(contest: &'a Contest, file: &'a str) -> Self {
+        Self {
+            contest,
+            file,
+            known: HashMap::new(),
+            distinct: Vec::new(),
+            board: Vec::new(),
+            counted: 0,
+            spoiled: 0,
+            problems: Vec::new(),
+            fault: None,
+        }
+    }
+
+    fn put(&mut self, cast: Cast) {
+        if self.fault.is_some() {
+            return;
+        }
+        let Cast {
+            line,
+            weight,
+            ballot,
+        } = cast;
+        match ballot.and_then(|ballot| self.judge(&ballot)) {
+            Ok(ballot) => {
+                self.counted += u128::from(weight);
+                self.board.push((weight, ballot));
+            }
+            Err(reason) => {
+                self.spoiled += u128::from(weight);
+                if self.problems.len() < Self::PROBLEMS_MAX {
+                    self.problems.push(Problem {
+                        file: self.file.to_owned(),
+                        line,
+                        weight,
+                        reason,
+                    });
+                }
+            }
+        }
+    }
+
+    /// The number of the distinct ballot, or why it is spoiled.
+    fn judge(&mut self, ballot: &Value) -> Result<u32, String> {
+        let bytes = self.contest.encode_ballot(ballot);
+        let bytes = bytes.map_err(|error| error.to_string())?;
+        if let Some(known) = self.known.get(&bytes) {
+            return known.clone();
+        }
+        let verdict = match self.contest.validate(&bytes) {
+            Ok(Verdict::Accept) => {
+                self.distinct.push(bytes.clone());
+                Ok((self.distinct.len() - 1) as u32)
+            }
+            Ok(Verdict::Reject { message, .. }) => Err(format!("the rule refuses it: {message}")),
+            Ok(Verdict::Fault(fault)) => Err(fault.to_string()),
+            Err(fault) => {
+                self.fault = Some(fault);
+                Err(String::new())
+            }
+        };
+        self.known.insert(bytes, verdict.clone());
+        verdict
+    }
+}

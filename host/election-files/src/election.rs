@@ -1,0 +1,270 @@
+//! The file that states an election: JSON or TOML.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use tabella_runtime::{ContestConfig, ContestOption};
+use thiserror::Error;
+
+/// What voters decide about, and by which parameters of the rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Election {
+    /// The contest's id, where the file names one; Cast Vote Records are searched for it.
+    pub contest: Option<String>,
+    /// The options, in the order of the paper.
+    pub options: Vec<ContestOption>,
+    /// The rule's parameters.
+    pub params: Map<String, Value>,
+}
+
+/// Why a file does not state an election.
+#[derive(Debug, Error)]
+pub enum ElectionError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {error}")]
+    Read {
+        /// The file.
+        path: String,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// It is not JSON or TOML with the members expected.
+    #[error("{path}: {message}")]
+    Invalid {
+        /// The file.
+        path: String,
+        /// What is wrong, and where.
+        message: String,
+    },
+    /// It has several contests and none was chosen, or not the one that was chosen.
+    #[error("{path}: expected --contest to name one of {known}, {found}")]
+    Contest {
+        /// The file.
+        path: String,
+        /// The contests of the file.
+        known: String,
+        /// What was asked for.
+        found: String,
+    },
+}
+
+/// `{"options": [...], "params": {...}}`, or a whole election with its contests.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Statement {
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(default, rename = "title")]
+    _title: Option<String>,
+    // What a chain needs to know and a count does not.
+    #[serde(default, rename = "rule")]
+    _rule: Option<String>,
+    #[serde(default, rename = "eligibility")]
+    _eligibility: Option<String>,
+    #[serde(default, rename = "revote")]
+    _revote: Option<String>,
+    #[serde(default, rename = "disclosure")]
+    _disclosure: Option<String>,
+    #[serde(default)]
+    options: Option<Vec<OptionEntry>>,
+    #[serde(default)]
+    params: Map<String, Value>,
+    #[serde(default)]
+    contests: Option<Vec<ContestEntry>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ContestEntry {
+    id: String,
+    #[serde(default, rename = "title")]
+    _title: Option<String>,
+    #[serde(default, rename = "rule")]
+    _rule: Option<String>,
+    options: Vec<OptionEntry>,
+    #[serde(default)]
+    params: Map<String, Value>,
+}
+
+/// An option, or its id alone.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected an option such as {\"id\": \"a\", \"title\": \"A\"}"
+)]
+enum OptionEntry {
+    Id(String),
+    Full(ContestOption),
+}
+
+impl From<OptionEntry> for ContestOption {
+    fn from(entry: OptionEntry) -> Self {
+        match entry {
+            OptionEntry::Full(option) => option,
+            OptionEntry::Id(id) => Self {
+                id,
+                title: String::new(),
+            },
+        }
+    }
+}
+
+impl Election {
+    /// Reads a file of one contest, or the named contest of an election with several.
+    pub fn read(path: &Path, contest: Option<&str>) -> Result<Self, ElectionError> {
+        let shown = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| ElectionError::Read {
+            path: shown.clone(),
+            error,
+        })?;
+        Self::parse(&text, &shown, contest)
+    }
+
+    fn parse(text: &str, path: &str, contest: Option<&str>) -> Result<Self, ElectionError> {
+        let invalid = |message: String| ElectionError::Invalid {
+            path: path.to_owned(),
+            message,
+        };
+        let text = text.trim_start_matches('\u{feff}');
+        let statement: Statement = if text.trim_start().starts_with('{') {
+            serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?
+        } else {
+            toml::from_str(text).map_err(|error| invalid(error.to_string().trim().to_owned()))?
+        };
+        match (statement.options, statement.contests) {
+            (Some(options), None) => Ok(Self {
+                contest: contest.map(str::to_owned).or(statement.id),
+                options: options.into_iter().map(ContestOption::from).collect(),
+                params: statement.params,
+            }),
+            (None, Some(contests)) => Self::choose(contests, path, contest),
+            _ => Err(invalid(
+                "expected either `options` or `contests` at the top".into(),
+            )),
+        }
+    }
+
+    fn choose(
+        contests: Vec<ContestEntry>,
+        path: &str,
+        wanted: Option<&str>,
+    ) -> Result<Self, ElectionError> {
+        let known: Vec<String> = contests.iter().map(|c| c.id.clone()).collect();
+        let only = contests.len() == 1;
+        let mut fitting = contests
+            .into_iter()
+            .filter(|contest| wanted.map_or(only, |wanted| contest.id == wanted));
+        match fitting.next() {
+            Some(contest) => Ok(Self {
+                contest: Some(contest.id),
+                options: contest
+                    .options
+                    .into_iter()
+                    .map(ContestOption::from)
+                    .collect(),
+                params: contest.params,
+            }),
+            None => Err(ElectionError::Contest {
+                path: path.to_owned(),
+                known: known.join(", "),
+                found: match wanted {
+                    Some(wanted) => format!("found {wanted:?}"),
+                    None => "which was not given".to_owned(),
+                },
+            }),
+        }
+    }
+
+    /// The contest as a runtime takes it, without the withdrawn options.
+    pub(crate) fn config(&self, withdrawn: &[usize], params: &Map<String, Value>) -> ContestConfig {
+        let stays = |position: &usize| !withdrawn.contains(position);
+        let options = self.options.iter().enumerate();
+        let options = options.filter(|(position, _)| stays(position));
+        let mut params = params.clone();
+        // Integers for each option are given by id; those of withdrawn options go with them.
+        for value in params.values_mut() {
+            if let Value::Object(by_option) = value {
+                for position in withdrawn {
+                    by_option.remove(&self.options[*position].id);
+                }
+            }
+        }
+        ContestConfig {
+            options: options.map(|(_, option)| option.clone()).collect(),
+            params: Value::Object(params),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    fn check(text: &str, contest: Option<&str>, expected: Expect) {
+        let shown = match Election::parse(text, "FILE", contest) {
+            Ok(election) => {
+                let ids: Vec<_> = election.options.iter().map(|o| o.id.as_str()).collect();
+                let params = Value::Object(election.params.clone());
+                format!("{:?} {} {params}", election.contest, ids.join(","))
+            }
+            Err(error) => error.to_string(),
+        };
+        expected.assert_eq(&shown);
+    }
+
+    #[test]
+    fn json_and_toml() {
+        check(
+            r#"{"options": [{"id": "a", "title": "A"}, "b"], "params": {"seats": 2}}"#,
+            None,
+            expect![[r#"None a,b {"seats":2}"#]],
+        );
+        check(
+            "[params]\nmax = 5\n[[options]]\nid = \"a\"\n",
+            None,
+            expect![[r#"None a {"max":5}"#]],
+        );
+    }
+
+    #[test]
+    fn one_contest_of_an_election() {
+        let text = r#"{"title": "T", "contests": [
+            {"id": "x", "rule": "plurality", "options": ["a"]}, {"id": "y", "options": ["b"]}]}"#;
+        check(text, Some("y"), expect![[r#"Some("y") b {}"#]]);
+        check(
+            text,
+            None,
+            expect!["FILE: expected --contest to name one of x, y, which was not given"],
+        );
+        check(
+            text,
+            Some("z"),
+            expect![[r#"FILE: expected --contest to name one of x, y, found "z""#]],
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        check(
+            r#"{"option": []}"#,
+            None,
+            expect![
+                "FILE: unknown field `option`, expected one of `id`, `title`, `rule`, `eligibility`, `revote`, `disclosure`, `options`, `params`, `contests` at line 1 column 9"
+            ],
+        );
+        check(
+            "{}",
+            None,
+            expect!["FILE: expected either `options` or `contests` at the top"],
+        );
+        check(
+            r#"{"options": [1]}"#,
+            None,
+            expect![[
+                r#"FILE: expected an option such as {"id": "a", "title": "A"} at line 1 column 15"#
+            ]],
+        );
+    }
+}

@@ -1,0 +1,40 @@
+//! Counts elections from files, with no network: the election's file, ballots in the formats that
+//! election offices and counting programs write, any rule, and the answer as JSON.
+//!
+//! - [`Election`]: options and parameters, from JSON or TOML;
+//! - [`BallotFile`]: ballots as JSON, JSON lines, CSV, BLT or NIST Cast Vote Records;
+//! - [`TieBreak`](tabella_runtime::TieBreak) from a command line: [`read_tie_break`];
+//! - [`load_rule`]: a built-in rule or a Wasm file;
+//! - [`count`]: all of it together.
+//!
+//! A ballot that cannot be read or that the rule refuses is never dropped in silence: it is listed
+//! as a [`Problem`] with file, line and reason, and stops the count unless [`Spoiled::Count`] says
+//! that spoiled ballots are expected.
+//!
+//! ```no_run
+//! use tabella_election_files::{BallotFile, Election, Spoiled, count, load_rule};
+//! use tabella_runtime::{Runtime, RuntimeConfig, TieBreak};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let runtime = Runtime::new(RuntimeConfig::default())?;
+//! let rule = load_rule(&runtime, "instant-runoff")?;
+//! let election = Election::read("election.toml".as_ref(), None)?;
+//! let ballots = BallotFile::read("ballots.csv".as_ref(), None)?;
+//! let counted = count(&rule, &election, &ballots, &TieBreak::Report, Spoiled::Refuse)?;
+//! println!("{}", counted.to_json());
+//! # Ok(())
+//! # }
+//! ```
+
+mod ballots;
+mod count;
+mod election;
+mod options;
+mod rule;
+mod tie_break;
+
+pub use ballots::{BallotFile, Format, ImportError, Problem};
+pub use count::{CountError, Counted, Spoiled, count};
+pub use election::{Election, ElectionError};
+pub use rule::{RuleError, load_rule, rule_bytes};
+pub use tie_break::{TieBreakError, read_tie_break};

@@ -1,0 +1,93 @@
+//! Whole counts.
+
+use std::path::Path;
+
+use expect_test::expect;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use tabella_election_files::{BallotFile, Election, Format, Spoiled, count, load_rule};
+use tabella_runtime::{Runtime, RuntimeConfig, TieBreak};
+
+use crate::counted;
+
+#[test]
+fn burlington_from_its_published_files() {
+    let folder =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/elections/burlington-2009");
+    let runtime = Runtime::new(RuntimeConfig::default()).unwrap();
+    let rule = load_rule(&runtime, "instant-runoff").unwrap();
+    let election = Election::read(&folder.join("election.toml"), None).unwrap();
+    let ballots = BallotFile::read(&folder.join("ballots.csv"), None).unwrap();
+    let counted = count(
+        &rule,
+        &election,
+        &ballots,
+        &TieBreak::Report,
+        Spoiled::Refuse,
+    )
+    .unwrap();
+    let answer = counted.to_json();
+    let published = std::fs::read_to_string(folder.join("published.json")).unwrap();
+    let published: Value = serde_json::from_str(&published).unwrap();
+    let rounds = answer["rounds"].as_array().unwrap();
+    assert_eq!(rounds.len(), published["rounds"].as_array().unwrap().len());
+    for (round, published) in rounds.iter().zip(published["rounds"].as_array().unwrap()) {
+        for (id, votes) in published["totals"].as_object().unwrap() {
+            assert_eq!(round["totals"][id], votes.to_string(), "{id}");
+        }
+        assert_eq!(round["exhausted"], published["exhausted"].to_string());
+    }
+    assert_eq!(answer["winners"], json!(["kiss"]));
+    assert_eq!(answer["ballots"]["counted"], 8_980);
+    assert_eq!(answer["ballots"]["spoiled"], 0);
+}
+
+#[test]
+fn the_answer_has_every_member() {
+    let election = json!({ "options": [{"id": "a", "title": "Ann"}, "b"] });
+    let counted = counted(
+        "plurality",
+        &election,
+        "x.jsonl",
+        "{\"choice\": \"a\"}\n{}\n",
+        Spoiled::Count,
+    );
+    let mut answer = counted.unwrap().to_json();
+    assert!(answer["fuel"].as_u64().unwrap() > 0);
+    answer.as_object_mut().unwrap().remove("fuel");
+    expect![[r#"{"ballots":{"counted":1,"problems":[{"file":"x.jsonl","line":2,"reason":"expected a ballot such as {\"choice\": \"…\"}","weight":1}],"records":1,"spoiled":1},"explanation":"Ann has the most votes, 1 of 1, and wins.","options":[{"elected":true,"id":"a","seats":1,"title":"Ann","votes":1},{"elected":false,"id":"b","seats":0,"title":"b","votes":0}],"quota":null,"rounds":[],"ties":[],"winners":["a"]}"#]]
+        .assert_eq(&answer.to_string());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// No bytes, in whatever format, do more than fail with a message.
+    #[test]
+    fn any_bytes_as_a_file(
+        bytes in prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..200),
+            "[0-9 =\\-\n\"a,>{}\\[\\]:()#]{0,200}".prop_map(String::into_bytes),
+        ],
+        format in 0..5usize,
+    ) {
+        let format = Format::ALL[format].1;
+        thread_local! {
+            static RULE: tabella_runtime::Plugin = {
+                let runtime = Runtime::new(RuntimeConfig::default()).unwrap();
+                load_rule(&runtime, "instant-runoff").unwrap()
+            };
+        }
+        let options = ["a", "b", "1"].map(|id| tabella_runtime::ContestOption { id: id.into(), title: String::new() });
+        let election = Election { contest: None, options: options.to_vec(), params: serde_json::Map::new() };
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        for bytes in [bytes, text.into_bytes()] {
+            if let Ok(file) = BallotFile::from_bytes(Path::new("x"), bytes, Some(format)) {
+                let result = RULE.with(|rule| count(rule, &election, &file, &TieBreak::Report, Spoiled::Count));
+                if let Err(error) = result {
+                    prop_assert!(!error.to_string().is_empty());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! What rule authors need around the sandbox: scaffolding, building, checking, measuring.
