@@ -127,6 +127,8 @@ impl Health {
         self.failures = 0;
         if self.last_seen.is_none() || self.successes >= SUCCESSES_HEALTHY {
             self.fault = None;
+        } else if self.fault.is_some() {
+            self.fault = Some("answers again".into());
         }
         self.last_seen = Some(SystemTime::now());
         self.latency = Some(match self.latency {

@@ -220,9 +220,9 @@ impl Client {
         count_max: u64,
     ) -> Result<Vec<(VerifiedBlock, usize)>, QueryError> {
         let judge = |summaries: Vec<BlockSummary>| {
-            let verified = (from_height..)
-                .zip(summaries)
-                .map(|(height, summary)| self.verify_summary(height, summary));
+            let verified = (0..).zip(summaries).map(|(place, summary)| {
+                self.verify_summary(from_height.saturating_add(place), summary)
+            });
             match verified.collect::<Result<Vec<_>, _>>() {
                 Ok(blocks) if blocks.is_empty() => Judged::Lacking(blocks),
                 Ok(blocks) => Judged::Good(blocks),
