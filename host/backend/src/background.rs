@@ -13,7 +13,6 @@ use crate::{
     clock,
     pending::{Due, Landed, Patience, Settled},
     store::{Confirmed, ConfirmedSubmission, Mark, StoreError},
-    submissions::is_about_time,
 };
 
 /// Blocks delivered and not yet written down.
@@ -141,11 +140,18 @@ async fn carry_one(app: &App, due: Due) {
             return;
         }
     };
+    let Ok(transaction) = Transaction::from_bytes(&bytes) else {
+        tracing::error!(
+            sequence = due.sequence,
+            "a recorded transaction cannot be read"
+        );
+        return;
+    };
     match app.client.submit(bytes).await {
         Ok(submitted) => app
             .pending
             .accepted(&due.transaction_id, Some(submitted.validator)),
-        Err(SubmitError::Refused(refusal)) if !is_about_time(refusal.code) => {
+        Err(SubmitError::Refused(refusal)) if !app.can_sign_again(&transaction, refusal.code) => {
             // The chain refuses a copy of what it holds already only when it never held this one.
             if !settle_if_confirmed(app, &due).await {
                 let code = refusal.code.as_str();

@@ -89,6 +89,20 @@ pub(crate) struct Acknowledged {
 impl Credential {
     /// The transaction that the voter signed, if that is this one.
     fn transaction(&self, app: &App, payload: Payload) -> Result<Transaction, Problem> {
+        let height = app.height();
+        let latest = height.saturating_add(app.client.genesis().expiry_heights_max);
+        if self.expiry_height <= height || self.expiry_height > latest {
+            return Err(Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "expiry-out-of-range",
+                format!(
+                    "expected an expiry_height from {} to {latest}, got {}",
+                    height.saturating_add(1),
+                    self.expiry_height
+                ),
+            )
+            .at("/expiry_height"));
+        }
         let body = TransactionBody {
             version: Transaction::VERSION,
             chain_id: app.client.genesis().chain_id,
@@ -168,8 +182,9 @@ impl App {
                 return Err(already_voted(wish.election_id).about(standing.public_id()));
             }
         }
-        let of = (wish.election_id, voter);
-        let carried = self.carry(of, transaction_id, bytes, started).await;
+        let carried = self
+            .carry(wish.election_id, &transaction, bytes, started)
+            .await;
         let answer = carried.inspect_err(|problem| {
             if problem.is(RefusalCode::ElectionClosed) {
                 // Somebody else closed it: later ballots need not go so far.
@@ -221,21 +236,26 @@ impl App {
     /// Hands a recorded submission to a validator and waits for its end.
     async fn carry(
         &self,
-        (election_id, voter): (u64, VoterId),
-        transaction_id: Hash,
+        election_id: u64,
+        transaction: &Transaction,
         bytes: Vec<u8>,
         started: Instant,
     ) -> Result<Answer, Problem> {
+        let transaction_id = Hash::of(&bytes);
         let settled = self.pending.wait(&transaction_id);
         match self.client.submit(bytes).await {
             Ok(submitted) => {
-                tracing::debug!(%voter, election_id, %transaction_id, "vote submitted to PoA");
+                if let Payload::CastBallot { voter, .. } = &transaction.body.payload {
+                    tracing::debug!(%voter, election_id, %transaction_id, "vote submitted to PoA");
+                }
                 self.pending
                     .accepted(&transaction_id, Some(submitted.validator.clone()));
                 let wait = self.confirmation_wait.saturating_sub(started.elapsed());
                 await_end(settled, Some(submitted.validator), wait).await
             }
-            Err(SubmitError::Refused(refusal)) if !is_about_time(refusal.code) => {
+            Err(SubmitError::Refused(refusal))
+                if !self.can_sign_again(transaction, refusal.code) =>
+            {
                 // Recorded, so that asking again answers the same.
                 self.refuse(
                     &transaction_id,
@@ -308,6 +328,13 @@ impl App {
         })
     }
 
+    /// Whether a refusal is about heights alone, and the same ballot can be signed here under
+    /// another expiry.
+    pub(crate) fn can_sign_again(&self, transaction: &Transaction, code: RefusalCode) -> bool {
+        matches!(code, RefusalCode::Expired | RefusalCode::ExpiryTooFar)
+            && transaction.signer == self.registrar.public()
+    }
+
     /// What a recorded state means to the voter.
     fn standing(&self, state: State, public_id: &str) -> Result<Answer, Problem> {
         match state {
@@ -337,11 +364,6 @@ impl App {
             .find(|v| v.endpoint.node_id == node_id)
             .map(|v| Arc::new(v.endpoint))
     }
-}
-
-/// Whether a refusal is about heights alone: the same ballot is signed again under another expiry.
-pub(crate) fn is_about_time(code: RefusalCode) -> bool {
-    matches!(code, RefusalCode::Expired | RefusalCode::ExpiryTooFar)
 }
 
 async fn await_end(

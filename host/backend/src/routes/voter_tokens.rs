@@ -74,7 +74,7 @@ pub(crate) async fn mint(
     });
     let answer = MintAnswer {
         tokens: tokens.collect(),
-        expires_at: clock::rfc3339((now_s + ttl_s).saturating_mul(1_000)),
+        expires_at: clock::rfc3339(now_s.saturating_add(ttl_s).saturating_mul(1_000)),
     };
     Ok((StatusCode::CREATED, JsonAnswer(answer)))
 }
