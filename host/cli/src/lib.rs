@@ -93,7 +93,7 @@ fn run(command: Command) -> Result<Exit> {
         Command::Init(arguments) => commands::init::run(&arguments)?,
         Command::Keys(arguments) => commands::keys::run(&arguments)?,
         Command::Verify(arguments) => return commands::verify::run(&arguments),
-        Command::Plugin(arguments) => return commands::plugin::run(&arguments),
+        Command::Plugin(arguments) => return block_on(arguments.run()),
         Command::Validator(arguments) => return block_on(commands::role::validator(&arguments)),
         Command::Bootnode(arguments) => return block_on(commands::role::bootnode(&arguments)),
         Command::Backend(arguments) => return block_on(commands::role::backend(&arguments)),

@@ -86,6 +86,8 @@ pub(crate) struct Configured {
     pub(crate) shared: Arc<Shared>,
     pub(crate) manifest: Arc<Manifest>,
     pub(crate) options: Vec<ContestOption>,
+    /// What `configure` was given.
+    configuration: Vec<u8>,
     template: Arc<Template>,
     snapshot: Snapshot,
     paper: Paper,
@@ -121,6 +123,7 @@ impl Contest {
                 shared: Arc::clone(shared),
                 manifest: Arc::clone(manifest),
                 options: config.options.clone(),
+                configuration,
                 template: Arc::clone(template),
                 snapshot,
                 paper: Paper::new(manifest.ballot, config.options.clone(), grades),
@@ -136,6 +139,11 @@ impl Contest {
     /// The contest's options.
     pub fn options(&self) -> &[ContestOption] {
         &self.configured.options
+    }
+
+    /// The canonical bytes with which the plugin was configured.
+    pub fn configuration(&self) -> &[u8] {
+        &self.configured.configuration
     }
 
     /// Judges one ballot in a fresh instance.

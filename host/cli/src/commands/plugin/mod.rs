@@ -1,6 +1,14 @@
 //! `tabella plugin`: tools for the authors and users of rules.
 
+mod bench;
+mod build;
+mod check;
+mod describe;
+mod new;
+mod publish;
 mod run;
+mod source;
+mod test;
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
@@ -17,13 +25,29 @@ pub(crate) struct PluginArguments {
 
 #[derive(Debug, Subcommand)]
 enum PluginCommand {
+    New(new::NewArguments),
+    Build(build::BuildArguments),
+    Check(check::CheckArguments),
+    Describe(describe::DescribeArguments),
     Run(run::RunArguments),
+    Test(test::TestArguments),
+    Bench(bench::BenchArguments),
+    Publish(publish::PublishArguments),
 }
 
-/// Runs the command.
-pub(crate) fn run(arguments: &PluginArguments) -> Result<Exit> {
-    match &arguments.command {
-        PluginCommand::Run(arguments) => run::run(arguments),
+impl PluginArguments {
+    /// Runs the command.
+    pub(crate) async fn run(&self) -> Result<Exit> {
+        match &self.command {
+            PluginCommand::New(arguments) => new::run(arguments),
+            PluginCommand::Build(arguments) => build::run(arguments),
+            PluginCommand::Check(arguments) => check::run(arguments),
+            PluginCommand::Describe(arguments) => describe::run(arguments),
+            PluginCommand::Run(arguments) => run::run(arguments),
+            PluginCommand::Test(arguments) => test::run(arguments),
+            PluginCommand::Bench(arguments) => bench::run(arguments),
+            PluginCommand::Publish(arguments) => publish::run(arguments).await,
+        }
     }
 }
 

@@ -1,0 +1,44 @@
+//! `tabella plugin new`: a crate with a rule that works.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::json;
+use tabella_plugin_tools::scaffold;
+
+use crate::exit::Exit;
+
+/// Write a new crate with a rule that builds, passes its tests and passes every check
+///
+/// Example: tabella plugin new my-rule && cd my-rule && tabella plugin test
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct NewArguments {
+    /// The rule's name: lowercase letters, digits and hyphens
+    name: String,
+    /// The folder in which the crate's folder is made
+    #[arg(long, default_value = ".")]
+    parent: PathBuf,
+    /// The folder `sdk` of a checkout of Tabella; by default of the one that built this program
+    #[arg(long)]
+    sdk_path: Option<PathBuf>,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub(crate) fn run(arguments: &NewArguments) -> Result<Exit> {
+    let sdk = arguments.sdk_path.clone().unwrap_or_else(scaffold::own_sdk);
+    let folder = scaffold::create(&arguments.parent, &arguments.name, &sdk)?;
+    match arguments.json {
+        true => println!("{}", json!({"name": arguments.name, "path": folder})),
+        false => println!(
+            "{} is ready. Next:\n  cd {}\n  tabella plugin test",
+            arguments.name,
+            folder.display()
+        ),
+    }
+    Ok(Exit::Success)
+}

@@ -1,0 +1,57 @@
+//! `tabella plugin publish`: puts a module on the chain through a backend.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use super::source::PluginSource;
+use crate::{backend_api::BackendApi, exit::Exit, key_file::read_secret};
+
+/// Publish a module on the chain through a backend, after checking it
+///
+/// Example: tabella plugin publish my-rule.wasm --token-file network/keys/admin-token
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct PublishArguments {
+    #[command(flatten)]
+    plugin: PluginSource,
+    /// URL of the backend
+    #[arg(long, default_value = "http://127.0.0.1:8000")]
+    backend: String,
+    /// An administrator's token
+    #[arg(long, env = "TABELLA_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// A file that holds the token, such as keys/admin-token of `tabella init`
+    #[arg(long, conflicts_with = "token")]
+    token_file: Option<PathBuf>,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub(crate) async fn run(arguments: &PublishArguments) -> Result<Exit> {
+    let token = match &arguments.token_file {
+        Some(file) => Some(read_secret(file)?),
+        None => arguments.token.clone(),
+    };
+    if token.is_none() {
+        bail!("expected an administrator's token: give --token-file, --token or TABELLA_TOKEN");
+    }
+    let source = arguments.plugin.load()?;
+    // Every reason at once, before anything is sent.
+    let plugin = super::runtime()?.load(&source.wasm)?;
+    let mut api = BackendApi::new(&arguments.backend, token.as_deref())?;
+    let answer = api.publish(source.wasm).await?;
+    match arguments.json {
+        true => println!("{answer}"),
+        false => println!(
+            "{} {} is published as {}",
+            plugin.manifest().name,
+            plugin.manifest().version,
+            answer["sha256"].as_str().unwrap_or_default()
+        ),
+    }
+    Ok(Exit::Success)
+}

@@ -1,0 +1,106 @@
+//! Ballots and contests made from a seed.
+
+use serde_json::{Map, Value, json};
+use tabella_runtime::{BallotKind, ContestConfig, ContestOption, Manifest};
+
+/// Numbers from a printed seed: SplitMix64.
+#[derive(Clone, Debug)]
+pub struct Numbers(u64);
+
+impl Numbers {
+    /// Starts from a seed.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A number below `bound`, which is not 0.
+    pub fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed ^ (mixed >> 31)) % bound as u64) as usize
+    }
+
+    fn shuffled(&mut self, count: usize) -> Vec<usize> {
+        let mut left: Vec<usize> = (0..count).collect();
+        let mut order = Vec::with_capacity(count);
+        while !left.is_empty() {
+            order.push(left.swap_remove(self.below(left.len())));
+        }
+        order
+    }
+}
+
+/// A contest of that many options, called `a`, `b` and so on, with the rule's own defaults.
+pub fn contest(options: u64) -> ContestConfig {
+    let id = |number: u64| match u8::try_from(number).ok().filter(|number| *number < 26) {
+        Some(number) => char::from(b'a' + number).to_string(),
+        None => format!("option-{number}"),
+    };
+    let option = |number| ContestOption {
+        id: id(number),
+        title: String::new(),
+    };
+    ContestConfig {
+        options: (0..options).map(option).collect(),
+        params: Value::Null,
+    }
+}
+
+/// A ballot of the rule's kind; most rules take most of them.
+pub fn ballot(manifest: &Manifest, config: &ContestConfig, numbers: &mut Numbers) -> Value {
+    let ids: Vec<&str> = config
+        .options
+        .iter()
+        .map(|option| option.id.as_str())
+        .collect();
+    let order = numbers.shuffled(ids.len());
+    let named = numbers.below(ids.len() + 1);
+    let some = order.iter().take(named).map(|option| ids[*option]);
+    match manifest.ballot {
+        BallotKind::Choice => match numbers.below(8) {
+            0 => json!({ "choices": [] }),
+            1 => json!({ "choices": some.collect::<Vec<_>>() }),
+            _ => json!({ "choice": ids[order[0]] }),
+        },
+        BallotKind::Approval => json!({ "approve": some.collect::<Vec<_>>() }),
+        BallotKind::Ranking => {
+            let mut ranks: Vec<Value> = Vec::new();
+            for id in some {
+                match ranks.last_mut() {
+                    Some(rank) if numbers.below(6) == 0 => match rank {
+                        Value::Array(shared) => shared.push(json!(id)),
+                        _ => *rank = json!([rank.clone(), id]),
+                    },
+                    _ => ranks.push(json!(id)),
+                }
+            }
+            json!({ "ranking": ranks })
+        }
+        BallotKind::Scores => json!({ "scores": values(some, numbers) }),
+        BallotKind::Votes => json!({ "votes": values(some, numbers) }),
+        BallotKind::Grades => {
+            let default = manifest.params.iter().find(|param| param.name == "grades");
+            let default = default.and_then(|param| param.default.as_ref());
+            let words = config.params.get("grades").or(default);
+            let words = words
+                .and_then(Value::as_array)
+                .map_or(&[][..], Vec::as_slice);
+            let grade = |id: &str| {
+                let word = words.get(numbers.below(words.len().max(1)));
+                Some((id.to_owned(), word?.clone()))
+            };
+            json!({ "grades": some.filter_map(grade).collect::<Map<_, _>>() })
+        }
+        BallotKind::Raw => {
+            let some = ["", "AA==", "dGFiZWxsYQ=="];
+            json!({ "raw": some[numbers.below(some.len())] })
+        }
+    }
+}
+
+fn values<'a>(ids: impl Iterator<Item = &'a str>, numbers: &mut Numbers) -> Map<String, Value> {
+    ids.map(|id| (id.to_owned(), json!(numbers.below(6))))
+        .collect()
+}
