@@ -32,3 +32,4 @@ mod undecided;
 
 pub use config::{Config, StaticPeer, TimeoutsConfig};
 pub use node::{RunError, run};
+pub use tabella_consensus::QUIET_ENGINE_LOG;

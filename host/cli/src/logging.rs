@@ -2,16 +2,14 @@
 
 use std::io::IsTerminal;
 
+use tabella_validator::QUIET_ENGINE_LOG;
 use tracing_subscriber::{EnvFilter, fmt};
-
-/// What is logged where `RUST_LOG` says nothing. The consensus engine tells several lines a block at
-/// `info`, which would be most of the log and a good part of a validator's work.
-const FILTER_DEFAULT: &str = "info,arc_malachitebft=warn,libp2p=warn,hyper=warn,wasmtime=warn";
 
 /// Starts logging to standard error. `RUST_LOG` chooses what is logged.
 pub(crate) fn start() {
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(FILTER_DEFAULT));
+    // The consensus engine tells several lines a block, which would be most of the log.
+    let quiet = || EnvFilter::new(format!("info,{QUIET_ENGINE_LOG},hyper=warn,wasmtime=warn"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| quiet());
     let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
         builder.init();
