@@ -6,6 +6,7 @@
 
 #[cfg(all(target_arch = "wasm32", not(feature = "std")))]
 mod allocator;
+mod export_macro;
 #[cfg(target_arch = "wasm32")]
 pub(crate) mod exports;
 #[cfg(target_arch = "wasm32")]
