@@ -67,13 +67,16 @@
 //! - [`Contest`], [`Params`]: what a rule is configured with;
 //! - [`ballot`]: kinds of ballot;
 //! - [`Profile`]: distinct ballots with their weight, for rules that must see them all at the end;
-//! - [`TieBreak`], [`Outcome`], [`Number`]: results.
+//! - [`TieBreak`], [`Lots`], [`Outcome`], [`Number`]: results;
+//! - [`Natural`]: whole numbers of any size, for fractions whose denominators grow.
 #![no_std]
 
 extern crate alloc;
 
 mod contest;
 mod guest;
+mod lots;
+mod natural;
 mod params;
 mod profile;
 mod rule;
@@ -85,6 +88,8 @@ pub use tabella_abi::outcome::{OptionResult, Outcome, Round, Tie, Transfer};
 pub use tabella_abi::{ballot, codec, wire};
 
 pub use contest::Contest;
+pub use lots::{Chosen, Followed, Lots};
+pub use natural::Natural;
 pub use params::Params;
 pub use profile::Profile;
 pub use rule::{ConfigError, Rule, Verdict};

@@ -57,14 +57,18 @@ impl Params {
         })
     }
 
-    /// The chosen word of a choice that is required or has a default.
-    pub fn choice(&self, name: &str) -> &'static str {
+    /// The chosen word of a choice that may be left out.
+    pub fn optional_choice(&self, name: &str) -> Option<&'static str> {
         let words = self.declared[self.position(name)].words();
-        let word = self.value(name).and_then(|value| match value {
+        self.value(name).and_then(|value| match value {
             ParamValue::Choice(position) => words.get(*position).copied(),
             _ => wrong_type(name, "a choice"),
-        });
-        self.required(name, word)
+        })
+    }
+
+    /// The chosen word of a choice that is required or has a default.
+    pub fn choice(&self, name: &str) -> &'static str {
+        self.required(name, self.optional_choice(name))
     }
 
     /// A flag that is required or has a default.

@@ -1,0 +1,176 @@
+//! Single transferable vote: seats go to options that reach a quota; what they have beyond it, and
+//! the votes of options that are excluded, pass on by the voters' rankings.
+//!
+//! Four counts (`rules`), all in fixed decimal arithmetic that cuts off what does not fit `places`:
+//!
+//! - `scottish`: the Scottish Local Government Elections Order 2007, schedule 1, rules 45 to 52.
+//!   Whole Droop quota; largest surplus first; every paper of the candidate passes on at
+//!   (surplus x value when received) / votes, cut to five places. Ties: the most recent stage at
+//!   which the tied differed, then lot.
+//! - `wigm`: the weighted inclusive Gregory method as in Jonathan Lundell's reference
+//!   implementation `droop`, rule `wigm` in fixed arithmetic: quota votes / (seats + 1) plus one
+//!   unit of the last place, elected at or above it; the new value is value x surplus, cut, then
+//!   divided by the votes, cut. Nine places. Ties: lot.
+//! - `meek`: B. L. Meek's method after Hill, Wichmann and Woodall, "Algorithm 123: Single
+//!   Transferable Vote by Meek's method" (The Computer Journal 30, 1987), as in OpenSTV and in the
+//!   rule `meek` of `droop` in fixed arithmetic: nine places, omega 10^-6 (two thirds of the
+//!   places), sure losers excluded together, the quota follows the votes that still count. Options
+//!   within the remaining surplus of the fewest votes tie for exclusion. Ties: lot.
+//! - `fractional-gregory`: J. B. Gregory's method, as in Northern Ireland (Electoral Law Act (NI)
+//!   1962, schedule 5, rules 48 to 52) and Seanad elections: whole Droop quota; only the parcel
+//!   received last, by which the quota was reached, passes a surplus on, its transferable papers at
+//!   surplus / papers, at most at the value received. Excluded candidates' papers pass on by value,
+//!   the highest first, each value a stage of its own. Five places; the statute has two
+//!   (`places: 2`). Ties: the earliest stage at which the tied differed, then lot.
+//!
+//! `quota` replaces a count's own quota: `droop` is votes / (seats + 1), cut to a whole number, plus
+//! one; `droop-fractional` is cut to the last place, plus one unit of it; `hare` is votes / seats,
+//! rounded up to the last place.
+//!
+//! A rank with several marks ends a ballot when it is reached, as an unclear preference does in the
+//! statutes; a ballot without a clear first preference is not counted to the quota. Votes that
+//! count for nobody (`exhausted`) include what the arithmetic cut off. Lots are the contest's
+//! tie-break. Where ties are only to be reported, the ways to decide them are followed one by one
+//! (up to a bound, and the
+//! explanation says when it was reached) and every option that wins in one of them is a winner.
+#![cfg_attr(target_arch = "wasm32", no_std)]
+
+extern crate alloc;
+
+mod election;
+mod explain;
+mod gregory;
+mod meek;
+mod papers;
+mod quota;
+
+use tabella_sdk::prelude::*;
+use tabella_sdk::{Followed, Lots};
+
+use papers::Papers;
+use quota::QuotaKind;
+
+/// Counts to make of one election where ties are only reported, at most.
+const COUNTS_MAX: usize = 256;
+
+/// Preferences to read in all those counts together, at most; a count reads each at most once.
+/// For larger elections only the first count is made.
+const PREFERENCES_MAX: usize = 1_000_000;
+
+/// The rule; see the crate's documentation.
+pub struct Stv {
+    contest: Contest,
+    seats: usize,
+    rules: Rules,
+    places: u8,
+    quota: QuotaKind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rules {
+    Scottish,
+    Wigm,
+    Meek,
+    FractionalGregory,
+}
+
+impl Rules {
+    fn places(self) -> i64 {
+        match self {
+            Self::Scottish | Self::FractionalGregory => 5,
+            Self::Wigm | Self::Meek => 9,
+        }
+    }
+
+    fn quota(self) -> QuotaKind {
+        match self {
+            Self::Scottish | Self::FractionalGregory => QuotaKind::Droop,
+            Self::Wigm | Self::Meek => QuotaKind::DroopFractional,
+        }
+    }
+}
+
+impl Rule for Stv {
+    type Ballot = Ranking;
+    type Tally = Profile<Ranking>;
+
+    const MANIFEST: Manifest = Manifest::new(
+        "stv",
+        env!("CARGO_PKG_VERSION"),
+        "Options that reach a quota are elected; their surplus and the votes of the last pass on.",
+    )
+    .licence("Apache-2.0")
+    .definition(
+        "Scottish Local Government Elections Order 2007, schedule 1, rules 45 to 52; \
+         Hill, Wichmann, Woodall, The Computer Journal 30 (1987)",
+    )
+    .params(&[
+        Param::integer("seats", 1, 4_096).about("How many options are elected."),
+        Param::choice("rules", &["scottish", "wigm", "meek", "fractional-gregory"])
+            .default_text("scottish")
+            .about("How votes pass on, and in which arithmetic."),
+        Param::integer("places", 0, 9)
+            .optional()
+            .about("Decimal places; 5 in scottish and fractional-gregory, 9 in wigm and meek."),
+        Param::choice("quota", &["droop", "droop-fractional", "hare"])
+            .optional()
+            .about("Whole droop in scottish and fractional-gregory, else droop-fractional."),
+    ]);
+
+    fn configure(params: &Params, contest: &Contest) -> Result<Self, ConfigError> {
+        let rules = match params.choice("rules") {
+            "wigm" => Rules::Wigm,
+            "meek" => Rules::Meek,
+            "fractional-gregory" => Rules::FractionalGregory,
+            _ => Rules::Scottish,
+        };
+        let places = params.optional_integer("places");
+        Ok(Self {
+            contest: contest.clone(),
+            // The manifest bounds both, so they fit.
+            seats: params.integer("seats") as usize,
+            places: places.unwrap_or_else(|| rules.places()) as u8,
+            quota: match params.optional_choice("quota") {
+                Some("droop") => QuotaKind::Droop,
+                Some("droop-fractional") => QuotaKind::DroopFractional,
+                Some("hare") => QuotaKind::Hare,
+                _ => rules.quota(),
+            },
+            rules,
+        })
+    }
+
+    fn validate(&self, _ballot: &Ranking) -> Verdict {
+        Verdict::Accept
+    }
+
+    fn start(&self) -> Profile<Ranking> {
+        Profile::new()
+    }
+
+    fn fold(&self, profile: &mut Profile<Ranking>, ballot: &Ranking, weight: u64) {
+        profile.add(ballot, weight);
+    }
+
+    fn merge(&self, profile: &mut Profile<Ranking>, other: Profile<Ranking>) {
+        profile.merge(&other);
+    }
+
+    fn finish(&self, profile: Profile<Ranking>, ties: &mut TieBreak) -> Outcome {
+        let papers = Papers::new(&profile);
+        drop(profile);
+        let counts_max = COUNTS_MAX.min(PREFERENCES_MAX / papers.preferences().max(1));
+        let count = |lots: &mut Lots<'_>| match self.rules {
+            Rules::Meek => meek::count(self, &papers, lots),
+            _ => gregory::count(self, &papers, lots),
+        };
+        let followed = Lots::follow(ties, counts_max, count, |count| &count.elected);
+        let explanation = explain::paragraph(self, &followed);
+        let Followed { count, winners, .. } = followed;
+        let mut outcome = self.contest.outcome(&count.votes, winners);
+        outcome.explanation = explanation;
+        outcome.quota = Some(count.quota);
+        outcome.rounds = count.rounds;
+        outcome
+    }
+}

@@ -1,0 +1,202 @@
+//! Meek's count: every elected option keeps a share of each vote that reaches it, just large enough
+//! for the quota, and the rest passes on along the ballot.
+//!
+//! The names in the comments are those of Hill, Wichmann and Woodall's algorithm 123.
+
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use tabella_sdk::{Chosen, Lots};
+
+use crate::Stv;
+use crate::election::{Count, Election, Status};
+use crate::papers::Papers;
+
+mod tree;
+
+use tree::Tree;
+
+/// Why an iteration ended.
+enum Iteration {
+    Elected,
+    /// The surplus is within omega, or does not shrink any more.
+    Converged,
+    /// These cannot overtake anybody any more.
+    SureLosers(Vec<usize>),
+}
+
+struct Meek<'a> {
+    rule: &'a Stv,
+    tree: Tree<'a>,
+    election: Election,
+    /// By option, the share it keeps, in units of the last place.
+    keep: Vec<u64>,
+    scale: u64,
+    omega: i128,
+    quota: u128,
+    /// Of all elected options together; below 0 where rounding took votes away.
+    surplus: i128,
+    cast: u128,
+}
+
+/// Counts the election.
+pub(crate) fn count(rule: &Stv, papers: &Papers, lots: &mut Lots<'_>) -> Count {
+    let options = rule.contest.len();
+    let scale = 10u64.pow(rule.places.into());
+    let cast = u128::from(papers.total()) * u128::from(scale);
+    let omega_places = u32::from(rule.places) * 2 / 3;
+    let mut meek = Meek {
+        rule,
+        tree: Tree::new(papers, options),
+        election: Election::new(options, rule.seats, rule.places, cast),
+        keep: vec![scale; options],
+        scale,
+        omega: i128::from(scale / 10u64.pow(omega_places)),
+        quota: rule.quota.of(cast, rule.seats, scale),
+        surplus: 0,
+        cast,
+    };
+    meek.distribute();
+    if cast == 0 {
+        meek.election.open_round();
+        return meek.election.finish(meek.quota);
+    }
+    meek.run(lots)
+}
+
+impl Meek<'_> {
+    fn run(mut self, lots: &mut Lots<'_>) -> Count {
+        while !self.election.is_over() {
+            let before = self.election.elected.len();
+            let iteration = self.iterate();
+            self.election.open_round();
+            let elected = self.election.elected[before..].to_vec();
+            self.election.round().elected.extend(elected);
+            match iteration {
+                Iteration::Elected => {}
+                Iteration::SureLosers(options) => self.exclude(&options),
+                Iteration::Converged => {
+                    let option = self.last(lots);
+                    self.exclude(&[option]);
+                }
+            }
+        }
+        let rest = self.election.elect_rest();
+        if !rest.is_empty() {
+            self.tree.elect(&rest, &self.election.status);
+            self.distribute();
+            self.election.open_round();
+            self.election.round().elected.extend(rest);
+        }
+        self.election.finish(self.quota)
+    }
+
+    /// Shares out every ballot by the present keep values.
+    fn distribute(&mut self) {
+        self.tree.distribute(
+            &mut self.election.votes,
+            &self.election.status,
+            &self.keep,
+            self.scale,
+        );
+    }
+
+    fn iterate(&mut self) -> Iteration {
+        let mut last_surplus = self.cast as i128;
+        loop {
+            self.distribute();
+            let held = self.election.votes.iter().sum();
+            self.quota = self.rule.quota.of(held, self.rule.seats, self.scale);
+            let mut reached = self.election.of(Status::Continuing);
+            reached.retain(|option| self.election.votes[*option] >= self.quota);
+            let elected = self.election.elect(reached);
+            let surplus_of = |option: &usize| {
+                // Votes are at most 64 bits times ten to the ninth.
+                self.election.votes[*option] as i128 - self.quota as i128
+            };
+            self.surplus = self.election.elected.iter().map(surplus_of).sum();
+            if !elected.is_empty() {
+                self.tree.elect(&elected, &self.election.status);
+                return Iteration::Elected;
+            }
+            if self.surplus <= self.omega || self.surplus >= last_surplus {
+                return Iteration::Converged;
+            }
+            if let Some(options) = self.sure_losers() {
+                return Iteration::SureLosers(options);
+            }
+            last_surplus = self.surplus;
+            self.update_keep();
+        }
+    }
+
+    /// keep x quota / votes, rounded up twice.
+    fn update_keep(&mut self) {
+        let scale = u128::from(self.scale);
+        for option in &self.election.elected {
+            let votes = self.election.votes[*option];
+            if votes > 0 {
+                let kept = (u128::from(self.keep[*option]) * self.quota).div_ceil(scale);
+                let keep = (kept * scale).div_ceil(votes);
+                // Rounding may leave an elected option a little below the quota, but it cannot
+                // keep more than a whole vote.
+                self.keep[*option] = keep.min(scale) as u64;
+            }
+        }
+    }
+
+    /// The most options with the fewest votes, whole groups of equals, whom even all the surplus
+    /// could not lift to the next one; enough must stay to fill the seats.
+    fn sure_losers(&self) -> Option<Vec<usize>> {
+        let surplus = self.surplus;
+        let votes = |option: usize| self.election.votes[option] as i128;
+        let mut options = self.election.of(Status::Continuing);
+        options.sort_by_key(|option| votes(*option));
+        let leave_max = options.len() - (self.election.seats - self.election.elected.len());
+        let mut sure = 0;
+        let mut together = 0;
+        let mut group_votes = options.first().map_or(0, |option| votes(*option));
+        for (position, option) in options.iter().enumerate() {
+            let here = votes(*option);
+            let starts_group = position > 0 && group_votes + surplus < here;
+            if starts_group {
+                group_votes = here;
+                if position > leave_max {
+                    break;
+                }
+                if together + surplus < here {
+                    sure = position;
+                }
+            }
+            together += here;
+        }
+        options.truncate(sure);
+        (sure > 0).then_some(options)
+    }
+
+    /// Who is excluded: the fewest votes, or as good as.
+    fn last(&mut self, lots: &mut Lots<'_>) -> usize {
+        let mut tied = self.election.of(Status::Continuing);
+        let votes = |option: &usize| self.election.votes[*option] as i128;
+        let fewest = tied.iter().map(votes).min().unwrap_or(0);
+        tied.retain(|option| fewest + self.surplus >= votes(option));
+        if tied.is_empty() {
+            // A surplus below 0 leaves nobody within it.
+            tied = self.election.of(Status::Continuing);
+            tied.retain(|option| votes(option) == fewest);
+        }
+        let question = format!("elimination in round {}", self.election.rounds.len());
+        lots.choose(&tied, Chosen::Loses, &question)
+    }
+
+    fn exclude(&mut self, options: &[usize]) {
+        for option in options {
+            self.election.status[*option] = Status::Excluded;
+            self.keep[*option] = 0;
+        }
+        self.election.round().eliminated.extend(options);
+        self.tree.exclude(options, &self.election.status);
+        self.distribute();
+    }
+}

@@ -1,0 +1,214 @@
+//! Counts, round by round.
+
+use expect_test::{Expect, expect};
+use tabella_abi::contest::Decider;
+
+use crate::{Rules, Setting, ballots, letter, letters};
+
+fn check(setting: Setting, text: &str, decider: Decider, expected: Expect) {
+    let outcome = setting.count(&ballots(text), decider);
+    let mut shown = format!("quota {}\n", outcome.quota.unwrap());
+    for (position, round) in outcome.rounds.iter().enumerate() {
+        let totals: Vec<_> = (round.totals.iter())
+            .map(|(option, votes)| format!("{} {votes}", letter(*option)))
+            .collect();
+        shown += &format!(
+            "{}: {}, nobody {}",
+            position + 1,
+            totals.join(", "),
+            round.exhausted
+        );
+        if !round.elected.is_empty() {
+            shown += &format!("; in {}", letters(&round.elected));
+        }
+        if !round.eliminated.is_empty() {
+            shown += &format!("; out {}", letters(&round.eliminated));
+        }
+        shown.push('\n');
+    }
+    for tie in &outcome.ties {
+        shown += &format!(
+            "tie {}: {} by {}\n",
+            letters(&tie.options),
+            tie.question,
+            tie.decided_by
+        );
+    }
+    shown += &format!("winners {}\n", letters(&outcome.winners));
+    expected.assert_eq(&shown);
+}
+
+/// Wikipedia, "Single transferable vote": oranges, pears, chocolate, strawberries, sweets.
+const FOOD: &str = "4 A
+                    2 B A
+                    8 C D
+                    4 C E
+                    1 D
+                    1 E";
+
+#[test]
+fn food_for_a_party() {
+    check(
+        Setting::new(5, 3, Rules::Scottish),
+        FOOD,
+        Decider::Seed,
+        expect![[r#"
+            quota 6.00000
+            1: A 4.00000, B 2.00000, C 12.00000, D 1.00000, E 1.00000, nobody 0.00000; in C
+            2: A 4.00000, B 2.00000, C 6.00000, D 5.00000, E 3.00000, nobody 0.00000; out B
+            3: A 6.00000, C 6.00000, D 5.00000, E 3.00000, nobody 0.00000; in A; out E
+            4: A 6.00000, C 6.00000, D 5.00000, nobody 3.00000; in D
+            winners C A D
+        "#]],
+    );
+    check(
+        Setting::new(5, 3, Rules::Wigm),
+        FOOD,
+        Decider::Seed,
+        expect![[r#"
+            quota 5.000000001
+            1: A 4.000000000, B 2.000000000, C 12.000000000, D 1.000000000, E 1.000000000, nobody 0.000000000; in C
+            2: A 4.000000000, B 2.000000000, C 5.000000001, D 5.666666664, E 3.333333332, nobody 0.000000003; in D
+            3: A 4.000000000, B 2.000000000, C 5.000000001, D 5.000000001, E 3.333333332, nobody 0.666666666; out B
+            4: A 6.000000000, C 5.000000001, D 5.000000001, E 3.333333332, nobody 0.666666666; in A
+            winners C D A
+        "#]],
+    );
+    check(
+        Setting::new(5, 3, Rules::Meek),
+        FOOD,
+        Decider::Seed,
+        expect![[r#"
+            quota 5.000000001
+            1: A 4.000000000, B 2.000000000, C 12.000000000, D 1.000000000, E 1.000000000, nobody 0.000000000; in C
+            2: A 4.000000000, B 2.000000000, C 5.000000004, D 5.666666664, E 3.333333332, nobody 0.000000000; in D
+            3: A 4.000000000, B 2.000000000, C 5.000000004, D 5.666666664, E 3.333333332, nobody 0.000000000; out B
+            4: A 6.000000000, C 5.000000004, D 5.666666664, E 3.333333332, nobody 0.000000000; in A
+            winners C D A
+        "#]],
+    );
+    check(
+        Setting::new(5, 3, Rules::FractionalGregory),
+        FOOD,
+        Decider::Seed,
+        expect![[r#"
+            quota 6.00000
+            1: A 4.00000, B 2.00000, C 12.00000, D 1.00000, E 1.00000, nobody 0.00000; in C
+            2: A 4.00000, B 2.00000, C 6.00000, D 5.00000, E 3.00000, nobody 0.00000; out B
+            3: A 6.00000, C 6.00000, D 5.00000, E 3.00000, nobody 0.00000; in A; out E
+            4: A 6.00000, C 6.00000, D 5.00000, E 2.00000, nobody 1.00000; in D
+            winners C A D
+        "#]],
+    );
+}
+
+#[test]
+fn quotas_and_places_by_choice() {
+    let whole = Setting {
+        quota: Some(0),
+        places: Some(2),
+        ..Setting::new(5, 3, Rules::Wigm)
+    };
+    let outcome = whole.count(&ballots(FOOD), Decider::Seed);
+    assert_eq!(outcome.quota.unwrap().to_string(), "6.00");
+    let fractional = Setting {
+        quota: Some(1),
+        places: Some(0),
+        ..Setting::new(5, 3, Rules::Scottish)
+    };
+    let outcome = fractional.count(&ballots(FOOD), Decider::Seed);
+    assert_eq!(outcome.quota.unwrap().to_string(), "6");
+    let hare = Setting {
+        quota: Some(2),
+        ..Setting::new(5, 3, Rules::Scottish)
+    };
+    let outcome = hare.count(&ballots(FOOD), Decider::Seed);
+    assert_eq!(outcome.quota.unwrap().to_string(), "6.66667");
+}
+
+/// Ward Springburn, Glasgow, 3 May 2007: the council's published ballots, preferences and result
+/// (elected: Stewart at stage 1, Todd at stage 2, Greene at stage 5; quota 1,353).
+#[test]
+fn springburn_2007() {
+    let blt = include_str!("springburn-2007.blt");
+    let mut lines = String::new();
+    for line in blt.lines().skip(1).take_while(|line| *line != "0") {
+        let mut numbers = line.split_whitespace().map(|n| n.parse::<u8>().unwrap());
+        lines += &numbers.next().unwrap().to_string();
+        for number in numbers.take_while(|number| *number > 0) {
+            lines += &format!(" {}", letter(usize::from(number) - 1));
+        }
+        lines.push('\n');
+    }
+    check(
+        Setting::new(10, 3, Rules::Scottish),
+        &lines,
+        Decider::Seed,
+        expect![[r#"
+            quota 1353.00000
+            1: A 135.00000, B 339.00000, C 173.00000, D 1300.00000, E 134.00000, F 85.00000, G 135.00000, H 1752.00000, I 168.00000, J 1189.00000, nobody 0.00000; in H
+            2: A 139.78233, B 351.75288, C 176.41595, D 1327.09987, E 140.14871, F 86.82184, G 137.50503, H 1353.00000, I 176.88147, J 1437.68116, nobody 82.91076; in J
+            3: A 143.25032, B 358.57632, C 178.54502, D 1336.33636, E 143.75895, F 88.39636, G 138.78505, H 1353.00000, I 183.03308, J 1353.00000, nobody 133.31854; out F
+            4: A 144.60926, B 362.87082, C 203.47722, D 1340.90962, E 150.77236, G 151.84395, H 1353.00000, I 186.33312, J 1353.00000, nobody 163.18365; out A
+            5: B 410.14226, C 209.51745, D 1374.08557, E 162.73399, G 154.90285, H 1353.00000, I 187.20642, J 1353.00000, nobody 205.41146; in D
+            winners H J D
+        "#]],
+    );
+}
+
+#[test]
+fn an_earlier_stage_decides_in_scotland_and_lots_elsewhere() {
+    let text = "1 A B
+                2 B
+                3 C
+                4 D
+                5 E";
+    let tie = |rules| {
+        let outcome = Setting::new(5, 2, rules).count(&ballots(text), Decider::Order);
+        let tie = &outcome.ties[0];
+        let out = outcome.rounds[1].eliminated[0];
+        format!(
+            "{}: {} -> {}",
+            letters(&tie.options),
+            tie.decided_by,
+            letter(out)
+        )
+    };
+    assert_eq!(tie(Rules::Scottish), "B C: an earlier stage -> B");
+    assert_eq!(tie(Rules::FractionalGregory), "B C: an earlier stage -> B");
+    assert_eq!(tie(Rules::Wigm), "B C: order -> C");
+}
+
+#[test]
+fn undecided_ties_elect_all_who_could_be() {
+    let text = "3 A
+                2 B
+                2 C";
+    for rules in Rules::ALL {
+        let outcome = Setting::new(3, 2, rules).count(&ballots(text), Decider::Report);
+        assert_eq!(letters(&outcome.winners), "A B C", "{rules:?}");
+        assert_eq!(outcome.ties.len(), 1, "{rules:?}");
+        assert_eq!(outcome.ties[0].decided_by, "report");
+    }
+}
+
+#[test]
+fn a_rank_with_several_marks_ends_a_ballot() {
+    check(
+        Setting::new(3, 1, Rules::Scottish),
+        "5 A
+         3 B
+         3 C AB
+         9 AB C
+         2",
+        Decider::Order,
+        expect![[r#"
+            quota 6.00000
+            1: A 5.00000, B 3.00000, C 3.00000, nobody 0.00000; out C
+            2: A 5.00000, B 3.00000, nobody 3.00000; out B
+            3: A 5.00000, nobody 6.00000; in A
+            tie B C: elimination in round 1 by order
+            winners A
+        "#]],
+    );
+}

@@ -1,0 +1,186 @@
+//! Counts with many steps, in each of which a tie may have to be decided; and, where ties are only
+//! to be reported, every way to decide them.
+
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+use crate::TieBreak;
+
+/// Decides ties one after another during one count.
+///
+/// ```
+/// # use tabella_sdk::{Chosen, Lots, TieBreak};
+/// fn count(lots: &mut Lots<'_>) -> Vec<usize> {
+///     vec![lots.choose(&[1, 2], Chosen::Wins, "the only seat")]
+/// }
+/// fn finish(ties: &mut TieBreak) -> Vec<usize> {
+///     let followed = Lots::follow(ties, 100, count, |elected| elected);
+///     followed.winners
+/// }
+/// ```
+pub struct Lots<'a> {
+    ties: &'a mut TieBreak,
+    /// Where ties are only reported: by tie, the position of the option to choose; 0 afterwards.
+    script: Vec<usize>,
+    /// How many options each tie had.
+    sizes: Vec<usize>,
+    record: Record,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Record {
+    Yes,
+    /// The tie stands in the result already, or is one of another way to count.
+    No,
+}
+
+/// What is decided about the chosen option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chosen {
+    /// It is elected, or comes first.
+    Wins,
+    /// It is eliminated.
+    Loses,
+}
+
+/// A count, and who wins in it or in any way to decide its ties.
+#[derive(Debug)]
+pub struct Followed<C> {
+    /// The count; where ties are only reported, with each of them decided in the paper's order.
+    pub count: C,
+    /// Its elected options; where ties are only reported, followed by those elected when ties are
+    /// decided otherwise.
+    pub winners: Vec<usize>,
+    /// Whether there were more ways to decide ties than were followed.
+    pub cut_short: bool,
+}
+
+impl<'a> Lots<'a> {
+    /// Counts. Where ties are only to be reported, counts again for every other way to decide them,
+    /// `counts_max` times at most in all.
+    pub fn follow<C>(
+        ties: &'a mut TieBreak,
+        counts_max: usize,
+        mut count: impl FnMut(&mut Lots<'_>) -> C,
+        elected: impl Fn(&C) -> &[usize],
+    ) -> Followed<C> {
+        let mut lots = Lots {
+            ties,
+            script: Vec::new(),
+            sizes: Vec::new(),
+            record: Record::Yes,
+        };
+        let first = count(&mut lots);
+        let mut winners = elected(&first).to_vec();
+        let mut open = if lots.ties.only_reports() {
+            lots.branches()
+        } else {
+            Vec::new()
+        };
+        let mut also = BTreeSet::new();
+        let mut counts = 1;
+        lots.record = Record::No;
+        while counts < counts_max
+            && let Some(script) = open.pop()
+        {
+            lots.script = script;
+            lots.sizes.clear();
+            also.extend(elected(&count(&mut lots)));
+            open.append(&mut lots.branches());
+            counts += 1;
+        }
+        also.retain(|option| !winners.contains(option));
+        winners.extend(also);
+        Followed {
+            count: first,
+            winners,
+            cut_short: !open.is_empty(),
+        }
+    }
+
+    /// Chooses one of the tied options and records the tie.
+    ///
+    /// # Panics
+    /// When there are no options to choose from.
+    pub fn choose(&mut self, tied: &[usize], chosen: Chosen, question: &str) -> usize {
+        if let [only] = tied {
+            return *only;
+        }
+        let scripted = self.script.get(self.sizes.len()).copied().unwrap_or(0);
+        self.sizes.push(tied.len());
+        let mut decided = None;
+        if self.record == Record::Yes {
+            decided = match chosen {
+                Chosen::Wins => self.ties.choose(tied, 1, question).first().copied(),
+                Chosen::Loses => Some(self.ties.loser(tied, question)),
+            };
+        }
+        match decided {
+            Some(option) if !self.ties.only_reports() => option,
+            _ => tied[scripted.min(tied.len() - 1)],
+        }
+    }
+
+    /// Records a tie that the rule's own method decided.
+    pub fn decided_by(&mut self, tied: &[usize], question: &str, method: &str) {
+        if self.record == Record::Yes {
+            self.ties.record_decided(tied, question, method);
+        }
+    }
+
+    /// The scripts that differ from the one followed first at a tie that it does not mention.
+    fn branches(&self) -> Vec<Vec<usize>> {
+        let mut branches = Vec::new();
+        for (tie, size) in self.sizes.iter().enumerate().skip(self.script.len()) {
+            for choice in 1..*size {
+                let mut branch = self.script.clone();
+                branch.resize(tie, 0);
+                branch.push(choice);
+                branches.push(branch);
+            }
+        }
+        branches
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+    use tabella_abi::contest::{Decider, TieOrder};
+
+    fn ties(decider: Decider, order: &[usize]) -> TieBreak {
+        let tie_order = TieOrder {
+            decider,
+            order: order.to_vec(),
+        };
+        TieBreak::new(tie_order, order.len()).unwrap()
+    }
+
+    /// Two of three win; who loses first never wins.
+    fn count(lots: &mut Lots<'_>) -> Vec<usize> {
+        let loser = lots.choose(&[0, 1, 2], Chosen::Loses, "who leaves");
+        let left: Vec<_> = (0..3).filter(|option| *option != loser).collect();
+        vec![lots.choose(&left, Chosen::Wins, "who wins")]
+    }
+
+    #[test]
+    fn lots_decide_once() {
+        let mut ties = ties(Decider::Order, &[2, 0, 1]);
+        let followed = Lots::follow(&mut ties, 100, count, |elected| elected);
+        assert_eq!(followed.winners, [2]);
+        assert_eq!(ties.ties().len(), 2);
+    }
+
+    #[test]
+    fn every_way_is_followed_where_ties_are_reported() {
+        let mut open = ties(Decider::Report, &[0, 1, 2]);
+        let followed = Lots::follow(&mut open, 100, count, |elected| elected);
+        assert_eq!(followed.winners, [1, 0, 2]);
+        assert!(!followed.cut_short);
+        assert_eq!(open.ties().len(), 2, "the first way's ties alone");
+        let mut open = ties(Decider::Report, &[0, 1, 2]);
+        let followed = Lots::follow(&mut open, 2, count, |elected| elected);
+        assert!(followed.cut_short);
+    }
+}
