@@ -48,7 +48,6 @@ struct ContestAnswer {
     ties: Value,
     quota: Value,
     explanation: Value,
-    ballots: Value,
 }
 
 pub(crate) async fn results(
@@ -84,10 +83,11 @@ pub(crate) async fn results(
                 None => None,
             };
             let outcome = outcome.cloned().unwrap_or(Value::Null);
+            let whole = whole(&outcome, total_votes);
             let options = contest
                 .options
                 .iter()
-                .map(|option| option_answer(&option.id, &option.title, &outcome, total_votes));
+                .map(|option| option_answer(&option.id, &option.title, &outcome, whole));
             ContestAnswer {
                 id: contest.id.clone(),
                 title: contest.title.clone(),
@@ -98,7 +98,6 @@ pub(crate) async fn results(
                 ties: outcome.get("ties").cloned().unwrap_or(json!([])),
                 quota: outcome.get("quota").cloned().unwrap_or_default(),
                 explanation: outcome.get("explanation").cloned().unwrap_or_default(),
-                ballots: outcome.get("ballots").cloned().unwrap_or_default(),
             }
         });
     tracing::debug!(
@@ -139,7 +138,7 @@ fn from_outcomes(election: &Election, outcomes: &[Vec<u8>]) -> Result<Vec<Value>
         .collect()
 }
 
-fn option_answer(id: &str, title: &str, outcome: &Value, total_votes: u64) -> Value {
+fn option_answer(id: &str, title: &str, outcome: &Value, whole: f64) -> Value {
     let result = outcome
         .get("options")
         .and_then(Value::as_array)
@@ -151,30 +150,41 @@ fn option_answer(id: &str, title: &str, outcome: &Value, total_votes: u64) -> Va
         "id": id,
         "title": title,
         "votes": result["votes"],
-        "percentage": percentage(&result["votes"], total_votes),
+        "percentage": percentage(&result["votes"], whole),
         "elected": result["elected"],
         "seats": result["seats"],
     })
 }
 
-/// Votes as a share of all ballots, for display: two decimals.
-fn percentage(votes: &Value, total_votes: u64) -> Value {
-    let votes = match votes {
-        Value::Number(number) => number.as_f64(),
-        Value::String(text) => approximate(text),
-        _ => None,
-    };
-    match votes {
-        Some(votes) if total_votes > 0 => {
-            json!((votes / total_votes as f64 * 10_000.0).round() / 100.0)
-        }
+/// What percentages are of: all ballots, or, where ballots weigh more than one, all votes.
+fn whole(outcome: &Value, total_votes: u64) -> f64 {
+    let options = outcome.get("options").and_then(Value::as_array);
+    let votes = options.into_iter().flatten();
+    let votes: Vec<f64> = votes.filter_map(|o| approximate(&o["votes"])).collect();
+    let ballots = total_votes as f64;
+    if votes.iter().any(|votes| *votes > ballots) {
+        votes.iter().sum()
+    } else {
+        ballots
+    }
+}
+
+/// Votes as a share of the whole, for display: two decimals.
+fn percentage(votes: &Value, whole: f64) -> Value {
+    match approximate(votes) {
+        Some(votes) if whole > 0.0 => json!((votes / whole * 10_000.0).round() / 100.0),
         Some(_) => json!(0.0),
         None => Value::Null,
     }
 }
 
-/// A decimal or a ratio such as `7/3`, near enough for a percentage.
-fn approximate(text: &str) -> Option<f64> {
+/// A number, a decimal text or a ratio such as `7/3`, near enough for a percentage.
+fn approximate(votes: &Value) -> Option<f64> {
+    let text = match votes {
+        Value::Number(number) => return number.as_f64(),
+        Value::String(text) => text,
+        _ => return None,
+    };
     match text.split_once('/') {
         Some((numerator, denominator)) => {
             let denominator: f64 = denominator.trim().parse().ok()?;
@@ -191,13 +201,24 @@ mod tests {
 
     #[test]
     fn percentages_are_of_all_ballots() {
-        let check = |votes: Value, total, expected: Value| {
-            assert_eq!(percentage(&votes, total), expected, "{votes} of {total}");
+        let check = |votes: Value, whole: f64, expected: Value| {
+            assert_eq!(percentage(&votes, whole), expected, "{votes} of {whole}");
         };
-        check(json!(4313), 8980, json!(48.03));
-        check(json!("7/3"), 7, json!(33.33));
-        check(json!("12.5"), 50, json!(25.0));
-        check(json!(0), 0, json!(0.0));
-        check(Value::Null, 5, Value::Null);
+        check(json!(4313), 8980.0, json!(48.03));
+        check(json!("7/3"), 7.0, json!(33.33));
+        check(json!("12.5"), 50.0, json!(25.0));
+        check(json!(0), 0.0, json!(0.0));
+        check(Value::Null, 5.0, Value::Null);
+    }
+
+    #[test]
+    fn where_ballots_weigh_more_percentages_are_of_all_votes() {
+        let outcome = json!({"options": [{"votes": 9}, {"votes": "3"}]});
+        let check = |outcome: &Value, ballots, expected: f64| {
+            assert!((whole(outcome, ballots) - expected).abs() < f64::EPSILON);
+        };
+        check(&outcome, 20, 20.0);
+        check(&outcome, 2, 12.0);
+        check(&Value::Null, 2, 2.0);
     }
 }
