@@ -1,7 +1,7 @@
 //! A new crate with a rule that works.
 //!
 //! It stands outside every workspace and depends on nothing but the SDK, by path; see
-//! `docs/decisions/` on why.
+//! `docs/decisions/0007-new-rules-name-the-sdk-by-path.md` on why.
 
 use std::path::{Path, PathBuf};
 

@@ -1,0 +1,181 @@
+//! Crates built as their authors would, outside the workspace, and what the tools say of them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+use tabella_plugin_tools::{bench, build, conformance, sample, scaffold};
+use tabella_runtime::{Contest, ContestConfig, ContestOption, Runtime, RuntimeConfig, TieBreak};
+
+fn config() -> ContestConfig {
+    let option = |id: &str| ContestOption {
+        id: id.into(),
+        title: format!("Option {id}"),
+    };
+    ContestConfig {
+        options: ["a", "b", "c", "d"].map(option).to_vec(),
+        params: json!({ "marks_max": 3 }),
+    }
+}
+
+fn contest(wasm: &[u8]) -> Contest {
+    let runtime = Runtime::new(RuntimeConfig::default()).unwrap();
+    runtime.load(wasm).unwrap().contest(&config()).unwrap()
+}
+
+/// A new crate; `change` is applied to its source.
+fn new_crate(parent: &Path, change: impl Fn(String) -> String) -> PathBuf {
+    let folder = scaffold::create(parent, "my-rule", &scaffold::own_sdk()).unwrap();
+    let source = folder.join("src/lib.rs");
+    let text = std::fs::read_to_string(&source).unwrap();
+    std::fs::write(&source, change(text)).unwrap();
+    folder
+}
+
+fn broken(report: &conformance::Report) -> Vec<&str> {
+    let broken = report.checks.iter().filter(|check| check.broken.is_some());
+    broken.map(|check| check.name).collect()
+}
+
+#[test]
+fn a_new_crate_passes_untouched() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = new_crate(parent.path(), |text| text);
+    let tests = Command::new("cargo")
+        .args(["test", "--quiet"])
+        .current_dir(&folder)
+        .env_remove("RUSTUP_TOOLCHAIN")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&tests.stdout).into_owned();
+    assert!(tests.status.success(), "{tests:?}");
+    assert!(said.contains("2 passed"), "{said}");
+    let built = build::build(&folder).unwrap();
+    let report = conformance::examine(&built.wasm, &config(), &[], 7).unwrap();
+    assert!(report.passed(), "{report:#?}");
+    assert!(report.checks.len() >= 10, "{report:#?}");
+    let native = conformance::compare_native(&built.wasm, &folder, &config(), &[], 7).unwrap();
+    assert_eq!(native.unwrap().broken, None);
+    let again = build::build(&folder).unwrap();
+    assert_eq!(again.sha256, built.sha256);
+    let exists = scaffold::create(parent.path(), "my-rule", &scaffold::own_sdk()).unwrap_err();
+    assert!(exists.to_string().contains("exists already"), "{exists}");
+}
+
+#[test]
+fn broken_promises_are_noticed() {
+    let parent = tempfile::tempdir().unwrap();
+    let forgets = |text: String| text.replace("*votes += more;", "let _ = (votes, more);");
+    let folder = new_crate(parent.path(), forgets);
+    let built = build::build(&folder).unwrap();
+    let report = conformance::examine(&built.wasm, &config(), &[], 7).unwrap();
+    assert_eq!(
+        broken(&report),
+        ["any split and merge gives the same outcome"]
+    );
+    // The native twin of another source.
+    let source = folder.join("src/lib.rs");
+    let text = std::fs::read_to_string(&source).unwrap();
+    std::fs::write(
+        &source,
+        text.replace("votes[option] += weight", "votes[option] += 1"),
+    )
+    .unwrap();
+    let native = conformance::compare_native(&built.wasm, &folder, &config(), &[], 7).unwrap();
+    let how = native.unwrap().broken.unwrap();
+    assert!(how.contains("finish"), "{how}");
+}
+
+#[test]
+fn the_c_rule_agrees_with_its_rust_twin() {
+    let examples = scaffold::own_sdk().join("../examples");
+    let folder = tempfile::tempdir().unwrap();
+    let wasm = folder.path().join("approval.wasm");
+    let compiled = Command::new(examples.join("c-rule/build.sh"))
+        .arg(&wasm)
+        .output()
+        .unwrap();
+    if compiled.status.code() == Some(77) {
+        eprintln!("{}", String::from_utf8_lossy(&compiled.stderr));
+        return;
+    }
+    assert!(compiled.status.success(), "{compiled:?}");
+    let c = std::fs::read(wasm).unwrap();
+    let report = conformance::examine(&c, &config(), &[], 3).unwrap();
+    assert!(report.passed(), "{report:#?}");
+    let rust = build::build(&examples.join("custom-rule")).unwrap();
+    let (c, rust) = (contest(&c), contest(&rust.wasm));
+    let mut numbers = sample::Numbers::new(11);
+    let mut board = Vec::new();
+    let ways = [
+        TieBreak::Report,
+        TieBreak::Seed([9; 32]),
+        TieBreak::Order(vec!["d".into()]),
+    ];
+    for round in 0..300 {
+        let ballot = sample::ballot(rust.manifest(), &config(), &mut numbers);
+        let bytes = rust.encode_ballot(&ballot).unwrap();
+        let code = |contest: &Contest, bytes: &[u8]| match contest.validate(bytes).unwrap() {
+            tabella_runtime::Verdict::Accept => 0,
+            tabella_runtime::Verdict::Reject { code, .. } => code,
+            tabella_runtime::Verdict::Fault(fault) => panic!("{fault}"),
+        };
+        assert_eq!(code(&c, &bytes), code(&rust, &bytes), "{ballot}");
+        if code(&rust, &bytes) == 0 {
+            board.push((1 + round % 3, bytes));
+        }
+        let way = &ways[round as usize % 3];
+        let count = |contest: &Contest| contest.tally_with(board.iter().cloned(), way).unwrap();
+        assert_eq!(count(&c).outcome, count(&rust).outcome, "{ballot} {way:?}");
+    }
+}
+
+#[test]
+fn every_built_in_rule_keeps_its_promises() {
+    for rule in tabella_plugins::all() {
+        let (options, params) = (sample::contest(4).options, required_params(rule.name));
+        let config = ContestConfig { options, params };
+        let report = conformance::examine(rule.wasm, &config, &[], 5).unwrap();
+        assert!(report.passed(), "{}: {report:#?}", rule.name);
+    }
+}
+
+/// Values for parameters that have no default.
+fn required_params(rule: &str) -> Value {
+    match rule {
+        "budgeting" => json!({"budget": 10, "costs": {"a": 3, "b": 4, "c": 5, "d": 6}}),
+        "stv" | "party-list" | "committee" => json!({"seats": 2}),
+        "score" | "star" => json!({"max": 5}),
+        "cumulative" | "quadratic" => json!({"credits": 50}),
+        "majority-judgment" => json!({"grades": ["poor", "fair", "good"]}),
+        _ => json!({}),
+    }
+}
+
+#[test]
+fn names_that_are_no_crates() {
+    let parent = tempfile::tempdir().unwrap();
+    for name in ["", "My", "1a", "a_b", "../x", "test"] {
+        let error = scaffold::create(parent.path(), name, &scaffold::own_sdk()).unwrap_err();
+        assert!(error.to_string().starts_with("expected a name"), "{error}");
+    }
+    let error = scaffold::create(parent.path(), "a", parent.path()).unwrap_err();
+    assert!(error.to_string().contains("--sdk-path"), "{error}");
+    let error = build::build(parent.path()).unwrap_err();
+    assert!(error.to_string().contains("Cargo.toml"), "{error}");
+}
+
+#[test]
+fn figures_against_the_limits() {
+    let runtime = Runtime::new(RuntimeConfig::default()).unwrap();
+    let plugin = runtime.load(tabella_plugins::get("plurality").unwrap().wasm);
+    let contest = plugin.unwrap().contest(&sample::contest(3)).unwrap();
+    let ballots = [json!({"choice": "a"}), json!({"choices": ["a", "b"]})]
+        .map(|ballot| contest.encode_ballot(&ballot).unwrap());
+    let figures = bench::measure(&contest, &ballots, 1_000, runtime.limits()).unwrap();
+    assert_eq!(figures.ballots, 1, "the other is refused");
+    assert!(figures.validate_fuel > 0 && figures.validate_fuel < figures.validate_fuel_max);
+    assert!(figures.tally_fuel > 0 && figures.batch_fuel < figures.batch_fuel_max);
+    let none = bench::measure(&contest, &ballots[1..], 10, runtime.limits()).unwrap_err();
+    assert!(none.to_string().contains("none of 1 ballots"), "{none}");
+}
