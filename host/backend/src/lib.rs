@@ -8,6 +8,7 @@
 //! - `submissions`: one ballot from request to answer; `background`: confirmations and what is
 //!   carried later; `pending`: what is not settled; `store`: the database.
 //! - `elections`: elections and their rules; `auth`: tokens, passwords, roles.
+//! - `live`: counts of open elections that show them.
 //! - `discovery`: validators that only a bootnode knows.
 //! - `routes`: the REST surface, a file each; `server`: what they share; `problem`: errors.
 //!
@@ -25,6 +26,7 @@ mod config;
 mod discovery;
 mod elections;
 mod extract;
+mod live;
 mod metrics;
 mod pending;
 mod problem;

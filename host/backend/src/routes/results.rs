@@ -65,9 +65,15 @@ pub(crate) async fn results(
         None => None,
     };
     let total_votes = view.turnout;
+    let over = matches!(view.status, ElectionStatus::Closed | ElectionStatus::Final);
     // Before close, turnout alone, unless the election says otherwise: whatever a validator sends.
-    let disclosed = matches!(view.status, ElectionStatus::Closed | ElectionStatus::Final)
-        || election.view.spec.disclosure == Disclosure::Live;
+    let uncertified: Option<Arc<Vec<Value>>> = match election.view.spec.disclosure {
+        _ if over => Some(Arc::new(view.plain)),
+        Disclosure::Live if view.status == ElectionStatus::Open => {
+            app.live.outcomes(&app.client, &election).await?
+        }
+        Disclosure::Live | Disclosure::AtClose => None,
+    };
     let contests = election
         .view
         .spec
@@ -79,8 +85,7 @@ pub(crate) async fn results(
             // A validator's own tally, before a quorum attested one, is shown unverified.
             let outcome = match &outcomes {
                 Some(outcomes) => outcomes.get(index),
-                None if disclosed => view.plain.get(index),
-                None => None,
+                None => uncertified.as_ref().and_then(|plain| plain.get(index)),
             };
             let outcome = outcome.cloned().unwrap_or(Value::Null);
             let whole = whole(&outcome, total_votes);
