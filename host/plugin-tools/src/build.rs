@@ -178,7 +178,7 @@ fn module_of(messages: &[u8], manifest: &Path) -> Option<PathBuf> {
                 .map(PathBuf::from)
                 .find(|name| name.extension().is_some_and(|e| e == "wasm"))
         })
-        .last()
+        .next_back()
 }
 
 /// Installs the target where the folder's toolchain lacks it; answers whether it did.

@@ -7,4 +7,5 @@ mod dev;
 mod election;
 mod hostile_plugin;
 mod network;
+mod plugin;
 mod receipt;
