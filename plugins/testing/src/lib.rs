@@ -14,7 +14,7 @@ mod paper;
 mod properties;
 mod show;
 
-pub use native::{Ties, count, outcome, refusal, verdict};
+pub use native::{Ties, count, order, outcome, refusal, verdict};
 pub use paper::Paper;
 pub use properties::{properties, properties_but_numbering};
 pub use show::show;

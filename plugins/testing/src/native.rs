@@ -12,7 +12,7 @@ use crate::{Paper, show};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ties {
     /// These ids win ties in this order, separated by spaces; every option is named.
-    Order(&'static str),
+    Order(String),
     /// Nobody.
     Report,
 }
@@ -30,6 +30,11 @@ impl Ties {
             },
         }
     }
+}
+
+/// Ties are won in this order of ids, separated by spaces.
+pub fn order(ids: &str) -> Ties {
+    Ties::Order(ids.to_owned())
 }
 
 /// A configured instance, or why the rule refuses.

@@ -3,7 +3,7 @@
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 use tabella_rule_approval::Approval;
-use tabella_rule_testing::{Ties, count, properties, refusal, verdict};
+use tabella_rule_testing::{Ties, count, order, properties, refusal, verdict};
 
 fn check(options: &str, params: Value, ballots: &str, ties: Ties, expected: Expect) {
     expected.assert_eq(&count::<Approval>(options, params, ballots, ties));
@@ -58,7 +58,7 @@ fn ties() {
         "a b c",
         json!({}),
         ballots,
-        Ties::Order("c b a"),
+        order("c b a"),
         expect![[r#"
             winners: c
             tie: a, b, c: the most approvals (by order)
