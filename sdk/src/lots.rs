@@ -98,7 +98,7 @@ impl<'a> Lots<'a> {
         }
     }
 
-    /// Chooses one of the tied options and records the tie.
+    /// Chooses one of the tied options, given in the paper's order, and records the tie.
     ///
     /// # Panics
     /// When there are no options to choose from.
@@ -117,7 +117,13 @@ impl<'a> Lots<'a> {
         }
         match decided {
             Some(option) if !self.ties.only_reports() => option,
-            _ => tied[scripted.min(tied.len() - 1)],
+            _ => {
+                let position = scripted.min(tied.len() - 1);
+                match chosen {
+                    Chosen::Wins => tied[position],
+                    Chosen::Loses => tied[tied.len() - 1 - position],
+                }
+            }
         }
     }
 
@@ -176,7 +182,7 @@ mod tests {
     fn every_way_is_followed_where_ties_are_reported() {
         let mut open = ties(Decider::Report, &[0, 1, 2]);
         let followed = Lots::follow(&mut open, 100, count, |elected| elected);
-        assert_eq!(followed.winners, [1, 0, 2]);
+        assert_eq!(followed.winners, [0, 1, 2]);
         assert!(!followed.cut_short);
         assert_eq!(open.ties().len(), 2, "the first way's ties alone");
         let mut open = ties(Decider::Report, &[0, 1, 2]);

@@ -94,13 +94,16 @@ impl Cursor<'_> {
         None
     }
 
+    /// The preferences that were not read yet.
+    #[inline]
+    pub(crate) fn rest(&self, paper: u32) -> &[u16] {
+        let end = self.papers.starts[paper as usize + 1];
+        &self.papers.preferences[self.next[paper as usize] as usize..end as usize]
+    }
+
     /// Whether the paper has such a preference; it is not passed on.
     pub(crate) fn peek(&self, paper: u32, wanted: impl Fn(usize) -> bool) -> bool {
-        let (next, end) = (
-            self.next[paper as usize],
-            self.papers.starts[paper as usize + 1],
-        );
-        self.papers.preferences[next as usize..end as usize]
+        self.rest(paper)
             .iter()
             .any(|option| wanted(usize::from(*option)))
     }

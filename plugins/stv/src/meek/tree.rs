@@ -20,11 +20,23 @@ struct Node {
     option: u16,
     /// How many.
     count: u64,
-    /// Which; empty once the option is elected, for then they went on to the nodes below.
+    /// Which of them end here for the tree: all where the option continues. Those of an elected
+    /// option are read on preference by preference instead of having nodes of their own below.
     papers: Vec<u32>,
+    below: Below,
     /// What is left of each vote after the option took its share, in units of the last place.
     passed: u64,
 }
+
+/// Whether ballots go on from an elected option's node to nodes below.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Below {
+    Nodes,
+    Nothing,
+}
+
+/// So few ballots share too little to have nodes of their own.
+const UNSHARED_MAX: usize = 8;
 
 pub(super) struct Tree<'a> {
     papers: &'a Papers,
@@ -66,7 +78,7 @@ impl<'a> Tree<'a> {
             let node = self.child(parent, option);
             let fields = &mut self.nodes[node as usize];
             fields.count += count;
-            if status[option] == Status::Continuing {
+            if fields.below == Below::Nothing {
                 fields.papers.push(paper);
                 return;
             }
@@ -89,6 +101,7 @@ impl<'a> Tree<'a> {
                 option: option as u16,
                 count: 0,
                 papers: Vec::new(),
+                below: Below::Nothing,
                 passed: 0,
             });
             by_option[option].push(node);
@@ -100,6 +113,11 @@ impl<'a> Tree<'a> {
     pub(super) fn elect(&mut self, options: &[usize], status: &[Status]) {
         for option in options {
             for node in self.by_option[*option].clone() {
+                let fields = &mut self.nodes[node as usize];
+                if fields.papers.len() <= UNSHARED_MAX {
+                    continue;
+                }
+                fields.below = Below::Nodes;
                 for paper in core::mem::take(&mut self.nodes[node as usize].papers) {
                     self.place(paper, node, status);
                 }
@@ -143,28 +161,65 @@ impl<'a> Tree<'a> {
         scale: u64,
     ) {
         votes.fill(0);
-        for node in &self.live {
+        let Self {
+            papers,
+            cursor,
+            nodes,
+            live,
+            ..
+        } = self;
+        for node in live {
             let node = *node as usize;
-            let Node {
-                parent,
-                option,
-                count,
-                ..
-            } = self.nodes[node];
-            let value = match parent {
+            let value = match nodes[node].parent {
                 ROOT => scale,
-                parent => self.nodes[parent as usize].passed,
+                parent => nodes[parent as usize].passed,
             };
-            let option = usize::from(option);
-            let mut kept = value;
-            let mut passed = 0;
-            if status[option] == Status::Elected && keep[option] < scale {
-                // Both factors are at most the scale, 10^9.
-                kept = value * keep[option] / scale;
-                passed = value * (scale - keep[option]) / scale;
+            let fields = &mut nodes[node];
+            fields.passed = 0;
+            if value == 0 {
+                continue;
             }
-            votes[option] += u128::from(kept) * u128::from(count);
-            self.nodes[node].passed = passed;
+            let option = usize::from(fields.option);
+            if status[option] == Status::Continuing {
+                votes[option] += u128::from(value) * u128::from(fields.count);
+                continue;
+            }
+            let (kept, passed) = split(value, keep[option], scale);
+            votes[option] += u128::from(kept) * u128::from(fields.count);
+            fields.passed = passed;
+            if passed == 0 {
+                continue;
+            }
+            for paper in &fields.papers {
+                let count = papers.count(*paper);
+                let mut value = passed;
+                for option in cursor.rest(*paper) {
+                    let option = usize::from(*option);
+                    // Excluded options keep nothing, and the others something.
+                    if keep[option] == 0 {
+                        continue;
+                    }
+                    let (kept, passed) = split(value, keep[option], scale);
+                    votes[option] += match count {
+                        1 => u128::from(kept),
+                        _ => u128::from(kept) * u128::from(count),
+                    };
+                    value = passed;
+                    if value == 0 {
+                        break;
+                    }
+                }
+            }
         }
     }
+}
+
+/// What an option keeps of a vote's value, and what passes on.
+#[inline]
+fn split(value: u64, keep: u64, scale: u64) -> (u64, u64) {
+    if keep == scale {
+        return (value, 0);
+    }
+    // All factors are at most the scale, 10^9.
+    (value * keep / scale, value * (scale - keep) / scale)
 }

@@ -133,10 +133,10 @@ fn springburn_2007() {
     let blt = include_str!("springburn-2007.blt");
     let mut lines = String::new();
     for line in blt.lines().skip(1).take_while(|line| *line != "0") {
-        let mut numbers = line.split_whitespace().map(|n| n.parse::<u8>().unwrap());
+        let mut numbers = line.split_whitespace().map(|n| n.parse::<usize>().unwrap());
         lines += &numbers.next().unwrap().to_string();
         for number in numbers.take_while(|number| *number > 0) {
-            lines += &format!(" {}", letter(usize::from(number) - 1));
+            lines += &format!(" {}", letter(number - 1));
         }
         lines.push('\n');
     }
