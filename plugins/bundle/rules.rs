@@ -1,6 +1,22 @@
 // The built-in rules: name, crate under plugins/, type. Included by the build script.
 [
     ("approval", "approval", "Approval"),
+    ("borda", "borda", "Borda"),
+    ("bucklin", "bucklin", "Bucklin"),
+    ("budgeting", "committee", "Budgeting"),
+    ("committee", "committee", "Committee"),
+    ("copeland", "pairwise", "Copeland"),
+    ("cumulative", "cumulative", "Cumulative"),
     ("instant-runoff", "instant-runoff", "InstantRunoff"),
+    ("majority-judgment", "majority-judgment", "MajorityJudgment"),
+    ("minimax", "pairwise", "Minimax"),
+    ("party-list", "party-list", "PartyList"),
     ("plurality", "plurality", "Plurality"),
+    ("quadratic", "cumulative", "Quadratic"),
+    ("ranked-pairs", "pairwise", "RankedPairs"),
+    ("referendum", "referendum", "Referendum"),
+    ("schulze", "pairwise", "Schulze"),
+    ("score", "scoring", "Score"),
+    ("star", "scoring", "Star"),
+    ("stv", "stv", "Stv"),
 ]

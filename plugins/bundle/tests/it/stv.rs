@@ -1,0 +1,44 @@
+//! `stv`.
+
+use serde_json::json;
+use tabella_rule_stv::Stv;
+
+use crate::agreement::{check, draw, ranks};
+
+const RULES: [&str; 4] = ["scottish", "wigm", "meek", "fractional-gregory"];
+
+#[test]
+fn wasm_and_native_agree() {
+    for rules in RULES {
+        for seed in 1..15 {
+            let params = json!({"seats": 1 + seed % 4, "rules": rules});
+            check::<Stv>("stv", 5, params, &draw(seed, 9, 5, 9, ranks));
+        }
+        check::<Stv>("stv", 2, json!({"seats": 2, "rules": rules}), "");
+    }
+}
+
+/// Every ranking of 80,000 is another one; many options are elected on the way.
+#[test]
+fn many_ballots() {
+    let favour = |values: &[u64]| {
+        let weighed = |(option, value): (usize, &u64)| 1 + value * (option as u64 + 3);
+        let values: Vec<_> = values.iter().enumerate().map(weighed).collect();
+        ranks(&values)
+    };
+    let ballots = draw(43, 80_000, 35, 1_000_000, favour);
+    for rules in RULES {
+        for seats in [5, 17] {
+            let params = json!({"seats": seats, "rules": rules});
+            let fuel = check::<Stv>("stv", 35, params, &ballots);
+            println!("{rules}, {seats} seats: {fuel} fuel");
+        }
+    }
+}
+
+#[test]
+fn the_largest_contest() {
+    let line = |option: usize| format!("{}: o{option} > o{}\n", 1 + option % 7, 4_095 - option);
+    let ballots: String = (0..2_000).map(line).collect();
+    check::<Stv>("stv", 4_096, json!({"seats": 9}), &ballots);
+}
