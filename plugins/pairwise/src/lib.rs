@@ -25,7 +25,7 @@
 //! tie-break decides within that set; where ties are only reported, all of it wins. Where no ballot
 //! ranks an option, nobody wins.
 //!
-//! A contest has at most 128 options: a comparison of every two takes their square of memory.
+//! A contest has at most 64 options: a ballot takes time with the square of the options it ranks.
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
 extern crate alloc;
@@ -58,8 +58,9 @@ pub type Minimax = Pairwise<MinimaxMethod>;
 /// The most comparisons won win.
 pub type Copeland = Pairwise<CopelandMethod>;
 
-/// Options of a contest, at most.
-pub const OPTIONS_MAX: usize = 128;
+/// Options of a contest, at most: a full batch of ballots that rank them all stays within the host's
+/// fuel.
+pub const OPTIONS_MAX: usize = 64;
 
 /// How comparisons become winners.
 pub trait Method {
@@ -112,7 +113,7 @@ impl<M: Method> Rule for Pairwise<M> {
         let options = contest.len();
         if options > OPTIONS_MAX {
             return Err(ConfigError::new(format!(
-                "every two options are compared: expected at most {OPTIONS_MAX}, found {options}"
+                "every two options are compared: expected at most {OPTIONS_MAX} options, found {options}"
             )));
         }
         Ok(Self {

@@ -88,7 +88,7 @@ fn groups(duels: &Duels, ties: &TieBreak) -> Vec<Vec<Majority>> {
 
 /// By option, the options that it is locked in over, directly or by others: a bit each.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Locked(Vec<u128>);
+struct Locked(Vec<u64>);
 
 impl Locked {
     fn nothing(options: usize) -> Self {
