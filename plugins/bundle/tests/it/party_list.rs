@@ -4,8 +4,13 @@ use serde_json::{Value, json};
 use tabella_runtime::{ContestConfig, ContestOption, Runtime, RuntimeConfig, TieBreak};
 
 fn seats(params: Value, votes: &[u64]) -> Value {
-    let wasm = tabella_plugins::get("party-list").expect("a built-in rule").wasm;
-    let plugin = Runtime::new(RuntimeConfig::default()).unwrap().load(wasm).unwrap();
+    let wasm = tabella_plugins::get("party-list")
+        .expect("a built-in rule")
+        .wasm;
+    let plugin = Runtime::new(RuntimeConfig::default())
+        .unwrap()
+        .load(wasm)
+        .unwrap();
     let option = |party: usize| ContestOption {
         id: format!("p{party}"),
         title: String::new(),
@@ -22,7 +27,10 @@ fn seats(params: Value, votes: &[u64]) -> Value {
     let tally = contest.tally_with(ballots, &TieBreak::Report).unwrap();
     let outcome = contest.outcome_json(&tally.outcome).unwrap();
     let options = outcome["options"].as_array().unwrap();
-    options.iter().map(|option| option["seats"].clone()).collect()
+    options
+        .iter()
+        .map(|option| option["seats"].clone())
+        .collect()
 }
 
 /// The same figures as the rule's own tests have natively.
@@ -35,7 +43,11 @@ fn the_example_of_the_spanish_law() {
         ("hare", json!([3, 2, 1, 1, 1, 0])),
         ("droop", json!([3, 2, 1, 1, 1, 0])),
     ] {
-        assert_eq!(seats(json!({"seats": 8, "method": method}), &votes), expected, "{method}");
+        assert_eq!(
+            seats(json!({"seats": 8, "method": method}), &votes),
+            expected,
+            "{method}"
+        );
     }
 }
 
