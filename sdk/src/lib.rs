@@ -68,12 +68,13 @@
 //! - [`ballot`]: kinds of ballot;
 //! - [`Profile`]: distinct ballots with their weight, for rules that must see them all at the end;
 //! - [`TieBreak`], [`Lots`], [`Outcome`], [`Number`]: results;
-//! - [`Natural`]: whole numbers of any size, for fractions whose denominators grow.
+//! - [`Fixed`], [`Ratio`]: checked decimals and fractions; [`Natural`]: whole numbers of any size.
 #![no_std]
 
 extern crate alloc;
 
 mod contest;
+mod exact;
 mod guest;
 mod lots;
 mod natural;
@@ -88,6 +89,7 @@ pub use tabella_abi::outcome::{OptionResult, Outcome, Round, Tie, Transfer};
 pub use tabella_abi::{ballot, codec, wire};
 
 pub use contest::Contest;
+pub use exact::{Fixed, Ratio};
 pub use lots::{Chosen, Followed, Lots};
 pub use natural::Natural;
 pub use params::Params;

@@ -57,6 +57,10 @@ const COUNTS_MAX: usize = 256;
 /// For larger elections only the first count is made.
 const PREFERENCES_MAX: usize = 1_000_000;
 
+/// Options of a contest, at most: every round lists totals and may have a tie, and with more of them
+/// an outcome could exceed the host's limit.
+const OPTIONS_MAX: usize = 256;
+
 /// The rule; see the crate's documentation.
 pub struct Stv {
     contest: Contest,
@@ -124,6 +128,12 @@ impl Rule for Stv {
             "fractional-gregory" => Rules::FractionalGregory,
             _ => Rules::Scottish,
         };
+        if contest.len() > OPTIONS_MAX {
+            return Err(ConfigError::new(alloc::format!(
+                "stv counts at most {OPTIONS_MAX} options, found {}",
+                contest.len()
+            )));
+        }
         let places = params.optional_integer("places");
         Ok(Self {
             contest: contest.clone(),
