@@ -26,6 +26,7 @@ const EVIDENCE_MAX: usize = 1_000;
 /// Compares what validators say they committed with what stands here.
 pub(crate) struct EvidenceLog {
     metrics: Arc<Metrics>,
+    quorum: Quorum,
     file: PathBuf,
     /// Acks that came before this node committed their height.
     early: Mutex<BTreeMap<PublicKey, BTreeMap<u64, Ack>>>,
@@ -58,6 +59,7 @@ impl EvidenceLog {
         let (file, found) = (file.to_owned(), Mutex::new(found));
         Ok(Self {
             metrics,
+            quorum,
             file,
             early: Mutex::default(),
             found,
@@ -75,7 +77,7 @@ impl EvidenceLog {
                 .filter(|known| known.contradicts(&ack));
             if let Some(known) = known.cloned() {
                 drop(early);
-                return self.report(ledger, known, ack);
+                return self.report(known, ack);
             }
             of_validator.insert(ack.height, ack);
             while of_validator.len() > EARLY_MAX {
@@ -106,7 +108,7 @@ impl EvidenceLog {
         let compared = contradicted(ledger, &ack).and_then(|contradicted| match contradicted {
             None => ledger.add_ack(ack).map(drop),
             Some(known) => {
-                self.report(ledger, known, ack);
+                self.report(known, ack);
                 Ok(())
             }
         });
@@ -115,7 +117,7 @@ impl EvidenceLog {
         }
     }
 
-    fn report(&self, ledger: &Ledger, first: Ack, second: Ack) {
+    fn report(&self, first: Ack, second: Ack) {
         let view = EvidenceView {
             validator: second.validator,
             first,
@@ -137,7 +139,7 @@ impl EvidenceLog {
         if let Err(error) = write(&self.file, &found) {
             tracing::error!(%error, file = %self.file.display(), "evidence could not be kept");
         }
-        if ledger.genesis().quorum == Quorum::Majority {
+        if self.quorum == Quorum::Majority {
             tracing::error!("this validator stops signing and goes on answering reads");
             self.halt.cancel();
         }
