@@ -86,7 +86,9 @@ fn perform(task: Task) -> Result<()> {
 fn build_binary() -> Result<()> {
     wasm_target::ensure_installed()?;
     step("building the tabella binary (release)");
-    run(cargo().args(["build", "--release", "-p", "tabella"]))
+    // The whole workspace, so that the features of every dependency are those the tests build
+    // with and nothing is compiled a second time for them.
+    run(cargo().args(["build", "--release", "--workspace", "--bins"]))
 }
 
 fn demo(exit: bool, rest: &[OsString]) -> Result<()> {

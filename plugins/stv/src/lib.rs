@@ -33,9 +33,6 @@
 //! tie-break. Where ties are only to be reported, the ways to decide them are followed one by one
 //! (up to a bound, and the
 //! explanation says when it was reached) and every option that wins in one of them is a winner.
-//!
-//! Whether the largest contests keep within the fuel and the outcome bytes of a count is not shown yet:
-//! measure an election of tens of thousands of different rankings with `tabella plugin bench` first.
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
 extern crate alloc;

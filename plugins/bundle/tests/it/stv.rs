@@ -17,3 +17,28 @@ fn wasm_and_native_agree() {
         check::<Stv>("stv", 2, json!({"seats": 2, "rules": rules}), "");
     }
 }
+
+/// Every ranking of 80,000 is another one; many options are elected on the way.
+#[test]
+fn many_ballots() {
+    let favour = |values: &[u64]| {
+        let weighed = |(option, value): (usize, &u64)| 1 + value * (option as u64 + 3);
+        let values: Vec<_> = values.iter().enumerate().map(weighed).collect();
+        ranks(&values)
+    };
+    let ballots = draw(43, 80_000, 35, 1_000_000, favour);
+    for rules in RULES {
+        for seats in [5, 17] {
+            let params = json!({"seats": seats, "rules": rules});
+            let fuel = check::<Stv>("stv", 35, params, &ballots);
+            println!("{rules}, {seats} seats: {fuel} fuel");
+        }
+    }
+}
+
+#[test]
+fn the_largest_contest() {
+    let line = |option: usize| format!("{}: o{option} > o{}\n", 1 + option % 7, 255 - option);
+    let ballots: String = (0..128).map(line).collect();
+    check::<Stv>("stv", 256, json!({"seats": 9}), &ballots);
+}

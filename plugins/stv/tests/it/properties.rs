@@ -154,3 +154,18 @@ fn the_largest_weights_do_not_overflow() {
         assert_eq!(outcome.winners.len(), 2, "{rules:?}");
     }
 }
+
+#[test]
+fn the_largest_contest_fits_an_outcome() {
+    use tabella_abi::codec::Wire;
+    let ballots: Ballots = (0..256)
+        .map(|o| (1 + o as u64 % 7, vec![vec![o], vec![255 - o]]))
+        .map(|(weight, ranks): (u64, Vec<Vec<usize>>)| {
+            let distinct = ranks[0] != ranks[1];
+            (weight, if distinct { ranks } else { ranks[..1].to_vec() })
+        })
+        .collect();
+    let outcome = Setting::new(256, 9, Rules::Scottish).count(&ballots, Decider::Order);
+    assert_eq!(outcome.winners.len(), 9);
+    assert!(outcome.to_wire().len() < 1 << 20);
+}
