@@ -38,7 +38,8 @@ pub(crate) struct Validator {
     pub(crate) consensus: std::sync::OnceLock<Handle>,
     /// Blocks of the height being decided, executed on the tip.
     pub(crate) executed: Mutex<BTreeMap<Hash, ExecutedBlock>>,
-    pub(crate) last_commit: Mutex<Instant>,
+    /// When this node last committed a block since it started.
+    pub(crate) last_commit: Mutex<Option<Instant>>,
 }
 
 #[async_trait]
@@ -156,7 +157,7 @@ impl Application for Validator {
         *self
             .last_commit
             .lock()
-            .expect("no holder of this lock panics") = Instant::now();
+            .expect("no holder of this lock panics") = Some(Instant::now());
         self.acknowledge(height, &tip)?;
         self.evidence.take_early(&self.ledger);
         self.intake.remove_included(&ids).await;
@@ -166,10 +167,7 @@ impl Application for Validator {
     }
 
     async fn next_height(&self) {
-        let last = *self
-            .last_commit
-            .lock()
-            .expect("no holder of this lock panics");
+        let last = self.last_commit().unwrap_or_else(Instant::now);
         let idle = tokio::time::sleep_until(last + self.idle_block);
         tokio::pin!(idle);
         loop {
@@ -224,6 +222,14 @@ impl Application for Validator {
 }
 
 impl Validator {
+    /// When this node last committed a block since it started.
+    pub(crate) fn last_commit(&self) -> Option<Instant> {
+        *self
+            .last_commit
+            .lock()
+            .expect("no holder of this lock panics")
+    }
+
     fn height_start(&self) -> HeightStart {
         HeightStart {
             height: self.ledger.tip().height + 1,

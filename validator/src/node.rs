@@ -13,7 +13,7 @@ use std::{
 use tabella_consensus::{Config as ConsensusConfig, Node, PeerAddress, WalPolicy};
 use tabella_ledger::{BuildLimits, Ledger, LedgerError};
 use tabella_protocol::{Genesis, GenesisError, SigningKey};
-use tokio::{net::TcpListener, sync::watch, time::Instant};
+use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -190,7 +190,7 @@ async fn run_until(config: Config, shutdown: BoxFuture<()>) -> Result<(), RunErr
         tip,
         consensus: std::sync::OnceLock::new(),
         executed: Mutex::new(BTreeMap::new()),
-        last_commit: Mutex::new(Instant::now()),
+        last_commit: Mutex::default(),
     });
     let consensus_config =
         consensus_config(&config, &genesis, &ledger, &key, &node_id, &discovery)?;

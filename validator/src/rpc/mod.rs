@@ -94,16 +94,23 @@ async fn live() -> &'static str {
 }
 
 /// Ready: blocks are coming, so what is submitted here will be decided.
+///
+/// Two ages are looked at. The newest block's timestamp tells a node that is catching up from one that
+/// has caught up, but it is another machine's time of day, and once one clock was ahead, blocks seem
+/// young for that long. How long ago this node committed a block needs no clock but its own.
 async fn ready(State(context): State<Context>) -> Response {
     let tip = *context.tip.borrow();
-    let age_ms = now_ms().saturating_sub(tip.timestamp_ms);
-    let allowed = READY_BLOCK_AGE_MS.max(
-        u64::try_from(context.validator.idle_block.as_millis())
-            .unwrap_or(u64::MAX)
-            .saturating_mul(5),
-    );
+    let block_age_ms = now_ms().saturating_sub(tip.timestamp_ms);
+    let committed_age_ms = context
+        .validator
+        .last_commit()
+        .map(|at| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX));
+    let idle_ms = u64::try_from(context.validator.idle_block.as_millis()).unwrap_or(u64::MAX);
+    let allowed_ms = READY_BLOCK_AGE_MS.max(idle_ms.saturating_mul(5));
     let signing = context.validator.evidence.is_signing();
-    let is_ready = signing && tip.height > 0 && age_ms < allowed;
+    let is_ready = signing
+        && block_age_ms < allowed_ms
+        && committed_age_ms.is_some_and(|age_ms| age_ms < allowed_ms);
     let status = if is_ready {
         StatusCode::OK
     } else {
@@ -113,7 +120,8 @@ async fn ready(State(context): State<Context>) -> Response {
         "ready": is_ready,
         "signing": signing,
         "height": tip.height,
-        "block_age_ms": age_ms,
+        "block_age_ms": block_age_ms,
+        "committed_age_ms": committed_age_ms,
         "peers": context.peers(),
     });
     (status, axum::Json(body)).into_response()
