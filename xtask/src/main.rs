@@ -44,6 +44,15 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<OsString>,
     },
+    /// Torment a network of real processes, and check that it lost nothing
+    ///
+    /// Builds everything and runs `tabella chaos` with the given arguments, such as
+    /// `--minutes 10 --seed 7`: kills, stops, partitions, full disks and wrong clocks under load.
+    Chaos {
+        /// Arguments of `tabella chaos`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<OsString>,
+    },
     /// Run every test, doc tests included, in the release profile
     Test {
         /// Arguments for the test runner, such as a part of a test's name
@@ -73,6 +82,10 @@ fn perform(task: Task) -> Result<()> {
         Task::Dev { rest } => {
             build_binary()?;
             become_program(Command::new(binary("tabella")?).arg("dev").args(rest))
+        }
+        Task::Chaos { rest } => {
+            build_binary()?;
+            become_program(Command::new(binary("tabella")?).arg("chaos").args(rest))
         }
         Task::Test { rest } => test(&rest),
         Task::Ci => ci(),

@@ -2,7 +2,7 @@
 //!
 //! - `commands`: one file per subcommand; each parses its arguments and runs.
 //! - `layout`, `addresses`, `network_files`: the files of a network and how they are first written.
-//! - [`dev`]: a network of separate processes on one machine; `ready.json`.
+//! - [`dev`]: a network of separate processes on one machine; `ready.json`. `chaos`: one under faults.
 //! - [`http`], [`json_rpc`]: how the tools call the processes; [`chain`]: what validators serve.
 //! - [`load`]: casts many ballots as many voters would; used by `demo`, `bench` and the tests.
 //!
@@ -23,6 +23,7 @@ mod addresses;
 mod backend_api;
 mod ballot_file;
 pub mod chain;
+mod chaos;
 mod commands;
 mod config_file;
 pub mod dev;
@@ -66,6 +67,9 @@ enum Command {
     Demo(commands::demo::DemoArguments),
     Election(commands::election::ElectionArguments),
     Bench(commands::bench::BenchArguments),
+    Soak(commands::soak::SoakArguments),
+    #[command(hide = true)]
+    Chaos(commands::chaos::ChaosArguments),
     /// Run a validator: takes transactions, agrees on blocks, answers JSON-RPC
     Validator(commands::role::RoleArguments),
     /// Run the bootnode, where validators find each other
@@ -95,11 +99,13 @@ fn run(command: Command) -> Result<Exit> {
         Command::Verify(arguments) => return commands::verify::run(&arguments),
         Command::Plugin(arguments) => return block_on(arguments.run()),
         Command::Validator(arguments) => return block_on(commands::role::validator(&arguments)),
+        Command::Soak(arguments) => return block_on(commands::soak::run(&arguments)),
         Command::Bootnode(arguments) => return block_on(commands::role::bootnode(&arguments)),
         Command::Backend(arguments) => return block_on(commands::role::backend(&arguments)),
         Command::Dev(arguments) => return block_on(commands::dev::run(&arguments)),
         Command::Demo(arguments) => return block_on(commands::demo::run(&arguments)),
         Command::Election(arguments) => return block_on(commands::election::run(&arguments)),
+        Command::Chaos(arguments) => return block_on(commands::chaos::run(&arguments)),
         Command::Bench(arguments) => return block_on(commands::bench::run(&arguments)),
     }
     Ok(Exit::Success)

@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::http::{Answer, Client, HttpError};
 
@@ -26,6 +27,8 @@ pub struct LoadPlan {
     pub concurrency: usize,
     /// How long one submission is repeated. Once one is given up, no further ones are begun.
     pub patience: Duration,
+    /// How many submissions are begun each second at most; `None` for as many as are answered.
+    pub per_second: Option<u32>,
 }
 
 /// On whose behalf a ballot is cast.
@@ -146,7 +149,13 @@ where
     let started = Instant::now();
     let queue = Mutex::new(submissions);
     let report = Mutex::new(LoadReport::default());
-    let workers = (0..plan.concurrency.max(1)).map(|_| work(plan, &queue, &report, &progress));
+    let pace = plan.per_second.map(|count| {
+        let mut pace = interval(Duration::from_secs(1) / count.max(1));
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        tokio::sync::Mutex::new(pace)
+    });
+    let workers =
+        (0..plan.concurrency.max(1)).map(|_| work(plan, &queue, pace.as_ref(), &report, &progress));
     futures::future::try_join_all(workers).await?;
     let mut report = report.into_inner().expect("no worker panics with the lock");
     report.elapsed = started.elapsed();
@@ -156,11 +165,15 @@ where
 async fn work<S: Iterator<Item = Submission>>(
     plan: &LoadPlan,
     queue: &Mutex<S>,
+    pace: Option<&tokio::sync::Mutex<Interval>>,
     report: &Mutex<LoadReport>,
     progress: &(impl Fn(u64) + Sync),
 ) -> Result<()> {
     let mut client = Client::new(&plan.backend)?;
     loop {
+        if let Some(pace) = pace {
+            pace.lock().await.tick().await;
+        }
         let next = queue.lock().expect("no worker panics with the lock").next();
         let Some(submission) = next else {
             return Ok(());

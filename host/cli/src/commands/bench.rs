@@ -8,6 +8,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use nix::sys::signal::Signal;
 use serde::Serialize;
 use serde_json::json;
 
@@ -59,6 +60,9 @@ pub(crate) struct BenchArguments {
     /// The administrator's token of that network
     #[arg(long)]
     token_file: Option<PathBuf>,
+    /// Afterwards kill one validator with SIGKILL, cast as many votes again, and compare
+    #[arg(long, conflicts_with = "backend")]
+    kill_one: bool,
     /// Answer in JSON
     #[arg(long)]
     json: bool,
@@ -78,7 +82,20 @@ struct BenchReport {
     /// By process; empty for a network that was not started here.
     processes: Vec<ProcessCost>,
     disk_bytes_per_vote: Option<f64>,
+    /// The same with one validator killed just before.
+    one_down: Option<OneDown>,
     machine: MachineSpeed,
+}
+
+#[derive(Debug, Serialize)]
+struct OneDown {
+    killed: String,
+    seconds: f64,
+    confirmed_votes_per_second: f64,
+    /// Of the votes a second with all validators up.
+    ratio: f64,
+    latency_ms: Latency,
+    repetitions: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -132,6 +149,8 @@ async fn on_own_network(
         quorum: None,
         ports: Ports::new(Some(arguments.port_base))?,
         start: Start::Continue,
+        host: None,
+        sites: Vec::new(),
     };
     let network = DevNetwork::start(&plan).await?;
     let outcome = tokio::select! {
@@ -176,7 +195,38 @@ async fn measure(
             disk_bytes_per_vote: grown,
         });
     }
-    Ok(summarise(arguments, report, machine, costs, Some(disk)))
+    let mut report = summarise(arguments, report, machine, costs, Some(disk));
+    if arguments.kill_one {
+        let all_up = report.confirmed_votes_per_second;
+        report.one_down = Some(measure_one_down(arguments, network, &ready, all_up).await?);
+    }
+    Ok(report)
+}
+
+/// Kills the last validator and measures at once, while the others still find out.
+async fn measure_one_down(
+    arguments: &BenchArguments,
+    network: &DevNetwork,
+    ready: &Ready,
+    all_up: f64,
+) -> Result<OneDown> {
+    let (url, token) = (&ready.backend, &ready.admin_token);
+    let election_id = prepare(arguments, url, token).await?;
+    let killed = ready.validators.last().context("no validator")?;
+    let process = network
+        .process(&killed.node_id)
+        .context("no such process")?;
+    process.signal(Signal::SIGKILL);
+    let (report, _, elapsed) = load(arguments, url, token, election_id).await?;
+    let rate = arguments.votes as f64 / elapsed.as_secs_f64();
+    Ok(OneDown {
+        killed: killed.node_id.clone(),
+        seconds: elapsed.as_secs_f64(),
+        confirmed_votes_per_second: rate,
+        ratio: rate / all_up,
+        latency_ms: latency(&report),
+        repetitions: report.repetitions,
+    })
 }
 
 fn processes(ready: &Ready) -> Vec<(String, u32)> {
@@ -239,6 +289,7 @@ async fn load(
         election_id,
         concurrency: usize::from(arguments.concurrency),
         patience: PATIENCE,
+        per_second: None,
     };
     let submissions = (0..arguments.votes).map(|index| Submission {
         voter: Voter::CastFor {
@@ -273,6 +324,23 @@ fn summarise(
     processes: Vec<ProcessCost>,
     disk_bytes_per_vote: Option<f64>,
 ) -> BenchReport {
+    BenchReport {
+        votes: arguments.votes,
+        concurrency: arguments.concurrency,
+        rule: arguments.rule.clone(),
+        seconds: elapsed.as_secs_f64(),
+        confirmed_votes_per_second: arguments.votes as f64 / elapsed.as_secs_f64(),
+        latency_ms: latency(&report),
+        pending_at_first,
+        repetitions: report.repetitions,
+        processes,
+        disk_bytes_per_vote,
+        one_down: None,
+        machine,
+    }
+}
+
+fn latency(report: &LoadReport) -> Latency {
     let mut latencies: Vec<f64> = report
         .acknowledged
         .iter()
@@ -283,22 +351,10 @@ fn summarise(
         let index = (latencies.len() * percent / 100).min(latencies.len().saturating_sub(1));
         latencies.get(index).copied().unwrap_or_default()
     };
-    BenchReport {
-        votes: arguments.votes,
-        concurrency: arguments.concurrency,
-        rule: arguments.rule.clone(),
-        seconds: elapsed.as_secs_f64(),
-        confirmed_votes_per_second: arguments.votes as f64 / elapsed.as_secs_f64(),
-        latency_ms: Latency {
-            p50: percentile(50),
-            p99: percentile(99),
-            max: percentile(100),
-        },
-        pending_at_first,
-        repetitions: report.repetitions,
-        processes,
-        disk_bytes_per_vote,
-        machine,
+    Latency {
+        p50: percentile(50),
+        p99: percentile(99),
+        max: percentile(100),
     }
 }
 
@@ -333,6 +389,19 @@ fn describe(report: &BenchReport) -> String {
             process.cpu_microseconds_per_vote,
             process.resident_mb,
             process.disk_bytes_per_vote
+        ));
+    }
+    if let Some(down) = &report.one_down {
+        text.push_str(&format!(
+            "\nwith {} killed: {:.0} votes/s, {:.2} of all up; latency p50 {:.1} ms, p99 {:.1} ms, \
+             longest {:.1} ms; {} repetitions\n",
+            down.killed,
+            down.confirmed_votes_per_second,
+            down.ratio,
+            down.latency_ms.p50,
+            down.latency_ms.p99,
+            down.latency_ms.max,
+            down.repetitions
         ));
     }
     let machine = &report.machine;

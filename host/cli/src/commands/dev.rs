@@ -57,6 +57,8 @@ pub(crate) async fn run(arguments: &DevArguments) -> Result<Exit> {
         quorum: arguments.quorum.map(Into::into),
         ports: Ports::new(arguments.port_base)?,
         start: Start::Continue,
+        host: None,
+        sites: Vec::new(),
     };
     let mut network = tokio::select! {
         started = DevNetwork::start(&plan) => started?,

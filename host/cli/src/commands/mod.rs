@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub(crate) mod bench;
+pub(crate) mod chaos;
 pub(crate) mod demo;
 pub(crate) mod dev;
 pub(crate) mod election;
@@ -8,4 +9,5 @@ pub(crate) mod init;
 pub(crate) mod keys;
 pub(crate) mod plugin;
 pub(crate) mod role;
+pub(crate) mod soak;
 pub(crate) mod verify;

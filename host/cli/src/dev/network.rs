@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use futures::{StreamExt, future::join_all, stream::FuturesUnordered};
 use tabella_protocol::{Genesis, Quorum, rpc::NodeStatus};
 
-use super::{Process, ProcessPlan, Ready, ReadyBootnode, ReadyValidator, ports};
+use super::{Process, ProcessPlan, Ready, ReadyBootnode, ReadyValidator, Site, ports};
 use crate::{
     addresses::{Addresses, Ports},
     genesis_file::read_genesis,
@@ -49,6 +49,10 @@ pub(crate) struct DevPlan {
     pub(crate) ports: Ports,
     /// What becomes of a network that is there already.
     pub(crate) start: Start,
+    /// Where backend and bootnode are reached; `None` for loopback.
+    pub(crate) host: Option<String>,
+    /// Where the validators run, in order; empty for all of them on this machine as it is.
+    pub(crate) sites: Vec<Site>,
 }
 
 /// A running network.
@@ -83,13 +87,18 @@ impl DevNetwork {
         fs::create_dir_all(root.join("logs")).context("cannot create the logs directory")?;
         ports::wait_free(&addresses.ports()).await?;
 
-        let bootnode = process(&layout, "bootnode", "bootnode").start()?;
+        let here = Site::default();
+        let bootnode = process(&layout, "bootnode", "bootnode", &here).start()?;
         let validators = addresses
             .validators
             .iter()
-            .map(|validator| process(&layout, &validator.node_id, "validator").start())
+            .enumerate()
+            .map(|(index, validator)| {
+                let site = plan.sites.get(index).unwrap_or(&here);
+                process(&layout, &validator.node_id, "validator", site).start()
+            })
             .collect::<Result<Vec<_>>>()?;
-        let backend = process(&layout, "backend", "backend").start()?;
+        let backend = process(&layout, "backend", "backend", &here).start()?;
         Ok(Self {
             layout,
             genesis,
@@ -109,7 +118,7 @@ impl DevNetwork {
         for answered in probing.await {
             answered?;
         }
-        let ready = self.ready()?;
+        let ready = self.describe()?;
         ready.write(&self.layout.ready())?;
         Ok(ready)
     }
@@ -137,6 +146,12 @@ impl DevNetwork {
         }
     }
 
+    /// The names of the processes that have ended.
+    pub(crate) fn ended(&self) -> Vec<String> {
+        let ended = self.processes().filter(|p| p.exit_status().is_some());
+        ended.map(|process| process.plan().name.clone()).collect()
+    }
+
     /// The process of this name.
     pub(crate) fn process(&self, name: &str) -> Option<&Process> {
         self.processes().find(|process| process.plan().name == name)
@@ -151,7 +166,7 @@ impl DevNetwork {
             .with_context(|| format!("no process is named {name}"))?;
         *slot = slot.plan().clone().start()?;
         let pid = slot.pid();
-        self.ready()?.write(&self.layout.ready())?;
+        self.describe()?.write(&self.layout.ready())?;
         Ok(pid)
     }
 
@@ -185,7 +200,8 @@ impl DevNetwork {
             .chain(std::iter::once(self.addresses.backend_url()))
     }
 
-    fn ready(&self) -> Result<Ready> {
+    /// Where everything is now.
+    pub(crate) fn describe(&self) -> Result<Ready> {
         let validators = self.addresses.validators.iter().zip(&self.validators);
         Ok(Ready {
             backend: self.addresses.backend_url(),
@@ -233,7 +249,11 @@ fn prepare(plan: &DevPlan, layout: &Layout) -> Result<(Genesis, Addresses)> {
             quorum.name()
         );
     }
-    let addresses = Addresses::new(count, &[], plan.ports)?;
+    let hosts: Vec<String> = plan.sites.iter().filter_map(|s| s.host.clone()).collect();
+    let mut addresses = Addresses::new(count, &hosts, plan.ports)?;
+    if let Some(host) = &plan.host {
+        addresses.backend_host.clone_from(host);
+    }
     let genesis = match existing {
         Some(genesis) => genesis,
         None => {
@@ -258,12 +278,13 @@ fn lock(layout: &Layout) -> Result<File> {
     Ok(file)
 }
 
-fn process(layout: &Layout, name: &str, role: &'static str) -> ProcessPlan {
+fn process(layout: &Layout, name: &str, role: &'static str, site: &Site) -> ProcessPlan {
     ProcessPlan {
         name: name.to_owned(),
         role,
         config: layout.config(name),
         log: layout.log(name),
+        site: site.clone(),
     }
 }
 
@@ -279,8 +300,9 @@ async fn wait_answer(process: &Process, url: String, deadline: Instant) -> Resul
         }
         if Instant::now() > deadline {
             bail!(
-                "{} does not answer at {url} after {READY_TIMEOUT:?}\n{}",
+                "{} (pid {}) is not ready at {url} in time\n{}",
                 process.plan().name,
+                process.pid(),
                 super::log_tail(Path::new(&process.plan().log))
             );
         }

@@ -20,6 +20,8 @@ use tokio::{
     task::JoinHandle,
 };
 
+use super::Site;
+
 /// How long a process may take to stop after SIGTERM before it is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of a log is shown when its process dies.
@@ -37,6 +39,8 @@ pub(crate) struct ProcessPlan {
     pub(crate) config: PathBuf,
     /// The file that its output is appended to.
     pub(crate) log: PathBuf,
+    /// Where it runs.
+    pub(crate) site: Site,
 }
 
 /// A started process. Dropping it closes the pipe, and the process stops by itself.
@@ -58,7 +62,11 @@ impl ProcessPlan {
             .open(&self.log)
             .with_context(|| format!("cannot open {}", self.log.display()))?;
         let binary = std::env::current_exe().context("cannot find this binary")?;
-        let mut child: Child = Command::new(binary)
+        let mut words = self.site.launcher.clone();
+        words.push(binary.into_os_string());
+        let mut child: Child = Command::new(&words[0])
+            .args(&words[1..])
+            .envs(self.site.environment.iter().cloned())
             .arg(self.role)
             .arg("--config")
             .arg(&self.config)

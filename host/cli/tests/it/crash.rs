@@ -22,6 +22,7 @@ fn plan(network: &Network, election_id: u64, patience: Duration) -> LoadPlan {
         election_id,
         concurrency: 32,
         patience,
+        per_second: None,
     }
 }
 

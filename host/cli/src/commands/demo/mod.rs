@@ -69,6 +69,8 @@ pub(crate) async fn run(arguments: &DemoArguments) -> Result<Exit> {
         quorum: None,
         ports: choose_ports(arguments.port_base)?,
         start: Start::Fresh,
+        host: None,
+        sites: Vec::new(),
     };
     println!("starting bootnode, three validators and backend, a process each ...");
     let mut network = tokio::select! {
@@ -116,6 +118,7 @@ async fn play(arguments: &DemoArguments, network: &mut DevNetwork) -> Result<()>
         election_id,
         concurrency: CONCURRENCY,
         patience: PATIENCE,
+        per_second: None,
     };
     let report = cast(network, &plan, tokens.into_iter().zip(ballots)).await?;
     let transactions = confirm_all(&mut api, election_id, &report, voter_ids.len()).await?;

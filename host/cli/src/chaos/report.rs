@@ -1,0 +1,127 @@
+//! What a chaos run tells.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use serde::Serialize;
+
+use super::audit::Audit;
+
+/// One fault and what it cost.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Recovery {
+    pub(super) fault: &'static str,
+    /// From the end of the fault until all is well again.
+    pub(super) recovered: Duration,
+    /// The longest time, from the fault to the recovery, in which no voter got an answer.
+    pub(super) stalled: Duration,
+}
+
+/// The whole run.
+#[derive(Debug, Serialize)]
+pub(crate) struct ChaosReport {
+    pub(super) seed: u64,
+    pub(super) seconds: f64,
+    pub(super) faults: BTreeMap<&'static str, FaultReport>,
+    pub(super) all: FaultReport,
+    pub(super) audit: Audit,
+    pub(super) skipped: Vec<&'static str>,
+}
+
+/// Recovery and stall of one kind of fault, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(super) struct FaultReport {
+    pub(super) count: usize,
+    pub(super) recovery_median: f64,
+    pub(super) recovery_worst: f64,
+    pub(super) stall_median: f64,
+    pub(super) stall_worst: f64,
+}
+
+impl ChaosReport {
+    pub(super) fn new(
+        seed: u64,
+        started: Instant,
+        recoveries: &[Recovery],
+        audit: Audit,
+        skipped: Vec<&'static str>,
+    ) -> Self {
+        let mut by_fault: BTreeMap<&'static str, Vec<Recovery>> = BTreeMap::new();
+        for recovery in recoveries {
+            by_fault.entry(recovery.fault).or_default().push(*recovery);
+        }
+        let faults = by_fault
+            .into_iter()
+            .map(|(fault, recoveries)| (fault, FaultReport::of(&recoveries)))
+            .collect();
+        Self {
+            seed,
+            seconds: started.elapsed().as_secs_f64(),
+            faults,
+            all: FaultReport::of(recoveries),
+            audit,
+            skipped,
+        }
+    }
+
+    /// For people.
+    pub(crate) fn describe(&self) -> String {
+        let mut text = format!(
+            "\n{:<30}{:>6}{:>22}{:>26}\n{:<30}{:>6}{:>11}{:>11}{:>13}{:>13}\n",
+            "",
+            "",
+            "recovery, s",
+            "no voter answered, s",
+            "fault",
+            "times",
+            "median",
+            "worst",
+            "median",
+            "longest"
+        );
+        let all = std::iter::once((&"all", &self.all));
+        for (fault, of) in self.faults.iter().chain(all) {
+            text.push_str(&format!(
+                "{fault:<30}{:>6}{:>11.2}{:>11.2}{:>13.2}{:>13.2}\n",
+                of.count, of.recovery_median, of.recovery_worst, of.stall_median, of.stall_worst
+            ));
+        }
+        let audit = &self.audit;
+        text.push_str(&format!(
+            "\n{} ballots acknowledged ({} of them confirmed only later, {} repetitions), each on \
+             every validator exactly once\n{} blocks, equal on all validators at every height: no \
+             fork\n{} faults in {:.0} s, seed {}\n",
+            audit.acknowledged,
+            audit.confirmed_later,
+            audit.repetitions,
+            audit.blocks,
+            self.all.count,
+            self.seconds,
+            self.seed
+        ));
+        text
+    }
+}
+
+impl FaultReport {
+    fn of(recoveries: &[Recovery]) -> Self {
+        let seconds = |of: fn(&Recovery) -> Duration| {
+            let mut seconds: Vec<f64> = recoveries.iter().map(|r| of(r).as_secs_f64()).collect();
+            seconds.sort_by(f64::total_cmp);
+            seconds
+        };
+        let median = |sorted: &[f64]| sorted.get(sorted.len() / 2).copied().unwrap_or_default();
+        let worst = |sorted: &[f64]| sorted.last().copied().unwrap_or_default();
+        let recovered = seconds(|recovery| recovery.recovered);
+        let stalled = seconds(|recovery| recovery.stalled);
+        Self {
+            count: recoveries.len(),
+            recovery_median: median(&recovered),
+            recovery_worst: worst(&recovered),
+            stall_median: median(&stalled),
+            stall_worst: worst(&stalled),
+        }
+    }
+}
