@@ -70,10 +70,10 @@ enum Command {
     Soak(commands::soak::SoakArguments),
     #[command(hide = true)]
     Chaos(commands::chaos::ChaosArguments),
-    /// Run a validator: takes transactions, agrees on blocks, answers JSON-RPC
-    Validator(commands::role::RoleArguments),
+    Validator(commands::validator::ValidatorArguments),
     /// Run the bootnode, where validators find each other
     Bootnode(commands::role::RoleArguments),
+    Health(commands::health::HealthArguments),
     Plugin(commands::plugin::PluginArguments),
     Verify(commands::verify::VerifyArguments),
     Keys(commands::keys::KeysArguments),
@@ -98,7 +98,8 @@ fn run(command: Command) -> Result<Exit> {
         Command::Keys(arguments) => commands::keys::run(&arguments)?,
         Command::Verify(arguments) => return commands::verify::run(&arguments),
         Command::Plugin(arguments) => return block_on(arguments.run()),
-        Command::Validator(arguments) => return block_on(commands::role::validator(&arguments)),
+        Command::Validator(arguments) => return block_on(commands::validator::run(&arguments)),
+        Command::Health(arguments) => return block_on(commands::health::run(&arguments)),
         Command::Soak(arguments) => return block_on(commands::soak::run(&arguments)),
         Command::Bootnode(arguments) => return block_on(commands::role::bootnode(&arguments)),
         Command::Backend(arguments) => return block_on(commands::role::backend(&arguments)),

@@ -277,7 +277,8 @@ fn a_block_is_refused_whole() {
         header: state_root is not what execution gives
         header: boards_root is not what execution gives
         the header does not commit to the transactions that came with it
-        transaction: transaction ID is on the chain already"#]].assert_eq(&table.join("\n"));
+        transaction: transaction ID is on the chain already"#]]
+    .assert_eq(&table.join("\n"));
     assert!(chain.checker.check(b"garbage", |_| None).unwrap().is_err());
     let certificate = certify(built.block.header().height, Hash::of(b"other"));
     assert!(
