@@ -3,6 +3,7 @@
 //! It depends on nothing of the workspace, so that `cargo xtask --help` answers in seconds.
 
 mod checks;
+mod image;
 mod shell;
 mod wasm_target;
 
@@ -61,6 +62,17 @@ enum Task {
     },
     /// All that CI checks: format, lints, tests, documentation, and the paths that documents name
     Ci,
+    /// Build the container image: one static binary and nothing else
+    ///
+    /// Builds everything, links the binary statically into target/image, and runs `docker build`.
+    Image {
+        /// The image's name
+        #[arg(long, default_value = "tabella:latest")]
+        tag: String,
+        /// Stop before `docker build`
+        #[arg(long)]
+        binary_only: bool,
+    },
     /// Build the built-in rule plugins to Wasm and the bundle that embeds them
     Plugins,
 }
@@ -89,6 +101,14 @@ fn perform(task: Task) -> Result<()> {
         }
         Task::Test { rest } => test(&rest),
         Task::Ci => ci(),
+        Task::Image { tag, binary_only } => {
+            build_binary()?;
+            let directory = image::link()?;
+            match binary_only {
+                true => Ok(()),
+                false => image::build(&directory, &tag),
+            }
+        }
         Task::Plugins => {
             wasm_target::ensure_installed()?;
             run(cargo().args(["build", "--release", "-p", "tabella-plugins"]))

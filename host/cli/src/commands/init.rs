@@ -31,10 +31,16 @@ pub(crate) struct InitArguments {
     /// The directory to write; it must not hold a network
     #[arg(long)]
     out: PathBuf,
-    /// Where a validator is reached: once for all of them, or once for each, in order. The backend
-    /// and the bootnode are on the first [default: 127.0.0.1]
+    /// Where a validator is reached: once for all of them, or once for each, in order
+    /// [default: 127.0.0.1]
     #[arg(long)]
     host: Vec<String>,
+    /// Where the backend is reached [default: the first validator's host]
+    #[arg(long, value_name = "HOST")]
+    backend_host: Option<String>,
+    /// Where the bootnode is reached [default: the first validator's host]
+    #[arg(long, value_name = "HOST")]
+    bootnode_host: Option<String>,
     /// Backend at P, validators from P + 1, bootnode at P + 65, p2p from P + 100
     /// [default: 8000, 8001.., 8546, 30303..]
     #[arg(long, value_name = "P")]
@@ -58,7 +64,10 @@ pub(crate) fn run(arguments: &InitArguments) -> Result<()> {
     }
     let count = usize::from(arguments.validators);
     let ports = Ports::new(arguments.port_base)?;
-    let addresses = Addresses::new(count, &arguments.host, ports)?;
+    let addresses = Addresses::new(count, &arguments.host, ports)?.place(
+        arguments.backend_host.as_ref(),
+        arguments.bootnode_host.as_ref(),
+    )?;
     let quorum = Quorum::from(arguments.quorum);
     let genesis = create_network(&layout, &arguments.name, quorum, &addresses)?;
     write_configs(&layout, &addresses)?;
