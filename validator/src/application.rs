@@ -38,6 +38,8 @@ pub(crate) struct Validator {
     pub(crate) consensus: std::sync::OnceLock<Handle>,
     /// Blocks of the height being decided, executed on the tip.
     pub(crate) executed: Mutex<BTreeMap<Hash, ExecutedBlock>>,
+    /// The height being decided, and since when.
+    pub(crate) deciding: Mutex<Option<(u64, Instant)>>,
     /// When this node last committed a block since it started.
     pub(crate) last_commit: Mutex<Option<Instant>>,
 }
@@ -131,6 +133,8 @@ impl Application for Validator {
     }
 
     async fn undecided(&self, height: u64, round: u32) -> Result<Vec<UndecidedBlock>, Fatal> {
+        // What a round starts with.
+        self.deciding(height);
         let undecided = Arc::clone(&self.undecided);
         self.blocking(move || undecided.list(height, round).map_err(Fatal::new))
             .await
@@ -144,6 +148,9 @@ impl Application for Validator {
 
     async fn commit(&self, certificate: CommitCertificate) -> Result<HeightStart, Fatal> {
         let height = certificate.height;
+        if let Some(took) = self.decided_after(height) {
+            self.metrics.decide_time.observe(took);
+        }
         let block = self.take_executed(&certificate).await?;
         let ids = block.transaction_ids().to_vec();
         let ledger = Arc::clone(&self.ledger);
@@ -228,6 +235,22 @@ impl Validator {
             .last_commit
             .lock()
             .expect("no holder of this lock panics")
+    }
+
+    /// Notes when a height started; its later rounds change nothing.
+    fn deciding(&self, height: u64) {
+        let mut deciding = self.deciding.lock().expect("no holder of this lock panics");
+        if deciding.is_none_or(|(known, _)| known != height) {
+            *deciding = Some((height, Instant::now()));
+        }
+    }
+
+    /// How long this height was being decided here, where it started here at all.
+    fn decided_after(&self, height: u64) -> Option<Duration> {
+        let deciding = *self.deciding.lock().expect("no holder of this lock panics");
+        deciding
+            .filter(|(known, _)| *known == height)
+            .map(|(_, since)| since.elapsed())
     }
 
     fn height_start(&self) -> HeightStart {

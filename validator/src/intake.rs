@@ -1,6 +1,9 @@
 //! Taking transactions in: vet, admit, make durable, relay.
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::{
+    sync::{Arc, Mutex, OnceLock},
+    time::Instant,
+};
 
 use rayon::prelude::*;
 use tabella_consensus::Handle;
@@ -15,6 +18,7 @@ use crate::{
     clock::now_ms,
     journal::Journal,
     mempool::{Bounds, Known, Mempool, Origin},
+    metrics::{Timing, Timings},
     peer_message::PeerMessage,
     stop::Stop,
 };
@@ -33,6 +37,7 @@ pub(crate) struct Intake {
     pub(crate) work: Notify,
     consensus: OnceLock<Handle>,
     stop: Stop,
+    vet_time: Timing,
 }
 
 impl Intake {
@@ -51,6 +56,7 @@ impl Intake {
             work: Notify::new(),
             consensus: OnceLock::new(),
             stop,
+            vet_time: Timing::default(),
         });
         if !held.is_empty() {
             tracing::info!(
@@ -163,6 +169,7 @@ impl Intake {
                 .map(|bytes| mempool.get(&Hash::of(bytes)))
                 .collect()
         };
+        let started = Instant::now();
         let judging = tokio::task::spawn_blocking(move || {
             let work = transactions.into_par_iter().zip(known);
             let judged = work.map(|(bytes, known)| match known {
@@ -171,7 +178,9 @@ impl Intake {
             });
             judged.collect::<Vec<_>>()
         });
-        let judged = match judging.await {
+        let judged = judging.await;
+        self.vet_time.observe(started.elapsed());
+        let judged = match judged {
             Ok(judged) => judged,
             Err(panic) => {
                 self.stop
@@ -209,6 +218,14 @@ impl Intake {
             let before = now_ms().saturating_sub(OVERDUE_MS);
             let overdue = self.lock().overdue(before, OVERDUE_MAX);
             self.relay(&overdue);
+        }
+    }
+
+    /// How long checking and storing took.
+    pub(crate) fn timings(&self) -> Timings<'_> {
+        Timings {
+            vet: &self.vet_time,
+            journal_commit: &self.journal.commit_time,
         }
     }
 

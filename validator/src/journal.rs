@@ -3,13 +3,13 @@
 //! One thread writes, many transactions to a commit; whoever waits is answered when its
 //! transaction is on disk.
 
-use std::{path::Path, sync::Arc, thread::JoinHandle};
+use std::{path::Path, sync::Arc, thread::JoinHandle, time::Instant};
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use tabella_protocol::Hash;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::stop::Stop;
+use crate::{metrics::Timing, stop::Stop};
 
 /// `transaction id -> (order of arrival, canonical bytes)`.
 const WAITING: TableDefinition<'_, [u8; 32], (u64, &[u8])> = TableDefinition::new("waiting");
@@ -40,6 +40,8 @@ enum Write {
 pub(crate) struct Journal {
     writes: Option<mpsc::Sender<Write>>,
     thread: Option<JoinHandle<()>>,
+    /// How long each commit took.
+    pub(crate) commit_time: Arc<Timing>,
 }
 
 impl Journal {
@@ -52,10 +54,12 @@ impl Journal {
         let held = load(&database)?;
         let next = held.last().map_or(0, |(sequence, _)| sequence + 1);
         let (writes, queue) = mpsc::channel(QUEUE_MAX);
+        let commit_time = Arc::new(Timing::default());
+        let timing = Arc::clone(&commit_time);
         let thread = std::thread::Builder::new()
             .name("mempool-journal".into())
             .spawn(move || {
-                if let Err(failure) = write_all(&database, queue, next) {
+                if let Err(failure) = write_all(&database, queue, next, &timing) {
                     stop.fail(failure);
                 }
             })
@@ -63,6 +67,7 @@ impl Journal {
         let journal = Self {
             writes: Some(writes),
             thread: Some(thread),
+            commit_time,
         };
         Ok((journal, held.into_iter().map(|(_, bytes)| bytes).collect()))
     }
@@ -128,9 +133,11 @@ fn write_all(
     database: &Database,
     mut queue: mpsc::Receiver<Write>,
     mut next: u64,
+    commit_time: &Timing,
 ) -> Result<(), JournalError> {
     let mut batch = Vec::new();
     while queue.blocking_recv_many(&mut batch, COMMIT_MAX) > 0 {
+        let started = Instant::now();
         let transaction = database.begin_write().map_err(error)?;
         let mut answers = Vec::new();
         {
@@ -156,6 +163,7 @@ fn write_all(
             }
         }
         transaction.commit().map_err(error)?;
+        commit_time.observe(started.elapsed());
         for durable in answers {
             // Whoever asked may have gone; the transaction stays.
             let _ = durable.send(());

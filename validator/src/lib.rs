@@ -4,7 +4,8 @@
 //! not outlive. Inside, `intake` takes transactions in (vetted, durable, relayed), `mempool` holds
 //! them, `journal` makes them durable; `application` is what consensus drives, with `undecided` for
 //! the blocks that are not decided yet; `attest` tallies closed elections; `discovery` finds the
-//! other validators; `rpc` answers the world.
+//! other validators; `rpc` answers the world. `backup` copies and restores a stopped validator's data,
+//! and `observe` keeps a restored one from signing until that is safe.
 //!
 //! ```no_run
 //! # async fn run(config: tabella_validator::Config) -> Result<(), tabella_validator::RunError> {
@@ -14,6 +15,7 @@
 
 mod application;
 mod attest;
+mod backup;
 mod clock;
 mod config;
 mod discovery;
@@ -23,6 +25,7 @@ mod journal;
 mod mempool;
 mod metrics;
 mod node;
+mod observe;
 mod peer_message;
 mod rpc;
 mod stop;
@@ -30,6 +33,7 @@ mod stop;
 mod testing;
 mod undecided;
 
+pub use backup::{BackupError, BackupManifest, backup, restore, restore_nothing};
 pub use config::{Config, StaticPeer, TimeoutsConfig};
-pub use node::{RunError, run};
+pub use node::{RunError, read_genesis, read_key, run};
 pub use tabella_consensus::QUIET_ENGINE_LOG;

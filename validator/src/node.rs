@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use tabella_consensus::{Config as ConsensusConfig, Node, PeerAddress, WalPolicy};
+use tabella_consensus::{Config as ConsensusConfig, Node, Participation, PeerAddress, WalPolicy};
 use tabella_ledger::{BuildLimits, Ledger, LedgerError};
 use tabella_protocol::{Genesis, GenesisError, SigningKey};
 use tokio::{net::TcpListener, sync::watch};
@@ -20,13 +20,14 @@ use crate::{
     Config,
     application::Validator,
     attest::attest_results,
+    backup,
     discovery::{Advertised, Discovery},
     evidence::EvidenceLog,
     intake::Intake,
     journal::{Journal, JournalError},
     mempool::Bounds,
     metrics::Metrics,
-    rpc,
+    observe, rpc,
     stop::Stop,
     undecided::{Undecided, UndecidedError},
 };
@@ -132,6 +133,20 @@ fn run_boxed(config: Config, shutdown: BoxFuture<()>) -> BoxFuture<Result<(), Ru
 
 async fn run_until(config: Config, shutdown: BoxFuture<()>) -> Result<(), RunError> {
     let stop = Stop::default();
+    // Whoever waits for the stop hears of it, whatever the node is at.
+    let asking = tokio::spawn({
+        let stop = stop.clone();
+        async move {
+            shutdown.await;
+            stop.stop();
+        }
+    });
+    let result = run_to_the_end(config, &stop).await;
+    asking.abort();
+    result
+}
+
+async fn run_to_the_end(config: Config, stop: &Stop) -> Result<(), RunError> {
     let genesis = read_genesis(&config.genesis)?;
     let key = read_key(&config.key)?;
     let node_id = genesis
@@ -190,10 +205,25 @@ async fn run_until(config: Config, shutdown: BoxFuture<()>) -> Result<(), RunErr
         tip,
         consensus: std::sync::OnceLock::new(),
         executed: Mutex::new(BTreeMap::new()),
+        deciding: Mutex::default(),
         last_commit: Mutex::default(),
     });
     let consensus_config =
         consensus_config(&config, &genesis, &ledger, &key, &node_id, &discovery)?;
+    if observe::is_restored(&config.data) && !halt.is_cancelled() {
+        if config.accept_missing_wal {
+            backup::unmark(&config.data).map_err(file_error("restored data", &config.data))?;
+        } else {
+            let unsigned = consensus_config.clone();
+            observe::until_safe(unsigned, Arc::clone(&validator), stop).await?;
+        }
+        if stop.is_stopping() {
+            ledger.flush_acks()?;
+            return stop
+                .failure()
+                .map_or(Ok(()), |reason| Err(RunError::Failed(reason)));
+        }
+    }
     let node = match halt.is_cancelled() {
         true => None,
         false => Some(Node::start(consensus_config, Arc::clone(&validator) as _).await?),
@@ -222,7 +252,11 @@ async fn run_until(config: Config, shutdown: BoxFuture<()>) -> Result<(), RunErr
         stop: stop.clone(),
     };
     let tasks = [
-        tokio::spawn(rpc::serve(listener, context, stop.clone())),
+        tokio::spawn(rpc::serve(
+            rpc::Listener::new(listener, config.rpc_connections_max),
+            context,
+            stop.clone(),
+        )),
         tokio::spawn(until_stopped(stop.clone(), {
             let discovery = Arc::clone(&discovery);
             async move {
@@ -247,10 +281,7 @@ async fn run_until(config: Config, shutdown: BoxFuture<()>) -> Result<(), RunErr
             ),
         )),
     ];
-    let result = tokio::select! {
-        result = take_part(node, halt, &stop) => result,
-        () = request(&stop, shutdown) => unreachable!("a request to stop ends consensus first"),
-    };
+    let result = take_part(node, halt, stop).await;
     stop.stop();
     for task in tasks {
         if tokio::time::timeout(RPC_DRAIN, task).await.is_err() {
@@ -286,13 +317,6 @@ async fn take_part(
     Ok(())
 }
 
-/// Turns the request to stop into a stop, and then leaves the rest to the node.
-async fn request(stop: &Stop, shutdown: BoxFuture<()>) {
-    shutdown.await;
-    stop.stop();
-    std::future::pending::<()>().await;
-}
-
 async fn until_stopped(stop: Stop, task: impl Future<Output = ()>) {
     tokio::select! {
         () = stop.stopped() => {}
@@ -314,6 +338,7 @@ fn consensus_config(
         peers.retain(|known| known.validator != peer.public_key);
         peers.push(address);
     }
+    // A restored node has no log until it has observed for a while.
     let fresh = ledger.tip().height == 0 || config.accept_missing_wal;
     Ok(ConsensusConfig {
         genesis_hash: genesis.hash(),
@@ -326,9 +351,11 @@ fn consensus_config(
         } else {
             WalPolicy::Require
         },
+        participation: Participation::Sign,
         listen: config.p2p_listen,
         peers,
         timeouts: (&config.timeouts).into(),
+        peer_limits: (&config.peer_limits).into(),
         block_bytes_max: usize::try_from(genesis.block_bytes_max).unwrap_or(usize::MAX),
         status_interval_ms: STATUS_INTERVAL_MS,
     })
@@ -339,12 +366,14 @@ fn file_error(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) ->
     move |error| RunError::File { what, path, error }
 }
 
-fn read_genesis(path: &Path) -> Result<Genesis, RunError> {
+/// Reads a genesis document.
+pub fn read_genesis(path: &Path) -> Result<Genesis, RunError> {
     let text = fs::read_to_string(path).map_err(file_error("genesis file", path))?;
     Ok(Genesis::from_json(&text)?)
 }
 
-fn read_key(path: &Path) -> Result<SigningKey, RunError> {
+/// Reads a validator's key.
+pub fn read_key(path: &Path) -> Result<SigningKey, RunError> {
     let text = fs::read_to_string(path).map_err(file_error("key file", path))?;
     let seed = tabella_protocol::Hash::parse_lenient(text.trim());
     seed.map(|seed| SigningKey::from_seed(seed.0))

@@ -73,6 +73,8 @@ enum Command {
     Validator(commands::validator::ValidatorArguments),
     /// Run the bootnode, where validators find each other
     Bootnode(commands::role::RoleArguments),
+    Backup(commands::backup::BackupArguments),
+    Restore(commands::backup::RestoreArguments),
     Health(commands::health::HealthArguments),
     Plugin(commands::plugin::PluginArguments),
     Verify(commands::verify::VerifyArguments),
@@ -95,6 +97,8 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<Exit> {
     match command {
         Command::Init(arguments) => commands::init::run(&arguments)?,
+        Command::Backup(arguments) => commands::backup::backup(&arguments)?,
+        Command::Restore(arguments) => commands::backup::restore(&arguments)?,
         Command::Keys(arguments) => commands::keys::run(&arguments)?,
         Command::Verify(arguments) => return commands::verify::run(&arguments),
         Command::Plugin(arguments) => return block_on(arguments.run()),

@@ -49,7 +49,9 @@ pub const QUIET_ENGINE_LOG: &str =
     "arc_malachitebft=warn,arc_malachitebft_network=off,arc_malachitebft_discovery=off,libp2p=off";
 
 pub use application::{Application, BuiltBlock, Checked, Fatal, HeightStart, UndecidedBlock};
-pub use config::{Config, Host, PeerAddress, PeerAddressError, Timeouts, WalPolicy};
+pub use config::{
+    Config, Host, Participation, PeerAddress, PeerAddressError, PeerLimits, Timeouts, WalPolicy,
+};
 pub use evidence::Equivocation;
 pub use node::{Handle, MESSAGE_BYTES_MAX, MessageTooLong, Node, RunError, StartError};
 pub use peers::SetPeerError;

@@ -3,6 +3,7 @@
 mod chain;
 mod error;
 mod eth;
+mod listener;
 mod methods;
 mod params;
 mod submit;
@@ -22,12 +23,13 @@ use serde_json::{Value, json};
 use tabella_consensus::Handle;
 use tabella_ledger::Tip;
 use tabella_protocol::rpc::{BATCH_MAX, REQUEST_BYTES_MAX};
-use tokio::{net::TcpListener, sync::watch};
+use tokio::sync::watch;
 
 use crate::{
     application::Validator, clock::now_ms, discovery::Discovery, metrics::Gauges, stop::Stop,
 };
 use error::RpcError;
+pub(crate) use listener::Listener;
 
 /// A node whose newest block is older than this, with an idle block due every second, is not ready.
 const READY_BLOCK_AGE_MS: u64 = 10_000;
@@ -45,7 +47,7 @@ pub(crate) struct Context {
 }
 
 /// Serves until the node stops.
-pub(crate) async fn serve(listener: TcpListener, context: Context, stop: Stop) {
+pub(crate) async fn serve(listener: Listener, context: Context, stop: Stop) {
     let router = Router::new()
         .route("/", post(json_rpc))
         .route("/health/live", get(live))
@@ -136,8 +138,12 @@ async fn metrics(State(context): State<Context>) -> Response {
         peers: context.peers(),
         signing: context.validator.evidence.is_signing(),
         refused_messages: consensus.map_or(0, Handle::refused_messages),
+        peers_cut_off: consensus.map_or(0, Handle::peers_cut_off),
     };
-    let mut text = context.validator.metrics.render(&gauges);
+    let mut text = context
+        .validator
+        .metrics
+        .render(&gauges, &context.validator.intake.timings());
     text.push_str(&consensus.map(Handle::metrics).unwrap_or_default());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }

@@ -7,5 +7,6 @@ mod dev;
 mod election;
 mod hostile_plugin;
 mod network;
+mod operating;
 mod plugin;
 mod receipt;

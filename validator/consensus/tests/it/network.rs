@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
-use tabella_consensus::{Config, Handle, Node, PeerAddress, RunError, Timeouts, WalPolicy};
+use tabella_consensus::{
+    Config, Handle, Node, Participation, PeerAddress, PeerLimits, RunError, Timeouts, WalPolicy,
+};
 use tabella_protocol::{Hash, PublicKey, Quorum, SigningKey, ValidatorInfo};
 use tokio::{sync::oneshot, task::JoinHandle};
 
@@ -39,6 +41,7 @@ pub(crate) struct Network {
     pub(crate) keys: Vec<SigningKey>,
     pub(crate) chains: Vec<Arc<Chain>>,
     pub(crate) status_interval_ms: u64,
+    pub(crate) peer_limits: PeerLimits,
     directories: Vec<tempfile::TempDir>,
     running: Vec<Option<Running>>,
 }
@@ -63,6 +66,7 @@ impl Network {
             genesis_hash: Hash::of(b"a network of tests"),
             quorum,
             status_interval_ms: 200,
+            peer_limits: PeerLimits::default(),
             chains: keys.iter().map(chain).collect(),
             directories: keys.iter().map(|_| tempfile::tempdir().unwrap()).collect(),
             running: keys.iter().map(|_| None).collect(),
@@ -98,11 +102,13 @@ impl Network {
             } else {
                 WalPolicy::Require
             },
+            participation: Participation::Sign,
             listen: "127.0.0.1:0".parse().unwrap(),
             peers: peers.collect(),
             timeouts: Timeouts::default(),
             block_bytes_max: 2 << 20,
             status_interval_ms: self.status_interval_ms,
+            peer_limits: self.peer_limits,
         }
     }
 
