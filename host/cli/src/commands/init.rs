@@ -1,6 +1,6 @@
 //! `tabella init`: the files of a new network.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -94,6 +94,9 @@ pub(crate) fn run(arguments: &InitArguments) -> Result<()> {
         arguments.out.display()
     );
     print!("{}", survives(quorum, count));
+    if !arguments.host.is_empty() {
+        print!("{}", who_needs_what(&addresses));
+    }
     println!(
         "\nNext: `tabella validator --config {0}/validator-1.toml` and so on,\n\
          `tabella bootnode --config {0}/bootnode.toml`, `tabella backend --config {0}/backend.toml`.\n\
@@ -101,4 +104,58 @@ pub(crate) fn run(arguments: &InitArguments) -> Result<()> {
         arguments.out.display()
     );
     Ok(())
+}
+
+/// Which files go to which host, and none but these.
+fn who_needs_what(addresses: &Addresses) -> String {
+    let mut files: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut needs = |host, more: &[&str]| {
+        let of_host = files.entry(host).or_default();
+        of_host.extend(more.iter().map(|file| (*file).to_owned()));
+    };
+    for validator in &addresses.validators {
+        let (config, key) = (
+            format!("{}.toml", validator.node_id),
+            format!("keys/{}.key", validator.node_id),
+        );
+        needs(&validator.host, &[&config, &key]);
+    }
+    needs(&addresses.bootnode_host, &["bootnode.toml"]);
+    needs(
+        &addresses.backend_host,
+        &[
+            "backend.toml",
+            "keys/registrar.key",
+            "keys/authority.key",
+            "keys/admin-token",
+            "keys/master-secret",
+        ],
+    );
+    let mut text =
+        "\nCopy to each host, keeping the directories, and nothing else to it:\n".to_owned();
+    for (host, files) in files {
+        text.push_str(&format!("  {host}: genesis.json {}\n", files.join(" ")));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_host_gets_its_own_files_and_no_other_key() {
+        let hosts = ["a.example", "b.example"].map(str::to_owned);
+        let backend = "front.example".to_owned();
+        let ports = Ports::new(None).unwrap();
+        let addresses = Addresses::new(2, &hosts, ports).unwrap();
+        let addresses = addresses.place(Some(&backend), None).unwrap();
+        let told = who_needs_what(&addresses);
+        let expected = "\nCopy to each host, keeping the directories, and nothing else to it:
+  a.example: genesis.json validator-1.toml keys/validator-1.key bootnode.toml
+  b.example: genesis.json validator-2.toml keys/validator-2.key
+  front.example: genesis.json backend.toml keys/registrar.key keys/authority.key keys/admin-token keys/master-secret
+";
+        assert_eq!(told, expected);
+    }
 }
