@@ -432,7 +432,7 @@ impl HostActor {
                     .map(|key| host.messages.try_send((key, message)).is_ok());
                 if taken != Some(true) {
                     host.shared
-                        .refuse(&from, &"more messages than the application takes");
+                        .drop_message(&from, &"more messages than the application takes");
                 }
             }
             Some(part) => {

@@ -194,9 +194,8 @@ impl Shared {
             .contains(key)
     }
 
-    /// Counts what a peer sent and this node dropped, and logs it, but not every time.
+    /// Counts what a peer should not have sent, and logs it, but not every time.
     pub(crate) fn refuse(&self, peer: &PeerId, reason: &dyn std::fmt::Display) {
-        let refused = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
         if let Some(key) = public_key(peer)
             && self.allows(&key)
         {
@@ -205,6 +204,12 @@ impl Shared {
             let count = refused_of.entry(*peer).or_default();
             *count = count.saturating_add(1);
         }
+        self.drop_message(peer, reason);
+    }
+
+    /// Counts what a peer sent and this node dropped, whoever is to blame, and logs it.
+    pub(crate) fn drop_message(&self, peer: &PeerId, reason: &dyn std::fmt::Display) {
+        let refused = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
         let mut logged = lock(&self.refused_logged);
         if logged.is_none_or(|at| at.elapsed() >= REFUSED_LOG_INTERVAL) {
             *logged = Some(Instant::now());
