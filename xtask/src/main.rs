@@ -61,6 +61,14 @@ enum Task {
     },
     /// All that CI checks: format, lints, tests, documentation, and the paths that documents name
     Ci,
+    /// Give changed inputs to everything that reads what strangers send, for a while
+    Fuzz {
+        /// Arguments of the fuzzer, such as `--seconds 600` or a target's name; `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<OsString>,
+    },
+    /// Measure what running rules as plugins costs, beside the same code compiled natively
+    BenchPlugins,
     /// Build the built-in rule plugins to Wasm and the bundle that embeds them
     Plugins,
 }
@@ -89,6 +97,11 @@ fn perform(task: Task) -> Result<()> {
         }
         Task::Test { rest } => test(&rest),
         Task::Ci => ci(),
+        Task::Fuzz { rest } => {
+            build_binary()?;
+            become_program(Command::new(binary("tabella-fuzz")?).args(rest))
+        }
+        Task::BenchPlugins => bench_plugins(),
         Task::Plugins => {
             wasm_target::ensure_installed()?;
             run(cargo().args(["build", "--release", "-p", "tabella-plugins"]))
@@ -102,6 +115,16 @@ fn build_binary() -> Result<()> {
     // The whole workspace, so that the features of every dependency are those the tests build
     // with and nothing is compiled a second time for them.
     run(cargo().args(["build", "--release", "--workspace", "--bins"]))
+}
+
+fn bench_plugins() -> Result<()> {
+    wasm_target::ensure_installed()?;
+    step("building the benchmark");
+    // With the features of the tests, as above.
+    let bench = ["bench", "--workspace", "--bench", "plugins"];
+    run(cargo().args(bench).arg("--no-run"))?;
+    step(&format!("{} on {}", shell::today()?, shell::machine()));
+    run(cargo().args(bench).arg("--quiet"))
 }
 
 fn demo(exit: bool, rest: &[OsString]) -> Result<()> {

@@ -56,6 +56,26 @@ pub(crate) fn become_program(command: &mut Command) -> Result<()> {
     Err(command.exec()).with_context(|| format!("cannot start {name}"))
 }
 
+/// The date, UTC.
+pub(crate) fn today() -> Result<String> {
+    let output = Command::new("date").args(["-u", "+%F"]).output();
+    let output = output.context("cannot run date")?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// The processor, as the system calls it, and how many of it there are.
+pub(crate) fn machine() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"));
+    let name = name.map_or("an unknown processor", |rest| {
+        rest.trim_start_matches([' ', '\t', ':'])
+    });
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{cores} cores of {name}")
+}
+
 /// Says what comes next.
 pub(crate) fn step(what: &str) {
     println!("\n== {what}");
