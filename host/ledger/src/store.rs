@@ -11,8 +11,8 @@ use tabella_protocol::{
     Ack, ContestSpec, Genesis, Hash, PluginLimits, PublicKey, codec, merkle::Frontier,
 };
 use tabella_runtime::{
-    ConfigError, Contest, ContestConfig, ContestOption, Limits, LoadError, Plugin, Runtime,
-    RuntimeConfig,
+    Compiler, ConfigError, Contest, ContestConfig, ContestOption, Limits, LoadError, Plugin,
+    Runtime, RuntimeConfig,
 };
 
 use crate::{
@@ -75,11 +75,21 @@ impl Ledger {
     ///
     /// Compiled plugins are cached in `directory`, which only this node may write to.
     pub fn open(directory: &Path, genesis: Genesis) -> Result<Self, LedgerError> {
+        Self::open_with(directory, genesis, Compiler::of_this_process())
+    }
+
+    /// As [`Ledger::open`], with another compiler for plugins than this process's.
+    pub fn open_with(
+        directory: &Path,
+        genesis: Genesis,
+        compiler: Compiler,
+    ) -> Result<Self, LedgerError> {
         std::fs::create_dir_all(directory).map_err(|error| {
             LedgerError::Storage(format!("cannot create {}: {error}", directory.display()))
         })?;
         let runtime = Runtime::new(RuntimeConfig {
             cache_dir: Some(directory.join("plugin-cache")),
+            compiler,
             limits: runtime_limits(&genesis.plugin_limits),
             ..RuntimeConfig::default()
         })?;
