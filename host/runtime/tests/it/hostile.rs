@@ -460,10 +460,7 @@ fn bytes_that_are_no_module_are_refused() {
         ],
     );
     // A message of the parser's that has several lines.
-    check_bytes_refused(
-        b"\0asm\x02\0\0\0",
-        expect![[""]],
-    );
+    check_bytes_refused(b"\0asm\x02\0\0\0", expect![[""]]);
     check_bytes_refused(
         b"\0asm\x01\0\0\0\x01\xff",
         expect![

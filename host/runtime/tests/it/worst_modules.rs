@@ -9,14 +9,14 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<u8>)> {
     };
     let modules: Vec<(&'static str, String)> = vec![
         // 39 loops over 256 locals, each of which changes in each.
-        ("loops over locals", many(8, &|_| wide_loops(39, 254, 16))),
+        ("loops over locals", many(6, &|_| wide_loops(39, 254, 16))),
         (
             "flat loops over locals",
-            many(8, &|_| wide_loops(39, 254, 1)),
+            many(6, &|_| wide_loops(39, 254, 1)),
         ),
         // The product at its limit by loops.
-        ("many loops", many(9, &|_| wide_loops(1_600, 4, 16))),
-        ("branches over locals", many(9, &|_| diamonds(1_900, 254))),
+        ("many loops", many(9, &|_| wide_loops(2_400, 4, 16))),
+        ("branches over locals", many(7, &|_| diamonds(1_900, 254))),
         ("branch tables", many(9, &|_| tables(250, 75))),
         ("deep operand stacks", many(9, &|_| deep_stack(6_000))),
         ("wide blocks", many(9, &|_| wide_blocks(32, 600))),
