@@ -49,6 +49,19 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// What a program prints, where it succeeds.
+pub(crate) fn answer(command: &mut Command) -> Result<String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("cannot start {name}"))?;
+    if !output.status.success() {
+        bail!("{name} failed: {}", output.status);
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
 /// Becomes another program, so that signals such as Ctrl-C reach it alone.
 pub(crate) fn become_program(command: &mut Command) -> Result<()> {
     let name = command.get_program().to_string_lossy().into_owned();

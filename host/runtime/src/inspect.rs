@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use wasmparser::{
-    BinaryReaderError, CompositeInnerType, Data, DataKind, Element, ElementItems, ElementKind, Export, ExternalKind,
-    FuncType, FuncValidatorAllocations, FunctionBody, KnownCustom, ModuleArity, Name, Operator,
-    Parser, Payload, TypeRef, ValType, ValidPayload, Validator, WasmFeatures,
+    BinaryReaderError, CompositeInnerType, Data, DataKind, Element, ElementItems, ElementKind,
+    Export, ExternalKind, FuncType, FuncValidatorAllocations, FunctionBody, KnownCustom,
+    ModuleArity, Name, Operator, Parser, Payload, TypeRef, ValType, ValidPayload, Validator,
+    WasmFeatures,
 };
 
 use crate::instrument;
