@@ -79,6 +79,9 @@ enum Command {
     Plugin(commands::plugin::PluginArguments),
     Verify(commands::verify::VerifyArguments),
     Keys(commands::keys::KeysArguments),
+    /// Compile a plugin for the process that started this one
+    #[command(hide = true)]
+    CompilePlugin,
 }
 
 /// Parses the command line, runs the command, answers the exit code: 0 for done or valid, 1 for
@@ -95,7 +98,9 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<Exit> {
+    commands::compile_plugin::use_child_processes()?;
     match command {
+        Command::CompilePlugin => commands::compile_plugin::run()?,
         Command::Init(arguments) => commands::init::run(&arguments)?,
         Command::Backup(arguments) => commands::backup::backup(&arguments)?,
         Command::Restore(arguments) => commands::backup::restore(&arguments)?,

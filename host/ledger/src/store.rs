@@ -11,7 +11,8 @@ use tabella_protocol::{
     Ack, ContestSpec, Genesis, Hash, PluginLimits, PublicKey, codec, merkle::Frontier,
 };
 use tabella_runtime::{
-    ConfigError, Contest, ContestConfig, ContestOption, Limits, Plugin, Runtime, RuntimeConfig,
+    Compiler, ConfigError, Contest, ContestConfig, ContestOption, Limits, LoadError, Plugin,
+    Runtime, RuntimeConfig,
 };
 
 use crate::{
@@ -74,11 +75,21 @@ impl Ledger {
     ///
     /// Compiled plugins are cached in `directory`, which only this node may write to.
     pub fn open(directory: &Path, genesis: Genesis) -> Result<Self, LedgerError> {
+        Self::open_with(directory, genesis, Compiler::of_this_process())
+    }
+
+    /// As [`Ledger::open`], with another compiler for plugins than this process's.
+    pub fn open_with(
+        directory: &Path,
+        genesis: Genesis,
+        compiler: Compiler,
+    ) -> Result<Self, LedgerError> {
         std::fs::create_dir_all(directory).map_err(|error| {
             LedgerError::Storage(format!("cannot create {}: {error}", directory.display()))
         })?;
         let runtime = Runtime::new(RuntimeConfig {
             cache_dir: Some(directory.join("plugin-cache")),
+            compiler,
             limits: runtime_limits(&genesis.plugin_limits),
             ..RuntimeConfig::default()
         })?;
@@ -134,17 +145,12 @@ impl Ledger {
     }
 }
 
-fn runtime_limits(limits: &PluginLimits) -> Limits {
-    Limits {
-        validate_fuel: limits.validate_fuel,
-        validate_memory_bytes: limits.validate_memory_bytes,
-        fold_fuel: limits.batch_fuel,
-        finish_fuel: limits.finish_fuel,
-        tally_memory_bytes: limits.tally_memory_bytes,
-        outcome_bytes: limits.outcome_bytes,
-        message_bytes: limits.message_bytes,
-        ..Limits::default()
-    }
+/// The sandbox's limits as genesis sets them.
+pub fn runtime_limits(limits: &PluginLimits) -> Limits {
+    let same = |value| serde_json::from_value(value);
+    serde_json::to_value(limits)
+        .and_then(same)
+        .expect("a test compares the members of both")
 }
 
 fn create_tables(
@@ -235,9 +241,11 @@ fn load_state(database: &Database, runtime: &Runtime) -> Result<State, LedgerErr
     for item in transaction.open_table(PLUGINS)?.iter()? {
         let (hash, wasm) = item?;
         let hash = Hash(hash.value());
-        let plugin = runtime
-            .load(wasm.value())
-            .map_err(|error| corrupt(format!("plugin {hash} no longer loads: {error}")))?;
+        let plugin = runtime.load(wasm.value()).map_err(|error| match error {
+            LoadError::Host(fault) => LedgerError::Host(fault),
+            LoadError::NotCompiled(error) => LedgerError::NotCompiled(error),
+            error => corrupt(format!("plugin {hash} no longer loads: {error}")),
+        })?;
         state.plugins.insert(hash, plugin);
     }
     for item in transaction.open_table(ELECTIONS)?.iter()? {
@@ -299,4 +307,21 @@ fn configure_one(
         params: serde_json::from_str(&contest.params).map_err(|_| ConfigureError::Params)?,
     };
     Ok(plugin.contest(&config)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn genesis_grants_what_the_sandbox_defaults_to() {
+        let granted = serde_json::to_value(PluginLimits::default()).unwrap();
+        let default = serde_json::to_value(Limits::default()).unwrap();
+        assert_eq!(granted, default);
+        let lower = PluginLimits {
+            block_depth: 7,
+            ..PluginLimits::default()
+        };
+        assert_eq!(runtime_limits(&lower).block_depth, 7);
+    }
 }

@@ -32,6 +32,7 @@ mod hash;
 mod keys;
 pub mod merkle;
 mod peer_record;
+mod plugin_limits;
 mod receipt;
 pub mod rpc;
 mod transaction;
@@ -46,9 +47,10 @@ pub use election::{
     BoardEntry, BoardHead, ContestSpec, Disclosure, ElectionSpec, ElectionSpecError, Eligibility,
     OptionSpec, Revote, RollEntry, VoterId,
 };
-pub use genesis::{Genesis, GenesisError, PluginLimits, Quorum, ValidatorInfo};
+pub use genesis::{Genesis, GenesisError, Quorum, ValidatorInfo};
 pub use hash::{Hash, HexError};
 pub use keys::{Address, PublicKey, Signature, SigningKey, verify_batch};
 pub use peer_record::{PeerRecord, PeerRecordError};
+pub use plugin_limits::{FuelCosts, PluginLimits};
 pub use receipt::{Receipt, ReceiptError, ReceiptSummary};
 pub use transaction::{Attestation, Payload, Transaction, TransactionBody, TransactionError};

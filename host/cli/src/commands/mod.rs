@@ -3,6 +3,7 @@
 pub(crate) mod backup;
 pub(crate) mod bench;
 pub(crate) mod chaos;
+pub(crate) mod compile_plugin;
 pub(crate) mod demo;
 pub(crate) mod dev;
 pub(crate) mod election;

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod command_line;
+mod compile_plugin;
 mod crash;
 mod dev;
 mod election;
