@@ -8,7 +8,6 @@
 //!
 //! - [`Config`], [`Node`], [`Handle`]: starting, running and asking a node.
 //! - [`Application`]: what must be provided.
-//! - [`Equivocation`]: proof of a validator that contradicted itself.
 //!
 //! Inside: `context`, `codec` and `signing` give the engine its types, bytes and signatures; `host`
 //! answers it; `parts` carries bodies; `peers` says who may take part, and `gate` keeps others out;
@@ -50,7 +49,6 @@ pub const QUIET_ENGINE_LOG: &str =
 
 pub use application::{Application, BuiltBlock, Checked, Fatal, HeightStart, UndecidedBlock};
 pub use config::{Config, Host, PeerAddress, PeerAddressError, Timeouts, WalPolicy};
-pub use evidence::Equivocation;
 pub use node::{Handle, MESSAGE_BYTES_MAX, MessageTooLong, Node, RunError, StartError};
 pub use peers::SetPeerError;
 pub use wal::WalError;

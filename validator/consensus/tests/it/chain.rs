@@ -11,10 +11,8 @@ use std::{
 use async_trait::async_trait;
 use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
-use tabella_consensus::{
-    Application, BuiltBlock, Checked, Equivocation, Fatal, HeightStart, UndecidedBlock,
-};
-use tabella_protocol::{CommitCertificate, Hash, PublicKey, codec};
+use tabella_consensus::{Application, BuiltBlock, Checked, Fatal, HeightStart, UndecidedBlock};
+use tabella_protocol::{CommitCertificate, Evidence, Hash, PublicKey, Quorum, codec};
 use tokio::sync::watch;
 
 #[derive(BorshSerialize, BorshDeserialize)]
@@ -45,11 +43,12 @@ struct State {
     undecided: BTreeMap<Hash, (UndecidedBlock, Bytes)>,
     built: BTreeMap<u32, Hash>,
     messages: Vec<(PublicKey, Bytes)>,
-    equivocations: Vec<Equivocation>,
+    evidence: Vec<Evidence>,
 }
 
 pub(crate) struct Chain {
     own: PublicKey,
+    quorum: Quorum,
     validators: Vec<PublicKey>,
     payload_bytes: AtomicUsize,
     pub(crate) mood: watch::Sender<Mood>,
@@ -58,9 +57,15 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
-    pub(crate) fn new(own: PublicKey, validators: Vec<PublicKey>, payload_bytes: usize) -> Self {
+    pub(crate) fn new(
+        own: PublicKey,
+        quorum: Quorum,
+        validators: Vec<PublicKey>,
+        payload_bytes: usize,
+    ) -> Self {
         Self {
             own,
+            quorum,
             validators,
             payload_bytes: payload_bytes.into(),
             mood: watch::Sender::new(Mood::Busy),
@@ -99,8 +104,8 @@ impl Chain {
         self.state().messages.clone()
     }
 
-    pub(crate) fn equivocations(&self) -> Vec<Equivocation> {
-        self.state().equivocations.clone()
+    pub(crate) fn evidence(&self) -> Vec<Evidence> {
+        self.state().evidence.clone()
     }
 
     /// Who proposes in the first round of a height.
@@ -126,7 +131,12 @@ impl Chain {
         let mut validators = self.validators.clone();
         let turn = index(height) % validators.len();
         validators.rotate_left(turn);
-        HeightStart { height, validators }
+        HeightStart {
+            height,
+            quorum: self.quorum,
+            validators,
+            followers: Vec::new(),
+        }
     }
 
     fn tip_hash(state: &State) -> Hash {
@@ -256,8 +266,8 @@ impl Application for Chain {
         Ok(1)
     }
 
-    async fn evidence(&self, equivocations: Vec<Equivocation>) -> Result<(), Fatal> {
-        self.state().equivocations.extend(equivocations);
+    async fn evidence(&self, evidence: Vec<Evidence>) -> Result<(), Fatal> {
+        self.state().evidence.extend(evidence);
         Ok(())
     }
 
