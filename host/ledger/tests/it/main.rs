@@ -4,3 +4,4 @@ mod chain;
 mod crash;
 mod refusals;
 mod support;
+mod validators;

@@ -34,6 +34,10 @@ pub(crate) enum Mood {
     Broken,
     /// Do not answer what a block is.
     Stuck,
+    /// Propose nothing, as one that withholds its blocks.
+    Withholding,
+    /// Propose blocks that break a rule.
+    Breaking,
 }
 
 #[derive(Default)]
@@ -113,6 +117,12 @@ impl Chain {
         self.validators[index(height) % self.validators.len()]
     }
 
+    /// Who built the block of a height.
+    pub(crate) fn builder(&self, height: u64) -> PublicKey {
+        let block: TestBlock = codec::decode(&self.body(height), usize::MAX).unwrap();
+        block.builder
+    }
+
     /// Loses what was not committed, and builds other blocks from now on.
     pub(crate) fn forget_undecided(&self) {
         let mut state = self.state();
@@ -159,6 +169,10 @@ impl Application for Chain {
 
     async fn build(&self, height: u64, round: u32) -> Result<BuiltBlock, Fatal> {
         self.unstuck().await;
+        let mut mood = self.mood.subscribe();
+        mood.wait_for(|mood| *mood != Mood::Withholding)
+            .await
+            .unwrap();
         let mut state = self.state();
         if let Some(hash) = state.built.get(&round) {
             return Ok(BuiltBlock {
@@ -170,7 +184,10 @@ impl Application for Chain {
         let payload = (0..payload_bytes)
             .map(|i| (i as u64 + height) as u8)
             .collect();
-        let parent = Self::tip_hash(&state);
+        let parent = match *self.mood.borrow() {
+            Mood::Breaking => Hash::of(b"a block that nobody decided"),
+            _ => Self::tip_hash(&state),
+        };
         let block = TestBlock {
             height,
             parent,
