@@ -219,6 +219,7 @@ async fn three_become_five_and_three_again_while_ballots_are_cast() {
         chain::compare(&urls, tip).await.unwrap();
 
         let from = change(&network, &["remove", "validator-5"]);
+        let left = from - 1;
         assert_eq!(set_at(&rpc, from).await, (4, Quorum::Bft));
         standing(&fifth.rpc, Standing::Outside).await;
         let log = processes.log("validator-5");
@@ -262,7 +263,7 @@ async fn three_become_five_and_three_again_while_ballots_are_cast() {
             );
         }
         // What the leavers hold is what the others hold.
-        chain::compare(&urls, from - 1).await.unwrap();
+        chain::compare(&urls, left).await.unwrap();
         stop.store(true, Ordering::Relaxed);
         processes
     };
