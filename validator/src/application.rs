@@ -9,10 +9,12 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use tabella_consensus::{
-    Application, BuiltBlock, Checked, Equivocation, Fatal, Handle, HeightStart, UndecidedBlock,
+    Application, BuiltBlock, Checked, Fatal, Handle, HeightStart, UndecidedBlock,
 };
 use tabella_ledger::{BuildLimits, ExecutedBlock, Ledger, Tip};
-use tabella_protocol::{Ack, Block, CommitCertificate, Hash, PublicKey, SigningKey, codec};
+use tabella_protocol::{
+    Ack, Block, CommitCertificate, Evidence, Hash, PublicKey, SigningKey, codec, rpc::Standing,
+};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
@@ -22,6 +24,9 @@ use crate::{
 
 /// Blocks of one height that are held executed; a later one is executed again when it is decided.
 const EXECUTED_MAX: usize = 16;
+
+/// How long a node that stops signing stays connected, so that the others hear why.
+pub(crate) const HALT_GRACE: Duration = Duration::from_secs(1);
 
 /// The application behind consensus.
 pub(crate) struct Validator {
@@ -51,6 +56,7 @@ impl Application for Validator {
     }
 
     async fn build(&self, height: u64, round: u32) -> Result<BuiltBlock, Fatal> {
+        self.refuse_when_halted().await?;
         let own = self.key.public();
         let stored = self.blocking({
             let undecided = Arc::clone(&self.undecided);
@@ -103,6 +109,7 @@ impl Application for Validator {
         proposer: PublicKey,
         body: Bytes,
     ) -> Result<Checked, Fatal> {
+        self.refuse_when_halted().await?;
         let held = block_hash(&body).filter(|hash| self.lock_executed().contains_key(hash));
         let (ledger, undecided) = (Arc::clone(&self.ledger), Arc::clone(&self.undecided));
         let intake = Arc::clone(&self.intake);
@@ -166,7 +173,9 @@ impl Application for Validator {
             .lock()
             .expect("no holder of this lock panics") = Some(Instant::now());
         self.acknowledge(height, &tip)?;
-        self.evidence.take_early(&self.ledger);
+        let found = self.evidence.take_early(&self.ledger);
+        self.tell(found);
+        self.note_membership(height);
         self.intake.remove_included(&ids).await;
         self.tip.send_replace(tip);
         tracing::debug!(height, block = %tip.block_hash, transactions = ids.len(), "block committed");
@@ -202,15 +211,11 @@ impl Application for Validator {
         self.ledger.lowest_height().map_err(Fatal::new)
     }
 
-    async fn evidence(&self, equivocations: Vec<Equivocation>) -> Result<(), Fatal> {
-        for equivocation in equivocations {
-            tracing::error!(
-                validator = %equivocation.validator(),
-                height = equivocation.height(),
-                "a validator signed contradicting consensus messages"
-            );
-            self.metrics.evidence.add(1);
-        }
+    async fn evidence(&self, evidence: Vec<Evidence>) -> Result<(), Fatal> {
+        let new = evidence
+            .into_iter()
+            .filter_map(|evidence| self.evidence.take(&self.ledger, evidence));
+        self.tell(new.collect());
         Ok(())
     }
 
@@ -220,6 +225,14 @@ impl Application for Validator {
                 self.intake.take_relayed(transactions).await;
             }
             Ok(PeerMessage::Ack(ack)) => self.take_ack(ack),
+            Ok(PeerMessage::Evidence(evidence)) => {
+                let new = self.evidence.take(&self.ledger, *evidence);
+                self.tell(new.into_iter().collect());
+            }
+            Ok(PeerMessage::Certificate(certificate)) => {
+                let new = self.evidence.take_certificate(&self.ledger, certificate);
+                self.tell(new.into_iter().collect());
+            }
             Err(error) => {
                 self.metrics.peer_garbage.add(1);
                 tracing::debug!(%from, %error, "malformed message of a peer dropped");
@@ -254,9 +267,84 @@ impl Validator {
     }
 
     fn height_start(&self) -> HeightStart {
+        let height = self.ledger.tip().height + 1;
+        let history = self.ledger.validators();
         HeightStart {
-            height: self.ledger.tip().height + 1,
+            height,
+            quorum: history.at(height).quorum,
             validators: self.ledger.proposers(),
+            followers: history.followers(height),
+        }
+    }
+
+    /// What this node is to its network now.
+    pub(crate) fn standing(&self) -> Standing {
+        let history = self.ledger.validators();
+        let own = self.key.public();
+        let is_now = history.at(self.ledger.tip().height + 1).contains(&own);
+        match (is_now, history.latest().contains(&own)) {
+            _ if !self.evidence.is_signing() => Standing::Halted,
+            (true, true) => Standing::Validator,
+            (true, false) => Standing::Leaving,
+            (false, true) => Standing::Joining,
+            (false, false) => Standing::Outside,
+        }
+    }
+
+    /// A node that must not sign builds and judges nothing any more. It answers when it has left
+    /// consensus, so that the engine does not take the answer for a failure.
+    async fn refuse_when_halted(&self) -> Result<(), Fatal> {
+        if self.evidence.is_signing() {
+            return Ok(());
+        }
+        tokio::time::sleep(2 * HALT_GRACE).await;
+        Err(Fatal::new("this validator has stopped signing"))
+    }
+
+    /// Says so when this validator joins or leaves with the height after `height`.
+    fn note_membership(&self, height: u64) {
+        let history = self.ledger.validators();
+        let own = self.key.public();
+        let (before, after) = (history.at(height), history.at(height + 1));
+        if before.from_height == after.from_height {
+            return;
+        }
+        tracing::info!(
+            height = height + 1,
+            validators = after.validators.len(),
+            quorum = after.quorum.name(),
+            "the validator set changes"
+        );
+        match (before.contains(&own), after.contains(&own)) {
+            (true, false) => tracing::warn!(
+                height = height + 1,
+                "this node is no validator from this height on: it votes no more, takes no \
+                 transactions, and goes on answering reads"
+            ),
+            (false, true) => {
+                tracing::info!(
+                    height = height + 1,
+                    "this node is a validator from this height on"
+                );
+            }
+            _ => {}
+        }
+    }
+
+    /// Tells the others what was found, and what stands here at a contested height.
+    fn tell(&self, found: Vec<Evidence>) {
+        let Some(consensus) = self.consensus.get() else {
+            return;
+        };
+        for evidence in found {
+            let height = evidence.height();
+            let contested = matches!(evidence, Evidence::Acks { .. } | Evidence::Fork { .. });
+            // Both are far below the longest message; one that is lost is found by others.
+            let _ = consensus.broadcast(PeerMessage::Evidence(Box::new(evidence)).to_bytes());
+            let own = contested.then(|| self.ledger.block(height));
+            if let Some(Ok(Some(own))) = own {
+                let _ = consensus.broadcast(PeerMessage::Certificate(own.certificate).to_bytes());
+            }
         }
     }
 
@@ -310,6 +398,10 @@ impl Validator {
 
     /// Signs and spreads the ack of a block that is durable now.
     fn acknowledge(&self, height: u64, tip: &Tip) -> Result<(), Fatal> {
+        let history = self.ledger.validators();
+        if !history.at(height).contains(&self.key.public()) {
+            return Ok(());
+        }
         let genesis = self.ledger.genesis_hash();
         let ack = Ack::sign(&genesis, height, tip.block_hash, tip.state_root, &self.key);
         self.ledger.add_ack(ack.clone()).map_err(Fatal::new)?;
@@ -322,12 +414,17 @@ impl Validator {
 
     /// Keeps another validator's ack where it agrees with this chain, and raises the alarm where not.
     fn take_ack(&self, ack: Ack) {
-        let known = self.ledger.genesis().node_id(&ack.validator).is_some();
+        let known = self
+            .ledger
+            .validators()
+            .at(ack.height)
+            .contains(&ack.validator);
         if !known || !ack.verify(&self.ledger.genesis_hash()) {
             self.metrics.peer_garbage.add(1);
             return;
         }
-        self.evidence.take_ack(&self.ledger, ack);
+        let new = self.evidence.take_ack(&self.ledger, ack);
+        self.tell(new.into_iter().collect());
     }
 }
 

@@ -14,6 +14,9 @@ pub struct Config {
     pub genesis: PathBuf,
     /// The validator's key file: one line, `0x` and the hex of the 32 secret bytes.
     pub key: PathBuf,
+    /// Under which name this node is going to join; needed only where genesis does not name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_id: Option<String>,
     /// Where the chain, the mempool and the write-ahead log live. One validator, one directory.
     pub data: PathBuf,
     /// Where JSON-RPC, health and metrics are served.

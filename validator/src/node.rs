@@ -13,12 +13,12 @@ use std::{
 use tabella_consensus::{Config as ConsensusConfig, Node, Participation, PeerAddress, WalPolicy};
 use tabella_ledger::{BuildLimits, Ledger, LedgerError};
 use tabella_protocol::{Genesis, GenesisError, SigningKey};
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{net::TcpListener, sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Config,
-    application::Validator,
+    application::{HALT_GRACE, Validator},
     attest::attest_results,
     backup,
     discovery::{Advertised, Discovery},
@@ -63,7 +63,9 @@ pub enum RunError {
     },
     /// The key is not a validator's.
     #[error(
-        "the key in {path} is {key}, which is no validator of this genesis; use the key file that belongs to it"
+        "the key in {path} is {key}, which is no validator of this genesis; use the key file that \
+         belongs to it, or, to join as a new validator, set `node_id` to the name under which \
+         `tabella validator add` adds it"
     )]
     NotAValidator {
         /// The key file.
@@ -149,13 +151,6 @@ async fn run_until(config: Config, shutdown: BoxFuture<()>) -> Result<(), RunErr
 async fn run_to_the_end(config: Config, stop: &Stop) -> Result<(), RunError> {
     let genesis = read_genesis(&config.genesis)?;
     let key = read_key(&config.key)?;
-    let node_id = genesis
-        .node_id(&key.public())
-        .ok_or_else(|| RunError::NotAValidator {
-            path: config.key.clone(),
-            key: key.public(),
-        })?
-        .to_owned();
     fs::create_dir_all(&config.data).map_err(file_error("data directory", &config.data))?;
     let listener = TcpListener::bind(config.rpc_listen)
         .await
@@ -165,6 +160,7 @@ async fn run_to_the_end(config: Config, stop: &Stop) -> Result<(), RunError> {
         })?;
 
     let ledger = Arc::new(Ledger::open(&config.data, genesis.clone())?);
+    let node_id = own_node_id(&config, &ledger, &key)?;
     let undecided = Arc::new(Undecided::open(&config.data.join("undecided.redb"))?);
     let (journal, held) = Journal::open(&config.data.join("mempool.redb"), stop.clone())?;
     let bounds = Bounds {
@@ -173,7 +169,7 @@ async fn run_to_the_end(config: Config, stop: &Stop) -> Result<(), RunError> {
     };
     let intake = Intake::start(Arc::clone(&ledger), journal, held, bounds, stop.clone()).await;
     let discovery = Arc::new(Discovery::new(
-        genesis.clone(),
+        Arc::clone(&ledger),
         key.clone(),
         Advertised {
             node_id: node_id.clone(),
@@ -186,7 +182,7 @@ async fn run_to_the_end(config: Config, stop: &Stop) -> Result<(), RunError> {
 
     let metrics = Arc::new(Metrics::default());
     let evidence_file = config.data.join("evidence.json");
-    let evidence = EvidenceLog::open(&evidence_file, genesis.quorum, Arc::clone(&metrics))
+    let evidence = EvidenceLog::open(&evidence_file, &ledger, Arc::clone(&metrics))
         .map_err(file_error("evidence file", &evidence_file))?;
     let halt = evidence.halt.clone();
     let (tip, follow) = watch::channel(ledger.tip());
@@ -307,7 +303,8 @@ async fn take_part(
         let stopping = stop.clone();
         let ended = node.run(async move {
             tokio::select! {
-                () = halt.cancelled() => {}
+                // Nothing is signed any more; what was found may still reach the others.
+                () = async { halt.cancelled().await; sleep(HALT_GRACE).await } => {}
                 () = stopping.stopped() => {}
             }
         });
@@ -315,6 +312,18 @@ async fn take_part(
     }
     stop.stopped().await;
     Ok(())
+}
+
+/// The name under which the chain knows this key, or under which it is going to join.
+fn own_node_id(config: &Config, ledger: &Ledger, key: &SigningKey) -> Result<String, RunError> {
+    let history = ledger.validators();
+    let mut sets = history.sets().iter().rev();
+    let known = sets.find_map(|set| set.node_id(&key.public()));
+    let known = known.map(str::to_owned).or_else(|| config.node_id.clone());
+    known.ok_or_else(|| RunError::NotAValidator {
+        path: config.key.clone(),
+        key: key.public(),
+    })
 }
 
 async fn until_stopped(stop: Stop, task: impl Future<Output = ()>) {
@@ -342,7 +351,6 @@ fn consensus_config(
     let fresh = ledger.tip().height == 0 || config.accept_missing_wal;
     Ok(ConsensusConfig {
         genesis_hash: genesis.hash(),
-        quorum: genesis.quorum,
         signing_key: key.clone(),
         node_id: node_id.to_owned(),
         data_dir: config.data.clone(),

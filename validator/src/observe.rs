@@ -32,7 +32,6 @@ pub(crate) async fn until_safe(
 ) -> Result<(), RunError> {
     let data = config.data_dir.clone();
     let own = config.signing_key.public();
-    let quorum = config.quorum;
     let ledger = Arc::clone(&validator.ledger);
     let observer = ConsensusConfig {
         participation: Participation::Observe,
@@ -50,9 +49,9 @@ pub(crate) async fn until_safe(
             let all = ledger.proposers().into_iter();
             all.filter(|key| *key != own).collect()
         };
-        let needed = quorum.threshold(ledger.proposers().len());
         let mut waiting = Waiting::new();
         let last_signed = loop {
+            let needed = ledger.next_validators().threshold();
             match last_signed(&handle.peer_tips(), &others(&ledger), needed) {
                 Some(height) => break height,
                 None => waiting.a_moment(&handle, &ledger, None).await,

@@ -1,14 +1,15 @@
 //! The database of one chain, and the state in memory above it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::{Arc, Mutex, RwLock},
 };
 
 use redb::{Database, ReadableTable, TableDefinition};
 use tabella_protocol::{
-    Ack, ContestSpec, Genesis, Hash, PluginLimits, PublicKey, codec, merkle::Frontier,
+    Ack, ContestSpec, Genesis, Hash, PluginLimits, PublicKey, ValidatorHistory, ValidatorSet,
+    codec, merkle::Frontier,
 };
 use tabella_runtime::{
     Compiler, ConfigError, Contest, ContestConfig, ContestOption, Limits, LoadError, Plugin,
@@ -47,6 +48,9 @@ pub(crate) const VOTERS: TableDefinition<'_, (u64, [u8; 32]), u64> = TableDefini
 pub(crate) const ROLL: TableDefinition<'_, (u64, [u8; 32]), u32> = TableDefinition::new("roll");
 /// `election -> canonical record`.
 pub(crate) const ELECTIONS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("elections");
+/// `height -> canonical proof of the validator set that its block decided`.
+pub(crate) const VALIDATOR_SETS: TableDefinition<'_, u64, &[u8]> =
+    TableDefinition::new("validator-sets");
 /// `plugin hash -> Wasm bytes`.
 pub(crate) const PLUGINS: TableDefinition<'_, [u8; 32], &[u8]> = TableDefinition::new("plugins");
 /// `election -> canonical outcomes`, this node's own tally; not part of the state.
@@ -98,8 +102,8 @@ impl Ledger {
             .set_cache_size(CACHE_BYTES)
             .create(&path)?;
         let genesis_hash = genesis.hash();
-        create_tables(&database, &path, genesis_hash, genesis.timestamp_ms)?;
-        let state = load_state(&database, &runtime)?;
+        create_tables(&database, &path, &genesis)?;
+        let state = load_state(&database, &runtime, &genesis)?;
         Ok(Self {
             genesis,
             genesis_hash,
@@ -133,11 +137,28 @@ impl Ledger {
     /// Who may propose the next block: its round `r` is the turn of `proposers[r % n]`.
     pub fn proposers(&self) -> Vec<PublicKey> {
         let state = self.state();
+        let height = state.tip.height + 1;
         turns::order(
-            state.tip.height + 1,
-            &self.genesis.validators,
+            height,
+            &state.validators.at(height).validators,
             &state.absent,
         )
+    }
+
+    /// Every validator set decided so far.
+    pub fn validators(&self) -> ValidatorHistory {
+        self.state().validators.clone()
+    }
+
+    /// The validator set that decides the next block.
+    pub fn next_validators(&self) -> ValidatorSet {
+        let state = self.state();
+        state.validators.at(state.tip.height + 1).clone()
+    }
+
+    /// Whether evidence of this fault is on the chain.
+    pub fn has_evidence(&self, subject: &Hash) -> bool {
+        self.state().evidence.contains(subject)
     }
 
     pub(crate) fn state(&self) -> Arc<State> {
@@ -153,12 +174,8 @@ pub fn runtime_limits(limits: &PluginLimits) -> Limits {
         .expect("a test compares the members of both")
 }
 
-fn create_tables(
-    database: &Database,
-    path: &Path,
-    genesis: Hash,
-    timestamp_ms: u64,
-) -> Result<(), LedgerError> {
+fn create_tables(database: &Database, path: &Path, document: &Genesis) -> Result<(), LedgerError> {
+    let genesis = document.hash();
     let transaction = database.begin_write()?;
     {
         let mut meta = transaction.open_table(META)?;
@@ -177,30 +194,24 @@ fn create_tables(
                 });
             }
             None => {
-                let empty = State {
+                let mut empty = State {
                     tip: Tip {
                         height: 0,
                         block_hash: genesis,
                         state_root: Hash::ZERO,
-                        timestamp_ms,
+                        timestamp_ms: document.timestamp_ms,
                     },
                     elections: BTreeMap::new(),
                     plugins: BTreeMap::new(),
                     plugin_log: Frontier::default(),
                     transaction_log: Frontier::default(),
                     absent: BTreeMap::new(),
+                    validators: ValidatorHistory::new(document),
+                    evidence: BTreeSet::new(),
                 };
-                let record = StateRecord {
-                    tip: Tip {
-                        state_root: empty.root(),
-                        ..empty.tip
-                    },
-                    plugin_log: empty.plugin_log,
-                    transaction_log: empty.transaction_log,
-                    absent: empty.absent,
-                };
+                empty.tip.state_root = empty.root();
                 meta.insert("genesis", genesis.0.as_slice())?;
-                meta.insert("state", codec::encode(&record).as_slice())?;
+                meta.insert("state", codec::encode(&empty.record()).as_slice())?;
             }
         }
         transaction.open_table(BLOCKS)?;
@@ -214,6 +225,7 @@ fn create_tables(
         transaction.open_table(ROLL)?;
         transaction.open_table(ELECTIONS)?;
         transaction.open_table(PLUGINS)?;
+        transaction.open_table(VALIDATOR_SETS)?;
         transaction.open_table(OUTCOMES)?;
         transaction.open_table(TILES)?;
     }
@@ -221,7 +233,11 @@ fn create_tables(
     Ok(())
 }
 
-fn load_state(database: &Database, runtime: &Runtime) -> Result<State, LedgerError> {
+fn load_state(
+    database: &Database,
+    runtime: &Runtime,
+    genesis: &Genesis,
+) -> Result<State, LedgerError> {
     let corrupt = |what: String| LedgerError::Corrupt(what);
     let transaction = redb::ReadableDatabase::begin_read(database)?;
     let meta = transaction.open_table(META)?;
@@ -237,6 +253,9 @@ fn load_state(database: &Database, runtime: &Runtime) -> Result<State, LedgerErr
         plugin_log: record.plugin_log,
         transaction_log: record.transaction_log,
         absent: record.absent,
+        validators: ValidatorHistory::from_sets(genesis, record.validator_sets)
+            .ok_or_else(|| corrupt("the stored validator sets are not this network's".into()))?,
+        evidence: record.evidence,
     };
     for item in transaction.open_table(PLUGINS)?.iter()? {
         let (hash, wasm) = item?;

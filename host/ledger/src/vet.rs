@@ -142,7 +142,10 @@ impl Ledger {
                 }
                 Ok(Prepared::Nothing)
             }
-            Payload::OpenElection { .. } | Payload::CloseElection { .. } => {
+            Payload::OpenElection { .. }
+            | Payload::CloseElection { .. }
+            | Payload::ChangeValidators { .. }
+            | Payload::SubmitEvidence(_) => {
                 self.require_authority(transaction)?;
                 Ok(Prepared::Nothing)
             }
@@ -156,16 +159,8 @@ impl Ledger {
                 vet_ballots(election, ballots)?;
                 Ok(Prepared::Nothing)
             }
-            Payload::AttestResult(_) => {
-                let validators = &self.genesis.validators;
-                if !validators
-                    .iter()
-                    .any(|v| v.public_key == transaction.signer)
-                {
-                    return Err(not_authorised(transaction, "a validator").into());
-                }
-                Ok(Prepared::Nothing)
-            }
+            // Who is a validator changes with the height, so execution asks.
+            Payload::AttestResult(_) => Ok(Prepared::Nothing),
         }
     }
 

@@ -9,15 +9,13 @@ use std::{
 };
 
 use arc_malachitebft_core_types::LinearTimeouts;
-use tabella_protocol::{Hash, PublicKey, Quorum, SigningKey};
+use tabella_protocol::{Hash, PublicKey, SigningKey};
 
 /// Everything consensus needs to know about this node and its network.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The network: part of everything that is signed.
     pub genesis_hash: Hash,
-    /// How many validators must agree.
-    pub quorum: Quorum,
     /// Signs consensus messages and authenticates connections.
     pub signing_key: SigningKey,
     /// This node's name, shown to peers, in logs and metrics.

@@ -39,7 +39,7 @@ use crate::{
     Application, Checked, Fatal, HeightStart,
     codec::{certificate_from_protocol, certificate_to_protocol},
     context::{Address, Announcement, BlockId, Height, ProposalPart, Tabella, ValidatorSet},
-    evidence::equivocations,
+    evidence::collected,
     parts::{self, PartStreams},
     peers::{self, AddressBook},
     shared::Shared,
@@ -114,7 +114,8 @@ impl Host {
 
     fn params(&self, start: &HeightStart) -> HeightParams<Tabella> {
         // No target time: a decided height ends at once, and the application paces the next.
-        HeightParams::new(ValidatorSet::new(&start.validators), self.timeouts, None)
+        let validators = ValidatorSet::new(start.quorum, &start.validators);
+        HeightParams::new(validators, self.timeouts, None)
     }
 
     /// Hands a block to consensus outside of an answer.
@@ -277,7 +278,7 @@ impl Host {
             return Ok(());
         };
         if !evidence.is_empty() {
-            self.application.evidence(equivocations(&evidence)).await?;
+            self.application.evidence(collected(&evidence)).await?;
         }
         self.follow_validators(&next).await;
         if pacing == Pacing::Paced {
@@ -295,11 +296,12 @@ impl Host {
         Ok(())
     }
 
-    /// Lets exactly the validators of the next height connect, beside configured peers.
+    /// Lets exactly the validators of the next height and its followers connect, beside configured
+    /// peers.
     async fn follow_validators(&self, next: &HeightStart) {
         let mut address_book = self.address_book.lock().await;
         if let Err(error) = address_book
-            .set_validators(&self.network, &next.validators)
+            .set_validators(&self.network, &who_may_connect(next))
             .await
         {
             // The engine is going down, which its supervisor reports.
@@ -372,6 +374,11 @@ enum Pacing {
     CatchingUp,
 }
 
+/// Validators and followers of a height.
+pub(crate) fn who_may_connect(start: &HeightStart) -> Vec<PublicKey> {
+    [start.validators.as_slice(), &start.followers].concat()
+}
+
 /// Refuses a height that consensus could not run.
 pub(crate) fn check_height_start(start: &HeightStart) -> Result<(), Fatal> {
     let mut keys = start.validators.clone();
@@ -414,7 +421,8 @@ impl HostActor {
             return;
         }
         state.height = height;
-        state.validators = ValidatorSet::new(&host.height_start().validators);
+        let start = host.height_start();
+        state.validators = ValidatorSet::new(start.quorum, &start.validators);
         state.bodies.clear();
         let ahead = std::mem::take(&mut state.ahead);
         for (peer, announcement, body) in ahead {
@@ -537,7 +545,7 @@ impl Actor for HostActor {
         Ok(State {
             height: 0,
             round: 0,
-            validators: ValidatorSet::new(&start.validators),
+            validators: ValidatorSet::new(start.quorum, &start.validators),
             streams: PartStreams::new(self.0.genesis_hash, self.0.block_bytes_max),
             bodies: BTreeMap::new(),
             ahead: Vec::new(),

@@ -8,7 +8,6 @@
 //!
 //! - [`Config`], [`Node`], [`Handle`]: starting, running and asking a node.
 //! - [`Application`]: what must be provided.
-//! - [`Equivocation`]: proof of a validator that contradicted itself.
 //!
 //! Inside: `context`, `codec` and `signing` give the engine its types, bytes and signatures; `host`
 //! answers it; `parts` carries bodies; `peers` says who may take part, and `gate` keeps others out;
@@ -52,7 +51,6 @@ pub use application::{Application, BuiltBlock, Checked, Fatal, HeightStart, Unde
 pub use config::{
     Config, Host, Participation, PeerAddress, PeerAddressError, PeerLimits, Timeouts, WalPolicy,
 };
-pub use evidence::Equivocation;
 pub use node::{Handle, MESSAGE_BYTES_MAX, MessageTooLong, Node, RunError, StartError};
 pub use peers::SetPeerError;
 pub use wal::WalError;

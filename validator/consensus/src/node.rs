@@ -12,7 +12,7 @@ use std::{
 use arc_malachitebft_codec::Codec;
 use arc_malachitebft_config::ConsensusConfig;
 use arc_malachitebft_core_consensus::Params;
-use arc_malachitebft_core_types::{ThresholdParam, ThresholdParams, ValuePayload};
+use arc_malachitebft_core_types::{ThresholdParams, ValuePayload};
 use arc_malachitebft_engine::{
     consensus::Consensus,
     network::{Network, NetworkMsg, NetworkRef},
@@ -33,16 +33,16 @@ use arc_malachitebft_signing::Signer;
 use arc_malachitebft_sync as sync;
 use bytes::Bytes;
 use ractor::ActorCell;
-use tabella_protocol::{PublicKey, Quorum};
+use tabella_protocol::PublicKey;
 use tokio::sync::mpsc;
 use tracing::{Instrument, Span, error, error_span, info, warn};
 
 use crate::{
     Application, Config, Fatal, Participation, PeerAddress, SetPeerError, WalError,
     codec::WireCodec,
-    context::{Address, ProposalPart, Tabella},
+    context::{Address, ProposalPart, QUORUM, Tabella},
     gate::{Gate, GatedNetwork},
-    host::{Host, check_height_start},
+    host::{Host, check_height_start, who_may_connect},
     parts::{self, PART_BYTES_MAX},
     peers::{self, AddressBook},
     shared::Shared,
@@ -322,7 +322,7 @@ async fn start(
         genesis_hash: config.genesis_hash,
         signing_key: config.signing_key.clone(),
     };
-    let address_book = AddressBook::new(own, &height_start.validators, &config.peers);
+    let address_book = AddressBook::new(own, &who_may_connect(&height_start), &config.peers);
     let (shared, failed) = Shared::new(config.listen, span.clone());
     let shared = Arc::new(shared);
     shared.set_allowed(address_book.allowed());
@@ -400,7 +400,10 @@ async fn start(
         Tabella,
         Params {
             address: Address(own),
-            threshold_params: thresholds(config.quorum),
+            threshold_params: ThresholdParams {
+                quorum: QUORUM,
+                ..ThresholdParams::default()
+            },
             value_payload: ValuePayload::ProposalAndParts,
             enabled: signs,
         },
@@ -504,16 +507,6 @@ async fn deliver_messages(
         application.message(from, message).await;
     }
     Ok(())
-}
-
-fn thresholds(quorum: Quorum) -> ThresholdParams {
-    match quorum {
-        Quorum::Majority => ThresholdParams {
-            quorum: ThresholdParam::new(1, 2),
-            ..ThresholdParams::default()
-        },
-        Quorum::Bft => ThresholdParams::default(),
-    }
 }
 
 /// The validator key as libp2p identity, so that peers know from the chain who may connect.

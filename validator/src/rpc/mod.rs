@@ -109,7 +109,8 @@ async fn ready(State(context): State<Context>) -> Response {
         .map(|at| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX));
     let idle_ms = u64::try_from(context.validator.idle_block.as_millis()).unwrap_or(u64::MAX);
     let allowed_ms = READY_BLOCK_AGE_MS.max(idle_ms.saturating_mul(5));
-    let signing = context.validator.evidence.is_signing();
+    let standing = context.validator.standing();
+    let signing = standing.signs();
     let is_ready = signing
         && block_age_ms < allowed_ms
         && committed_age_ms.is_some_and(|age_ms| age_ms < allowed_ms);
@@ -121,6 +122,8 @@ async fn ready(State(context): State<Context>) -> Response {
     let body = json!({
         "ready": is_ready,
         "signing": signing,
+        "standing": standing,
+        "evidence": context.validator.evidence.found().len(),
         "height": tip.height,
         "block_age_ms": block_age_ms,
         "committed_age_ms": committed_age_ms,
@@ -136,7 +139,7 @@ async fn metrics(State(context): State<Context>) -> Response {
         round: consensus.map_or(0, Handle::round),
         mempool: context.validator.intake.len(),
         peers: context.peers(),
-        signing: context.validator.evidence.is_signing(),
+        signing: context.validator.standing().signs(),
         refused_messages: consensus.map_or(0, Handle::refused_messages),
         peers_cut_off: consensus.map_or(0, Handle::peers_cut_off),
     };

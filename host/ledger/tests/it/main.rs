@@ -5,3 +5,4 @@ mod compilation;
 mod crash;
 mod refusals;
 mod support;
+mod validators;

@@ -76,7 +76,12 @@ async fn only_validators_of_the_same_network_may_connect() {
         ..network.config(0)
     };
     for config in [stranger, foreigner] {
-        let chain = Arc::new(Chain::new(config.signing_key.public(), public.clone(), 10));
+        let chain = Arc::new(Chain::new(
+            config.signing_key.public(),
+            Quorum::Majority,
+            public.clone(),
+            10,
+        ));
         let running = run(Node::start(config, chain.clone()).await.unwrap());
         // Long enough for several attempts of the stranger, which tries once a second.
         let height = network.chains[0].height() + 100;
