@@ -72,7 +72,7 @@ impl Discovery {
         })
     }
 
-    /// Where the other validators were last known to be: by their own record, or else by the chain.
+    /// Where those who may connect were last known to be: by their own record, or else by the chain.
     pub(crate) fn known_peers(&self) -> Vec<PeerAddress> {
         let history = self.ledger.validators();
         let mut addresses: BTreeMap<_, _> = history
@@ -84,6 +84,9 @@ impl Discovery {
         let records = self.records().into_iter();
         addresses.extend(records.map(|record| (record.public_key, record.p2p_address)));
         addresses.remove(&self.key.public());
+        let height = self.ledger.tip().height + 1;
+        let (validators, followers) = (history.at(height), history.followers(height));
+        addresses.retain(|key, _| validators.contains(key) || followers.contains(key));
         addresses
             .iter()
             .filter_map(|(key, address)| PeerAddress::parse(*key, address).ok())

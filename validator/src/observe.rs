@@ -51,16 +51,22 @@ pub(crate) async fn until_safe(
         };
         let mut waiting = Waiting::new();
         let last_signed = loop {
+            let sets = ledger.validators().hash();
             let needed = ledger.next_validators().threshold();
-            match last_signed(&handle.peer_tips(), &others(&ledger), needed) {
-                Some(height) => break height,
-                None => waiting.a_moment(&handle, &ledger, None).await,
+            let told = last_signed(&handle.peer_tips(), &others(&ledger), needed);
+            let Some(height) = told else {
+                waiting.a_moment(&handle, &ledger, None).await;
+                continue;
+            };
+            tracing::info!(height, "the key can have signed up to this height");
+            while ledger.tip().height < height {
+                waiting.a_moment(&handle, &ledger, Some(height)).await;
+            }
+            // Where the validators have changed since the backup, those of before have no say.
+            if ledger.validators().hash() == sets {
+                break height;
             }
         };
-        tracing::info!(last_signed, "the key can have signed up to this height");
-        while ledger.tip().height < last_signed {
-            waiting.a_moment(&handle, &ledger, Some(last_signed)).await;
-        }
         let _ = safe.send(last_signed);
         std::future::pending::<()>().await;
     };

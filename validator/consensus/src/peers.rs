@@ -67,7 +67,7 @@ fn parsed(text: String) -> Multiaddr {
 /// configured peer, and the last address told of each.
 pub(crate) struct AddressBook {
     own: PublicKey,
-    /// Kept in the list whether or not they are validators: the operator named them.
+    /// Named by the operator without being validators: kept in the list.
     configured: BTreeSet<PublicKey>,
     validators: BTreeSet<PublicKey>,
     addresses: BTreeMap<PublicKey, PeerAddress>,
@@ -90,7 +90,12 @@ impl AddressBook {
         let addresses: BTreeMap<_, _> = peers.map(|peer| (peer.validator, peer.clone())).collect();
         Self {
             own,
-            configured: addresses.keys().copied().collect(),
+            // A validator is let in for as long as it is one; only others are let in by their name.
+            configured: addresses
+                .keys()
+                .filter(|key| !validators.contains(key))
+                .copied()
+                .collect(),
             validators: validators.iter().copied().collect(),
             addresses,
         }

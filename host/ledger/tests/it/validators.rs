@@ -59,7 +59,10 @@ fn a_change_governs_after_its_delay_and_survives_a_restart() {
     let mut cut = receipt;
     cut.validator_sets.clear();
     cut.version = 1;
-    assert!(cut.verify(&genesis()).is_err(), "the change cannot be left out");
+    assert!(
+        cut.verify(&genesis()).is_err(),
+        "the change cannot be left out"
+    );
 
     pass(&mut chain, from - 1);
     assert_eq!(chain.builder.proposers().len(), 3);
