@@ -6,7 +6,12 @@
 //! own connection, what it has committed, this key signed nothing above the greatest of those heights
 //! plus two, and, signing nothing meanwhile, never will have.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use tabella_consensus::{Config as ConsensusConfig, Handle, Node, Participation, WalPolicy};
 use tabella_ledger::Ledger;
@@ -45,22 +50,28 @@ pub(crate) async fn until_safe(
     let handle = node.handle();
     let (safe, is_safe) = tokio::sync::oneshot::channel();
     let watch = async move {
-        let others = |ledger: &Ledger| -> Vec<PublicKey> {
+        let others = |ledger: &Ledger| -> BTreeSet<PublicKey> {
             let all = ledger.proposers().into_iter();
             all.filter(|key| *key != own).collect()
         };
         let mut waiting = Waiting::new();
         let last_signed = loop {
+            let asked = others(&ledger);
             let needed = ledger.next_validators().threshold();
-            match last_signed(&handle.peer_tips(), &others(&ledger), needed) {
-                Some(height) => break height,
-                None => waiting.a_moment(&handle, &ledger, None).await,
+            let Some(height) = last_signed(&handle.peer_tips(), &asked, needed) else {
+                waiting.a_moment(&handle, &ledger, None).await;
+                continue;
+            };
+            tracing::info!(height, "the key can have signed up to this height");
+            while ledger.tip().height < height {
+                waiting.a_moment(&handle, &ledger, Some(height)).await;
+            }
+            // Quorums of different sets need not share a validator, so that a set that this node
+            // has only now learnt of is asked again.
+            if others(&ledger) == asked && ledger.next_validators().threshold() == needed {
+                break height;
             }
         };
-        tracing::info!(last_signed, "the key can have signed up to this height");
-        while ledger.tip().height < last_signed {
-            waiting.a_moment(&handle, &ledger, Some(last_signed)).await;
-        }
         let _ = safe.send(last_signed);
         std::future::pending::<()>().await;
     };
@@ -85,7 +96,7 @@ pub(crate) async fn until_safe(
 /// The greatest height that this key can have signed at, once enough others have spoken.
 fn last_signed(
     tips: &BTreeMap<PublicKey, u64>,
-    others: &[PublicKey],
+    others: &BTreeSet<PublicKey>,
     needed: usize,
 ) -> Option<u64> {
     let told: Vec<u64> = others
@@ -133,7 +144,8 @@ mod tests {
         let [a, b, stranger] = [1, 2, 9].map(|seed| SigningKey::from_seed([seed; 32]).public());
         let check = |tips: &[(PublicKey, u64)], expected| {
             let tips = tips.iter().copied().collect();
-            assert_eq!(last_signed(&tips, &[a, b], 2), expected, "{tips:?}");
+            let others = BTreeSet::from([a, b]);
+            assert_eq!(last_signed(&tips, &others, 2), expected, "{tips:?}");
         };
         check(&[], None);
         check(&[(a, 7)], None);
