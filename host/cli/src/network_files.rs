@@ -124,6 +124,10 @@ bootnodes = ["{bootnode}"]
 /// Every other key with its default, for operators to change.
 const VALIDATOR_DEFAULTS: &str = r#"# What follows are the defaults; remove the mark to change one.
 
+# The name of a validator that joins a running network, as `tabella validator add` adds it. Those of
+# genesis have theirs there.
+# node_id = "validator-4"
+
 # An idle network decides an empty block this often.
 #idle_block_ms = 1000
 
