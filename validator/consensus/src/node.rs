@@ -11,13 +11,15 @@ use std::{
 use arc_malachitebft_codec::Codec;
 use arc_malachitebft_config::ConsensusConfig;
 use arc_malachitebft_core_consensus::Params;
-use arc_malachitebft_core_types::{ThresholdParam, ThresholdParams, ValuePayload};
+use arc_malachitebft_core_types::{
+    ThresholdParam, ThresholdParams, Validity, ValueOrigin, ValuePayload,
+};
 use arc_malachitebft_engine::{
     consensus::Consensus,
     network::{Network, NetworkMsg, NetworkRef},
     sync::{Params as SyncParams, Sync},
     util::{
-        events::TxEvent,
+        events::{Event, RxEvent, TxEvent},
         output_port::{OutputPort, OutputPortSubscriberTrait},
         streaming::{StreamContent, StreamMessage},
     },
@@ -33,7 +35,7 @@ use arc_malachitebft_sync as sync;
 use bytes::Bytes;
 use ractor::ActorCell;
 use tabella_protocol::{PublicKey, Quorum};
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast::error::RecvError, mpsc};
 use tracing::{Instrument, Span, error, error_span, info, warn};
 
 use crate::{
@@ -382,8 +384,18 @@ async fn start(
     });
     let host_ref = host.spawn().await.map_err(|error| engine(&error))?;
     actors.add(host_ref.get_cell(), &supervising);
-    shared.spawn(deliver_messages(application, received, shared.clone()));
+    shared.spawn(deliver_messages(
+        application.clone(),
+        received,
+        shared.clone(),
+    ));
 
+    let events = TxEvent::new();
+    shared.spawn(stop_at_invalid_decision(
+        events.subscribe(),
+        application.clone(),
+        shared.clone(),
+    ));
     let sync_port = Arc::new(OutputPort::new());
     let consensus = Consensus::spawn(
         Tabella,
@@ -401,7 +413,7 @@ async fn start(
         wal,
         sync_port.clone(),
         metrics,
-        TxEvent::new(),
+        events,
         supervisor,
         span.clone(),
     )
@@ -482,6 +494,34 @@ async fn spawn_wal(
     }
 }
 
+/// Ends the node when the network has decided a block that is invalid here: the engine only logs it
+/// and would ask for nothing any more.
+async fn stop_at_invalid_decision(
+    mut events: RxEvent<Tabella>,
+    application: Arc<dyn Application>,
+    shared: Arc<Shared>,
+) -> Result<(), Fatal> {
+    loop {
+        let event = match shared.stop.run_until_cancelled(events.recv()).await {
+            Some(Ok(event)) => event,
+            // The engine is talkative, but goes silent once it is stuck.
+            Some(Err(RecvError::Lagged(_))) => continue,
+            None | Some(Err(RecvError::Closed)) => return Ok(()),
+        };
+        let Event::ReceivedProposedValue(value, ValueOrigin::Sync) = event else {
+            continue;
+        };
+        let (height, block) = (value.height.0, value.value.0);
+        // Were the height committed meanwhile, the block would only be invalid as the next one.
+        if value.validity == Validity::Invalid && application.decided(height).await?.is_none() {
+            return Err(Fatal::new(format_args!(
+                "block {block} was decided at height {height}, but is invalid here; run the \
+                 version that the other validators run, or restore this one's data from theirs"
+            )));
+        }
+    }
+}
+
 /// Gives the application the messages of its peers, one by one.
 async fn deliver_messages(
     application: Arc<dyn Application>,
@@ -494,7 +534,7 @@ async fn deliver_messages(
     Ok(())
 }
 
-fn thresholds(quorum: Quorum) -> ThresholdParams {
+pub(crate) fn thresholds(quorum: Quorum) -> ThresholdParams {
     match quorum {
         Quorum::Majority => ThresholdParams {
             quorum: ThresholdParam::new(1, 2),
