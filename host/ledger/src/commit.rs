@@ -13,7 +13,7 @@ use crate::{
     state::{State, StateRecord, Tip},
     store::{
         BLOCKS, BOARD, BOARD_HEADS, CERTIFICATES, ELECTIONS, HEIGHTS, META, PLUGINS, ROLL,
-        TRANSACTIONS, VOTERS,
+        TRANSACTIONS, VOTERS, begin_write,
     },
 };
 
@@ -41,7 +41,7 @@ impl Ledger {
                 certificate.block_hash, block.hash
             )));
         }
-        let transaction = self.database.begin_write()?;
+        let transaction = begin_write(&self.database)?;
         write_block(&transaction, &block, certificate)?;
         write_changes(&transaction, &block, &before)?;
         store_acks(&transaction, &self.take_pending_acks())?;
