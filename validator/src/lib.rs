@@ -1,9 +1,10 @@
 //! A validator: takes transactions, agrees on blocks with the others, and answers JSON-RPC.
 //!
 //! [`run`] starts everything and returns when told to stop or when something fails that a node must
-//! not outlive. Inside, `intake` takes transactions in (vetted, durable, relayed), `mempool` holds
-//! them, `journal` makes them durable; `application` is what consensus drives, with `undecided` for
-//! the blocks that are not decided yet; `attest` tallies closed elections; `discovery` finds the
+//! not outlive. Inside, `intake` takes transactions in (vetted, durable, relayed), `pool` judges them,
+//! `mempool` holds them, `journal` makes them durable; `application` is what consensus drives: it runs
+//! `replica`, which builds, checks and commits blocks and keeps those that are not decided yet in
+//! `undecided`. `pool` and `replica` know no clock, thread or network. `attest` tallies closed elections; `discovery` finds the
 //! other validators; `rpc` answers the world.
 //!
 //! ```no_run
@@ -24,7 +25,11 @@ mod mempool;
 mod metrics;
 mod node;
 mod peer_message;
+mod pool;
+mod replica;
 mod rpc;
+#[cfg(test)]
+mod simulation;
 mod stop;
 #[cfg(test)]
 mod testing;
