@@ -8,6 +8,7 @@ pub(crate) mod election;
 pub(crate) mod health;
 pub(crate) mod init;
 pub(crate) mod keys;
+pub(crate) mod long_chain;
 pub(crate) mod plugin;
 pub(crate) mod role;
 pub(crate) mod soak;
