@@ -9,10 +9,10 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use tabella_consensus::{
-    Application, BuiltBlock, Checked, Equivocation, Fatal, Handle, HeightStart, UndecidedBlock,
+    Application, BuiltBlock, Checked, Fatal, Handle, HeightStart, UndecidedBlock,
 };
 use tabella_ledger::{Ledger, Tip};
-use tabella_protocol::{CommitCertificate, Hash, PublicKey};
+use tabella_protocol::{CommitCertificate, Evidence, Hash, PublicKey, rpc::Standing};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
@@ -22,6 +22,9 @@ use crate::{
 
 /// How often the newest ack is said again.
 const ACK_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How long a node that stops signing stays connected, so that the others hear why.
+pub(crate) const HALT_GRACE: Duration = Duration::from_secs(1);
 
 /// The application behind consensus.
 pub(crate) struct Validator {
@@ -36,6 +39,8 @@ pub(crate) struct Validator {
     /// The newest committed block, for whoever follows the chain.
     pub(crate) tip: watch::Sender<Tip>,
     pub(crate) consensus: OnceLock<Handle>,
+    /// The height being decided, and since when.
+    pub(crate) deciding: Mutex<Option<(u64, Instant)>>,
     /// When this node last committed a block since it started.
     pub(crate) last_commit: Mutex<Option<Instant>>,
 }
@@ -47,6 +52,7 @@ impl Application for Validator {
     }
 
     async fn build(&self, height: u64, round: u32) -> Result<BuiltBlock, Fatal> {
+        self.refuse_when_halted().await?;
         let started = Instant::now();
         let built = self.blocking(move |replica| replica.build(height, round, now_ms()));
         let built = built.await?;
@@ -62,6 +68,7 @@ impl Application for Validator {
         proposer: PublicKey,
         body: Bytes,
     ) -> Result<Checked, Fatal> {
+        self.refuse_when_halted().await?;
         let started = Instant::now();
         let checked = self.blocking(move |replica| replica.check(height, round, proposer, &body));
         let checked = checked.await?;
@@ -70,6 +77,8 @@ impl Application for Validator {
     }
 
     async fn undecided(&self, height: u64, round: u32) -> Result<Vec<UndecidedBlock>, Fatal> {
+        // What a round starts with.
+        self.deciding(height);
         self.blocking(move |replica| replica.undecided(height, round))
             .await
     }
@@ -80,6 +89,9 @@ impl Application for Validator {
     }
 
     async fn commit(&self, certificate: CommitCertificate) -> Result<HeightStart, Fatal> {
+        if let Some(took) = self.decided_after(certificate.height) {
+            self.metrics.decide_time.observe(took);
+        }
         let started = Instant::now();
         let committed = self.blocking(move |replica| replica.commit(&certificate));
         let committed = committed.await?;
@@ -90,10 +102,8 @@ impl Application for Validator {
             .last_commit
             .lock()
             .expect("no holder of this lock panics") = Some(Instant::now());
-        if let Some(consensus) = self.consensus.get() {
-            // An ack is far below the longest message; the newest one is said again.
-            let _ = consensus.broadcast(PeerMessage::Ack(committed.ack).to_bytes());
-        }
+        self.broadcast(committed.tell);
+        self.note_membership(tip.height);
         self.intake.forget(committed.forget).await;
         self.tip.send_replace(tip);
         tracing::debug!(
@@ -130,32 +140,31 @@ impl Application for Validator {
         self.ledger.lowest_height().map_err(Fatal::new)
     }
 
-    async fn evidence(&self, equivocations: Vec<Equivocation>) -> Result<(), Fatal> {
-        for equivocation in equivocations {
-            tracing::error!(
-                validator = %equivocation.validator(),
-                height = equivocation.height(),
-                "a validator signed contradicting consensus messages"
-            );
-            self.metrics.evidence.add(1);
+    async fn evidence(&self, evidence: Vec<Evidence>) -> Result<(), Fatal> {
+        for evidence in evidence {
+            self.broadcast(self.replica.take_evidence(evidence));
         }
         Ok(())
     }
 
     async fn message(&self, from: PublicKey, message: Bytes) {
-        match PeerMessage::from_bytes(&message) {
+        let tell = match PeerMessage::from_bytes(&message) {
             Ok(PeerMessage::Transactions(transactions)) => {
-                self.intake.take_relayed(transactions).await;
+                return self.intake.take_relayed(transactions).await;
             }
-            Ok(PeerMessage::Ack(ack)) => {
-                if !self.replica.take_ack(ack) {
-                    self.metrics.peer_garbage.add(1);
-                }
+            Ok(PeerMessage::Ack(ack)) => self.replica.take_ack(ack),
+            Ok(PeerMessage::Evidence(evidence)) => Some(self.replica.take_evidence(*evidence)),
+            Ok(PeerMessage::Certificate(certificate)) => {
+                Some(self.replica.take_certificate(certificate))
             }
             Err(error) => {
-                self.metrics.peer_garbage.add(1);
                 tracing::debug!(%from, %error, "malformed message of a peer dropped");
+                None
             }
+        };
+        match tell {
+            Some(tell) => self.broadcast(tell),
+            None => self.metrics.peer_garbage.add(1),
         }
     }
 }
@@ -166,9 +175,16 @@ impl Validator {
         let mut period = tokio::time::interval(ACK_INTERVAL);
         loop {
             period.tick().await;
-            if let (Some(consensus), Some(ack)) = (self.consensus.get(), self.replica.tip_ack()) {
-                // An ack is far below the longest message.
-                let _ = consensus.broadcast(PeerMessage::Ack(ack).to_bytes());
+            self.broadcast(self.replica.tip_ack());
+        }
+    }
+
+    fn broadcast(&self, messages: impl IntoIterator<Item = Bytes>) {
+        if let Some(consensus) = self.consensus.get() {
+            for message in messages {
+                // All are far below the longest message; one that is lost is said again or found
+                // by others.
+                let _ = consensus.broadcast(message);
             }
         }
     }
@@ -179,6 +195,76 @@ impl Validator {
             .last_commit
             .lock()
             .expect("no holder of this lock panics")
+    }
+
+    /// Notes when a height started; its later rounds change nothing.
+    fn deciding(&self, height: u64) {
+        let mut deciding = self.deciding.lock().expect("no holder of this lock panics");
+        if deciding.is_none_or(|(known, _)| known != height) {
+            *deciding = Some((height, Instant::now()));
+        }
+    }
+
+    /// How long this height was being decided here, where it started here at all.
+    fn decided_after(&self, height: u64) -> Option<Duration> {
+        let deciding = *self.deciding.lock().expect("no holder of this lock panics");
+        deciding
+            .filter(|(known, _)| *known == height)
+            .map(|(_, since)| since.elapsed())
+    }
+
+    /// What this node is to its network now.
+    pub(crate) fn standing(&self) -> Standing {
+        let history = self.ledger.validators();
+        let own = self.replica.key.public();
+        let is_now = history.at(self.ledger.tip().height + 1).contains(&own);
+        match (is_now, history.latest().contains(&own)) {
+            _ if !self.evidence.is_signing() => Standing::Halted,
+            (true, true) => Standing::Validator,
+            (true, false) => Standing::Leaving,
+            (false, true) => Standing::Joining,
+            (false, false) => Standing::Outside,
+        }
+    }
+
+    /// A node that must not sign builds and judges nothing any more. It answers when it has left
+    /// consensus, so that the engine does not take the answer for a failure.
+    async fn refuse_when_halted(&self) -> Result<(), Fatal> {
+        if self.evidence.is_signing() {
+            return Ok(());
+        }
+        tokio::time::sleep(2 * HALT_GRACE).await;
+        Err(Fatal::new("this validator has stopped signing"))
+    }
+
+    /// Says so when this validator joins or leaves with the height after `height`.
+    fn note_membership(&self, height: u64) {
+        let history = self.ledger.validators();
+        let own = self.replica.key.public();
+        let (before, after) = (history.at(height), history.at(height + 1));
+        if before.from_height == after.from_height {
+            return;
+        }
+        tracing::info!(
+            height = height + 1,
+            validators = after.validators.len(),
+            quorum = after.quorum.name(),
+            "the validator set changes"
+        );
+        match (before.contains(&own), after.contains(&own)) {
+            (true, false) => tracing::warn!(
+                height = height + 1,
+                "this node is no validator from this height on: it votes no more, takes no \
+                 transactions, and goes on answering reads"
+            ),
+            (false, true) => {
+                tracing::info!(
+                    height = height + 1,
+                    "this node is a validator from this height on"
+                );
+            }
+            _ => {}
+        }
     }
 
     /// Runs work that computes or touches the disk off the async threads.

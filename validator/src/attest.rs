@@ -25,6 +25,7 @@ pub(crate) async fn attest_results(
 ) {
     let mut attempts: BTreeMap<u64, Instant> = BTreeMap::new();
     loop {
+        let is_validator = ledger.next_validators().contains(&key.public());
         for election in ledger.elections() {
             let attested = election
                 .attestations()
@@ -33,7 +34,7 @@ pub(crate) async fn attest_results(
                 election.status(),
                 ElectionStatus::Closed | ElectionStatus::Final
             );
-            if !closed || attested {
+            if !closed || attested || !is_validator {
                 attempts.remove(&election.id());
                 continue;
             }

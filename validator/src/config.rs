@@ -3,17 +3,20 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
-use tabella_consensus::Timeouts;
+use tabella_consensus::{PeerLimits, Timeouts};
 use tabella_protocol::PublicKey;
 
 /// Everything a validator is told. Unknown keys are refused.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The genesis document.
     pub genesis: PathBuf,
     /// The validator's key file: one line, `0x` and the hex of the 32 secret bytes.
     pub key: PathBuf,
+    /// Under which name this node is going to join; needed only where genesis does not name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_id: Option<String>,
     /// Where the chain, the mempool and the write-ahead log live. One validator, one directory.
     pub data: PathBuf,
     /// Where JSON-RPC, health and metrics are served.
@@ -47,6 +50,12 @@ pub struct Config {
     /// Most transactions in a block that this validator builds.
     #[serde(default = "default_block_transactions_max")]
     pub block_transactions_max: usize,
+    /// Most connections to `rpc_listen` at once; more wait until one is closed.
+    #[serde(default = "default_rpc_connections_max")]
+    pub rpc_connections_max: usize,
+    /// What a peer may ask of this node.
+    #[serde(default)]
+    pub peer_limits: PeerLimitsConfig,
     /// Start although the write-ahead log is missing and the chain is not empty. Only safe when this
     /// key has signed nothing since the data was saved: a validator that signs twice is evidence.
     #[serde(default)]
@@ -77,8 +86,12 @@ fn default_block_transactions_max() -> usize {
     2_000
 }
 
+fn default_rpc_connections_max() -> usize {
+    1_024
+}
+
 /// A validator at a known address.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StaticPeer {
     /// Its key, as in genesis.
@@ -87,9 +100,51 @@ pub struct StaticPeer {
     pub p2p_address: String,
 }
 
+/// What a peer may ask of this node; one that goes beyond is cut off, counted, and may come back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PeerLimitsConfig {
+    /// Messages of one peer each second; what comes beyond is dropped.
+    pub messages_per_second_max: u32,
+    /// Malformed or forged messages of one peer each second.
+    pub refused_per_second_max: u32,
+    /// Connections to `p2p_listen` from one address.
+    pub connections_per_address_max: usize,
+}
+
+impl Default for PeerLimitsConfig {
+    fn default() -> Self {
+        let PeerLimits {
+            messages_per_second_max,
+            refused_per_second_max,
+            connections_per_address_max,
+        } = PeerLimits::default();
+        Self {
+            messages_per_second_max,
+            refused_per_second_max,
+            connections_per_address_max,
+        }
+    }
+}
+
+impl From<&PeerLimitsConfig> for PeerLimits {
+    fn from(config: &PeerLimitsConfig) -> Self {
+        let PeerLimitsConfig {
+            messages_per_second_max,
+            refused_per_second_max,
+            connections_per_address_max,
+        } = *config;
+        Self {
+            messages_per_second_max,
+            refused_per_second_max,
+            connections_per_address_max,
+        }
+    }
+}
+
 /// How long the steps of a consensus round wait, in milliseconds. The defaults suit a local network;
 /// between distant machines, allow several round trips.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TimeoutsConfig {
     /// For a proposal and its body.

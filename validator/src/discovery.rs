@@ -1,9 +1,15 @@
 //! Finding the other validators: by bootnodes, by configuration, by what was known before.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Mutex, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use tabella_consensus::{Handle, PeerAddress};
-use tabella_protocol::{Genesis, PeerRecord, PublicKey, Signature, SigningKey};
+use tabella_ledger::Ledger;
+use tabella_protocol::{Genesis, NodeAddress, PeerRecord, PublicKey, Signature, SigningKey};
 
 use crate::clock::now_ms;
 
@@ -25,10 +31,12 @@ pub(crate) struct Advertised {
 
 /// Keeps the newest record of every validator, tells bootnodes its own, and consensus the others'.
 pub(crate) struct Discovery {
-    genesis: Genesis,
+    ledger: Arc<Ledger>,
     key: SigningKey,
     advertised: Advertised,
     bootnodes: Vec<String>,
+    /// Addresses from the chain that consensus was told.
+    told: Mutex<BTreeMap<PublicKey, NodeAddress>>,
     /// Survives restarts, so that validators find each other with every bootnode down.
     file: PathBuf,
     records: Mutex<BTreeMap<PublicKey, PeerRecord>>,
@@ -38,7 +46,7 @@ pub(crate) struct Discovery {
 
 impl Discovery {
     pub(crate) fn new(
-        genesis: Genesis,
+        ledger: Arc<Ledger>,
         key: SigningKey,
         advertised: Advertised,
         bootnodes: Vec<String>,
@@ -47,14 +55,16 @@ impl Discovery {
         let http = reqwest::Client::builder()
             .timeout(REQUEST_TIMEOUT)
             .build()?;
-        let records = read_records(&file, &genesis);
+        let records = read_records(&file, ledger.genesis());
+        let told = ledger.validators().latest().addresses.clone();
         let records = Mutex::new(records);
         let own = Mutex::default();
         Ok(Self {
-            genesis,
+            ledger,
             key,
             advertised,
             bootnodes,
+            told: Mutex::new(told),
             file,
             records,
             own,
@@ -62,13 +72,60 @@ impl Discovery {
         })
     }
 
-    /// Where the other validators were last known to be.
+    /// Where the other validators were last known to be: by their own record, or else by the chain.
     pub(crate) fn known_peers(&self) -> Vec<PeerAddress> {
-        let records = self.records();
-        let addresses = records
+        let history = self.ledger.validators();
+        let mut addresses: BTreeMap<_, _> = history
+            .latest()
+            .addresses
             .iter()
-            .map(|r| PeerAddress::parse(r.public_key, &r.p2p_address));
-        addresses.filter_map(Result::ok).collect()
+            .map(|(key, address)| (*key, address.p2p_address.clone()))
+            .collect();
+        let records = self.records().into_iter();
+        addresses.extend(records.map(|record| (record.public_key, record.p2p_address)));
+        addresses.remove(&self.key.public());
+        addresses
+            .iter()
+            .filter_map(|(key, address)| PeerAddress::parse(*key, address).ok())
+            .collect()
+    }
+
+    /// Tells consensus the addresses that the chain has changed since.
+    async fn follow_chain(&self, consensus: &Handle) {
+        let history = self.ledger.validators();
+        let latest = &history.latest().addresses;
+        let news: Vec<_> = {
+            let mut told = self.told.lock().expect("no holder of this lock panics");
+            let news = latest
+                .iter()
+                .filter(|(key, address)| told.get(*key) != Some(*address));
+            let news = news.map(|(key, address)| (*key, address.clone())).collect();
+            told.clone_from(latest);
+            news
+        };
+        for (key, address) in news {
+            if key == self.key.public() {
+                continue;
+            }
+            // Its record of before says where it was; a later one of its own replaces the chain's.
+            let forgotten = {
+                let mut records = self.records.lock().expect("no holder of this lock panics");
+                records.remove(&key).is_some()
+            };
+            if forgotten {
+                self.write_records();
+            }
+            match PeerAddress::parse(key, &address.p2p_address) {
+                Ok(peer) => {
+                    if let Err(error) = consensus.set_peer(peer).await {
+                        tracing::warn!(validator = %key, %error, "address not taken");
+                        let mut told = self.told.lock().expect("no holder of this lock panics");
+                        told.remove(&key);
+                    }
+                }
+                Err(error) => tracing::warn!(validator = %key, %error, "address not taken"),
+            }
+        }
     }
 
     /// The newest record of every validator known here.
@@ -79,8 +136,11 @@ impl Discovery {
 
     /// Announces and asks, until the node stops.
     pub(crate) async fn run(&self, consensus: Handle) {
-        let everyone_else = self.genesis.validators.len() - 1;
         loop {
+            self.follow_chain(&consensus).await;
+            let validators = self.ledger.validators();
+            let everyone = validators.latest().keys().into_iter();
+            let everyone_else = everyone.filter(|key| *key != self.key.public()).count();
             for bootnode in &self.bootnodes {
                 if let Err(error) = self.exchange(bootnode, &consensus).await {
                     tracing::debug!(%bootnode, %error, "bootnode did not answer");
@@ -125,7 +185,7 @@ impl Discovery {
                 continue;
             }
             let node_id = record.node_id.clone();
-            if let Err(error) = record.check(&self.genesis, now_ms()) {
+            if let Err(error) = record.check(self.ledger.genesis(), now_ms()) {
                 tracing::debug!(%node_id, %error, "peer record refused");
                 continue;
             }
@@ -171,7 +231,7 @@ impl Discovery {
             return record.clone();
         }
         let record = PeerRecord {
-            genesis: self.genesis.hash(),
+            genesis: self.ledger.genesis_hash(),
             node_id: self.advertised.node_id.clone(),
             public_key: self.key.public(),
             p2p_address: self.advertised.p2p_address.clone(),

@@ -1,10 +1,13 @@
-//! Acks of other validators: kept where they agree with this chain, evidence where they do not.
+//! Evidence: statements of validators that contradict each other, found here or told by others.
 //!
 //! Under quorum `majority` a validator that lies can make two histories final. It cannot do so
 //! unseen: every validator acknowledges what it committed, and a node that meets an ack of another
 //! block than its own keeps both as evidence and stops signing, also after a restart, until an
 //! operator has looked. It goes on answering reads. Under `bft` a certificate is final whatever one
 //! validator says, so the evidence is kept and the node goes on.
+//!
+//! What is found is told to the others, and with it the own certificate of a contested height: two
+//! certificates of one height name the validators that signed both.
 
 use std::{
     collections::BTreeMap,
@@ -13,42 +16,43 @@ use std::{
 };
 
 use tabella_ledger::{Ledger, LedgerError};
-use tabella_protocol::{Ack, PublicKey, Quorum, rpc::EvidenceView};
+use tabella_protocol::{Ack, CommitCertificate, Evidence, Hash, PublicKey, Quorum};
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
 
 /// Acks of heights that this node has not committed yet, a validator's last few.
 const EARLY_MAX: usize = 64;
-/// Contradictions kept; one is enough to act on.
+/// Evidence kept; one is enough to act on.
 const EVIDENCE_MAX: usize = 1_000;
 
-/// Compares what validators say they committed with what stands here.
+/// Compares what validators say with what stands here, and keeps what contradicts.
 pub(crate) struct EvidenceLog {
     metrics: Arc<Metrics>,
-    quorum: Quorum,
     file: PathBuf,
     /// Acks that came before this node committed their height.
     early: Mutex<BTreeMap<PublicKey, BTreeMap<u64, Ack>>>,
-    found: Mutex<Vec<EvidenceView>>,
+    /// By the fault's name.
+    found: Mutex<BTreeMap<Hash, Evidence>>,
     /// Cancelled when this node must not sign any more.
     pub(crate) halt: CancellationToken,
 }
 
 impl EvidenceLog {
-    /// Opens the evidence kept in `file`; with any, a node under `majority` must not sign.
+    /// Opens the evidence kept in `file`; where it contradicts a history under `majority`, this node
+    /// must not sign.
     pub(crate) fn open(
         file: &Path,
-        quorum: Quorum,
+        ledger: &Ledger,
         metrics: Arc<Metrics>,
     ) -> Result<Self, std::io::Error> {
-        let found: Vec<EvidenceView> = match std::fs::read_to_string(file) {
+        let found: Vec<Evidence> = match std::fs::read_to_string(file) {
             Ok(text) => serde_json::from_str(&text)?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(error),
         };
         let halt = CancellationToken::new();
-        if !found.is_empty() && quorum == Quorum::Majority {
+        if found.iter().any(|evidence| halts(ledger, evidence)) {
             tracing::error!(
                 file = %file.display(),
                 "this validator met another history than its own and does not sign; compare the \
@@ -56,10 +60,10 @@ impl EvidenceLog {
             );
             halt.cancel();
         }
+        let found = found.into_iter().map(|e| (e.subject(), e)).collect();
         let (file, found) = (file.to_owned(), Mutex::new(found));
         Ok(Self {
             metrics,
-            quorum,
             file,
             early: Mutex::default(),
             found,
@@ -67,29 +71,29 @@ impl EvidenceLog {
         })
     }
 
-    /// Takes a verified ack of a validator of this network.
-    pub(crate) fn take_ack(&self, ledger: &Ledger, ack: Ack) {
-        if ack.height > ledger.tip().height {
+    /// Takes a verified ack of a validator of this network. Answers evidence that is new.
+    pub(crate) fn take_ack(&self, ledger: &Ledger, ack: Ack) -> Option<Evidence> {
+        if ack.height <= ledger.tip().height {
+            return self.compare(ledger, ack);
+        }
+        let known = {
             let mut early = self.early.lock().expect("no holder of this lock panics");
             let of_validator = early.entry(ack.validator).or_default();
-            let known = of_validator
-                .get(&ack.height)
-                .filter(|known| known.contradicts(&ack));
-            if let Some(known) = known.cloned() {
-                drop(early);
-                return self.report(known, ack);
+            let known = of_validator.get(&ack.height).cloned();
+            if known.is_none() {
+                of_validator.insert(ack.height, ack.clone());
             }
-            of_validator.insert(ack.height, ack);
             while of_validator.len() > EARLY_MAX {
                 of_validator.pop_first();
             }
-            return;
-        }
-        self.compare(ledger, ack);
+            known
+        };
+        let known = known.filter(|known| known.contradicts(&ack))?;
+        self.take(ledger, Evidence::acks(known, ack))
     }
 
     /// Takes up the acks that waited for this node to commit their height.
-    pub(crate) fn take_early(&self, ledger: &Ledger) {
+    pub(crate) fn take_early(&self, ledger: &Ledger) -> Vec<Evidence> {
         let height = ledger.tip().height;
         let mut due = Vec::new();
         {
@@ -99,64 +103,98 @@ impl EvidenceLog {
                 due.extend(std::mem::replace(acks, later).into_values());
             }
         }
-        for ack in due {
-            self.compare(ledger, ack);
-        }
+        let found = due.into_iter().map(|ack| self.compare(ledger, ack));
+        found.flatten().collect()
     }
 
-    fn compare(&self, ledger: &Ledger, ack: Ack) {
-        let compared = contradicted(ledger, &ack).and_then(|contradicted| match contradicted {
-            None => ledger.add_ack(ack).map(drop),
-            Some(known) => {
-                self.report(known, ack);
-                Ok(())
+    /// Compares the certificate that another validator holds with the one that stands here.
+    pub(crate) fn take_certificate(
+        &self,
+        ledger: &Ledger,
+        certificate: CommitCertificate,
+    ) -> Option<Evidence> {
+        let own = match ledger.block(certificate.height) {
+            Ok(own) => own?,
+            Err(error) => {
+                tracing::warn!(%error, "a certificate could not be compared");
+                return None;
             }
-        });
-        if let Err(error) = compared {
-            tracing::warn!(%error, "an ack could not be compared");
+        };
+        if own.hash == certificate.block_hash {
+            return None;
         }
+        self.take(ledger, Evidence::fork(own.certificate, certificate))
     }
 
-    fn report(&self, first: Ack, second: Ack) {
-        let view = EvidenceView {
-            validator: second.validator,
-            first,
-            second,
-        };
-        let mut found = self.found.lock().expect("no holder of this lock panics");
-        if found.contains(&view) || found.len() >= EVIDENCE_MAX {
-            return;
+    /// Verifies evidence and keeps it. Answers it if it is new.
+    pub(crate) fn take(&self, ledger: &Ledger, evidence: Evidence) -> Option<Evidence> {
+        let subject = evidence.subject();
+        {
+            let found = self.found.lock().expect("no holder of this lock panics");
+            if found.contains_key(&subject) || found.len() >= EVIDENCE_MAX {
+                return None;
+            }
         }
+        let summary = match evidence.verify(&ledger.validators()) {
+            Ok(summary) => summary,
+            Err(error) => {
+                self.metrics.peer_garbage.add(1);
+                tracing::debug!(%error, "evidence that proves nothing was dropped");
+                return None;
+            }
+        };
+        let liars: Vec<_> = summary.liars.iter().map(|liar| &liar.node_id).collect();
         tracing::error!(
-            validator = %view.validator,
-            height = view.second.height,
-            block = %view.second.block_hash,
-            other_block = %view.first.block_hash,
-            "a validator acknowledged another block than the one known for its height"
+            kind = summary.kind,
+            height = summary.height,
+            ?liars,
+            "validators signed statements that contradict each other; see `tabella validator evidence`"
         );
         self.metrics.evidence.add(1);
-        found.push(view);
-        if let Err(error) = write(&self.file, &found) {
+        let kept = {
+            let mut found = self.found.lock().expect("no holder of this lock panics");
+            found.insert(subject, evidence.clone());
+            write(&self.file, &found)
+        };
+        if let Err(error) = kept {
             tracing::error!(%error, file = %self.file.display(), "evidence could not be kept");
         }
-        if self.quorum == Quorum::Majority {
+        if halts(ledger, &evidence) && !self.halt.is_cancelled() {
             tracing::error!("this validator stops signing and goes on answering reads");
             self.halt.cancel();
         }
+        Some(evidence)
     }
 
-    /// Every contradiction found and not yet removed by an operator.
-    pub(crate) fn found(&self) -> Vec<EvidenceView> {
-        self.found
-            .lock()
-            .expect("no holder of this lock panics")
-            .clone()
+    fn compare(&self, ledger: &Ledger, ack: Ack) -> Option<Evidence> {
+        let compared = contradicted(ledger, &ack).and_then(|contradicted| match contradicted {
+            None => ledger.add_ack(ack).map(|_| None),
+            Some(known) => Ok(self.take(ledger, Evidence::acks(known, ack))),
+        });
+        compared.unwrap_or_else(|error| {
+            tracing::warn!(%error, "an ack could not be compared");
+            None
+        })
     }
 
-    /// Whether this node takes part in consensus.
+    /// Everything found and not yet removed by an operator, oldest height first.
+    pub(crate) fn found(&self) -> Vec<Evidence> {
+        let found = self.found.lock().expect("no holder of this lock panics");
+        let mut found: Vec<_> = found.values().cloned().collect();
+        found.sort_by_key(Evidence::height);
+        found
+    }
+
+    /// Whether nothing forbids this node to take part in consensus.
     pub(crate) fn is_signing(&self) -> bool {
         !self.halt.is_cancelled()
     }
+}
+
+/// Whether evidence shows that the history has split, where the quorum rule does not mask it.
+fn halts(ledger: &Ledger, evidence: &Evidence) -> bool {
+    matches!(evidence, Evidence::Acks { .. } | Evidence::Fork { .. })
+        && ledger.validators().at(evidence.height()).quorum == Quorum::Majority
 }
 
 /// The statement that `ack` contradicts, if it does: the same validator's earlier one, or else an
@@ -173,28 +211,31 @@ fn contradicted(ledger: &Ledger, ack: &Ack) -> Result<Option<Ack>, LedgerError> 
     Ok(own_words.or(acks.first()).cloned())
 }
 
-fn write(file: &Path, found: &[EvidenceView]) -> Result<(), std::io::Error> {
+fn write(file: &Path, found: &BTreeMap<Hash, Evidence>) -> Result<(), std::io::Error> {
     let temporary = file.with_extension("tmp");
     let mut out = std::fs::File::create(&temporary)?;
-    serde_json::to_writer_pretty(&mut out, found)?;
+    serde_json::to_writer_pretty(&mut out, &found.values().collect::<Vec<_>>())?;
     out.sync_all()?;
     std::fs::rename(&temporary, file)
 }
 
 #[cfg(test)]
 mod tests {
-    use tabella_protocol::{Hash, Revote};
+    use tabella_protocol::Revote;
 
     use super::*;
     use crate::testing::{Fixture, key};
+
+    fn open(fixture: &Fixture) -> EvidenceLog {
+        let file = fixture.directory.path().join("evidence.json");
+        EvidenceLog::open(&file, &fixture.ledger, Arc::default()).unwrap()
+    }
 
     #[test]
     fn an_agreeing_ack_is_kept_and_a_contradicting_one_stops_the_node_for_good() {
         let fixture = Fixture::new(Revote::Refuse);
         let ledger = &fixture.ledger;
-        let file = fixture.directory.path().join("evidence.json");
-        let open = || EvidenceLog::open(&file, Quorum::Majority, Arc::default()).unwrap();
-        let log = open();
+        let log = open(&fixture);
         let tip = ledger.tip();
         let ack = |height, block| {
             Ack::sign(
@@ -206,30 +247,26 @@ mod tests {
             )
         };
         let honest = ack(tip.height, tip.block_hash);
-        log.take_ack(ledger, honest.clone());
+        assert_eq!(log.take_ack(ledger, honest.clone()), None);
         assert_eq!(ledger.acks(tip.height).unwrap(), [honest.clone()]);
         assert!(log.is_signing() && log.found().is_empty());
 
         let lie = ack(tip.height, Hash::of(b"another block"));
-        log.take_ack(ledger, lie.clone());
+        let evidence = Evidence::acks(honest, lie.clone());
+        assert_eq!(log.take_ack(ledger, lie.clone()), Some(evidence.clone()));
+        assert_eq!(log.take_ack(ledger, lie), None, "it is news once");
         assert!(!log.is_signing());
-        let evidence = EvidenceView {
-            validator: lie.validator,
-            first: honest,
-            second: lie,
-        };
         assert_eq!(log.found(), [evidence.clone()]);
-        let reopened = open();
+        let reopened = open(&fixture);
         assert!(!reopened.is_signing());
         assert_eq!(reopened.found(), [evidence]);
     }
 
     #[test]
     fn acks_that_come_early_wait_for_their_block() {
-        let fixture = Fixture::new(Revote::Refuse);
+        let fixture = Fixture::with_quorum(Quorum::Bft);
         let ledger = &fixture.ledger;
-        let file = fixture.directory.path().join("evidence.json");
-        let log = EvidenceLog::open(&file, Quorum::Bft, Arc::default()).unwrap();
+        let log = open(&fixture);
         let height = ledger.tip().height + 1;
         let lie = Ack::sign(
             &ledger.genesis_hash(),
@@ -238,8 +275,7 @@ mod tests {
             Hash::ZERO,
             &key(1),
         );
-        log.take_ack(ledger, lie.clone());
-        assert!(log.found().is_empty());
+        assert_eq!(log.take_ack(ledger, lie), None);
         fixture.commit_bytes(&fixture.ballot(1, 0));
         let tip = ledger.tip();
         let own = Ack::sign(
@@ -250,11 +286,28 @@ mod tests {
             &key(1),
         );
         ledger.add_ack(own).unwrap();
-        log.take_early(ledger);
-        assert_eq!(log.found().len(), 1);
+        assert_eq!(log.take_early(ledger).len(), 1);
         assert!(
             log.is_signing(),
             "under bft one lying validator stops nobody"
         );
+    }
+
+    #[test]
+    fn what_proves_nothing_is_dropped() {
+        let fixture = Fixture::new(Revote::Refuse);
+        let log = open(&fixture);
+        let ack =
+            |genesis: &Hash, block, seed| Ack::sign(genesis, 1, block, Hash::ZERO, &key(seed));
+        let genesis = fixture.ledger.genesis_hash();
+        let (a, b) = (Hash::of(b"a"), Hash::of(b"b"));
+        for evidence in [
+            Evidence::acks(ack(&genesis, a, 1), ack(&genesis, a, 1)),
+            Evidence::acks(ack(&genesis, a, 9), ack(&genesis, b, 9)),
+            Evidence::acks(ack(&Hash::ZERO, a, 1), ack(&Hash::ZERO, b, 1)),
+        ] {
+            assert_eq!(log.take(&fixture.ledger, evidence), None);
+        }
+        assert!(log.is_signing());
     }
 }

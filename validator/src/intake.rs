@@ -1,6 +1,9 @@
 //! Taking transactions in: vet, admit, make durable, relay.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 use tabella_consensus::Handle;
 use tabella_ledger::{Refusal, Vetted};
@@ -10,6 +13,7 @@ use tokio::sync::Notify;
 use crate::{
     clock::now_ms,
     journal::Journal,
+    metrics::{Timing, Timings},
     peer_message::PeerMessage,
     pool::{Judged, Pool},
     stop::Stop,
@@ -28,6 +32,7 @@ pub(crate) struct Intake {
     pub(crate) work: Notify,
     consensus: OnceLock<Handle>,
     stop: Stop,
+    vet_time: Timing,
 }
 
 impl Intake {
@@ -44,6 +49,7 @@ impl Intake {
             work: Notify::new(),
             consensus: OnceLock::new(),
             stop,
+            vet_time: Timing::default(),
         });
         if !held.is_empty() {
             tracing::info!(
@@ -108,7 +114,10 @@ impl Intake {
     /// Judges transactions off the async threads; `None` when the node has to stop.
     async fn judge(&self, transactions: Vec<Vec<u8>>) -> Option<Vec<Judged>> {
         let pool = Arc::clone(&self.pool);
-        match tokio::task::spawn_blocking(move || pool.judge(transactions)).await {
+        let started = Instant::now();
+        let judged = tokio::task::spawn_blocking(move || pool.judge(transactions)).await;
+        self.vet_time.observe(started.elapsed());
+        match judged {
             Ok(Ok(judged)) => Some(judged),
             Ok(Err(error)) => {
                 self.stop.fail(error);
@@ -140,6 +149,14 @@ impl Intake {
             let before = now_ms().saturating_sub(OVERDUE_MS);
             let overdue = self.pool.overdue(before, OVERDUE_MAX);
             self.relay(&overdue);
+        }
+    }
+
+    /// How long checking and storing took.
+    pub(crate) fn timings(&self) -> Timings<'_> {
+        Timings {
+            vet: &self.vet_time,
+            journal_commit: &self.journal.commit_time,
         }
     }
 

@@ -3,13 +3,13 @@
 //! One thread writes, many transactions to a commit; whoever waits is answered when its
 //! transaction is on disk.
 
-use std::{path::Path, sync::Arc, thread::JoinHandle};
+use std::{path::Path, sync::Arc, thread::JoinHandle, time::Instant};
 
 use redb::{Builder, Database, ReadableDatabase, ReadableTable, TableDefinition};
 use tabella_protocol::Hash;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::stop::Stop;
+use crate::{metrics::Timing, stop::Stop};
 
 /// `transaction id -> (order of arrival, canonical bytes)`.
 const WAITING: TableDefinition<'_, [u8; 32], (u64, &[u8])> = TableDefinition::new("waiting");
@@ -52,6 +52,8 @@ struct Write {
 pub(crate) struct Journal {
     writes: Option<mpsc::Sender<Write>>,
     thread: Option<JoinHandle<()>>,
+    /// How long each commit took.
+    pub(crate) commit_time: Arc<Timing>,
 }
 
 impl Journal {
@@ -63,10 +65,12 @@ impl Journal {
 
     fn start(mut store: JournalStore, stop: Stop) -> Result<Self, JournalError> {
         let (writes, queue) = mpsc::channel(QUEUE_MAX);
+        let commit_time = Arc::new(Timing::default());
+        let timing = Arc::clone(&commit_time);
         let thread = std::thread::Builder::new()
             .name("mempool-journal".into())
             .spawn(move || {
-                if let Err(failure) = write_all(&mut store, queue) {
+                if let Err(failure) = write_all(&mut store, queue, &timing) {
                     stop.fail(failure);
                 }
             })
@@ -74,6 +78,7 @@ impl Journal {
         Ok(Self {
             writes: Some(writes),
             thread: Some(thread),
+            commit_time,
         })
     }
 
@@ -191,6 +196,7 @@ impl JournalStore {
 fn write_all(
     store: &mut JournalStore,
     mut queue: mpsc::Receiver<Write>,
+    commit_time: &Timing,
 ) -> Result<(), JournalError> {
     let mut batch = Vec::new();
     while queue.blocking_recv_many(&mut batch, COMMIT_MAX) > 0 {
@@ -198,7 +204,9 @@ fn write_all(
             .drain(..)
             .map(|write| (write.change, write.durable))
             .unzip();
+        let started = Instant::now();
         store.apply(changes)?;
+        commit_time.observe(started.elapsed());
         for durable in answers.into_iter().flatten() {
             // Whoever asked may have gone; the transaction stays.
             let _ = durable.send(());

@@ -4,8 +4,10 @@
 //! not outlive. Inside, `intake` takes transactions in (vetted, durable, relayed), `pool` judges them,
 //! `mempool` holds them, `journal` makes them durable; `application` is what consensus drives: it runs
 //! `replica`, which builds, checks and commits blocks and keeps those that are not decided yet in
-//! `undecided`. `pool` and `replica` know no clock, thread or network. `attest` tallies closed elections; `discovery` finds the
-//! other validators; `rpc` answers the world.
+//! `undecided`. `pool` and `replica` know no clock, thread or network. `attest` tallies closed
+//! elections; `discovery` finds the other validators; `rpc` answers the world. `backup` copies and
+//! restores a stopped validator's data, and `observe` keeps a restored one from signing until that is
+//! safe.
 //!
 //! ```no_run
 //! # async fn run(config: tabella_validator::Config) -> Result<(), tabella_validator::RunError> {
@@ -15,6 +17,7 @@
 
 mod application;
 mod attest;
+mod backup;
 mod clock;
 mod config;
 mod discovery;
@@ -24,6 +27,7 @@ mod journal;
 mod mempool;
 mod metrics;
 mod node;
+mod observe;
 mod peer_message;
 mod pool;
 mod replica;
@@ -35,6 +39,7 @@ mod stop;
 mod testing;
 mod undecided;
 
+pub use backup::{BackupError, BackupManifest, backup, restore, restore_nothing};
 pub use config::{Config, StaticPeer, TimeoutsConfig};
-pub use node::{RunError, run};
+pub use node::{RunError, read_genesis, read_key, run};
 pub use tabella_consensus::QUIET_ENGINE_LOG;

@@ -41,6 +41,8 @@ pub(crate) struct Metrics {
     pub(crate) build_time: Timing,
     pub(crate) check_time: Timing,
     pub(crate) commit_time: Timing,
+    /// From the start of a height here to its decision.
+    pub(crate) decide_time: Timing,
 }
 
 /// What is read at the moment of asking.
@@ -51,10 +53,17 @@ pub(crate) struct Gauges {
     pub(crate) peers: u32,
     pub(crate) signing: bool,
     pub(crate) refused_messages: u64,
+    pub(crate) peers_cut_off: u64,
+}
+
+/// Timings that are kept where they are taken.
+pub(crate) struct Timings<'a> {
+    pub(crate) vet: &'a Timing,
+    pub(crate) journal_commit: &'a Timing,
 }
 
 impl Metrics {
-    pub(crate) fn render(&self, gauges: &Gauges) -> String {
+    pub(crate) fn render(&self, gauges: &Gauges, elsewhere: &Timings<'_>) -> String {
         let mut text = String::new();
         let mut one = |name: &str, kind: &str, help: &str, value: u64| {
             // Writing to a string does not fail.
@@ -124,6 +133,12 @@ impl Metrics {
             "Consensus messages of peers that were malformed, forged or too many.",
             gauges.refused_messages,
         );
+        one(
+            "peers_cut_off_total",
+            "counter",
+            "Times that a peer was cut off because it sent too much.",
+            gauges.peers_cut_off,
+        );
         let timings = [
             (
                 "block_build",
@@ -137,8 +152,23 @@ impl Metrics {
             ),
             (
                 "block_commit",
-                "Committing a decided block",
+                "Committing a decided block, synced to disk",
                 &self.commit_time,
+            ),
+            (
+                "height_decide",
+                "From the start of a height to its decision",
+                &self.decide_time,
+            ),
+            (
+                "transactions_vet",
+                "Checking a batch of new transactions: signatures, rolls, rules in the sandbox",
+                elsewhere.vet,
+            ),
+            (
+                "journal_commit",
+                "Writing accepted transactions to the mempool's journal, synced to disk",
+                elsewhere.journal_commit,
             ),
         ];
         for (name, help, timing) in timings {

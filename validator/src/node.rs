@@ -9,22 +9,24 @@ use std::{
     time::Duration,
 };
 
-use tabella_consensus::{Config as ConsensusConfig, Node, PeerAddress, WalPolicy};
+use tabella_consensus::{Config as ConsensusConfig, Node, Participation, PeerAddress, WalPolicy};
 use tabella_ledger::{BuildLimits, Ledger, LedgerError};
 use tabella_protocol::{Genesis, GenesisError, SigningKey};
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{net::TcpListener, sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Config,
-    application::Validator,
+    application::{HALT_GRACE, Validator},
     attest::attest_results,
+    backup,
     discovery::{Advertised, Discovery},
     evidence::EvidenceLog,
     intake::Intake,
     journal::{Journal, JournalError},
     mempool::Bounds,
     metrics::Metrics,
+    observe,
     pool::Pool,
     replica::Replica,
     rpc,
@@ -63,7 +65,9 @@ pub enum RunError {
     },
     /// The key is not a validator's.
     #[error(
-        "the key in {path} is {key}, which is no validator of this genesis; use the key file that belongs to it"
+        "the key in {path} is {key}, which is no validator of this genesis; use the key file that \
+         belongs to it, or, to join as a new validator, set `node_id` to the name under which \
+         `tabella validator add` adds it"
     )]
     NotAValidator {
         /// The key file.
@@ -133,15 +137,22 @@ fn run_boxed(config: Config, shutdown: BoxFuture<()>) -> BoxFuture<Result<(), Ru
 
 async fn run_until(config: Config, shutdown: BoxFuture<()>) -> Result<(), RunError> {
     let stop = Stop::default();
+    // Whoever waits for the stop hears of it, whatever the node is at.
+    let asking = tokio::spawn({
+        let stop = stop.clone();
+        async move {
+            shutdown.await;
+            stop.stop();
+        }
+    });
+    let result = run_to_the_end(config, &stop).await;
+    asking.abort();
+    result
+}
+
+async fn run_to_the_end(config: Config, stop: &Stop) -> Result<(), RunError> {
     let genesis = read_genesis(&config.genesis)?;
     let key = read_key(&config.key)?;
-    let node_id = genesis
-        .node_id(&key.public())
-        .ok_or_else(|| RunError::NotAValidator {
-            path: config.key.clone(),
-            key: key.public(),
-        })?
-        .to_owned();
     fs::create_dir_all(&config.data).map_err(file_error("data directory", &config.data))?;
     let listener = TcpListener::bind(config.rpc_listen)
         .await
@@ -151,6 +162,7 @@ async fn run_until(config: Config, shutdown: BoxFuture<()>) -> Result<(), RunErr
         })?;
 
     let ledger = Arc::new(Ledger::open(&config.data, genesis.clone())?);
+    let node_id = own_node_id(&config, &ledger, &key)?;
     let undecided = Undecided::open(&config.data.join("undecided.redb"))?;
     let (journal, held) = Journal::open(&config.data.join("mempool.redb"), stop.clone())?;
     let bounds = Bounds {
@@ -160,7 +172,7 @@ async fn run_until(config: Config, shutdown: BoxFuture<()>) -> Result<(), RunErr
     let pool = Arc::new(Pool::new(Arc::clone(&ledger), bounds));
     let intake = Intake::start(Arc::clone(&pool), journal, held, stop.clone()).await;
     let discovery = Arc::new(Discovery::new(
-        genesis.clone(),
+        Arc::clone(&ledger),
         key.clone(),
         Advertised {
             node_id: node_id.clone(),
@@ -173,7 +185,7 @@ async fn run_until(config: Config, shutdown: BoxFuture<()>) -> Result<(), RunErr
 
     let metrics = Arc::new(Metrics::default());
     let evidence_file = config.data.join("evidence.json");
-    let evidence = EvidenceLog::open(&evidence_file, genesis.quorum, Arc::clone(&metrics))
+    let evidence = EvidenceLog::open(&evidence_file, &ledger, Arc::clone(&metrics))
         .map_err(file_error("evidence file", &evidence_file))?;
     let halt = evidence.halt.clone();
     let (tip, follow) = watch::channel(ledger.tip());
@@ -198,10 +210,25 @@ async fn run_until(config: Config, shutdown: BoxFuture<()>) -> Result<(), RunErr
         idle_block: Duration::from_millis(config.idle_block_ms),
         tip,
         consensus: std::sync::OnceLock::new(),
+        deciding: Mutex::default(),
         last_commit: Mutex::default(),
     });
     let consensus_config =
         consensus_config(&config, &genesis, &ledger, &key, &node_id, &discovery)?;
+    if observe::is_restored(&config.data) && !halt.is_cancelled() {
+        if config.accept_missing_wal {
+            backup::unmark(&config.data).map_err(file_error("restored data", &config.data))?;
+        } else {
+            let unsigned = consensus_config.clone();
+            observe::until_safe(unsigned, Arc::clone(&validator), stop).await?;
+        }
+        if stop.is_stopping() {
+            ledger.flush_acks()?;
+            return stop
+                .failure()
+                .map_or(Ok(()), |reason| Err(RunError::Failed(reason)));
+        }
+    }
     let node = match halt.is_cancelled() {
         true => None,
         false => Some(Node::start(consensus_config, Arc::clone(&validator) as _).await?),
@@ -230,7 +257,11 @@ async fn run_until(config: Config, shutdown: BoxFuture<()>) -> Result<(), RunErr
         stop: stop.clone(),
     };
     let tasks = [
-        tokio::spawn(rpc::serve(listener, context, stop.clone())),
+        tokio::spawn(rpc::serve(
+            rpc::Listener::new(listener, config.rpc_connections_max),
+            context,
+            stop.clone(),
+        )),
         tokio::spawn(until_stopped(stop.clone(), {
             let discovery = Arc::clone(&discovery);
             async move {
@@ -259,10 +290,7 @@ async fn run_until(config: Config, shutdown: BoxFuture<()>) -> Result<(), RunErr
             ),
         )),
     ];
-    let result = tokio::select! {
-        result = take_part(node, halt, &stop) => result,
-        () = request(&stop, shutdown) => unreachable!("a request to stop ends consensus first"),
-    };
+    let result = take_part(node, halt, stop).await;
     stop.stop();
     for task in tasks {
         if tokio::time::timeout(RPC_DRAIN, task).await.is_err() {
@@ -288,7 +316,8 @@ async fn take_part(
         let stopping = stop.clone();
         let ended = node.run(async move {
             tokio::select! {
-                () = halt.cancelled() => {}
+                // Nothing is signed any more; what was found may still reach the others.
+                () = async { halt.cancelled().await; sleep(HALT_GRACE).await } => {}
                 () = stopping.stopped() => {}
             }
         });
@@ -298,11 +327,16 @@ async fn take_part(
     Ok(())
 }
 
-/// Turns the request to stop into a stop, and then leaves the rest to the node.
-async fn request(stop: &Stop, shutdown: BoxFuture<()>) {
-    shutdown.await;
-    stop.stop();
-    std::future::pending::<()>().await;
+/// The name under which the chain knows this key, or under which it is going to join.
+fn own_node_id(config: &Config, ledger: &Ledger, key: &SigningKey) -> Result<String, RunError> {
+    let history = ledger.validators();
+    let mut sets = history.sets().iter().rev();
+    let known = sets.find_map(|set| set.node_id(&key.public()));
+    let known = known.map(str::to_owned).or_else(|| config.node_id.clone());
+    known.ok_or_else(|| RunError::NotAValidator {
+        path: config.key.clone(),
+        key: key.public(),
+    })
 }
 
 async fn until_stopped(stop: Stop, task: impl Future<Output = ()>) {
@@ -326,10 +360,10 @@ fn consensus_config(
         peers.retain(|known| known.validator != peer.public_key);
         peers.push(address);
     }
+    // A restored node has no log until it has observed for a while.
     let fresh = ledger.tip().height == 0 || config.accept_missing_wal;
     Ok(ConsensusConfig {
         genesis_hash: genesis.hash(),
-        quorum: genesis.quorum,
         signing_key: key.clone(),
         node_id: node_id.to_owned(),
         data_dir: config.data.clone(),
@@ -338,9 +372,11 @@ fn consensus_config(
         } else {
             WalPolicy::Require
         },
+        participation: Participation::Sign,
         listen: config.p2p_listen,
         peers,
         timeouts: (&config.timeouts).into(),
+        peer_limits: (&config.peer_limits).into(),
         block_bytes_max: usize::try_from(genesis.block_bytes_max).unwrap_or(usize::MAX),
         status_interval_ms: STATUS_INTERVAL_MS,
     })
@@ -351,12 +387,14 @@ fn file_error(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) ->
     move |error| RunError::File { what, path, error }
 }
 
-fn read_genesis(path: &Path) -> Result<Genesis, RunError> {
+/// Reads a genesis document.
+pub fn read_genesis(path: &Path) -> Result<Genesis, RunError> {
     let text = fs::read_to_string(path).map_err(file_error("genesis file", path))?;
     Ok(Genesis::from_json(&text)?)
 }
 
-fn read_key(path: &Path) -> Result<SigningKey, RunError> {
+/// Reads a validator's key.
+pub fn read_key(path: &Path) -> Result<SigningKey, RunError> {
     let text = fs::read_to_string(path).map_err(file_error("key file", path))?;
     let seed = tabella_protocol::Hash::parse_lenient(text.trim());
     seed.map(|seed| SigningKey::from_seed(seed.0))

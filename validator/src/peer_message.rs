@@ -4,7 +4,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
 use tabella_consensus::MESSAGE_BYTES_MAX;
 use tabella_ledger::Vetted;
-use tabella_protocol::{Ack, codec};
+use tabella_protocol::{Ack, CommitCertificate, Evidence, codec};
 
 /// A message between validators.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -13,6 +13,10 @@ pub(crate) enum PeerMessage {
     Transactions(Vec<Vec<u8>>),
     /// An ack of a block that the sender committed.
     Ack(Ack),
+    /// Proof that validators contradicted themselves or each other.
+    Evidence(Box<Evidence>),
+    /// The sender's certificate of a height at which histories differ.
+    Certificate(CommitCertificate),
 }
 
 impl PeerMessage {
@@ -68,7 +72,7 @@ mod tests {
             assert!(message.len() <= MESSAGE_BYTES_MAX);
             match PeerMessage::from_bytes(&message).unwrap() {
                 PeerMessage::Transactions(transactions) => unpacked.extend(transactions),
-                PeerMessage::Ack(_) => panic!("no ack was packed"),
+                other => panic!("{other:?} was not packed"),
             }
         }
         assert_eq!(unpacked, vec![one.bytes().to_vec(); count]);

@@ -13,10 +13,10 @@ use bytes::Bytes;
 use tabella_consensus::{BuiltBlock, Checked, Fatal, HeightStart, UndecidedBlock};
 use tabella_ledger::{BuildLimits, ExecutedBlock, InvalidBlock, Ledger, Tip};
 use tabella_protocol::{
-    Ack, Block, BlockError, CommitCertificate, Hash, PublicKey, SigningKey, codec,
+    Ack, Block, BlockError, CommitCertificate, Evidence, Hash, PublicKey, SigningKey, codec,
 };
 
-use crate::{evidence::EvidenceLog, pool::Pool, undecided::Undecided};
+use crate::{evidence::EvidenceLog, peer_message::PeerMessage, pool::Pool, undecided::Undecided};
 
 /// Blocks of one height that are held executed; a later one is executed again when it is decided.
 const EXECUTED_MAX: usize = 16;
@@ -47,8 +47,8 @@ pub(crate) struct Committed {
     pub(crate) transactions: usize,
     /// Those of them that the journal can forget.
     pub(crate) forget: Vec<Hash>,
-    /// This validator's ack, for the others.
-    pub(crate) ack: Ack,
+    /// What to tell the others: this validator's ack, and evidence that it met.
+    pub(crate) tell: Vec<Bytes>,
     /// What the next height needs.
     pub(crate) next: HeightStart,
 }
@@ -73,11 +73,15 @@ impl Replica {
         }
     }
 
-    /// The height after the last committed block.
+    /// What the height after the last committed block needs.
     pub(crate) fn height_start(&self) -> HeightStart {
+        let height = self.ledger.tip().height + 1;
+        let history = self.ledger.validators();
         HeightStart {
-            height: self.ledger.tip().height + 1,
+            height,
+            quorum: history.at(height).quorum,
             validators: self.ledger.proposers(),
+            followers: history.followers(height),
         }
     }
 
@@ -170,32 +174,36 @@ impl Replica {
         let tip = self.ledger.commit(block, certificate).map_err(Fatal::new)?;
         self.lock_executed().clear();
         let ack = self.sign_ack(&tip);
-        self.ledger.add_ack(ack.clone()).map_err(Fatal::new)?;
-        self.evidence.take_early(&self.ledger);
+        if let Some(ack) = &ack {
+            self.ledger.add_ack(ack.clone()).map_err(Fatal::new)?;
+        }
+        let ack = ack.map(|ack| PeerMessage::Ack(ack).to_bytes());
+        let found = self.evidence.take_early(&self.ledger);
         Ok(Committed {
             tip,
             transactions: ids.len(),
             forget: self.pool.remove_included(&ids),
-            ack,
+            tell: ack.into_iter().chain(self.told(found)).collect(),
             next: self.height_start(),
         })
     }
 
     /// This validator's ack of its newest block, to be said again: one that got lost would leave two
     /// histories side by side with nobody the wiser.
-    pub(crate) fn tip_ack(&self) -> Option<Ack> {
-        let tip = self.ledger.tip();
-        (tip.height > 0).then(|| self.sign_ack(&tip))
+    pub(crate) fn tip_ack(&self) -> Option<Bytes> {
+        let ack = self.sign_ack(&self.ledger.tip())?;
+        Some(PeerMessage::Ack(ack).to_bytes())
     }
 
-    fn sign_ack(&self, tip: &Tip) -> Ack {
-        Ack::sign(
-            &self.ledger.genesis_hash(),
-            tip.height,
-            tip.block_hash,
-            tip.state_root,
-            &self.key,
-        )
+    /// The ack of a block that is durable here, where this validator is one of its height.
+    fn sign_ack(&self, tip: &Tip) -> Option<Ack> {
+        let history = self.ledger.validators();
+        if tip.height == 0 || !history.at(tip.height).contains(&self.key.public()) {
+            return None;
+        }
+        let genesis = self.ledger.genesis_hash();
+        let (block, state) = (tip.block_hash, tip.state_root);
+        Some(Ack::sign(&genesis, tip.height, block, state, &self.key))
     }
 
     /// A committed block and its certificate.
@@ -205,14 +213,39 @@ impl Replica {
     }
 
     /// Keeps another validator's ack where it agrees with this chain, and raises the alarm where
-    /// not. Answers whether it was an ack at all.
-    pub(crate) fn take_ack(&self, ack: Ack) -> bool {
-        let known = self.ledger.genesis().node_id(&ack.validator).is_some();
+    /// not. Answers what to tell the others, and nothing where it is no validator's ack at all.
+    pub(crate) fn take_ack(&self, ack: Ack) -> Option<Vec<Bytes>> {
+        let history = self.ledger.validators();
+        let known = history.at(ack.height).contains(&ack.validator);
         if !known || !ack.verify(&self.ledger.genesis_hash()) {
-            return false;
+            return None;
         }
-        self.evidence.take_ack(&self.ledger, ack);
-        true
+        Some(self.told(self.evidence.take_ack(&self.ledger, ack)))
+    }
+
+    /// Keeps evidence that proves something new; answers what to tell the others.
+    pub(crate) fn take_evidence(&self, evidence: Evidence) -> Vec<Bytes> {
+        self.told(self.evidence.take(&self.ledger, evidence))
+    }
+
+    /// Compares a certificate with the block that stands here; answers what to tell the others.
+    pub(crate) fn take_certificate(&self, certificate: CommitCertificate) -> Vec<Bytes> {
+        self.told(self.evidence.take_certificate(&self.ledger, certificate))
+    }
+
+    /// Messages of what was found, and of what stands here at a contested height.
+    fn told(&self, found: impl IntoIterator<Item = Evidence>) -> Vec<Bytes> {
+        let mut messages = Vec::new();
+        for evidence in found {
+            let height = evidence.height();
+            let contested = matches!(evidence, Evidence::Acks { .. } | Evidence::Fork { .. });
+            messages.push(PeerMessage::Evidence(Box::new(evidence)).to_bytes());
+            let own = contested.then(|| self.ledger.block(height));
+            if let Some(Ok(Some(own))) = own {
+                messages.push(PeerMessage::Certificate(own.certificate).to_bytes());
+            }
+        }
+        messages
     }
 
     fn lock_executed(&self) -> MutexGuard<'_, BTreeMap<Hash, ExecutedBlock>> {
@@ -258,7 +291,7 @@ fn block_hash(body: &[u8]) -> Option<Hash> {
 
 #[cfg(test)]
 mod tests {
-    use tabella_protocol::{Quorum, Revote};
+    use tabella_protocol::Revote;
 
     use super::*;
     use crate::{
@@ -273,7 +306,7 @@ mod tests {
             bytes_max: 1 << 20,
         };
         let file = fixture.directory.path().join("evidence.json");
-        let evidence = EvidenceLog::open(&file, Quorum::Majority, Arc::default());
+        let evidence = EvidenceLog::open(&file, &fixture.ledger, Arc::default());
         Replica::new(
             Arc::clone(&fixture.ledger),
             Arc::new(Pool::new(Arc::clone(&fixture.ledger), bounds)),

@@ -32,6 +32,11 @@ impl Stop {
         self.token.cancelled().await;
     }
 
+    /// Whether the node is to stop.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.token.is_cancelled()
+    }
+
     /// The first failure, if one stopped the node.
     pub(crate) fn failure(&self) -> Option<String> {
         self.failure

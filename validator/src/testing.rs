@@ -23,13 +23,21 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     pub(crate) fn new(revote: Revote) -> Self {
+        Self::start(revote, Quorum::Majority)
+    }
+
+    pub(crate) fn with_quorum(quorum: Quorum) -> Self {
+        Self::start(Revote::Refuse, quorum)
+    }
+
+    fn start(revote: Revote, quorum: Quorum) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
         let genesis = Genesis {
             version: Genesis::VERSION,
             chain_id: 7,
             network: "test".into(),
             timestamp_ms: 1,
-            quorum: Quorum::Majority,
+            quorum,
             validators: vec![ValidatorInfo {
                 node_id: "v".into(),
                 public_key: key(1).public(),

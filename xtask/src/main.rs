@@ -3,6 +3,7 @@
 //! It depends on nothing of the workspace, so that `cargo xtask --help` answers in seconds.
 
 mod checks;
+mod image;
 mod shell;
 mod wasm_target;
 
@@ -11,7 +12,7 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 
 use crate::shell::{become_program, binary, cargo, run, step, workspace_root};
@@ -76,6 +77,29 @@ enum Task {
     },
     /// All that CI checks: format, lints, tests, documentation, and the paths that documents name
     Ci,
+    /// Build the container image: one static binary and nothing else
+    ///
+    /// Builds everything, links the binary statically into target/image, and runs `docker build`.
+    Image {
+        /// The image's name
+        #[arg(long, default_value = "tabella:latest")]
+        tag: String,
+        /// Stop before `docker build`
+        #[arg(long)]
+        binary_only: bool,
+    },
+    /// Give changed inputs to everything that reads what strangers send, for a while
+    Fuzz {
+        /// Arguments of the fuzzer, such as `--seconds 600` or a target's name; `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<OsString>,
+    },
+    /// Count a real election with debug and release builds, on one thread and on many, and compare
+    ///
+    /// The outcome's bytes and the fuel must be the same everywhere.
+    Determinism,
+    /// Measure what running rules as plugins costs, beside the same code compiled natively
+    BenchPlugins,
     /// Build the built-in rule plugins to Wasm and the bundle that embeds them
     Plugins,
 }
@@ -113,6 +137,20 @@ fn perform(task: Task) -> Result<()> {
         }
         Task::Test { rest } => test(&rest),
         Task::Ci => ci(),
+        Task::Image { tag, binary_only } => {
+            build_binary()?;
+            let directory = image::link()?;
+            match binary_only {
+                true => Ok(()),
+                false => image::build(&directory, &tag),
+            }
+        }
+        Task::Fuzz { rest } => {
+            build_binary()?;
+            become_program(Command::new(binary("tabella-fuzz")?).args(rest))
+        }
+        Task::BenchPlugins => bench_plugins(),
+        Task::Determinism => determinism(),
         Task::Plugins => {
             wasm_target::ensure_installed()?;
             run(cargo().args(["build", "--release", "-p", "tabella-plugins"]))
@@ -126,6 +164,57 @@ fn build_binary() -> Result<()> {
     // The whole workspace, so that the features of every dependency are those the tests build
     // with and nothing is compiled a second time for them.
     run(cargo().args(["build", "--release", "--workspace", "--bins"]))
+}
+
+fn bench_plugins() -> Result<()> {
+    wasm_target::ensure_installed()?;
+    step("building the benchmark");
+    // With the features of the tests, as above.
+    let bench = ["bench", "--workspace", "--bench", "plugins"];
+    run(cargo().args(bench).arg("--no-run"))?;
+    step(&format!("{} on {}", shell::today()?, shell::machine()));
+    run(cargo().args(bench).arg("--quiet"))
+}
+
+fn determinism() -> Result<()> {
+    wasm_target::ensure_installed()?;
+    let mut first: Option<String> = None;
+    for (name, profile) in [("debug", "dev"), ("release", "release")] {
+        step(&format!("building the tabella binary ({name})"));
+        run(cargo().args(["build", "--workspace", "--bins", "--profile", profile]))?;
+        for threads in ["1", "2", "7"] {
+            let election = "examples/elections/burlington-2009";
+            let counted = shell::answer(
+                Command::new(format!("target/{name}/tabella"))
+                    .args([
+                        "plugin",
+                        "run",
+                        "instant-runoff",
+                        "--json",
+                        "--threads",
+                        threads,
+                    ])
+                    .args(["--election", &format!("{election}/election.toml")])
+                    .args(["--ballots", &format!("{election}/ballots.csv")]),
+            )?;
+            println!(
+                "{name}, {threads} threads: {} bytes of answer",
+                counted.len()
+            );
+            match &first {
+                Some(first) if *first != counted => {
+                    bail!("two counts differ:\n{first}\n{counted}")
+                }
+                Some(_) => {}
+                None => {
+                    println!("{counted}");
+                    first = Some(counted);
+                }
+            }
+        }
+    }
+    println!("every count gave the same answer, with the same outcome bytes and fuel");
+    Ok(())
 }
 
 fn demo(exit: bool, rest: &[OsString]) -> Result<()> {

@@ -49,11 +49,44 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// What a program prints, where it succeeds.
+pub(crate) fn answer(command: &mut Command) -> Result<String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("cannot start {name}"))?;
+    if !output.status.success() {
+        bail!("{name} failed: {}", output.status);
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
 /// Becomes another program, so that signals such as Ctrl-C reach it alone.
 pub(crate) fn become_program(command: &mut Command) -> Result<()> {
     let name = command.get_program().to_string_lossy().into_owned();
     // It answers only where the program cannot be started.
     Err(command.exec()).with_context(|| format!("cannot start {name}"))
+}
+
+/// The date, UTC.
+pub(crate) fn today() -> Result<String> {
+    let output = Command::new("date").args(["-u", "+%F"]).output();
+    let output = output.context("cannot run date")?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// The processor, as the system calls it, and how many of it there are.
+pub(crate) fn machine() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"));
+    let name = name.map_or("an unknown processor", |rest| {
+        rest.trim_start_matches([' ', '\t', ':'])
+    });
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{cores} cores of {name}")
 }
 
 /// Says what comes next.

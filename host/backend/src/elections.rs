@@ -13,12 +13,11 @@ use std::{
 
 use tabella_client::{Client, QueryError};
 use tabella_protocol::{
-    ContestSpec, Genesis, Hash, PluginLimits, VoterId,
+    ContestSpec, Genesis, Hash, VoterId,
     rpc::{ElectionStatus, ElectionView},
 };
 use tabella_runtime::{
-    BallotError, Contest, ContestConfig, ContestOption, Limits, Plugin, Runtime, RuntimeConfig,
-    Verdict,
+    BallotError, Contest, ContestConfig, ContestOption, Plugin, Runtime, RuntimeConfig, Verdict,
 };
 
 use crate::{problem::Problem, secrets::MasterSecret, store::Store};
@@ -103,20 +102,6 @@ fn rank(status: ElectionStatus) -> u8 {
     }
 }
 
-/// The sandbox's limits as genesis sets them.
-fn limits(genesis: &PluginLimits) -> Limits {
-    Limits {
-        validate_fuel: genesis.validate_fuel,
-        validate_memory_bytes: genesis.validate_memory_bytes,
-        message_bytes: genesis.message_bytes,
-        fold_fuel: genesis.batch_fuel,
-        finish_fuel: genesis.finish_fuel,
-        tally_memory_bytes: genesis.tally_memory_bytes,
-        outcome_bytes: genesis.outcome_bytes,
-        ..Limits::default()
-    }
-}
-
 /// Sets up the sandbox for the network's rules.
 pub(crate) fn runtime(
     genesis: &Genesis,
@@ -124,7 +109,7 @@ pub(crate) fn runtime(
 ) -> Result<Runtime, tabella_runtime::HostFault> {
     Runtime::new(RuntimeConfig {
         cache_dir: Some(cache_directory),
-        limits: limits(&genesis.plugin_limits),
+        limits: tabella_ledger::runtime_limits(&genesis.plugin_limits),
         ..RuntimeConfig::default()
     })
 }

@@ -89,8 +89,10 @@ impl ValidatorAddress {
 pub(crate) struct Addresses {
     /// In the order of genesis.
     pub(crate) validators: Vec<ValidatorAddress>,
-    /// Host of the backend and the bootnode.
+    /// Host of the backend.
     pub(crate) backend_host: String,
+    /// Host of the bootnode.
+    pub(crate) bootnode_host: String,
     /// The backend's port.
     pub(crate) backend_port: u16,
     /// The bootnode's port.
@@ -100,8 +102,8 @@ pub(crate) struct Addresses {
 impl Addresses {
     /// Addresses for `count` validators on `hosts`: one host for all, or one for each.
     pub(crate) fn new(count: usize, hosts: &[String], ports: Ports) -> Result<Self> {
-        if let Some(bad) = hosts.iter().find(|host| !is_host(host)) {
-            bail!("expected a host name or address without a port, got {bad:?}");
+        for host in hosts {
+            check_host(host)?;
         }
         let validators = (0..count).map(|index| {
             let offset = u16::try_from(index).context("too many validators")?;
@@ -122,14 +124,32 @@ impl Addresses {
                 p2p_port: ports.p2p_first + offset,
             })
         });
+        let first = hosts.first().map_or("127.0.0.1", String::as_str);
         Ok(Self {
             validators: validators.collect::<Result<_>>()?,
-            backend_host: hosts
-                .first()
-                .map_or_else(|| "127.0.0.1".to_owned(), Clone::clone),
+            backend_host: first.to_owned(),
+            bootnode_host: first.to_owned(),
             backend_port: ports.backend,
             bootnode_port: ports.bootnode,
         })
+    }
+
+    /// Places the backend and the bootnode where they are not on the first validator's host.
+    pub(crate) fn place(
+        mut self,
+        backend_host: Option<&String>,
+        bootnode_host: Option<&String>,
+    ) -> Result<Self> {
+        for (place, host) in [
+            (&mut self.backend_host, backend_host),
+            (&mut self.bootnode_host, bootnode_host),
+        ] {
+            if let Some(host) = host {
+                check_host(host)?;
+                place.clone_from(host);
+            }
+        }
+        Ok(self)
     }
 
     /// The backend's URL.
@@ -148,7 +168,7 @@ impl Addresses {
 
     /// The bootnode's URL.
     pub(crate) fn bootnode_url(&self) -> String {
-        format!("http://{}:{}", self.backend_host, self.bootnode_port)
+        format!("http://{}:{}", self.bootnode_host, self.bootnode_port)
     }
 }
 
@@ -166,10 +186,14 @@ pub(crate) fn listen_address(host: &str, port: u16) -> SocketAddr {
     SocketAddr::from((address, port))
 }
 
-fn is_host(text: &str) -> bool {
-    !text.is_empty()
+fn check_host(text: &str) -> Result<()> {
+    let is_host = !text.is_empty()
         && text.len() <= 253
         && text
             .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'))
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
+    if !is_host {
+        bail!("expected a host name or address without a port, got {text:?}");
+    }
+    Ok(())
 }

@@ -75,10 +75,15 @@ enum Command {
     Validator(commands::validator::ValidatorArguments),
     /// Run the bootnode, where validators find each other
     Bootnode(commands::role::RoleArguments),
+    Backup(commands::backup::BackupArguments),
+    Restore(commands::backup::RestoreArguments),
     Health(commands::health::HealthArguments),
     Plugin(commands::plugin::PluginArguments),
     Verify(commands::verify::VerifyArguments),
     Keys(commands::keys::KeysArguments),
+    /// Compile a plugin for the process that started this one
+    #[command(hide = true)]
+    CompilePlugin,
 }
 
 /// Parses the command line, runs the command, answers the exit code: 0 for done or valid, 1 for
@@ -95,8 +100,12 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<Exit> {
+    commands::compile_plugin::use_child_processes()?;
     match command {
+        Command::CompilePlugin => commands::compile_plugin::run()?,
         Command::Init(arguments) => commands::init::run(&arguments)?,
+        Command::Backup(arguments) => commands::backup::backup(&arguments)?,
+        Command::Restore(arguments) => commands::backup::restore(&arguments)?,
         Command::Keys(arguments) => commands::keys::run(&arguments)?,
         Command::Verify(arguments) => return commands::verify::run(&arguments),
         Command::Plugin(arguments) => return block_on(arguments.run()),

@@ -111,7 +111,8 @@ p2p_address = "{p2p_address}"
 
 # Where validators find each other.
 bootnodes = ["{bootnode}"]
-"#,
+
+{VALIDATOR_DEFAULTS}"#,
         rpc_listen = listen_address(&address.host, address.rpc_port),
         p2p_listen = listen_address(&address.host, address.p2p_port),
         rpc_url = address.rpc_url(),
@@ -119,6 +120,66 @@ bootnodes = ["{bootnode}"]
         bootnode = addresses.bootnode_url(),
     )
 }
+
+/// Every other key with its default, for operators to change.
+const VALIDATOR_DEFAULTS: &str = r#"# What follows are the defaults; remove the mark to change one.
+
+# An idle network decides an empty block this often.
+#idle_block_ms = 1000
+
+# The mempool: most transactions and bytes that wait here; more are refused as `mempool-full`.
+#mempool_transactions_max = 100000
+#mempool_bytes_max = 67108864
+
+# Most transactions in a block that this validator builds. Its bytes are bounded in genesis.
+#block_transactions_max = 2000
+
+# Most connections to rpc_listen at once; more wait. A request has at most 4 MiB and a batch at most
+# 1000 calls, for all validators alike.
+#rpc_connections_max = 1024
+
+# Start although the write-ahead log is missing and the chain is not empty. A validator that signs
+# twice is evidence against itself: see docs/operating.md before you set this.
+#accept_missing_wal = false
+
+# A validator whose address is not told by a bootnode, once for each.
+#[[peers]]
+#public_key = "0x..."
+#p2p_address = "validator-9.example:30303"
+
+# How long the steps of a consensus round wait, and what each later round adds. These suit one local
+# network; between distant machines allow several round trips.
+#[timeouts]
+#propose_ms = 150
+#prevote_ms = 50
+#precommit_ms = 50
+#increase_ms = 50
+#max_ms = 10000
+
+# A validator that sends more than this is cut off and counted, and may come back.
+#[peer_limits]
+#messages_per_second_max = 20000
+#refused_per_second_max = 200
+#connections_per_address_max = 128
+"#;
+
+/// Every other key of a backend with its default. It stands before the validators, which are tables.
+const BACKEND_DEFAULTS: &str = r#"# What follows are the defaults; remove the mark to change one.
+
+# How long a submission waits for its confirmation before it is answered as pending.
+#confirmation_wait_ms = 2000
+
+# The pause between two health checks of a validator.
+#health_period_ms = 500
+
+# Whether anybody may register an account: "open" or "closed". Where elections have no roll, every
+# account may vote.
+#registration = "open"
+
+# How long tokens are good for, in seconds.
+#access_token_s = 3600
+#refresh_token_s = 2592000
+"#;
 
 fn bootnode_config(addresses: &Addresses) -> String {
     format!(
@@ -128,7 +189,7 @@ fn bootnode_config(addresses: &Addresses) -> String {
 genesis = "genesis.json"
 listen = "{}"
 "#,
-        listen_address(&addresses.backend_host, addresses.bootnode_port)
+        listen_address(&addresses.bootnode_host, addresses.bootnode_port)
     )
 }
 
@@ -151,7 +212,8 @@ data = "data/backend"
 listen = "{}"
 
 bootnodes = ["{}"]
-"#,
+
+{BACKEND_DEFAULTS}"#,
         listen_address(&addresses.backend_host, addresses.backend_port),
         addresses.bootnode_url(),
     );

@@ -1,10 +1,10 @@
-//! What one committed block proves, checked against genesis.
+//! What one committed block proves, checked against the validators of its height.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tabella_protocol::{
-    Ack, CertificateError, CommitCertificate, Genesis, Hash, Header, PublicKey, rpc::BlockSummary,
-    transactions_root,
+    Ack, CertificateError, CommitCertificate, Hash, Header, HeaderError, PublicKey,
+    ValidatorHistory, rpc::BlockSummary, transactions_root,
 };
 
 /// A committed block whose certificate, hash, parent and transaction ids were verified.
@@ -58,6 +58,9 @@ pub enum BlockProofError {
     /// The ids are not those that the header commits to.
     #[error("the transactions of block {0} are not those that its header commits to")]
     Transactions(u64),
+    /// It commits to validator sets that are not known here.
+    #[error("block {0} commits to validator sets that are not proven")]
+    Validators(u64),
     /// The certificate does not hold.
     #[error("the certificate of block {height} does not hold: {error}")]
     Certificate {
@@ -82,8 +85,7 @@ impl BlockProof {
     pub fn verify(
         self,
         summary: BlockSummary,
-        genesis: &Genesis,
-        genesis_hash: &Hash,
+        validators: &ValidatorHistory,
     ) -> Result<VerifiedBlock, BlockProofError> {
         let BlockSummary {
             header,
@@ -91,7 +93,7 @@ impl BlockProof {
             transaction_ids,
             ..
         } = summary;
-        let hash = self.verify_header(&header, &certificate, genesis, genesis_hash)?;
+        let hash = self.verify_header(&header, &certificate, validators)?;
         if usize::try_from(header.transaction_count) != Ok(transaction_ids.len())
             || header.transactions_root != transactions_root(&transaction_ids)
         {
@@ -110,10 +112,9 @@ impl BlockProof {
         self,
         header: &Header,
         certificate: &CommitCertificate,
-        genesis: &Genesis,
-        genesis_hash: &Hash,
+        validators: &ValidatorHistory,
     ) -> Result<Hash, BlockProofError> {
-        if header.genesis != *genesis_hash || header.version != Header::VERSION {
+        if header.genesis != *validators.genesis() || header.version != Header::VERSION {
             return Err(BlockProofError::OtherNetwork(header.genesis));
         }
         if header.height != self.height {
@@ -122,20 +123,17 @@ impl BlockProof {
                 got: header.height,
             });
         }
-        let hash = header.hash();
-        if certificate.height != header.height || certificate.block_hash != hash {
-            return Err(BlockProofError::OtherBlock(header.height));
-        }
         if self.parent.is_some_and(|parent| parent != header.parent) {
             return Err(BlockProofError::Parent(header.height));
         }
-        certificate
-            .verify(genesis_hash, genesis.quorum, &genesis.validators)
-            .map_err(|error| BlockProofError::Certificate {
-                height: header.height,
-                error,
-            })?;
-        Ok(hash)
+        let height = header.height;
+        let verified = validators.verify_header(header, certificate);
+        verified.map_err(|error| match error {
+            HeaderError::OtherNetwork(network) => BlockProofError::OtherNetwork(network),
+            HeaderError::OtherBlock => BlockProofError::OtherBlock(height),
+            HeaderError::OtherValidators => BlockProofError::Validators(height),
+            HeaderError::Certificate(error) => BlockProofError::Certificate { height, error },
+        })
     }
 }
 
@@ -145,18 +143,18 @@ pub(crate) fn count_signers(
     hash: &Hash,
     certificate: &CommitCertificate,
     acks: &[Ack],
-    genesis: &Genesis,
-    genesis_hash: &Hash,
+    validators: &ValidatorHistory,
 ) -> usize {
+    let set = validators.at(header.height);
     let mut signers: Vec<PublicKey> = certificate.signatures.iter().map(|s| s.validator).collect();
     // More acks than validators are not worth checking.
-    for ack in acks.iter().take(genesis.validators.len()) {
+    for ack in acks.iter().take(set.validators.len()) {
         let holds = !signers.contains(&ack.validator)
-            && genesis.node_id(&ack.validator).is_some()
+            && set.contains(&ack.validator)
             && ack.height == header.height
             && ack.block_hash == *hash
             && ack.state_root == header.state_root
-            && ack.verify(genesis_hash);
+            && ack.verify(validators.genesis());
         if holds {
             signers.push(ack.validator);
         }

@@ -36,9 +36,6 @@ pub enum BuildError {
     /// No validators were given.
     #[error("expected at least one validator")]
     NoValidators,
-    /// A name that genesis does not know.
-    #[error("validator {0:?} is not in genesis; expected one of its node ids")]
-    UnknownValidator(String),
     /// A name given twice.
     #[error("validator {0:?} is given twice")]
     Duplicate(String),
@@ -145,14 +142,6 @@ impl Builder {
         }
         for (index, validator) in self.validators.iter().enumerate() {
             let node_id = &validator.node_id;
-            if self
-                .genesis
-                .validators
-                .iter()
-                .all(|v| v.node_id != *node_id)
-            {
-                return Err(BuildError::UnknownValidator(node_id.clone()));
-            }
             if self.validators[..index]
                 .iter()
                 .any(|v| v.node_id == *node_id)

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tabella_protocol::{Genesis, Hash};
+use tabella_protocol::{Genesis, Hash, ValidatorHistory, ValidatorSet};
 use tokio::{
     sync::{broadcast, mpsc, oneshot, watch},
     task::JoinSet,
@@ -60,6 +60,20 @@ impl Client {
     /// The network's name: the hash of its genesis.
     pub fn genesis_hash(&self) -> Hash {
         self.chain.genesis_hash
+    }
+
+    /// The validator sets of the network, as far as they were proven to this client.
+    pub fn validators(&self) -> Arc<ValidatorHistory> {
+        self.chain.validators()
+    }
+
+    /// The validator set that decides the block after the newest verified one.
+    pub fn current_validators(&self) -> ValidatorSet {
+        let next = self
+            .tip()
+            .borrow()
+            .map_or(1, |tip| tip.height.saturating_add(1));
+        self.validators().at(next).clone()
     }
 
     /// Submits a transaction's canonical bytes; resolves when a validator has it durably.

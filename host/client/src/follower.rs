@@ -2,13 +2,13 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
     time::{Duration, Instant, SystemTime},
 };
 
 use tabella_protocol::{
-    Genesis, Hash,
-    rpc::{BlockSummary, RefusalCode},
+    Genesis, Hash, ValidatorHistory, ValidatorSetProof,
+    rpc::{BlockSummary, RefusalCode, VALIDATOR_SETS_METHOD},
 };
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -26,6 +26,8 @@ const WAIT_MS: u64 = 1_000;
 const GRACE: Duration = Duration::from_millis(1_500);
 /// Pause after an answer that brought nothing sooner than it should.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long a validator may take to tell the changes of the validators.
+const LEARN_DEADLINE: Duration = Duration::from_secs(2);
 /// Transaction ids remembered, so that who asks late is answered at once.
 const RECENT_IDS_MAX: usize = 65_536;
 /// Blocks a subscriber may fall behind before it misses some.
@@ -90,6 +92,8 @@ pub enum WaitError {
 pub(crate) struct Chain {
     pub(crate) genesis: Genesis,
     pub(crate) genesis_hash: Hash,
+    /// The validator sets proven so far.
+    validators: RwLock<Arc<ValidatorHistory>>,
     tip: watch::Sender<Option<Tip>>,
     blocks: broadcast::Sender<Arc<VerifiedBlock>>,
     seen: Mutex<Seen>,
@@ -106,6 +110,7 @@ impl Chain {
     pub(crate) fn new(genesis: Genesis) -> Self {
         let genesis_hash = genesis.hash();
         Self {
+            validators: RwLock::new(Arc::new(ValidatorHistory::new(&genesis))),
             genesis,
             genesis_hash,
             tip: watch::Sender::new(None),
@@ -125,6 +130,53 @@ impl Chain {
 
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<VerifiedBlock>> {
         self.blocks.subscribe()
+    }
+
+    /// The validator sets proven so far.
+    pub(crate) fn validators(&self) -> Arc<ValidatorHistory> {
+        let validators = self.validators.read();
+        Arc::clone(&validators.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Asks `node` for the changes of the validators and takes up those that hold. Answers whether
+    /// there was news.
+    pub(crate) async fn learn_validators(&self, pool: &Pool, node: &Node) -> bool {
+        let answer = pool
+            .call_sized::<Vec<ValidatorSetProof>>(
+                node,
+                VALIDATOR_SETS_METHOD,
+                [(); 0],
+                LEARN_DEADLINE,
+                ANSWER_BYTES_MAX,
+            )
+            .await;
+        let Ok(proofs) = answer else {
+            return false;
+        };
+        let mut history = ValidatorHistory::clone(&self.validators());
+        let before = history.sets().len();
+        if let Err(lie) = history.extend_all(&proofs) {
+            pool.disproved(node, lie.to_string());
+        }
+        let news = history.sets().len() > before;
+        if news {
+            let latest = history.latest();
+            tracing::info!(
+                from_height = latest.from_height,
+                validators = latest.validators.len(),
+                quorum = latest.quorum.name(),
+                "the validator set changes"
+            );
+            let mut known = self
+                .validators
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            // Another task may have learned more meanwhile.
+            if history.sets().len() > known.sets().len() {
+                *known = Arc::new(history);
+            }
+        }
+        news
     }
 
     /// The confirmation, now or when it comes.
@@ -344,7 +396,10 @@ async fn accept(
     deliver: Option<&mpsc::Sender<Arc<VerifiedBlock>>>,
 ) -> bool {
     for summary in summaries {
-        let block = match next.verify(summary, &chain.genesis, &chain.genesis_hash) {
+        if !chain.validators().knows(&summary.header) {
+            chain.learn_validators(pool, node).await;
+        }
+        let block = match next.verify(summary, &chain.validators()) {
             Ok(block) => Arc::new(block),
             Err(lie) => {
                 pool.disproved(node, lie.to_string());

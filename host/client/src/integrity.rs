@@ -73,6 +73,9 @@ impl Client {
         // A claim of more than was followed and verified is not worth chasing.
         let followed = self.tip().borrow().map(|tip| tip.height);
         let height = followed.map_or(claimed, |followed| followed.min(claimed));
+        for (node, _) in &heads {
+            self.chain.learn_validators(&self.pool, node).await;
+        }
         let mut walk = Walk {
             client: self.clone(),
             board: Board::new(election_id, &election),
@@ -222,10 +225,10 @@ impl Walk {
     /// Checks one block; false when what follows cannot be judged.
     fn step(&mut self, view: BlockView) -> bool {
         let height = self.next.height;
-        let (genesis, genesis_hash) = (self.client.genesis(), self.client.genesis_hash());
+        let genesis = self.client.genesis();
         let proof =
             self.next
-                .verify_header(&view.header, &view.certificate, genesis, &genesis_hash);
+                .verify_header(&view.header, &view.certificate, &self.client.validators());
         let hash = match proof {
             Ok(hash) => hash,
             Err(lie) => {

@@ -165,6 +165,9 @@ impl Client {
                     }
                     // It holds the others' attestations, but has not tallied yet itself.
                     Err(_) if view.outcomes.is_empty() => Judged::Lacking(Some((view, None))),
+                    Err(
+                        unproven @ (ResultsError::BadSignature | ResultsError::NoQuorum { .. }),
+                    ) => Judged::OtherValidators(unproven.to_string()),
                     Err(lie) => Judged::Lie(lie.to_string()),
                 }
             },
@@ -196,10 +199,12 @@ impl Client {
                 height: view.header.height,
                 parent: None,
             };
-            let genesis = (self.genesis(), &self.genesis_hash());
-            match proof.verify_header(&view.header, &view.certificate, genesis.0, genesis.1) {
+            match proof.verify_header(&view.header, &view.certificate, &self.validators()) {
                 Ok(hash) if hash == view.hash && is_wanted(&view) => Judged::Good(Some(view)),
                 Ok(_) => Judged::Lie("sent another block".to_owned()),
+                Err(unproven @ BlockProofError::Validators(_)) => {
+                    Judged::OtherValidators(unproven.to_string())
+                }
                 Err(lie) => Judged::Lie(lie.to_string()),
             }
         };
@@ -226,6 +231,9 @@ impl Client {
             match verified.collect::<Result<Vec<_>, _>>() {
                 Ok(blocks) if blocks.is_empty() => Judged::Lacking(blocks),
                 Ok(blocks) => Judged::Good(blocks),
+                Err(unproven @ BlockProofError::Validators(_)) => {
+                    Judged::OtherValidators(unproven.to_string())
+                }
                 Err(lie) => Judged::Lie(lie.to_string()),
             }
         };
@@ -250,19 +258,18 @@ impl Client {
         mut summary: BlockSummary,
     ) -> Result<(VerifiedBlock, usize), BlockProofError> {
         let acks = std::mem::take(&mut summary.acks);
-        let (genesis, genesis_hash) = (self.genesis(), self.genesis_hash());
+        let validators = self.validators();
         let proof = BlockProof {
             height,
             parent: None,
         };
-        let block = proof.verify(summary, genesis, &genesis_hash)?;
+        let block = proof.verify(summary, &validators)?;
         let signers = block::count_signers(
             &block.header,
             &block.hash,
             &block.certificate,
             &acks,
-            genesis,
-            &genesis_hash,
+            &validators,
         );
         Ok((block, signers))
     }
@@ -374,20 +381,26 @@ impl Client {
         let mut lacking = None;
         while let Some(node) = self.pool.pick(&tried) {
             let node_id = node.endpoint.node_id.clone();
-            let answer = self
-                .pool
-                .call_sized(
+            let ask = || {
+                self.pool.call_sized(
                     &node,
                     call.method,
                     call.params.clone(),
                     call.deadline,
                     call.answer_bytes_max,
                 )
-                .await;
-            match answer.map(&judge) {
+            };
+            let mut judged = ask().await.map(&judge);
+            // Perhaps the validators have changed since this client last heard.
+            if matches!(judged, Ok(Judged::OtherValidators(_)))
+                && self.chain.learn_validators(&self.pool, &node).await
+            {
+                judged = ask().await.map(&judge);
+            }
+            match judged {
                 Ok(Judged::Good(answer)) => return Ok(answer),
                 Ok(Judged::Lacking(answer)) => lacking = Some(answer),
-                Ok(Judged::Lie(lie)) => {
+                Ok(Judged::Lie(lie) | Judged::OtherValidators(lie)) => {
                     self.pool.disproved(&node, lie.clone());
                     failure = QueryError::Disproved { node_id, lie };
                 }
@@ -405,6 +418,8 @@ enum Judged<U> {
     /// True as far as one can tell, but another validator may have more.
     Lacking(U),
     Lie(String),
+    /// Does not hold against the validators known here.
+    OtherValidators(String),
 }
 
 fn perhaps<T>(answer: Option<T>) -> Judged<Option<T>> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use tabella_protocol::{
-    Attestation, Genesis, Hash, Payload, Transaction, TransactionError,
+    Attestation, Genesis, Hash, Payload, Transaction, TransactionError, ValidatorHistory,
     rpc::{ElectionStatus, ResultCertificate, ResultsView},
 };
 
@@ -78,7 +78,7 @@ impl Client {
         {
             return Err(ResultsError::Other("outcome"));
         }
-        let validators = count_attesters(certificate, self.genesis())?;
+        let validators = count_attesters(certificate, self.genesis(), &self.validators())?;
         Ok(VerifiedResults {
             attestation: attestation.clone(),
             outcomes,
@@ -90,7 +90,9 @@ impl Client {
 fn count_attesters(
     certificate: &ResultCertificate,
     genesis: &Genesis,
+    validators: &ValidatorHistory,
 ) -> Result<usize, ResultsError> {
+    let set = validators.at(certificate.height);
     let unreadable = |error: TransactionError| ResultsError::Unreadable(error.to_string());
     let mut attesters = BTreeSet::new();
     for proof in &certificate.proofs {
@@ -104,14 +106,14 @@ fn count_attesters(
         if !attests || transaction.body.chain_id != genesis.chain_id {
             return Err(ResultsError::Other("attestation"));
         }
-        let known = genesis.node_id(&transaction.signer).is_some();
+        let known = set.contains(&transaction.signer);
         if !known || !transaction.verify() {
             return Err(ResultsError::BadSignature);
         }
         attesters.insert(transaction.signer);
     }
-    let of = genesis.validators.len();
-    let (expected, got) = (genesis.quorum.threshold(of), attesters.len());
+    let of = set.validators.len();
+    let (expected, got) = (set.threshold(), attesters.len());
     if got < expected {
         return Err(ResultsError::NoQuorum { expected, of, got });
     }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tabella_runtime::{
     ConfigError, Contest, HostFault, Manifest, OutcomeError, ParamKind, Plugin, Tally, TallyError,
     TieBreak, Verdict,
@@ -83,6 +84,8 @@ impl Counted {
             json["ballots"]["problems"] = json!(self.problems);
         }
         json["fuel"] = json!(self.tally.fuel);
+        let digest = Sha256::digest(&self.tally.outcome);
+        json["outcome_sha256"] = json!(hex::encode(digest));
         json
     }
 }

@@ -118,10 +118,11 @@ impl Election {
             path: shown.clone(),
             error,
         })?;
-        Self::parse(&text, &shown, contest)
+        Self::from_text(&text, &shown, contest)
     }
 
-    fn parse(text: &str, path: &str, contest: Option<&str>) -> Result<Self, ElectionError> {
+    /// As [`Election::read`], of a file's text; errors name it by `path`.
+    pub fn from_text(text: &str, path: &str, contest: Option<&str>) -> Result<Self, ElectionError> {
         let invalid = |message: String| ElectionError::Invalid {
             path: path.to_owned(),
             message,
@@ -203,7 +204,7 @@ mod tests {
     use expect_test::{Expect, expect};
 
     fn check(text: &str, contest: Option<&str>, expected: Expect) {
-        let shown = match Election::parse(text, "FILE", contest) {
+        let shown = match Election::from_text(text, "FILE", contest) {
             Ok(election) => {
                 let ids: Vec<_> = election.options.iter().map(|o| o.id.as_str()).collect();
                 let params = Value::Object(election.params.clone());

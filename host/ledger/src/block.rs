@@ -116,6 +116,7 @@ impl Ledger {
             transactions_root: transactions_root(&changes.transaction_ids),
             boards_root: boards_root(&state, &changes),
             state_root: state.root(),
+            validators: Some(state.validators.hash()),
         };
         let block = Block {
             header,
@@ -171,6 +172,11 @@ impl Ledger {
                 "state_root is not what execution gives",
             )));
         }
+        if block.header.validators != Some(state.validators.hash()) {
+            return Ok(Err(InvalidBlock::Header(
+                "validators is not what execution gives",
+            )));
+        }
         Ok(Ok(executed(block.header, bytes.into(), state, changes)))
     }
 
@@ -195,11 +201,11 @@ impl Ledger {
         if header.timestamp_ms > latest_timestamp(parent) {
             return wrong("timestamp_ms is more than a year later than the parent's");
         }
-        if !self
-            .genesis
+        let state = self.state();
+        if !state
             .validators
-            .iter()
-            .any(|v| v.public_key == header.proposer)
+            .at(header.height)
+            .contains(&header.proposer)
         {
             return wrong("proposer is not a validator");
         }

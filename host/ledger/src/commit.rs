@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use redb::WriteTransaction;
-use tabella_protocol::{CommitCertificate, Hash, codec};
+use tabella_protocol::{CommitCertificate, Hash, ValidatorSetProof, codec};
 
 use crate::{
     ExecutedBlock, Ledger, LedgerError,
     acks::store_acks,
     block::touched_boards,
     board_log::{self, TILES},
-    state::{State, StateRecord, Tip},
+    state::{State, Tip},
     store::{
         BLOCKS, BOARD, BOARD_HEADS, CERTIFICATES, ELECTIONS, HEIGHTS, META, PLUGINS, ROLL,
-        TRANSACTIONS, VOTERS, begin_write,
+        TRANSACTIONS, VALIDATOR_SETS, VOTERS, begin_write,
     },
 };
 
@@ -44,6 +44,7 @@ impl Ledger {
         let transaction = begin_write(&self.database)?;
         write_block(&transaction, &block, certificate)?;
         write_changes(&transaction, &block, &before)?;
+        write_validator_set(&transaction, &block, certificate, &before)?;
         store_acks(&transaction, &self.take_pending_acks())?;
         transaction.commit()?;
         let tip = block.state.tip;
@@ -113,15 +114,31 @@ fn write_changes(
             elections.insert(id, codec::encode(&election.record).as_slice())?;
         }
     }
-    let record = StateRecord {
-        tip: state.tip,
-        plugin_log: state.plugin_log.clone(),
-        transaction_log: state.transaction_log.clone(),
-        absent: state.absent.clone(),
-    };
     transaction
         .open_table(META)?
-        .insert("state", codec::encode(&record).as_slice())?;
+        .insert("state", codec::encode(&state.record()).as_slice())?;
+    Ok(())
+}
+
+/// Keeps the proof of the validator set that the block decided, if it did.
+fn write_validator_set(
+    transaction: &WriteTransaction,
+    block: &ExecutedBlock,
+    certificate: &CommitCertificate,
+    before: &State,
+) -> Result<(), LedgerError> {
+    let set = block.state.validators.latest();
+    if set == before.validators.latest() {
+        return Ok(());
+    }
+    let proof = ValidatorSetProof {
+        header: block.header.clone(),
+        certificate: certificate.clone(),
+        set: set.clone(),
+    };
+    transaction
+        .open_table(VALIDATOR_SETS)?
+        .insert(block.header.height, codec::encode(&proof).as_slice())?;
     Ok(())
 }
 

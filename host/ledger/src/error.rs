@@ -1,6 +1,6 @@
 //! What can go wrong in the host, as opposed to what is refused.
 
-use tabella_runtime::HostFault;
+use tabella_runtime::{HostFault, NotCompiled};
 
 use crate::Refusal;
 
@@ -16,6 +16,9 @@ pub enum LedgerError {
     /// The plugin runtime failed in the host.
     #[error(transparent)]
     Host(#[from] HostFault),
+    /// An accepted plugin is needed and this host cannot compile it.
+    #[error("{0}; other validators may run it, so this one stops: give it time and memory")]
+    NotCompiled(#[from] NotCompiled),
     /// A block was committed out of turn.
     #[error("expected a block on height {expected_parent}, got one for height {got}")]
     OutOfTurn {

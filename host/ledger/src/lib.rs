@@ -36,6 +36,6 @@ pub use error::{LedgerError, VetError};
 pub use read::{BallotRecord, StoredBlock};
 pub use refusal::Refusal;
 pub use state::{Election, Tip};
-pub use store::Ledger;
+pub use store::{Ledger, runtime_limits};
 pub use tally::{ElectionTally, ElectionTallyError};
 pub use vet::Vetted;

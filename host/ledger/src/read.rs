@@ -4,15 +4,18 @@ use std::sync::Arc;
 
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable};
 use tabella_protocol::{
-    Block, BoardEntry, BoardHead, CommitCertificate, Hash, Header, Payload, Transaction, codec,
-    merkle,
+    Block, BoardEntry, BoardHead, CommitCertificate, Hash, Header, Payload, Transaction,
+    ValidatorSetProof, codec, merkle,
 };
 use tabella_runtime::Plugin;
 
 use crate::{
     Election, Ledger, LedgerError,
     board_log::{TILES, TileReader},
-    store::{BLOCKS, BOARD, CERTIFICATES, HEIGHTS, PLUGINS, RECORD_BYTES_MAX, TRANSACTIONS},
+    store::{
+        BLOCKS, BOARD, CERTIFICATES, HEIGHTS, PLUGINS, RECORD_BYTES_MAX, TRANSACTIONS,
+        VALIDATOR_SETS,
+    },
 };
 
 /// A committed block with its certificate.
@@ -149,6 +152,17 @@ impl Ledger {
         Ok(Some(merkle::consistency_proof(
             &reader, old_size, new_size,
         )?))
+    }
+
+    /// Proofs of every change of the validators since genesis, in order.
+    pub fn validator_sets(&self) -> Result<Vec<ValidatorSetProof>, LedgerError> {
+        let table = self.database.begin_read()?.open_table(VALIDATOR_SETS)?;
+        let mut proofs = Vec::new();
+        for item in table.iter()? {
+            let (_, bytes) = item?;
+            proofs.push(decode("validator set", bytes.value())?);
+        }
+        Ok(proofs)
     }
 
     /// The header at a height.

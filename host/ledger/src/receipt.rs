@@ -58,8 +58,10 @@ impl Ledger {
         let leaves: Vec<Hash> = heads.iter().map(BoardHead::leaf).collect();
         let Ok(boards_path) =
             merkle::inclusion_proof(leaves.as_slice(), board_index as u64, leaves.len() as u64);
+        let mut validator_sets = self.validator_sets()?;
+        validator_sets.retain(|proof| proof.header.height <= height);
         Ok(Some(Receipt {
-            version: Receipt::VERSION,
+            version: Receipt::version(validator_sets.len()),
             genesis: self.genesis_hash,
             entry: record.entry,
             board_path: merkle::inclusion_proof(&reader, position, board.size)?,
@@ -70,6 +72,7 @@ impl Ledger {
             header: stored.block.header,
             certificate: stored.certificate,
             acks: self.acks(height)?,
+            validator_sets,
         }))
     }
 

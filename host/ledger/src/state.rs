@@ -1,10 +1,13 @@
 //! The state of the chain: small, in memory, replaced as a whole by each commit.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use tabella_protocol::{
-    Attestation, BoardHead, ElectionSpec, Hash, PublicKey, codec,
+    Attestation, BoardHead, ElectionSpec, Hash, PublicKey, ValidatorHistory, ValidatorSet, codec,
     merkle::{self, Frontier},
     rpc::ElectionStatus,
 };
@@ -53,6 +56,8 @@ pub(crate) struct ElectionRecord {
     pub(crate) attestations: BTreeMap<PublicKey, Attested>,
     /// What a quorum of validators attested equally, once it has.
     pub(crate) result: Option<Attestation>,
+    /// The block that made it so.
+    pub(crate) result_height: Option<u64>,
 }
 
 /// An election with its contests ready to validate and tally.
@@ -133,6 +138,11 @@ impl Election {
     pub fn result(&self) -> Option<&Attestation> {
         self.record.result.as_ref()
     }
+
+    /// The height of the block that made the result final.
+    pub fn result_height(&self) -> Option<u64> {
+        self.record.result_height
+    }
 }
 
 fn record_leaf(record: &ElectionRecord) -> Hash {
@@ -151,6 +161,10 @@ pub(crate) struct State {
     pub(crate) transaction_log: Frontier,
     /// Validators that missed their last turn to propose.
     pub(crate) absent: Absences,
+    /// Every validator set decided so far.
+    pub(crate) validators: ValidatorHistory,
+    /// Subjects of the evidence on the chain.
+    pub(crate) evidence: BTreeSet<Hash>,
 }
 
 /// The part of [`State`] that is stored as one value.
@@ -160,16 +174,30 @@ pub(crate) struct StateRecord {
     pub(crate) plugin_log: Frontier,
     pub(crate) transaction_log: Frontier,
     pub(crate) absent: Absences,
+    pub(crate) validator_sets: Vec<ValidatorSet>,
+    pub(crate) evidence: BTreeSet<Hash>,
 }
 
 impl State {
+    /// The part that is stored as one value.
+    pub(crate) fn record(&self) -> StateRecord {
+        StateRecord {
+            tip: self.tip,
+            plugin_log: self.plugin_log.clone(),
+            transaction_log: self.transaction_log.clone(),
+            absent: self.absent.clone(),
+            validator_sets: self.validators.sets().to_vec(),
+            evidence: self.evidence.clone(),
+        }
+    }
+
     /// The id that the next created election gets.
     pub(crate) fn next_election_id(&self) -> u64 {
         self.elections.last_key_value().map_or(1, |(id, _)| id + 1)
     }
 
-    /// Commitment to elections (with boards and rolls), plugins, every executed transaction and
-    /// whose turn it is to propose.
+    /// Commitment to elections (with boards and rolls), plugins, every executed transaction, whose
+    /// turn it is to propose, the validator sets and the evidence.
     /// Which voter voted follows from the boards, so it needs no hash of its own.
     pub(crate) fn root(&self) -> Hash {
         let leaves: Vec<Hash> = self.elections.values().map(|e| e.leaf).collect();
@@ -179,9 +207,11 @@ impl State {
             self.transaction_log.size(),
             self.transaction_log.root(),
             &self.absent,
+            self.validators.hash(),
+            &self.evidence,
         );
         Hash::of_parts([
-            b"tabella/state/v1".as_slice(),
+            b"tabella/state/v2".as_slice(),
             &codec::encode(&logs),
             &merkle::root(&leaves).0,
         ])

@@ -1,17 +1,19 @@
 //! The database of one chain, and the state in memory above it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::{Arc, Mutex, RwLock},
 };
 
 use redb::{Builder, Database, ReadableTable, StorageBackend, TableDefinition, WriteTransaction};
 use tabella_protocol::{
-    Ack, ContestSpec, Genesis, Hash, PluginLimits, PublicKey, codec, merkle::Frontier,
+    Ack, ContestSpec, Genesis, Hash, PluginLimits, PublicKey, ValidatorHistory, ValidatorSet,
+    codec, merkle::Frontier,
 };
 use tabella_runtime::{
-    ConfigError, Contest, ContestConfig, ContestOption, Limits, Plugin, Runtime, RuntimeConfig,
+    Compiler, ConfigError, Contest, ContestConfig, ContestOption, Limits, LoadError, Plugin,
+    Runtime, RuntimeConfig,
 };
 
 use crate::{
@@ -46,6 +48,9 @@ pub(crate) const VOTERS: TableDefinition<'_, (u64, [u8; 32]), u64> = TableDefini
 pub(crate) const ROLL: TableDefinition<'_, (u64, [u8; 32]), u32> = TableDefinition::new("roll");
 /// `election -> canonical record`.
 pub(crate) const ELECTIONS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("elections");
+/// `height -> canonical proof of the validator set that its block decided`.
+pub(crate) const VALIDATOR_SETS: TableDefinition<'_, u64, &[u8]> =
+    TableDefinition::new("validator-sets");
 /// `plugin hash -> Wasm bytes`.
 pub(crate) const PLUGINS: TableDefinition<'_, [u8; 32], &[u8]> = TableDefinition::new("plugins");
 /// `election -> canonical outcomes`, this node's own tally; not part of the state.
@@ -74,10 +79,19 @@ impl Ledger {
     ///
     /// Compiled plugins are cached in `directory`, which only this node may write to.
     pub fn open(directory: &Path, genesis: Genesis) -> Result<Self, LedgerError> {
+        Self::open_with(directory, genesis, Compiler::of_this_process())
+    }
+
+    /// As [`Ledger::open`], with another compiler for plugins than this process's.
+    pub fn open_with(
+        directory: &Path,
+        genesis: Genesis,
+        compiler: Compiler,
+    ) -> Result<Self, LedgerError> {
         std::fs::create_dir_all(directory).map_err(|error| {
             LedgerError::Storage(format!("cannot create {}: {error}", directory.display()))
         })?;
-        let runtime = Self::runtime_for(&genesis, &directory.join("plugin-cache"))?;
+        let runtime = runtime_with(&genesis, &directory.join("plugin-cache"), compiler)?;
         let path = directory.join("chain.redb");
         let database = builder().create(&path)?;
         Self::with_database(database, &path.display().to_string(), runtime, genesis)
@@ -96,11 +110,7 @@ impl Ledger {
 
     /// A runtime with the limits of a network; compiled plugins are cached in `cache`.
     pub fn runtime_for(genesis: &Genesis, cache: &Path) -> Result<Runtime, LedgerError> {
-        Ok(Runtime::new(RuntimeConfig {
-            cache_dir: Some(cache.to_owned()),
-            limits: runtime_limits(&genesis.plugin_limits),
-            ..RuntimeConfig::default()
-        })?)
+        runtime_with(genesis, cache, Compiler::of_this_process())
     }
 
     fn with_database(
@@ -110,8 +120,8 @@ impl Ledger {
         genesis: Genesis,
     ) -> Result<Self, LedgerError> {
         let genesis_hash = genesis.hash();
-        create_tables(&database, place, genesis_hash, genesis.timestamp_ms)?;
-        let state = load_state(&database, &runtime)?;
+        create_tables(&database, place, &genesis)?;
+        let state = load_state(&database, &runtime, &genesis)?;
         Ok(Self {
             genesis,
             genesis_hash,
@@ -145,16 +155,46 @@ impl Ledger {
     /// Who may propose the next block: its round `r` is the turn of `proposers[r % n]`.
     pub fn proposers(&self) -> Vec<PublicKey> {
         let state = self.state();
+        let height = state.tip.height + 1;
         turns::order(
-            state.tip.height + 1,
-            &self.genesis.validators,
+            height,
+            &state.validators.at(height).validators,
             &state.absent,
         )
+    }
+
+    /// Every validator set decided so far.
+    pub fn validators(&self) -> ValidatorHistory {
+        self.state().validators.clone()
+    }
+
+    /// The validator set that decides the next block.
+    pub fn next_validators(&self) -> ValidatorSet {
+        let state = self.state();
+        state.validators.at(state.tip.height + 1).clone()
+    }
+
+    /// Whether evidence of this fault is on the chain.
+    pub fn has_evidence(&self, subject: &Hash) -> bool {
+        self.state().evidence.contains(subject)
     }
 
     pub(crate) fn state(&self) -> Arc<State> {
         Arc::clone(&self.state.read().expect("no holder of this lock panics"))
     }
+}
+
+fn runtime_with(
+    genesis: &Genesis,
+    cache: &Path,
+    compiler: Compiler,
+) -> Result<Runtime, LedgerError> {
+    Ok(Runtime::new(RuntimeConfig {
+        cache_dir: Some(cache.to_owned()),
+        compiler,
+        limits: runtime_limits(&genesis.plugin_limits),
+        ..RuntimeConfig::default()
+    })?)
 }
 
 fn builder() -> Builder {
@@ -171,25 +211,16 @@ pub(crate) fn begin_write(database: &Database) -> Result<WriteTransaction, Ledge
     Ok(transaction)
 }
 
-fn runtime_limits(limits: &PluginLimits) -> Limits {
-    Limits {
-        validate_fuel: limits.validate_fuel,
-        validate_memory_bytes: limits.validate_memory_bytes,
-        fold_fuel: limits.batch_fuel,
-        finish_fuel: limits.finish_fuel,
-        tally_memory_bytes: limits.tally_memory_bytes,
-        outcome_bytes: limits.outcome_bytes,
-        message_bytes: limits.message_bytes,
-        ..Limits::default()
-    }
+/// The sandbox's limits as genesis sets them.
+pub fn runtime_limits(limits: &PluginLimits) -> Limits {
+    let same = |value| serde_json::from_value(value);
+    serde_json::to_value(limits)
+        .and_then(same)
+        .expect("a test compares the members of both")
 }
 
-fn create_tables(
-    database: &Database,
-    place: &str,
-    genesis: Hash,
-    timestamp_ms: u64,
-) -> Result<(), LedgerError> {
+fn create_tables(database: &Database, place: &str, document: &Genesis) -> Result<(), LedgerError> {
+    let genesis = document.hash();
     let transaction = begin_write(database)?;
     {
         let mut meta = transaction.open_table(META)?;
@@ -208,30 +239,24 @@ fn create_tables(
                 });
             }
             None => {
-                let empty = State {
+                let mut empty = State {
                     tip: Tip {
                         height: 0,
                         block_hash: genesis,
                         state_root: Hash::ZERO,
-                        timestamp_ms,
+                        timestamp_ms: document.timestamp_ms,
                     },
                     elections: BTreeMap::new(),
                     plugins: BTreeMap::new(),
                     plugin_log: Frontier::default(),
                     transaction_log: Frontier::default(),
                     absent: BTreeMap::new(),
+                    validators: ValidatorHistory::new(document),
+                    evidence: BTreeSet::new(),
                 };
-                let record = StateRecord {
-                    tip: Tip {
-                        state_root: empty.root(),
-                        ..empty.tip
-                    },
-                    plugin_log: empty.plugin_log,
-                    transaction_log: empty.transaction_log,
-                    absent: empty.absent,
-                };
+                empty.tip.state_root = empty.root();
                 meta.insert("genesis", genesis.0.as_slice())?;
-                meta.insert("state", codec::encode(&record).as_slice())?;
+                meta.insert("state", codec::encode(&empty.record()).as_slice())?;
             }
         }
         transaction.open_table(BLOCKS)?;
@@ -245,6 +270,7 @@ fn create_tables(
         transaction.open_table(ROLL)?;
         transaction.open_table(ELECTIONS)?;
         transaction.open_table(PLUGINS)?;
+        transaction.open_table(VALIDATOR_SETS)?;
         transaction.open_table(OUTCOMES)?;
         transaction.open_table(TILES)?;
     }
@@ -252,7 +278,11 @@ fn create_tables(
     Ok(())
 }
 
-fn load_state(database: &Database, runtime: &Runtime) -> Result<State, LedgerError> {
+fn load_state(
+    database: &Database,
+    runtime: &Runtime,
+    genesis: &Genesis,
+) -> Result<State, LedgerError> {
     let corrupt = |what: String| LedgerError::Corrupt(what);
     let transaction = redb::ReadableDatabase::begin_read(database)?;
     let meta = transaction.open_table(META)?;
@@ -268,13 +298,18 @@ fn load_state(database: &Database, runtime: &Runtime) -> Result<State, LedgerErr
         plugin_log: record.plugin_log,
         transaction_log: record.transaction_log,
         absent: record.absent,
+        validators: ValidatorHistory::from_sets(genesis, record.validator_sets)
+            .ok_or_else(|| corrupt("the stored validator sets are not this network's".into()))?,
+        evidence: record.evidence,
     };
     for item in transaction.open_table(PLUGINS)?.iter()? {
         let (hash, wasm) = item?;
         let hash = Hash(hash.value());
-        let plugin = runtime
-            .load(wasm.value())
-            .map_err(|error| corrupt(format!("plugin {hash} no longer loads: {error}")))?;
+        let plugin = runtime.load(wasm.value()).map_err(|error| match error {
+            LoadError::Host(fault) => LedgerError::Host(fault),
+            LoadError::NotCompiled(error) => LedgerError::NotCompiled(error),
+            error => corrupt(format!("plugin {hash} no longer loads: {error}")),
+        })?;
         state.plugins.insert(hash, plugin);
     }
     for item in transaction.open_table(ELECTIONS)?.iter()? {
@@ -336,4 +371,21 @@ fn configure_one(
         params: serde_json::from_str(&contest.params).map_err(|_| ConfigureError::Params)?,
     };
     Ok(plugin.contest(&config)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn genesis_grants_what_the_sandbox_defaults_to() {
+        let granted = serde_json::to_value(PluginLimits::default()).unwrap();
+        let default = serde_json::to_value(Limits::default()).unwrap();
+        assert_eq!(granted, default);
+        let lower = PluginLimits {
+            block_depth: 7,
+            ..PluginLimits::default()
+        };
+        assert_eq!(runtime_limits(&lower).block_depth, 7);
+    }
 }

@@ -48,6 +48,24 @@ pub fn contest(options: u64) -> ContestConfig {
     }
 }
 
+/// A contest that a built-in rule takes: parameters that have no default are given.
+pub fn built_in(rule: &str) -> ContestConfig {
+    // A referendum is about adopting or rejecting, and perhaps abstaining.
+    let options = if rule == "referendum" { 3 } else { 4 };
+    let params = match rule {
+        "budgeting" => json!({"budget": 10, "costs": {"a": 3, "b": 4, "c": 5, "d": 6}}),
+        "stv" | "party-list" | "committee" => json!({"seats": 2}),
+        "score" | "star" => json!({"max": 5}),
+        "cumulative" | "quadratic" => json!({"credits": 50}),
+        "majority-judgment" => json!({"grades": ["poor", "fair", "good"]}),
+        _ => json!({}),
+    };
+    ContestConfig {
+        params,
+        ..contest(options)
+    }
+}
+
 /// A ballot of the rule's kind; most rules take most of them.
 pub fn ballot(manifest: &Manifest, config: &ContestConfig, numbers: &mut Numbers) -> Value {
     let ids: Vec<&str> = config

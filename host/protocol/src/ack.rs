@@ -51,8 +51,12 @@ impl Ack {
 
     /// Whether the two acks, both verified, prove that one validator committed two histories.
     pub fn contradicts(&self, other: &Self) -> bool {
-        self.validator == other.validator
-            && self.height == other.height
+        self.validator == other.validator && self.disagrees(other)
+    }
+
+    /// Whether the two acks are of different histories.
+    pub fn disagrees(&self, other: &Self) -> bool {
+        self.height == other.height
             && (self.block_hash, self.state_root) != (other.block_hash, other.state_root)
     }
 }

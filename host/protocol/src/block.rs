@@ -1,5 +1,7 @@
 //! Blocks and their headers.
 
+use std::io;
+
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
@@ -10,10 +12,10 @@ use crate::{
 };
 
 /// What a block commits to. Its hash is the block's hash and the consensus value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
-    /// Version of the encoding: 1.
+    /// Version of the encoding: 2. Receipts of version 1 still verify.
     pub version: u8,
     /// The network.
     pub genesis: Hash,
@@ -33,15 +35,79 @@ pub struct Header {
     pub boards_root: Hash,
     /// Commitment to the whole state after this block.
     pub state_root: Hash,
+    /// Commitment to all validator sets decided up to this block, itself included
+    /// ([`ValidatorHistory::hash`](crate::ValidatorHistory::hash)); absent in version 1, whose
+    /// networks kept the validators of genesis.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validators: Option<Hash>,
 }
 
 impl Header {
-    /// The version this code reads and writes.
-    pub const VERSION: u8 = 1;
+    /// The version this code writes.
+    pub const VERSION: u8 = 2;
 
     /// The block's hash.
     pub fn hash(&self) -> Hash {
         Hash::of_parts([b"tabella/header/v1".as_slice(), &codec::encode(self)])
+    }
+
+    /// Whether the version is known and the header has exactly its fields.
+    pub fn is_well_formed(&self) -> bool {
+        match self.version {
+            1 => self.validators.is_none(),
+            Self::VERSION => self.validators.is_some(),
+            _ => false,
+        }
+    }
+}
+
+// By hand, because version 1 ends before `validators`.
+impl BorshSerialize for Header {
+    fn serialize<W: io::Write>(&self, writer: &mut W) -> io::Result<()> {
+        let fields = (
+            self.version,
+            &self.genesis,
+            self.height,
+            &self.parent,
+            self.timestamp_ms,
+            &self.proposer,
+            self.transaction_count,
+            &self.transactions_root,
+            &self.boards_root,
+            &self.state_root,
+        );
+        BorshSerialize::serialize(&fields, writer)?;
+        match &self.validators {
+            Some(validators) => BorshSerialize::serialize(validators, writer),
+            None => Ok(()),
+        }
+    }
+}
+
+impl BorshDeserialize for Header {
+    fn deserialize_reader<R: io::Read>(reader: &mut R) -> io::Result<Self> {
+        let version = u8::deserialize_reader(reader)?;
+        let (genesis, height, parent, timestamp_ms, proposer) =
+            BorshDeserialize::deserialize_reader(reader)?;
+        let (transaction_count, transactions_root, boards_root, state_root) =
+            BorshDeserialize::deserialize_reader(reader)?;
+        let validators = match version {
+            0 | 1 => None,
+            _ => Some(Hash::deserialize_reader(reader)?),
+        };
+        Ok(Self {
+            version,
+            genesis,
+            height,
+            parent,
+            timestamp_ms,
+            proposer,
+            transaction_count,
+            transactions_root,
+            boards_root,
+            state_root,
+            validators,
+        })
     }
 }
 

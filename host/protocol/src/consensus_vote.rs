@@ -8,7 +8,20 @@ use serde::{Deserialize, Serialize};
 use crate::{Hash, PublicKey, Quorum, Signature, ValidatorInfo, codec};
 
 /// The two voting steps of a Tendermint round (Buchman, Kwon, Milosevic 2018).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    BorshSerialize,
+    BorshDeserialize,
+)]
+#[serde(rename_all = "lowercase")]
 pub enum ConsensusVoteKind {
     /// First step: this proposal is acceptable.
     Prevote,
@@ -17,7 +30,19 @@ pub enum ConsensusVoteKind {
 }
 
 /// A validator's consensus vote; `value` is a block hash, or nothing (nil).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
+#[derive(
+    Debug,
+    Clone,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    BorshSerialize,
+    BorshDeserialize,
+)]
+#[serde(deny_unknown_fields)]
 pub struct ConsensusVote {
     /// Prevote or precommit.
     pub kind: ConsensusVoteKind,
@@ -39,7 +64,19 @@ impl ConsensusVote {
 }
 
 /// A proposer's signed claim that `value` is its block for a height and round.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
+#[derive(
+    Debug,
+    Clone,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    BorshSerialize,
+    BorshDeserialize,
+)]
+#[serde(deny_unknown_fields)]
 pub struct ConsensusProposal {
     /// The height proposed for.
     pub height: u64,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
-use crate::{Hash, PublicKey, codec};
+use crate::{Hash, PluginLimits, PublicKey, codec};
 
 /// How many validators must agree.
 #[derive(
@@ -58,40 +58,6 @@ pub struct ValidatorInfo {
     pub node_id: String,
     /// The key that signs consensus votes, acks and attestations.
     pub public_key: PublicKey,
-}
-
-/// The limits under which rule plugins run: part of consensus, so part of genesis.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PluginLimits {
-    /// Fuel for one `validate`.
-    pub validate_fuel: u64,
-    /// Linear memory for one `validate`, in bytes.
-    pub validate_memory_bytes: u64,
-    /// Fuel for one `fold` of a batch, and for `merge` and `save`.
-    pub batch_fuel: u64,
-    /// Fuel for `finish`.
-    pub finish_fuel: u64,
-    /// Linear memory of a tally instance, in bytes.
-    pub tally_memory_bytes: u64,
-    /// Largest outcome, in bytes.
-    pub outcome_bytes: u64,
-    /// Longest text a plugin may answer, in bytes.
-    pub message_bytes: u64,
-}
-
-impl Default for PluginLimits {
-    fn default() -> Self {
-        Self {
-            validate_fuel: 1_000_000,
-            validate_memory_bytes: 4 << 20,
-            batch_fuel: 100_000_000,
-            finish_fuel: 2_000_000_000,
-            tally_memory_bytes: 64 << 20,
-            outcome_bytes: 1 << 20,
-            message_bytes: 256,
-        }
-    }
 }
 
 /// The document that pins a network. Its [`hash`](Genesis::hash) stands in every header, consensus
@@ -192,6 +158,9 @@ impl Genesis {
         }
         if self.authorities.is_empty() || self.authorities.iter().any(|key| !key.is_valid()) {
             return unusable("expected at least one authority, each an ed25519 public key".into());
+        }
+        if let Err(reason) = self.plugin_limits.check() {
+            return unusable(reason);
         }
         if !(64 << 10..=64 << 20).contains(&self.block_bytes_max) {
             return unusable(format!(

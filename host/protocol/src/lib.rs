@@ -8,6 +8,8 @@
 //! - [`Genesis`]: what pins a network; its hash names the chain.
 //! - [`Transaction`], [`Payload`], [`ElectionSpec`]: what people ask of the chain.
 //! - [`Header`], [`Block`], [`CommitCertificate`], [`Ack`]: what validators agree on.
+//! - [`ValidatorHistory`]: the validator sets from genesis on, and how each is proven.
+//! - [`Evidence`]: proof that validators lied.
 //! - [`merkle`]: RFC 6962 logs; [`Receipt`]: a proof that a ballot is on the board.
 //! - [`PeerRecord`]: how validators find each other; [`rpc`]: the JSON-RPC shapes.
 //!
@@ -27,14 +29,18 @@ mod block;
 pub mod codec;
 mod consensus_vote;
 mod election;
+mod evidence;
 mod genesis;
 mod hash;
 mod keys;
 pub mod merkle;
 mod peer_record;
+mod plugin_limits;
 mod receipt;
 pub mod rpc;
 mod transaction;
+mod validator_history;
+mod validator_set;
 
 pub use ack::Ack;
 pub use block::{Block, BlockError, Header, transactions_root};
@@ -46,9 +52,20 @@ pub use election::{
     BoardEntry, BoardHead, ContestSpec, Disclosure, ElectionSpec, ElectionSpecError, Eligibility,
     OptionSpec, Revote, RollEntry, VoterId,
 };
-pub use genesis::{Genesis, GenesisError, PluginLimits, Quorum, ValidatorInfo};
+pub use evidence::{
+    Evidence, EvidenceError, EvidenceFile, EvidenceSummary, Named, SignedProposal, SignedVote,
+};
+pub use genesis::{Genesis, GenesisError, Quorum, ValidatorInfo};
 pub use hash::{Hash, HexError};
 pub use keys::{Address, PublicKey, Signature, SigningKey, verify_batch};
 pub use peer_record::{PeerRecord, PeerRecordError};
+pub use plugin_limits::{FuelCosts, PluginLimits};
 pub use receipt::{Receipt, ReceiptError, ReceiptSummary};
 pub use transaction::{Attestation, Payload, Transaction, TransactionBody, TransactionError};
+pub use validator_history::{
+    HeaderError, ValidatorHistory, ValidatorProofError, ValidatorSetProof,
+};
+pub use validator_set::{
+    NodeAddress, VALIDATOR_CHANGE_DELAY, VALIDATOR_CHANGES_MAX, ValidatorChange,
+    ValidatorChangeError, ValidatorSet,
+};

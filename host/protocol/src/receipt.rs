@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Ack, BoardEntry, BoardHead, CertificateError, CommitCertificate, Genesis, Hash, Header, merkle,
+    Ack, BoardEntry, BoardHead, CertificateError, CommitCertificate, Genesis, Hash, Header,
+    HeaderError, Quorum, ValidatorHistory, ValidatorProofError, ValidatorSet, ValidatorSetProof,
+    merkle,
 };
 
 /// A proof that one ballot was recorded: entry, inclusion in the board, the board in the block, the
@@ -14,7 +16,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Receipt {
-    /// Version of this document: 1.
+    /// Version of this document: 1, or 2 where it carries proofs of validator sets.
     pub version: u32,
     /// The network.
     pub genesis: Hash,
@@ -36,6 +38,9 @@ pub struct Receipt {
     pub certificate: CommitCertificate,
     /// Signed post-commit acks, in ascending order of validator key.
     pub acks: Vec<Ack>,
+    /// Every change of the validators from genesis up to the block, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub validator_sets: Vec<ValidatorSetProof>,
 }
 
 /// What a verified receipt says.
@@ -84,11 +89,22 @@ pub enum ReceiptError {
     /// The certificate does not hold.
     #[error("the commit certificate does not hold: {0}")]
     Certificate(#[from] CertificateError),
+    /// The validators of the block's height are not proven.
+    #[error("the validators at the receipt's height are not proven: {0}")]
+    Validators(#[from] ValidatorProofError),
+    /// The receipt's validator sets are not those that the header commits to.
+    #[error("the receipt leaves out changes of the validators; fetch the receipt again")]
+    OtherValidators,
 }
 
 impl Receipt {
-    /// The version this code reads and writes.
-    pub const VERSION: u32 = 1;
+    /// The version of a receipt with this many changes of the validators before its block.
+    pub fn version(validator_sets: usize) -> u32 {
+        match validator_sets {
+            0 => 1,
+            _ => 2,
+        }
+    }
 
     /// The canonical file form.
     pub fn to_json(&self) -> String {
@@ -109,12 +125,12 @@ impl Receipt {
 
     /// Checks every hash, proof and signature against `genesis`.
     ///
-    /// The certificate is checked against the validators of genesis; `validators` names the set
-    /// in force at the receipt's height where the network has changed it since.
+    /// The certificate and the acks are checked against the validators of the receipt's height:
+    /// those of genesis, or those that the receipt's chain of changes leads to.
     pub fn verify(&self, genesis: &Genesis) -> Result<ReceiptSummary, ReceiptError> {
         let inconsistent = |reason| Err(ReceiptError::Inconsistent(reason));
         let genesis_hash = genesis.hash();
-        if self.version != Self::VERSION {
+        if self.version != Self::version(self.validator_sets.len()) {
             return inconsistent("unknown version");
         }
         if self.genesis != genesis_hash || self.header.genesis != genesis_hash {
@@ -123,7 +139,7 @@ impl Receipt {
                 got: self.genesis,
             });
         }
-        if self.header.version != Header::VERSION {
+        if !self.header.is_well_formed() {
             return inconsistent("unknown header version");
         }
         if self.entry.election_id != self.board.election_id {
@@ -147,16 +163,24 @@ impl Receipt {
         ) {
             return inconsistent("the board is not in the block");
         }
-        let block_hash = self.header.hash();
-        if self.certificate.block_hash != block_hash
-            || self.certificate.height != self.header.height
-        {
-            return inconsistent("the certificate is of another block");
+        let mut history = ValidatorHistory::new(genesis);
+        for proof in &self.validator_sets {
+            if proof.header.height > self.header.height {
+                return inconsistent("a change of the validators comes after the block");
+            }
+            history.extend(proof)?;
         }
-        self.certificate
-            .verify(&genesis_hash, genesis.quorum, &genesis.validators)?;
-        self.check_acks(genesis, &genesis_hash, &block_hash)?;
-        let of = genesis.validators.len();
+        let verified = history.verify_header(&self.header, &self.certificate);
+        let block_hash = verified.map_err(|error| match error {
+            HeaderError::Certificate(error) => ReceiptError::Certificate(error),
+            HeaderError::OtherValidators => ReceiptError::OtherValidators,
+            HeaderError::OtherNetwork(_) | HeaderError::OtherBlock => {
+                ReceiptError::Inconsistent("the certificate is of another block")
+            }
+        })?;
+        let set = history.at(self.header.height);
+        self.check_acks(set, &genesis_hash, &block_hash)?;
+        let of = set.validators.len();
         Ok(ReceiptSummary {
             election_id: self.entry.election_id,
             position: self.entry.position,
@@ -166,13 +190,13 @@ impl Receipt {
             block_hash,
             acks: self.acks.len(),
             of,
-            strength: self.strength(genesis, of),
+            strength: self.strength(set.quorum, of),
         })
     }
 
     fn check_acks(
         &self,
-        genesis: &Genesis,
+        set: &ValidatorSet,
         genesis_hash: &Hash,
         block_hash: &Hash,
     ) -> Result<(), ReceiptError> {
@@ -183,10 +207,7 @@ impl Receipt {
             ack.height == self.header.height
                 && ack.block_hash == *block_hash
                 && ack.state_root == self.header.state_root
-                && genesis
-                    .validators
-                    .iter()
-                    .any(|v| v.public_key == ack.validator)
+                && set.contains(&ack.validator)
                 && ack.verify(genesis_hash)
         };
         if !self.acks.iter().all(holds) {
@@ -195,13 +216,13 @@ impl Receipt {
         Ok(())
     }
 
-    fn strength(&self, genesis: &Genesis, of: usize) -> &'static str {
-        match genesis.quorum {
-            crate::Quorum::Bft => "holds against Byzantine validators up to a third",
-            crate::Quorum::Majority if self.acks.len() == of && of >= 3 => {
+    fn strength(&self, quorum: Quorum, of: usize) -> &'static str {
+        match quorum {
+            Quorum::Bft => "holds against Byzantine validators up to a third",
+            Quorum::Majority if self.acks.len() == of && of >= 3 => {
                 "holds against one Byzantine validator"
             }
-            crate::Quorum::Majority => "holds against crashed validators only",
+            Quorum::Majority => "holds against crashed validators only",
         }
     }
 }

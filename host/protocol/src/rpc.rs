@@ -3,12 +3,14 @@
 //! Byte strings are `0x` hex; heights and counts are plain numbers (the `eth_*` methods use
 //! Ethereum's hex quantities instead, and are shaped where they are served).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Ack, Attestation, BoardEntry, BoardHead, CommitCertificate, ElectionSpec, Hash, Header,
-    PublicKey, Quorum, Signature, ValidatorInfo,
+    Ack, Attestation, BoardEntry, BoardHead, CommitCertificate, ElectionSpec, EvidenceFile, Hash,
+    Header, NodeAddress, PublicKey, Quorum, Signature, ValidatorInfo, ValidatorSet,
 };
 
 /// Why a transaction is refused: the stable `data.code` of a JSON-RPC error, and the `code` of the
@@ -58,6 +60,10 @@ pub enum RefusalCode {
     InvalidRoll,
     /// The validator attested this election already, or differently from the board.
     InvalidAttestation,
+    /// The change of the validator set does not hold together.
+    InvalidValidatorChange,
+    /// The evidence proves nothing, or the chain has it already.
+    InvalidEvidence,
     /// The transaction is larger than a block may carry.
     TooLarge,
     /// The validator's mempool is full; try again later or elsewhere.
@@ -117,10 +123,37 @@ pub struct NodeStatus {
     pub mempool: u64,
     /// Other validators connected for consensus.
     pub peers: u32,
-    /// Whether the node takes part in consensus, or has stopped signing (a contradiction was seen).
+    /// Whether the node takes part in consensus.
     pub signing: bool,
+    /// What the node is to its network.
+    #[serde(default)]
+    pub standing: Standing,
     /// The software's version.
     pub version: String,
+}
+
+/// What a node is to its network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// A validator.
+    #[default]
+    Validator,
+    /// About to become one, at a height that is decided.
+    Joining,
+    /// A validator until a height that is decided.
+    Leaving,
+    /// Not a validator: not yet, or no longer.
+    Outside,
+    /// A validator that met another history than its own and has stopped signing.
+    Halted,
+}
+
+impl Standing {
+    /// Whether such a node signs consensus votes.
+    pub fn signs(self) -> bool {
+        matches!(self, Self::Validator | Self::Leaving)
+    }
 }
 
 /// Where an election is in its life.
@@ -291,6 +324,9 @@ pub struct AttestationProof {
 pub struct ResultCertificate {
     /// What was attested.
     pub attestation: Attestation,
+    /// The block that made them a quorum of the validators of its height.
+    #[serde(default)]
+    pub height: u64,
     /// Who attested it.
     pub proofs: Vec<AttestationProof>,
 }
@@ -325,18 +361,33 @@ pub struct ValidatorsView {
     pub quorum: Quorum,
     /// The set in force.
     pub validators: Vec<ValidatorInfo>,
+    /// Where validators are, as far as the chain was told.
+    #[serde(default)]
+    pub addresses: BTreeMap<PublicKey, NodeAddress>,
+    /// Sets that are decided for later heights.
+    #[serde(default)]
+    pub scheduled: Vec<ValidatorSet>,
 }
 
-/// Proof that a validator contradicted itself. `tabella_getEvidence() -> [EvidenceView]`
+/// Signed statements that contradict each other. `tabella_getEvidence() -> [EvidenceView]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvidenceView {
-    /// Who.
-    pub validator: PublicKey,
-    /// One signed statement.
-    pub first: Ack,
-    /// The other.
-    pub second: Ack,
+    /// Names the fault.
+    pub id: Hash,
+    /// What kind of statements contradict each other.
+    pub kind: String,
+    /// The height that they are about.
+    pub height: u64,
+    /// Validators that are proven to have lied.
+    pub liars: Vec<PublicKey>,
+    /// Whether the chain has it.
+    pub on_chain: bool,
+    /// What `tabella verify evidence` checks.
+    pub file: EvidenceFile,
 }
+
+/// `tabella_getValidatorSets() -> [ValidatorSetProof]`: every change since genesis, in order.
+pub const VALIDATOR_SETS_METHOD: &str = "tabella_getValidatorSets";
 
 /// `tabella_verify() -> VerifyView`: the validator re-checks its own history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

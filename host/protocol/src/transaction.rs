@@ -4,7 +4,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ElectionSpec, Hash, PublicKey, RollEntry, Signature, SigningKey, VoterId,
+    ElectionSpec, Evidence, Hash, PublicKey, RollEntry, Signature, SigningKey, ValidatorChange,
+    VoterId,
     codec::{self, DecodeError},
 };
 
@@ -46,6 +47,13 @@ pub enum Payload {
     },
     /// A validator's signed word on the result of a closed election.
     AttestResult(Attestation),
+    /// Change who the validators are and how many must agree, a few heights later. Authority.
+    ChangeValidators {
+        /// The changes, one after the other; all or none.
+        changes: Vec<ValidatorChange>,
+    },
+    /// Put proof on the chain that validators lied. Authority.
+    SubmitEvidence(Evidence),
 }
 
 impl Payload {
@@ -59,6 +67,8 @@ impl Payload {
             Self::CloseElection { .. } => "close-election",
             Self::CastBallot { .. } => "cast-ballot",
             Self::AttestResult(_) => "attest-result",
+            Self::ChangeValidators { .. } => "change-validators",
+            Self::SubmitEvidence(_) => "submit-evidence",
         }
     }
 }

@@ -32,6 +32,22 @@ pub(crate) fn engine(limits: &Limits, instances: u32) -> Result<Engine, HostFaul
         .table_keep_resident(16 << 10)
         .pagemap_scan(Enabled::Auto);
 
+    let mut config = config(limits);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    set_up(&config)
+}
+
+/// An engine that compiles what [`engine`] runs, and reserves nothing.
+pub(crate) fn compiling(limits: &Limits) -> Result<Engine, HostFault> {
+    set_up(&config(limits))
+}
+
+fn set_up(config: &Config) -> Result<Engine, HostFault> {
+    Engine::new(config).map_err(|error| HostFault(format!("cannot set up the engine: {error:#}")))
+}
+
+/// Everything that decides what is compiled.
+fn config(limits: &Limits) -> Config {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)
@@ -41,8 +57,7 @@ pub(crate) fn engine(limits: &Limits, instances: u32) -> Result<Engine, HostFaul
         .max_wasm_stack(NATIVE_STACK_BYTES)
         .wasm_backtrace_max_frames(None)
         .native_unwind_info(false)
-        .memory_init_cow(true)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        .memory_init_cow(true);
     // Inspection refuses all of these before the engine sees a module. They are off here too, and
     // the settings that make them deterministic are on, in case that ever fails.
     config
@@ -55,5 +70,5 @@ pub(crate) fn engine(limits: &Limits, instances: u32) -> Result<Engine, HostFaul
         .wasm_tail_call(false)
         .wasm_extended_const(false)
         .wasm_custom_page_sizes(false);
-    Engine::new(&config).map_err(|error| HostFault(format!("cannot set up the engine: {error:#}")))
+    config
 }

@@ -8,11 +8,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use wasmparser::{
-    CompositeInnerType, Data, DataKind, Element, ElementItems, ElementKind, Export, ExternalKind,
-    FuncType, FuncValidatorAllocations, FunctionBody, KnownCustom, Name, Operator, Parser, Payload,
-    TypeRef, ValType, ValidPayload, Validator, WasmFeatures,
+    BinaryReaderError, CompositeInnerType, Data, DataKind, Element, ElementItems, ElementKind,
+    Export, ExternalKind, FuncType, FuncValidatorAllocations, FunctionBody, KnownCustom,
+    ModuleArity, Name, Operator, Parser, Payload, TypeRef, ValType, ValidPayload, Validator,
+    WasmFeatures,
 };
 
+use crate::instrument;
 use crate::limits::Limits;
 use crate::operators;
 
@@ -27,6 +29,9 @@ const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
 const VIOLATIONS_MAX: usize = 100;
 
 const PAGE_BYTES: u64 = 64 << 10;
+
+/// The first bytes of every module.
+const MAGIC: &[u8] = b"\0asm";
 
 /// The exports of the ABI: name, parameters, results.
 const FUNCTIONS: [(&str, &[ValType], &[ValType]); 10] = [
@@ -100,6 +105,8 @@ impl std::error::Error for Report {}
 pub(crate) struct Frame {
     /// How many slots one activation counts for.
     pub(crate) slots: u64,
+    /// Its operators, as [`Limits::function_operators`] counts them.
+    operators: u64,
     /// A function that calls nothing adds one frame at most, for which there is room.
     pub(crate) calls: bool,
 }
@@ -115,8 +122,21 @@ pub(crate) fn inspect(wasm: &[u8], limits: &Limits) -> Result<Vec<Frame>, Report
         ));
         return Err(report);
     }
+    if !wasm.starts_with(MAGIC) {
+        let found = match &wasm[..wasm.len().min(MAGIC.len())] {
+            [] => "nothing".to_owned(),
+            start => hex::encode(start),
+        };
+        let mut report = Report::default();
+        report.add(format!(
+            "the bytes are no WebAssembly module: expected them to start with {}, found {found}",
+            hex::encode(MAGIC)
+        ));
+        return Err(report);
+    }
     let mut scan = Scan::new(wasm, limits);
     if let Err(error) = scan.module() {
+        let error = one_line(&error);
         scan.report.add(format!("the module is malformed: {error}"));
     } else {
         scan.check_exports();
@@ -124,11 +144,23 @@ pub(crate) fn inspect(wasm: &[u8], limits: &Limits) -> Result<Vec<Frame>, Report
     if !scan.report.violations.is_empty() {
         return Err(scan.report);
     }
-    measure(wasm).map_err(|error| {
+    let frames = measure(wasm).map_err(|error| {
         let mut report = Report::default();
+        let error = one_line(&error);
         report.add(format!("the module is not valid: {error}"));
         report
-    })
+    })?;
+    scan.check_operators(&frames);
+    if !scan.report.violations.is_empty() {
+        return Err(scan.report);
+    }
+    Ok(frames)
+}
+
+/// Some of the parser's messages run over several lines; a refusal is one.
+fn one_line(error: &BinaryReaderError) -> String {
+    let text = error.to_string();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Names of functions for people, from the name section; the section may say anything.
@@ -273,6 +305,12 @@ impl<'a> Scan<'a> {
             Payload::ExportSection(section) => {
                 for export in section {
                     let Export { name, kind, index } = export?;
+                    if name.starts_with(instrument::OWN_PREFIX) {
+                        self.report.add(format!(
+                            "the module exports `{name}`; names that start with `{}` are the host's",
+                            instrument::OWN_PREFIX
+                        ));
+                    }
                     self.exports.insert(name.to_owned(), (kind, index));
                 }
             }
@@ -309,7 +347,17 @@ impl<'a> Scan<'a> {
 
     fn function_type(&mut self, inner: CompositeInnerType) {
         match inner {
-            CompositeInnerType::Func(function) => self.types.push(function),
+            CompositeInnerType::Func(function) => {
+                let values = (function.params().len() + function.results().len()) as u64;
+                let most = self.limits.signature_values;
+                if values > most {
+                    let position = self.types.len();
+                    self.report.add(format!(
+                        "type {position} has {values} parameters and results, at most {most} allowed"
+                    ));
+                }
+                self.types.push(function);
+            }
             _ => {
                 self.report
                     .add("the module has types for garbage collection");
@@ -385,12 +433,11 @@ impl<'a> Scan<'a> {
         let limits = self.limits;
         let mut refused: BTreeMap<String, u64> = BTreeMap::new();
         let mut open = Vec::new();
-        let (mut operators, mut loops) = (0u64, 0u64);
+        let mut loops = 0u64;
         let (mut depth_most, mut loop_depth, mut loop_depth_most) = (0u64, 0u64, 0u64);
         let mut reader = body.get_operators_reader()?;
         while !reader.eof() {
             let operator = reader.read()?;
-            operators += 1;
             match operator {
                 Operator::Block { .. } | Operator::If { .. } => open.push(false),
                 Operator::Loop { .. } => {
@@ -417,7 +464,6 @@ impl<'a> Scan<'a> {
             self.violation(index, format!("uses {why}: `{operator}`{times}"));
         }
         let bounds = [
-            (operators, limits.function_operators, "operators"),
             (depth_most, limits.block_depth, "blocks inside one another"),
             (
                 loop_depth_most,
@@ -436,6 +482,26 @@ impl<'a> Scan<'a> {
             }
         }
         Ok(())
+    }
+
+    fn check_operators(&mut self, frames: &[Frame]) {
+        let most = self.limits.function_operators;
+        for (index, frame) in (0..).zip(frames) {
+            if frame.operators > most {
+                let count = frame.operators;
+                self.violation(
+                    index,
+                    format!("has {count} operators, at most {most} allowed"),
+                );
+            }
+        }
+        let count: u64 = frames.iter().map(|frame| frame.operators).sum();
+        let most = self.limits.operators;
+        if count > most {
+            self.report.add(format!(
+                "the module has {count} operators, at most {most} allowed"
+            ));
+        }
     }
 
     fn check_exports(&mut self) {
@@ -498,6 +564,17 @@ fn reason(operator: &str) -> &'static str {
     }
 }
 
+/// For how many operators one counts: what it takes to compile grows with the values that it moves
+/// and with the ways that it leads.
+fn weight(operator: &Operator<'_>, function: &impl ModuleArity) -> u64 {
+    let (takes, gives) = operator.operator_arity(function).unwrap_or((0, 0));
+    let weight = 1 + u64::from(takes.max(gives).saturating_sub(2));
+    match operator {
+        Operator::BrTable { targets } => weight * (u64::from(targets.len()) + 1),
+        _ => weight,
+    }
+}
+
 /// Validates the module in full and counts each function's frame.
 fn measure(wasm: &[u8]) -> wasmparser::Result<Vec<Frame>> {
     let mut frames = Vec::new();
@@ -514,8 +591,8 @@ fn measure(wasm: &[u8]) -> wasmparser::Result<Vec<Frame>> {
             let mut reader = wasmparser::OperatorsReader::new(reader);
             while !reader.eof() {
                 let (operator, offset) = reader.read_with_offset()?;
+                operators += weight(&operator, &function);
                 function.op(offset, &operator)?;
-                operators += 1;
                 height = height.max(u64::from(function.operand_stack_height()));
                 calls |= matches!(
                     operator,
@@ -526,6 +603,7 @@ fn measure(wasm: &[u8]) -> wasmparser::Result<Vec<Frame>> {
             let locals = u64::from(function.len_locals());
             frames.push(Frame {
                 slots: 8 + locals + height + operators / 8,
+                operators,
                 calls,
             });
             allocations = function.into_allocations();

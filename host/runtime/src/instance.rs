@@ -98,7 +98,6 @@ impl Template {
     pub(crate) fn new(
         engine: &Engine,
         module: &Module,
-        globals: &[String],
         slots: Arc<Slots>,
         limits: &Limits,
     ) -> Result<Self, HostFault> {
@@ -123,9 +122,10 @@ impl Template {
             finish: export("finish")?,
             message: export("message")?,
             height: export(instrument::HEIGHT)?,
-            globals: globals
-                .iter()
-                .map(|name| export(name))
+            globals: module
+                .exports()
+                .filter(|found| found.name().starts_with(instrument::GLOBAL_PREFIX))
+                .map(|found| export(found.name()))
                 .collect::<Result<_, _>>()?,
             slots,
             stack_slots: limits.stack_slots,

@@ -3,7 +3,8 @@
 //!
 //! A native frame's size depends on the compiler and the processor; the count does not. Each
 //! activation of a function that calls others counts [`Frame::slots`]: eight, its locals, its
-//! largest operand stack, and an eighth of its operators. However registers are allocated, a native
+//! largest operand stack, and an eighth of its operators, those with many values counted for more
+//! than one. However registers are allocated, a native
 //! frame has at most one eight-byte slot for each local and each operator, so
 //! [`Limits::stack_slots`](crate::Limits::stack_slots) slots take at most 64 bytes each. That and
 //! one more frame fit [`NATIVE_STACK_BYTES`], which therefore never overflows first.
@@ -23,23 +24,19 @@ use crate::inspect::Frame;
 /// Native stack of a plugin.
 pub(crate) const NATIVE_STACK_BYTES: usize = 1 << 20;
 
-/// The prefix of the exports added here, followed by the number of the global.
+/// The prefix of every export added here; a plugin has none of that name.
+pub(crate) const OWN_PREFIX: &str = "tabella:";
+
+/// The prefix of the exported globals, followed by the number of the global.
 pub(crate) const GLOBAL_PREFIX: &str = "tabella:global:";
 
 /// The export of the height counter.
 pub(crate) const HEIGHT: &str = "tabella:height";
 
-/// An instrumented module.
-pub(crate) struct Instrumented {
-    pub(crate) wasm: Vec<u8>,
-    /// Names of the exported mutable globals, the height counter not among them.
-    pub(crate) globals: Vec<String>,
-}
-
 type Result<T> = std::result::Result<T, Error<std::convert::Infallible>>;
 
 /// Instruments a module that passed inspection.
-pub(crate) fn instrument(wasm: &[u8], frames: &[Frame], slots_max: u64) -> Result<Instrumented> {
+pub(crate) fn instrument(wasm: &[u8], frames: &[Frame], slots_max: u64) -> Result<Vec<u8>> {
     let mut source = Source::read(wasm)?;
     let height = source.globals;
     let mut module = Module::new();
@@ -108,15 +105,7 @@ pub(crate) fn instrument(wasm: &[u8], frames: &[Frame], slots_max: u64) -> Resul
             }
         }
     }
-    let globals = source
-        .mutable_globals
-        .iter()
-        .map(|global| format!("{GLOBAL_PREFIX}{global}"))
-        .collect();
-    Ok(Instrumented {
-        wasm: module.finish(),
-        globals,
-    })
+    Ok(module.finish())
 }
 
 fn add_height(globals: &mut GlobalSection) {

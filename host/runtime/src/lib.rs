@@ -35,9 +35,11 @@
 
 mod ballot;
 mod cache;
+mod compile;
 mod config;
 mod contest;
 mod engine;
+mod fold;
 mod inspect;
 mod instance;
 mod instrument;
@@ -54,6 +56,10 @@ pub use tabella_abi::number::Number;
 pub use tabella_abi::outcome::{OptionResult, Outcome, Round, Tie, Transfer};
 
 pub use ballot::BallotError;
+pub use compile::{
+    COMPILE_MEMORY_BYTES_MAX, COMPILE_SECONDS_MAX, Compiler, CompilerProcess, NotCompiled,
+    compile_for_parent,
+};
 pub use contest::{ConfigError, Contest, ContestConfig, ContestOption, OutcomeError};
 pub use inspect::{Report, Violation};
 pub use limits::{FuelCosts, Limits};

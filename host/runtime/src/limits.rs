@@ -45,9 +45,14 @@ pub struct Limits {
     pub module_bytes: u64,
     /// Functions of a plugin.
     pub functions: u64,
+    /// Operators of a plugin, counted as in one function.
+    pub operators: u64,
+    /// Parameters and results of one function or block.
+    pub signature_values: u64,
     /// Parameters and locals of one function.
     pub function_locals: u64,
-    /// Operators of one function.
+    /// Operators of one function. Each value beyond two that an operator takes or gives counts as
+    /// one more, and a branch table counts for each of its targets.
     pub function_operators: u64,
     /// Blocks, loops and ifs inside one another.
     pub block_depth: u64,
@@ -85,6 +90,8 @@ impl Default for Limits {
             chunk_batches: 64,
             module_bytes: 256 << 10,
             functions: 2_000,
+            operators: 200_000,
+            signature_values: 64,
             function_locals: 256,
             function_operators: 20_000,
             block_depth: 256,
@@ -98,12 +105,14 @@ impl Default for Limits {
     }
 }
 
-/// Fuel per operator, by class. Version 1.
+/// Fuel per operator, by class.
 ///
 /// Structure (`block`, `loop`, `else`, `end`, `nop`, `drop`, `return`, `unreachable`) is free.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FuelCosts {
+    /// Which operators belong to which class; [`FuelCosts::VERSION`] is the only one there is.
+    pub version: u32,
     /// Constants, locals, globals, comparisons, additions, logic, shifts, conversions, `select`.
     pub simple: u8,
     /// Multiplications.
@@ -130,9 +139,15 @@ pub struct FuelCosts {
     pub fill_byte: u8,
 }
 
+impl FuelCosts {
+    /// The classes that this runtime knows.
+    pub const VERSION: u32 = 1;
+}
+
 impl Default for FuelCosts {
     fn default() -> Self {
         Self {
+            version: Self::VERSION,
             simple: 1,
             multiply: 1,
             divide: 4,

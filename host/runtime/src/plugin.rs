@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use thiserror::Error;
+use wasmtime::Module;
 
 use crate::cache;
+use crate::compile::NotCompiled;
 use crate::contest::{ConfigError, Contest, ContestConfig};
 use crate::inspect::{self, Report};
 use crate::instance::{CallError, Instance, Template};
@@ -26,6 +28,9 @@ pub enum LoadError {
     /// The manifest is not what the ABI asks for.
     #[error("the manifest is refused: {0}")]
     Manifest(String),
+    /// The module is good, but this host could not compile it.
+    #[error(transparent)]
+    NotCompiled(#[from] NotCompiled),
     /// The host failed.
     #[error(transparent)]
     Host(#[from] HostFault),
@@ -43,20 +48,13 @@ pub struct Plugin {
 impl Plugin {
     pub(crate) fn load(shared: &Arc<Shared>, wasm: &[u8]) -> Result<Self, LoadError> {
         let limits = &shared.limits;
-        let frames = inspect::inspect(wasm, limits).map_err(LoadError::Refused)?;
-        let instrumented = instrument::instrument(wasm, &frames, limits.stack_slots)
-            .map_err(|error| HostFault(format!("cannot instrument a valid module: {error}")))?;
         let sha256 = Sha256::digest(wasm).into();
-        let cache_dir = shared.cache_dir.as_ref();
-        let module = cache::module(&shared.engine, cache_dir, &sha256, &instrumented.wasm)?;
+        let module = match kept(shared, &sha256) {
+            Some(module) => module,
+            None => make(shared, wasm, &sha256)?,
+        };
         let slots = Arc::clone(&shared.slots);
-        let template = Template::new(
-            &shared.engine,
-            &module,
-            &instrumented.globals,
-            slots,
-            limits,
-        )?;
+        let template = Template::new(&shared.engine, &module, slots, limits)?;
         let template = Arc::new(template);
         let manifest = describe(&template, shared)?;
         Ok(Self {
@@ -81,6 +79,31 @@ impl Plugin {
     pub fn contest(&self, config: &ContestConfig) -> Result<Contest, ConfigError> {
         Contest::configure(&self.shared, &self.template, &self.manifest, config)
     }
+}
+
+fn kept(shared: &Shared, sha256: &[u8; 32]) -> Option<Module> {
+    shared.cache.as_ref()?.load(&shared.engine, sha256)
+}
+
+/// Inspects and compiles a module that is not kept.
+fn make(shared: &Shared, wasm: &[u8], sha256: &[u8; 32]) -> Result<Module, LoadError> {
+    let limits = &shared.limits;
+    let frames = inspect::inspect(wasm, limits).map_err(LoadError::Refused)?;
+    let instrumented = instrument::instrument(wasm, &frames, limits.stack_slots)
+        .map_err(|error| HostFault(format!("cannot instrument a valid module: {error}")))?;
+    let _alone = shared.compiling.lock();
+    // Whoever held the lock may have compiled the same plugin.
+    if let Some(module) = kept(shared, sha256) {
+        return Ok(module);
+    }
+    let compiler = &shared.compiler;
+    let artifact = compiler.compile(&shared.engine, limits, &instrumented)?;
+    let module = cache::from_artifact(&shared.engine, &artifact)
+        .map_err(|error| NotCompiled(format!("what its compiler made does not load: {error:#}")))?;
+    if let Some(cache) = &shared.cache {
+        cache.keep(sha256, &artifact);
+    }
+    Ok(module)
 }
 
 fn describe(template: &Arc<Template>, shared: &Shared) -> Result<Manifest, LoadError> {

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use wasmtime::Engine;
 
+use crate::cache::Cache;
+use crate::compile::Compiler;
 use crate::engine;
 use crate::instance::Slots;
-use crate::limits::Limits;
+use crate::limits::{FuelCosts, Limits};
 use crate::plugin::{LoadError, Plugin};
 use crate::verdict::HostFault;
 
@@ -19,12 +21,14 @@ pub struct RuntimeConfig {
     ///
     /// Only this process's user may write there: a forged artifact would run as native code.
     pub cache_dir: Option<PathBuf>,
+    /// Who compiles plugins that are not kept there.
+    pub compiler: Compiler,
     /// Bounds on plugins and on their calls.
     pub limits: Limits,
     /// Instances that may exist at once, at least 2; further calls wait for one. Each reserves
     /// 4 GiB of addresses, and keeps up to 256 KiB of memory once it was used.
     pub instances_max: u32,
-    /// Threads that fold a tally; 0 means as many as the machine has processors. The result does
+    /// Threads that fold a tally, the one that asks for it included; 0 means as many as the machine has processors. The result does
     /// not depend on it.
     pub tally_threads: usize,
 }
@@ -33,6 +37,7 @@ impl Default for RuntimeConfig {
     fn default() -> Self {
         Self {
             cache_dir: None,
+            compiler: Compiler::of_this_process(),
             limits: Limits::default(),
             instances_max: 16,
             tally_threads: 0,
@@ -48,12 +53,32 @@ pub struct Runtime {
 
 pub(crate) struct Shared {
     pub(crate) limits: Limits,
-    pub(crate) cache_dir: Option<PathBuf>,
+    pub(crate) cache: Option<Cache>,
+    pub(crate) compiler: Compiler,
+    /// Held by the compilation that runs: one at a time, whatever many callers ask for.
+    pub(crate) compiling: Mutex<()>,
     pub(crate) engine: Engine,
     pub(crate) slots: Arc<Slots>,
-    pub(crate) tally_threads: rayon::ThreadPool,
+    /// They fold beside the thread that asks for a tally; none where that one folds alone.
+    pub(crate) tally_workers: Option<rayon::ThreadPool>,
     /// Held by the tally that runs.
     pub(crate) tallying: Mutex<()>,
+}
+
+fn workers(tally_threads: usize) -> Result<Option<rayon::ThreadPool>, HostFault> {
+    let threads = match tally_threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    };
+    if threads == 1 {
+        return Ok(None);
+    }
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads - 1)
+        .thread_name(|number| format!("tally-{number}"))
+        .build()
+        .map(Some)
+        .map_err(|error| HostFault(format!("cannot start the tally's threads: {error}")))
 }
 
 impl Runtime {
@@ -61,26 +86,33 @@ impl Runtime {
     pub fn new(config: RuntimeConfig) -> Result<Self, HostFault> {
         let RuntimeConfig {
             cache_dir,
+            compiler,
             limits,
             instances_max,
             tally_threads,
         } = config;
+        let version = limits.fuel_costs.version;
+        if version != FuelCosts::VERSION {
+            return Err(HostFault(format!(
+                "expected fuel costs of version {}, got version {version}; use a release that knows it",
+                FuelCosts::VERSION
+            )));
+        }
         // A tally keeps one while it folds the next chunk in another.
         let instances = instances_max.max(2);
         let engine = engine::engine(&limits, instances)?;
-        let tally_threads = rayon::ThreadPoolBuilder::new()
-            .num_threads(tally_threads)
-            .thread_name(|number| format!("tally-{number}"))
-            .build()
-            .map_err(|error| HostFault(format!("cannot start the tally's threads: {error}")))?;
+        let tally_workers = workers(tally_threads)?;
         let slots = Slots::new(instances);
         let tallying = Mutex::new(());
+        let cache = cache_dir.map(|folder| Cache::new(folder, &engine, &limits));
         let shared = Shared {
             limits,
-            cache_dir,
+            cache,
+            compiler,
+            compiling: Mutex::new(()),
             engine,
             slots,
-            tally_threads,
+            tally_workers,
             tallying,
         };
         Ok(Self {

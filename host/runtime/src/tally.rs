@@ -4,14 +4,14 @@
 //! chunk is folded by an instance of its own, on any thread, and the chunks' states are merged in
 //! order. So the outcome and the fuel are those of the protocol, not of the machine.
 
-use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use tabella_abi::codec::{Wire, put_varint};
 use tabella_abi::contest::{Decider, TieOrder};
 use thiserror::Error;
 
 use crate::contest::Configured;
-use crate::instance::{CallError, Instance};
+use crate::fold::Fold;
+use crate::instance::CallError;
 use crate::limits::Limits;
 use crate::outcome;
 use crate::verdict::{Fault, FaultKind, HostFault};
@@ -68,7 +68,7 @@ pub enum TallyError {
 }
 
 impl TallyError {
-    fn at(step: impl Into<String>) -> impl FnOnce(CallError) -> Self {
+    pub(crate) fn at(step: impl Into<String>) -> impl FnOnce(CallError) -> Self {
         move |error| match error {
             CallError::Plugin(fault) => Self::Fault {
                 step: step.into(),
@@ -92,14 +92,10 @@ pub(crate) fn run<B: AsRef<[u8]>>(
         ballots: ballots.fuse(),
         limits,
         position: 0,
+        chunks: 0,
         held_back: None,
     };
-    let mut fold = Fold {
-        contest,
-        limits,
-        total: None,
-        fuel: 0,
-    };
+    let mut fold = Fold::new(contest);
     if contest.manifest.merges {
         fold.in_parallel(&mut batches)?;
     } else {
@@ -163,14 +159,14 @@ fn lot(seed: &[u8; 32], id: &str) -> [u8; 32] {
 }
 
 /// Ballots as `fold` reads them: for each its weight, its length and its bytes.
-struct Batch {
-    bytes: Vec<u8>,
+pub(crate) struct Batch {
+    pub(crate) bytes: Vec<u8>,
     first: u64,
     count: u64,
 }
 
 impl Batch {
-    fn step(&self) -> String {
+    pub(crate) fn step(&self) -> String {
         format!(
             "folding ballots {} to {}",
             self.first,
@@ -179,17 +175,26 @@ impl Batch {
     }
 }
 
-struct Batches<'a, I, B> {
+/// Batches that one instance folds.
+pub(crate) struct Chunk {
+    /// Its place on the board, from 0.
+    pub(crate) number: u64,
+    pub(crate) batches: Vec<Batch>,
+}
+
+pub(crate) struct Batches<'a, I, B> {
     ballots: std::iter::Fuse<I>,
     limits: &'a Limits,
     /// Of the next ballot.
     position: u64,
+    /// Cut so far.
+    chunks: u64,
     /// A ballot that did not fit the last batch.
     held_back: Option<(u64, B)>,
 }
 
 impl<I: Iterator<Item = (u64, B)>, B: AsRef<[u8]>> Batches<'_, I, B> {
-    fn next(&mut self) -> Result<Option<Batch>, TallyError> {
+    pub(crate) fn next(&mut self) -> Result<Option<Batch>, TallyError> {
         // A weight and a length in their longest forms.
         const HEAD_BYTES_MAX: u64 = 20;
         let mut batch = Batch {
@@ -226,123 +231,19 @@ impl<I: Iterator<Item = (u64, B)>, B: AsRef<[u8]>> Batches<'_, I, B> {
         Ok((batch.count > 0).then_some(batch))
     }
 
-    fn next_chunk(&mut self) -> Result<Vec<Batch>, TallyError> {
-        let mut chunk = Vec::new();
-        while (chunk.len() as u64) < self.limits.chunk_batches.max(1) {
+    pub(crate) fn next_chunk(&mut self) -> Result<Option<Chunk>, TallyError> {
+        let mut batches = Vec::new();
+        while (batches.len() as u64) < self.limits.chunk_batches.max(1) {
             match self.next()? {
-                Some(batch) => chunk.push(batch),
+                Some(batch) => batches.push(batch),
                 None => break,
             }
         }
-        Ok(chunk)
-    }
-}
-
-/// The count so far.
-struct Fold<'a> {
-    contest: &'a Configured,
-    limits: &'a Limits,
-    /// The first chunk's instance, into which the others are merged.
-    total: Option<Instance>,
-    /// Of instances that are gone.
-    fuel: u64,
-}
-
-impl Fold<'_> {
-    fn in_order<I: Iterator<Item = (u64, B)>, B: AsRef<[u8]>>(
-        &mut self,
-        batches: &mut Batches<'_, I, B>,
-    ) -> Result<(), TallyError> {
-        while let Some(batch) = batches.next()? {
-            let instance = match &mut self.total {
-                Some(instance) => instance,
-                None => self
-                    .total
-                    .insert(self.contest.instance(self.limits.tally_memory_bytes)?),
-            };
-            instance
-                .fold(&batch.bytes, self.limits)
-                .map_err(TallyError::at(batch.step()))?;
+        if batches.is_empty() {
+            return Ok(None);
         }
-        Ok(())
+        let number = self.chunks;
+        self.chunks += 1;
+        Ok(Some(Chunk { number, batches }))
     }
-
-    fn in_parallel<I: Iterator<Item = (u64, B)>, B: AsRef<[u8]>>(
-        &mut self,
-        batches: &mut Batches<'_, I, B>,
-    ) -> Result<(), TallyError> {
-        let threads = &self.contest.shared.tally_threads;
-        loop {
-            let mut chunks = Vec::new();
-            while chunks.len() < threads.current_num_threads() {
-                let chunk = batches.next_chunk()?;
-                if chunk.is_empty() {
-                    break;
-                }
-                // The first chunk of all stays in its instance, and the others come to it.
-                let stays = self.total.is_none() && chunks.is_empty();
-                chunks.push((chunk, if stays { Then::Stay } else { Then::Save }));
-            }
-            if chunks.is_empty() {
-                return Ok(());
-            }
-            let folded: Vec<_> = threads.install(|| {
-                chunks
-                    .into_par_iter()
-                    .map(|chunk| self.fold_chunk(chunk))
-                    .collect()
-            });
-            for folded in folded {
-                self.add(folded?)?;
-            }
-        }
-    }
-
-    fn fold_chunk(&self, (chunk, then): (Vec<Batch>, Then)) -> Result<Folded, TallyError> {
-        let limits = self.limits;
-        let mut instance = self.contest.instance(limits.tally_memory_bytes)?;
-        for batch in &chunk {
-            instance
-                .fold(&batch.bytes, limits)
-                .map_err(TallyError::at(batch.step()))?;
-        }
-        Ok(match then {
-            Then::Stay => Folded::Running(instance),
-            Then::Save => {
-                let state = instance
-                    .save(limits)
-                    .map_err(TallyError::at("saving a tally"))?;
-                Folded::Saved {
-                    state,
-                    fuel: instance.fuel_used(),
-                }
-            }
-        })
-    }
-
-    fn add(&mut self, folded: Folded) -> Result<(), TallyError> {
-        match (folded, &mut self.total) {
-            (Folded::Running(instance), total) => *total = Some(instance),
-            (Folded::Saved { state, fuel }, Some(total)) => {
-                self.fuel += fuel;
-                total
-                    .merge(&state, self.limits)
-                    .map_err(TallyError::at("merging tallies"))?;
-            }
-            (Folded::Saved { .. }, None) => unreachable!("the first chunk stays in its instance"),
-        }
-        Ok(())
-    }
-}
-
-/// What becomes of a chunk's state.
-enum Then {
-    Stay,
-    Save,
-}
-
-/// A chunk's state.
-enum Folded {
-    Running(Instance),
-    Saved { state: Vec<u8>, fuel: u64 },
 }

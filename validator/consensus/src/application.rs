@@ -2,9 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tabella_protocol::{CommitCertificate, Hash, PublicKey};
-
-use crate::Equivocation;
+use tabella_protocol::{CommitCertificate, Evidence, Hash, PublicKey, Quorum};
 
 /// An application error that must stop the node: it went wrong in the host, not in what a peer sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,10 +21,15 @@ impl Fatal {
 pub struct HeightStart {
     /// The height to decide: one past the last committed block.
     pub height: u64,
+    /// How many validators must agree at this height.
+    pub quorum: Quorum,
     /// Every validator of this height, in proposer order: round `r` is proposed by
     /// `validators[r % n]`. The application rotates proposers and demotes absent ones by this order,
     /// which must follow from the chain alone, because all validators must use the same.
     pub validators: Vec<PublicKey>,
+    /// Who else may connect and follow: those who are about to become validators, and those who just
+    /// left and have to hear of it.
+    pub followers: Vec<PublicKey>,
 }
 
 /// A block to propose.
@@ -115,7 +118,7 @@ pub trait Application: Send + Sync + 'static {
 
     /// Proof that validators signed contradicting messages; called after the commit of the height in
     /// which it was seen.
-    async fn evidence(&self, equivocations: Vec<Equivocation>) -> Result<(), Fatal>;
+    async fn evidence(&self, evidence: Vec<Evidence>) -> Result<(), Fatal>;
 
     /// A message that another validator sent with [`Handle::broadcast`](crate::Handle::broadcast);
     /// `from` is authenticated by the connection. Messages of one peer come one at a time and may be

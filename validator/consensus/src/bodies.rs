@@ -6,7 +6,7 @@ use std::{cmp::Ordering, collections::BTreeMap};
 use arc_malachitebft_engine::util::streaming::StreamId;
 use arc_malachitebft_network::PeerId;
 use bytes::Bytes;
-use tabella_protocol::{Hash, PublicKey};
+use tabella_protocol::{Hash, PublicKey, Quorum};
 
 use crate::{
     context::{Announcement, ProposalPart, ValidatorSet},
@@ -62,7 +62,7 @@ impl Bodies {
         Self {
             height: 0,
             round: 0,
-            validators: ValidatorSet::new(&[]),
+            validators: ValidatorSet::new(Quorum::Majority, &[]),
             streams: PartStreams::new(genesis_hash, body_bytes_max),
             checked: BTreeMap::new(),
             ahead: Vec::new(),
@@ -79,6 +79,7 @@ impl Bodies {
         &mut self,
         height: u64,
         round: u32,
+        quorum: Quorum,
         validators: &[PublicKey],
     ) -> Vec<Body> {
         self.round = round;
@@ -86,7 +87,7 @@ impl Bodies {
             return Vec::new();
         }
         self.height = height;
-        self.validators = ValidatorSet::new(validators);
+        self.validators = ValidatorSet::new(quorum, validators);
         self.checked.clear();
         std::mem::take(&mut self.ahead)
     }
@@ -185,7 +186,10 @@ mod tests {
     fn at_height_5() -> Bodies {
         let mut bodies = Bodies::new(GENESIS, 1_000);
         let validators = [1, 2, 3].map(|seed| key(seed).public());
-        assert_eq!(bodies.started_round(5, 0, &validators), []);
+        assert_eq!(
+            bodies.started_round(5, 0, Quorum::Majority, &validators),
+            []
+        );
         bodies
     }
 
@@ -236,7 +240,7 @@ mod tests {
             );
         }
         let validators = [2, 3, 1].map(|seed| key(seed).public());
-        let early = bodies.started_round(6, 0, &validators);
+        let early = bodies.started_round(6, 0, Quorum::Majority, &validators);
         assert_eq!(early, [next, body(2, 7, 0, b"1", b"1")]);
     }
 }

@@ -9,15 +9,13 @@ use std::{
 };
 
 use arc_malachitebft_core_types::LinearTimeouts;
-use tabella_protocol::{Hash, PublicKey, Quorum, SigningKey};
+use tabella_protocol::{Hash, PublicKey, SigningKey};
 
 /// Everything consensus needs to know about this node and its network.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The network: part of everything that is signed.
     pub genesis_hash: Hash,
-    /// How many validators must agree.
-    pub quorum: Quorum,
     /// Signs consensus messages and authenticates connections.
     pub signing_key: SigningKey,
     /// This node's name, shown to peers, in logs and metrics.
@@ -27,6 +25,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Whether a missing write-ahead log is a reason not to start.
     pub wal: WalPolicy,
+    /// Whether this node signs.
+    pub participation: Participation,
     /// Where to listen for peers; port 0 takes a free one, which [`Handle::listen`] tells.
     ///
     /// [`Handle::listen`]: crate::Handle::listen
@@ -38,9 +38,43 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// Largest block body that is built, accepted or synced, in bytes.
     pub block_bytes_max: usize,
+    /// What a peer may ask of this node.
+    pub peer_limits: PeerLimits,
     /// How often peers are told this node's height, so that those behind catch up, in milliseconds;
     /// 0 tells them after every block.
     pub status_interval_ms: u64,
+}
+
+/// Whether a node takes part in consensus or only follows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Participation {
+    /// It proposes and votes.
+    Sign,
+    /// It follows the others and signs nothing of consensus: its key may have signed before in ways
+    /// that this node does not know of.
+    Observe,
+}
+
+/// What a peer may ask of this node. A peer beyond a limit is cut off, counted, and may come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerLimits {
+    /// Messages heard of one peer each second; what comes beyond is dropped.
+    pub messages_per_second_max: u32,
+    /// Malformed or forged messages of one peer each second.
+    pub refused_per_second_max: u32,
+    /// Connections from one address. Validators of a test network share one.
+    pub connections_per_address_max: usize,
+}
+
+impl Default for PeerLimits {
+    /// Several times what a validator of a busy network sends.
+    fn default() -> Self {
+        Self {
+            messages_per_second_max: 20_000,
+            refused_per_second_max: 200,
+            connections_per_address_max: 128,
+        }
+    }
 }
 
 /// Whether consensus may start without the write-ahead log of its last run.

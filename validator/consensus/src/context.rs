@@ -1,7 +1,7 @@
 //! The values that the engine's Tendermint algorithm runs over, as thin shells around protocol types.
 //!
-//! The consensus value is a block hash and a validator's address is its public key; every validator
-//! has voting power 1.
+//! The consensus value is a block hash and a validator's address is its public key. All validators
+//! have the same voting power; how much of it there is in total makes the quorum rule of a height.
 
 use std::{fmt, sync::Arc};
 
@@ -9,7 +9,7 @@ use arc_malachitebft_core_types as types;
 use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
 use tabella_protocol::{
-    ConsensusProposal, ConsensusVote, ConsensusVoteKind, Hash, PublicKey, Signature,
+    ConsensusProposal, ConsensusVote, ConsensusVoteKind, Hash, PublicKey, Quorum, Signature,
 };
 use types::{LinearTimeouts, NilOrVal, Round, SignedExtension, VoteType};
 
@@ -81,58 +81,87 @@ impl types::Value for BlockId {
 
 /// A member of the validator set.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Validator(Address);
+pub(crate) struct Validator {
+    address: Address,
+    voting_power: types::VotingPower,
+}
 
 impl types::Validator<Tabella> for Validator {
     fn address(&self) -> &Address {
-        &self.0
+        &self.address
     }
 
     fn public_key(&self) -> &PublicKey {
-        &self.0.0
+        &self.address.0
     }
 
     fn voting_power(&self) -> types::VotingPower {
-        1
+        self.voting_power
     }
 }
 
+/// What the engine takes for a quorum, at every height: more than half of the total power.
+///
+/// It fixes this once, while Tabella's rule may change with the height. So the total follows the
+/// rule: under `majority` it is what the validators hold together. Under `bft` each validator holds 3
+/// and a further `n` belong to nobody, as if held by validators that never vote: more than half of
+/// 4n is more than two thirds of the 3n that do.
+pub(crate) const QUORUM: types::ThresholdParam = types::ThresholdParam::new(1, 2);
+
 /// The validators of one height, in proposer order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ValidatorSet(Arc<[Validator]>);
+pub(crate) struct ValidatorSet {
+    validators: Arc<[Validator]>,
+    total_voting_power: types::VotingPower,
+}
 
 impl ValidatorSet {
-    pub(crate) fn new(validators: &[PublicKey]) -> Self {
-        Self(
-            validators
+    pub(crate) fn new(quorum: Quorum, validators: &[PublicKey]) -> Self {
+        let (voting_power, nobodys) = match quorum {
+            Quorum::Majority => (1, 0),
+            Quorum::Bft => (3, 1),
+        };
+        let of_all = |each: types::VotingPower| each * validators.len() as u64;
+        Self {
+            validators: validators
                 .iter()
-                .map(|key| Validator(Address(*key)))
+                .map(|key| Validator {
+                    address: Address(*key),
+                    voting_power,
+                })
                 .collect(),
-        )
+            total_voting_power: of_all(voting_power) + of_all(nobodys),
+        }
     }
 
     /// The proposer of a round: the set in order, over and over.
     pub(crate) fn proposer(&self, round: u32) -> Option<PublicKey> {
-        let index = usize::try_from(round).ok()?.checked_rem(self.0.len())?;
-        self.0.get(index).map(|validator| validator.0.0)
+        let index = usize::try_from(round)
+            .ok()?
+            .checked_rem(self.validators.len())?;
+        self.validators
+            .get(index)
+            .map(|validator| validator.address.0)
     }
 }
 
 impl types::ValidatorSet<Tabella> for ValidatorSet {
     fn count(&self) -> usize {
-        self.0.len()
+        self.validators.len()
     }
 
     fn total_voting_power(&self) -> types::VotingPower {
-        self.0.len() as u64
+        self.total_voting_power
     }
 
     fn get_by_address(&self, address: &Address) -> Option<&Validator> {
-        self.0.iter().find(|validator| validator.0 == *address)
+        self.validators
+            .iter()
+            .find(|validator| validator.address == *address)
     }
 
     fn get_by_index(&self, index: usize) -> Option<&Validator> {
-        self.0.get(index)
+        self.validators.get(index)
     }
 }
 
@@ -382,7 +411,7 @@ impl types::Context for Tabella {
     ) -> &'a Validator {
         let round = round.as_u32().unwrap_or(0) as usize;
         // The engine refuses to start a height with an empty set.
-        &validators.0[round % validators.0.len()]
+        &validators.validators[round % validators.validators.len()]
     }
 
     fn new_proposal(
@@ -431,6 +460,42 @@ impl types::Context for Tabella {
             round,
             value,
             validator,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use types::ValidatorSet as _;
+
+    use super::*;
+
+    #[test]
+    fn the_power_of_a_quorum_is_the_rule_of_its_height() {
+        for n in 1..=64_u8 {
+            let keys: Vec<_> = (0..n).map(|i| PublicKey([i; 32])).collect();
+            for quorum in [Quorum::Majority, Quorum::Bft] {
+                let set = ValidatorSet::new(quorum, &keys);
+                let total = set.total_voting_power();
+                let power = |count: usize| {
+                    let validators = (0..count).filter_map(|i| set.get_by_index(i));
+                    validators.map(types::Validator::voting_power).sum()
+                };
+                for count in 0..=usize::from(n) {
+                    assert_eq!(
+                        QUORUM.is_met(power(count), total),
+                        count >= quorum.threshold(usize::from(n)),
+                        "{count} of {n} under {quorum:?}"
+                    );
+                }
+                // Rounds are skipped on the word of more validators than may lie, and of no more
+                // than a quorum.
+                let honest = types::ThresholdParam::F_PLUS_ONE;
+                let skips = (0..=usize::from(n)).find(|count| honest.is_met(power(*count), total));
+                let skips = skips.expect("all together skip");
+                assert!(skips > quorum.tolerates_byzantine(usize::from(n)));
+                assert!(skips <= quorum.threshold(usize::from(n)));
+            }
         }
     }
 }

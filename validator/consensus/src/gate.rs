@@ -3,7 +3,8 @@
 //! The engine cuts off other peers when they identify themselves, but listens to them until then, and a
 //! peer that never does would stay. So the engine subscribes to the gate instead of the network, and
 //! nothing passes from a peer whose key, which the connection has proven, is not allowed. The gate also
-//! notes which peers are there, whether they are ahead, and whether they are deaf.
+//! notes which peers are there, whether they are ahead, and whether they are deaf, and cuts off those
+//! that flood this node or keep sending what it refuses.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -19,6 +20,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, SpawnErr};
 use tracing::{debug, warn};
 
 use crate::{
+    PeerLimits,
     context::Tabella,
     peers::{AddressBook, public_key},
     shared::Shared,
@@ -40,6 +42,7 @@ pub(crate) struct Gate {
     pub(crate) shared: Arc<Shared>,
     pub(crate) network: NetworkRef<Tabella>,
     pub(crate) address_book: Arc<tokio::sync::Mutex<AddressBook>>,
+    pub(crate) limits: PeerLimits,
 }
 
 pub(crate) enum GateMsg {
@@ -62,6 +65,8 @@ pub(crate) struct State {
     /// With the time since when they have to be listening.
     connected: BTreeMap<PeerId, Instant>,
     subscriptions: HashSet<(PeerId, Channel)>,
+    /// Messages of each peer since the last tick.
+    heard: BTreeMap<PeerId, u32>,
 }
 
 impl Gate {
@@ -77,11 +82,18 @@ impl Gate {
                 self.shared
                     .refuse(peer, &"a message of a peer that is no validator");
             }
-            if let NetworkEvent::SyncRequest(request, ..) = event {
-                // Gives back what the network holds for the answer.
-                let _ = self.network.cast(NetworkMsg::CancelInboundRequest(request));
-            }
+            self.drop_event(event);
             return;
+        }
+        if let Some(peer) = sender(&event) {
+            let heard = state.heard.entry(*peer).or_default();
+            *heard = heard.saturating_add(1);
+            if *heard > self.limits.messages_per_second_max {
+                self.shared
+                    .refuse(peer, &"more messages in a second than a peer may send");
+                self.drop_event(event);
+                return;
+            }
         }
         match &event {
             NetworkEvent::Listening(address) => {
@@ -108,7 +120,10 @@ impl Gate {
             NetworkEvent::Proposal(_, proposal) => {
                 self.shared.peers_at(proposal.message.height.0);
             }
-            NetworkEvent::Status(_, status) => self.shared.peers_at(status.tip_height.0),
+            NetworkEvent::Status(peer, status) => {
+                self.shared.peer_tip(peer, status.tip_height.0);
+                self.shared.peers_at(status.tip_height.0);
+            }
             _ => {}
         }
         // While the node stops, its subscribers are gone.
@@ -122,6 +137,43 @@ impl Gate {
 }
 
 impl Gate {
+    fn drop_event(&self, event: NetworkEvent<Tabella>) {
+        if let NetworkEvent::SyncRequest(request, ..) = event {
+            // Gives back what the network holds for the answer.
+            let _ = self.network.cast(NetworkMsg::CancelInboundRequest(request));
+        }
+    }
+
+    /// Cuts off peers that went beyond a limit since the last tick; they may connect again.
+    fn cut_floods(&self, state: &mut State) {
+        let heard = std::mem::take(&mut state.heard);
+        let refused = self.shared.take_refused();
+        let flooding = heard
+            .into_iter()
+            .filter(|(_, count)| *count > self.limits.messages_per_second_max);
+        let garbling = refused
+            .into_iter()
+            .filter(|(_, count)| *count > self.limits.refused_per_second_max);
+        let beyond: HashSet<PeerId> = flooding.chain(garbling).map(|(peer, _)| peer).collect();
+        for peer in beyond {
+            if let Some(key) = public_key(&peer) {
+                warn!(validator = %key, "a peer floods this node; cutting it off");
+                self.shared.cut_off();
+                self.reconnect(key);
+            }
+        }
+    }
+
+    fn reconnect(&self, key: tabella_protocol::PublicKey) {
+        let (address_book, network) = (self.address_book.clone(), self.network.clone());
+        self.shared.spawn(async move {
+            if let Err(error) = address_book.lock().await.reconnect(&network, &key).await {
+                debug!(%error, "could not connect again");
+            }
+            Ok(())
+        });
+    }
+
     /// Starts over with peers that do not listen to everything.
     fn cut_deaf_peers(&self, state: &mut State) {
         for (peer, since) in &mut state.connected {
@@ -134,13 +186,7 @@ impl Gate {
                 continue;
             };
             warn!(validator = %key, "a connected peer does not listen; connecting again");
-            let (address_book, network) = (self.address_book.clone(), self.network.clone());
-            self.shared.spawn(async move {
-                if let Err(error) = address_book.lock().await.reconnect(&network, &key).await {
-                    debug!(%error, "could not connect again");
-                }
-                Ok(())
-            });
+            self.reconnect(key);
         }
     }
 }
@@ -183,7 +229,10 @@ impl Actor for Gate {
                 missed.for_each(|event| subscriber.send(event));
                 state.subscribers.push(subscriber);
             }
-            GateMsg::Tick => self.cut_deaf_peers(state),
+            GateMsg::Tick => {
+                self.cut_floods(state);
+                self.cut_deaf_peers(state);
+            }
         }
         Ok(())
     }
@@ -207,6 +256,18 @@ fn peer(event: &NetworkEvent<Tabella>) -> Option<&PeerId> {
         | NetworkEvent::SyncResponse(_, peer, _)
         | NetworkEvent::SyncRequestFailed(_, peer, _)
         | NetworkEvent::SyncInboundRequestFailed(_, peer) => Some(peer),
+    }
+}
+
+/// Who sent a message, where an event is one.
+fn sender(event: &NetworkEvent<Tabella>) -> Option<&PeerId> {
+    match event {
+        NetworkEvent::PeerConnected(_)
+        | NetworkEvent::PeerDisconnected(_)
+        | NetworkEvent::PeerSubscribed(..)
+        | NetworkEvent::SyncRequestFailed(..)
+        | NetworkEvent::SyncInboundRequestFailed(..) => None,
+        event => peer(event),
     }
 }
 

@@ -38,7 +38,7 @@ use crate::{
     bodies::{Bodies, Body},
     codec::{certificate_from_protocol, certificate_to_protocol},
     context::{Address, Announcement, BlockId, Height, ProposalPart, Tabella, ValidatorSet},
-    evidence::equivocations,
+    evidence::collected,
     parts,
     peers::{self, AddressBook},
     shared::Shared,
@@ -94,7 +94,8 @@ impl Host {
 
     fn params(&self, start: &HeightStart) -> HeightParams<Tabella> {
         // No target time: a decided height ends at once, and the application paces the next.
-        HeightParams::new(ValidatorSet::new(&start.validators), self.timeouts, None)
+        let validators = ValidatorSet::new(start.quorum, &start.validators);
+        HeightParams::new(validators, self.timeouts, None)
     }
 
     /// Hands a block to consensus outside of an answer.
@@ -252,7 +253,7 @@ impl Host {
             return Ok(());
         };
         if !evidence.is_empty() {
-            self.application.evidence(equivocations(&evidence)).await?;
+            self.application.evidence(collected(&evidence)).await?;
         }
         self.follow_validators(&next).await;
         if pacing == Pacing::Paced {
@@ -270,11 +271,12 @@ impl Host {
         Ok(())
     }
 
-    /// Lets exactly the validators of the next height connect, beside configured peers.
+    /// Lets exactly the validators of the next height and its followers connect, beside configured
+    /// peers.
     async fn follow_validators(&self, next: &HeightStart) {
         let mut address_book = self.address_book.lock().await;
         if let Err(error) = address_book
-            .set_validators(&self.network, &next.validators)
+            .set_validators(&self.network, &who_may_connect(next))
             .await
         {
             // The engine is going down, which its supervisor reports.
@@ -347,6 +349,11 @@ enum Pacing {
     CatchingUp,
 }
 
+/// Validators and followers of a height.
+pub(crate) fn who_may_connect(start: &HeightStart) -> Vec<PublicKey> {
+    [start.validators.as_slice(), &start.followers].concat()
+}
+
 /// Refuses a height that consensus could not run.
 pub(crate) fn check_height_start(start: &HeightStart) -> Result<(), Fatal> {
     let mut keys = start.validators.clone();
@@ -384,8 +391,11 @@ impl HostActor {
     fn started_round(&self, state: &mut State, height: u64, round: u32) {
         let host = &self.0;
         host.shared.started_round(height, round);
-        let validators = host.height_start().validators;
-        for body in state.bodies.started_round(height, round, &validators) {
+        let start = host.height_start();
+        let early = state
+            .bodies
+            .started_round(height, round, start.quorum, &start.validators);
+        for body in early {
             self.body(state, body);
         }
     }
@@ -400,7 +410,7 @@ impl HostActor {
                     .map(|key| host.messages.try_send((key, message)).is_ok());
                 if taken != Some(true) {
                     host.shared
-                        .refuse(&from, &"more messages than the application takes");
+                        .drop_message(&from, &"more messages than the application takes");
                 }
             }
             Some(part) => {

@@ -8,12 +8,11 @@
 //!
 //! - [`Config`], [`Node`], [`Handle`]: starting, running and asking a node.
 //! - [`Application`]: what must be provided.
-//! - [`Equivocation`]: proof of a validator that contradicted itself.
 //! - [`machine`]: the same algorithm without actors, for simulations.
 //!
 //! Inside: `context`, `codec` and `signing` give the engine its types, bytes and signatures; `host`
-//! answers it; `parts` carries bodies, `bodies` says which are looked at; `peers` says who may take part, and `gate` keeps others out;
-//! `supervisor` ends the node when the engine fails.
+//! answers it; `parts` carries bodies, `bodies` says which are looked at; `peers` says who may take
+//! part, and `gate` keeps others out; `supervisor` ends the node when the engine fails.
 //!
 //! A node's life:
 //!
@@ -52,8 +51,9 @@ pub const QUIET_ENGINE_LOG: &str =
     "arc_malachitebft=warn,arc_malachitebft_network=off,arc_malachitebft_discovery=off,libp2p=off";
 
 pub use application::{Application, BuiltBlock, Checked, Fatal, HeightStart, UndecidedBlock};
-pub use config::{Config, Host, PeerAddress, PeerAddressError, Timeouts, WalPolicy};
-pub use evidence::Equivocation;
+pub use config::{
+    Config, Host, Participation, PeerAddress, PeerAddressError, PeerLimits, Timeouts, WalPolicy,
+};
 pub use node::{Handle, MESSAGE_BYTES_MAX, MessageTooLong, Node, RunError, StartError};
 pub use peers::SetPeerError;
 pub use wal::WalError;

@@ -32,17 +32,18 @@ use arc_malachitebft_signing::{Signer, Verifier, VerifierExt};
 use arc_malachitebft_wal::{Storage, log::Log};
 use bytes::Bytes;
 use futures::FutureExt;
-use tabella_protocol::{CommitCertificate, ConsensusVoteKind, Hash, PublicKey, Quorum, SigningKey};
+use tabella_protocol::{
+    CommitCertificate, ConsensusVoteKind, Evidence, Hash, PublicKey, SigningKey,
+};
 
 use crate::{
-    BuiltBlock, Checked, Equivocation, Fatal, HeightStart, Timeouts, UndecidedBlock, WalError,
-    WalPolicy,
+    BuiltBlock, Checked, Fatal, HeightStart, Timeouts, UndecidedBlock, WalError, WalPolicy,
     bodies::{Bodies, Body},
     codec::{WireCodec, certificate_from_protocol, certificate_to_protocol},
     context::{
         Address, Announcement, BlockId, Height, Proposal, ProposalPart, Tabella, ValidatorSet, Vote,
     },
-    evidence::equivocations,
+    evidence::collected,
     node::thresholds,
     parts, peers,
     signing::{MessageSigner, MessageVerifier},
@@ -105,7 +106,7 @@ pub enum Act {
         /// The height.
         height: u64,
         /// Who contradicted itself meanwhile.
-        equivocations: Vec<Equivocation>,
+        evidence: Vec<Evidence>,
     },
 }
 
@@ -191,8 +192,6 @@ fn failed(error: impl fmt::Display) -> Stopped {
 pub struct MachineConfig {
     /// The network.
     pub genesis_hash: Hash,
-    /// How many must agree.
-    pub quorum: Quorum,
     /// This validator's key.
     pub signing_key: SigningKey,
     /// The timeouts.
@@ -218,7 +217,8 @@ struct Core<F: LogFile> {
     metrics: Metrics,
     log: Log<LogStorage<F>>,
     recovering: bool,
-    validators: Vec<PublicKey>,
+    /// The height that was started last.
+    start: Option<HeightStart>,
     bodies: Bodies,
     timers: Vec<Timer>,
     timers_started: u64,
@@ -256,7 +256,7 @@ impl<F: LogFile> Machine<F> {
                 metrics: Metrics::new(),
                 log,
                 recovering: false,
-                validators: Vec::new(),
+                start: None,
                 bodies: Bodies::new(genesis_hash, config.block_bytes_max),
                 timers: Vec::new(),
                 timers_started: 0,
@@ -280,8 +280,8 @@ impl<F: LogFile> Machine<F> {
     /// Starts a height: the first, or the one after a committed one.
     pub fn start(&mut self, start: &HeightStart, outside: &mut dyn Outside) -> Result<(), Stopped> {
         let height = Height(start.height);
-        let validators = ValidatorSet::new(&start.validators);
-        self.core.validators.clone_from(&start.validators);
+        let validators = ValidatorSet::new(start.quorum, &start.validators);
+        self.core.start = Some(start.clone());
         if self.state.is_none() {
             let config = ConsensusConfig::default();
             self.state = Some(State::new(
@@ -290,7 +290,7 @@ impl<F: LogFile> Machine<F> {
                 validators.clone(),
                 Params {
                     address: Address(self.core.config.signing_key.public()),
-                    threshold_params: thresholds(self.core.config.quorum),
+                    threshold_params: thresholds(),
                     value_payload: ValuePayload::ProposalAndParts,
                     enabled: true,
                 },
@@ -555,8 +555,10 @@ impl<F: LogFile> Core<F> {
     }
 
     fn body(&mut self, body: Body, outside: &mut dyn Outside) {
-        let validators = &self.validators;
-        let admitted = self.bodies.admit(body, |key| validators.contains(key));
+        let start = self.start.as_ref();
+        let admitted = self.bodies.admit(body, |key| {
+            start.is_some_and(|start| start.validators.contains(key))
+        });
         if let Ok(Some(Body {
             announcement,
             bytes,
@@ -601,7 +603,13 @@ impl<F: LogFile> Core<F> {
             Effect::StartRound(height, round, _, _, r) => {
                 self.sync_log()?;
                 let (height, round) = (height.0, round.as_u32().unwrap_or(0));
-                let early = self.bodies.started_round(height, round, &self.validators);
+                let early = match &self.start {
+                    Some(start) => {
+                        let (quorum, validators) = (start.quorum, &start.validators);
+                        self.bodies.started_round(height, round, quorum, validators)
+                    }
+                    None => Vec::new(),
+                };
                 for body in early {
                     self.body(body, outside);
                 }
@@ -674,7 +682,7 @@ impl<F: LogFile> Core<F> {
             Effect::Finalize(certificate, _, evidence, r) => {
                 outside.act(Act::Finalized {
                     height: certificate.height.0,
-                    equivocations: equivocations(&evidence),
+                    evidence: collected(&evidence),
                 });
                 r.resume_with(())
             }

@@ -1,6 +1,7 @@
 //! Starts, runs and stops the engine of one node.
 
 use std::{
+    collections::BTreeMap,
     future::Future,
     io,
     net::{SocketAddr, TcpListener},
@@ -11,9 +12,7 @@ use std::{
 use arc_malachitebft_codec::Codec;
 use arc_malachitebft_config::ConsensusConfig;
 use arc_malachitebft_core_consensus::Params;
-use arc_malachitebft_core_types::{
-    ThresholdParam, ThresholdParams, Validity, ValueOrigin, ValuePayload,
-};
+use arc_malachitebft_core_types::{ThresholdParams, Validity, ValueOrigin, ValuePayload};
 use arc_malachitebft_engine::{
     consensus::Consensus,
     network::{Network, NetworkMsg, NetworkRef},
@@ -34,16 +33,16 @@ use arc_malachitebft_signing::Signer;
 use arc_malachitebft_sync as sync;
 use bytes::Bytes;
 use ractor::ActorCell;
-use tabella_protocol::{PublicKey, Quorum};
+use tabella_protocol::PublicKey;
 use tokio::sync::{broadcast::error::RecvError, mpsc};
 use tracing::{Instrument, Span, error, error_span, info, warn};
 
 use crate::{
-    Application, Config, Fatal, PeerAddress, SetPeerError, WalError,
+    Application, Config, Fatal, Participation, PeerAddress, SetPeerError, WalError,
     codec::WireCodec,
-    context::{Address, ProposalPart, Tabella},
+    context::{Address, ProposalPart, QUORUM, Tabella},
     gate::{Gate, GatedNetwork},
-    host::{Host, check_height_start},
+    host::{Host, check_height_start, who_may_connect},
     parts::{self, PART_BYTES_MAX},
     peers::{self, AddressBook},
     shared::Shared,
@@ -73,9 +72,6 @@ const SYNC_OVERHEAD_BYTES: usize = 1 << 20;
 
 /// How long a peer may take to answer with blocks.
 const SYNC_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Connections from one address. Validators of a test network share one.
-const CONNECTIONS_PER_IP_MAX: usize = 128;
 
 /// How long the network may take to listen, and an actor to stop.
 const START_STOP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -255,6 +251,17 @@ impl Handle {
         self.shared.refused()
     }
 
+    /// How often a peer was cut off because it sent too much, or too much that was refused.
+    pub fn peers_cut_off(&self) -> u64 {
+        self.shared.times_cut_off()
+    }
+
+    /// The heights that peers said, since this node started, that they have committed. Each speaks for
+    /// itself, on its own connection.
+    pub fn peer_tips(&self) -> BTreeMap<PublicKey, u64> {
+        self.shared.peer_tips()
+    }
+
     /// Tells where a validator or configured peer listens, now or after it moved. Unreachable peers
     /// are tried about once a second.
     pub async fn set_peer(&self, peer: PeerAddress) -> Result<(), SetPeerError> {
@@ -315,7 +322,7 @@ async fn start(
         genesis_hash: config.genesis_hash,
         signing_key: config.signing_key.clone(),
     };
-    let address_book = AddressBook::new(own, &height_start.validators, &config.peers);
+    let address_book = AddressBook::new(own, &who_may_connect(&height_start), &config.peers);
     let (shared, failed) = Shared::new(config.listen, span.clone());
     let shared = Arc::new(shared);
     shared.set_allowed(address_book.allowed());
@@ -352,6 +359,7 @@ async fn start(
         shared: shared.clone(),
         network: network.clone(),
         address_book: address_book.clone(),
+        limits: config.peer_limits,
     };
     let gate = gate.spawn().await.map_err(|error| engine(&error))?;
     actors.add(gate.get_cell(), &supervising);
@@ -397,17 +405,19 @@ async fn start(
         shared.clone(),
     ));
     let sync_port = Arc::new(OutputPort::new());
+    let signs = config.participation == Participation::Sign;
     let consensus = Consensus::spawn(
         Tabella,
         Params {
             address: Address(own),
-            threshold_params: thresholds(config.quorum),
+            threshold_params: thresholds(),
             value_payload: ValuePayload::ProposalAndParts,
-            enabled: true,
+            enabled: signs,
         },
         ConsensusConfig::default(),
         Box::new(verifier),
-        Some(Box::new(signer)),
+        // An observer has none, so that it cannot sign by mistake.
+        signs.then(|| Box::new(signer) as _),
         gated.clone(),
         host_ref.clone(),
         wal,
@@ -534,13 +544,10 @@ async fn deliver_messages(
     Ok(())
 }
 
-pub(crate) fn thresholds(quorum: Quorum) -> ThresholdParams {
-    match quorum {
-        Quorum::Majority => ThresholdParams {
-            quorum: ThresholdParam::new(1, 2),
-            ..ThresholdParams::default()
-        },
-        Quorum::Bft => ThresholdParams::default(),
+pub(crate) fn thresholds() -> ThresholdParams {
+    ThresholdParams {
+        quorum: QUORUM,
+        ..ThresholdParams::default()
     }
 }
 
@@ -587,7 +594,7 @@ fn network_config(
             // Peers are found through the chain, the configuration and bootnodes.
             enabled: false,
             persistent_peers_only: true,
-            max_connections_per_ip: CONNECTIONS_PER_IP_MAX,
+            max_connections_per_ip: config.peer_limits.connections_per_address_max,
             // A restarted validator must be back at once.
             ip_throttle_duration: Duration::ZERO,
             // The engine's own timer tries again every second; retries would only back off.

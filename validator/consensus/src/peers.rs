@@ -63,8 +63,8 @@ fn parsed(text: String) -> Multiaddr {
 
 /// The engine's list of persistent peers, which is also its list of peers allowed to connect.
 ///
-/// It always holds the identity of every validator of the current height and of every configured
-/// peer, and the last address told of each.
+/// It always holds the identity of every validator and follower of the current height and of every
+/// configured peer, and the last address told of each.
 pub(crate) struct AddressBook {
     own: PublicKey,
     /// Kept in the list whether or not they are validators: the operator named them.
@@ -79,7 +79,7 @@ pub enum SetPeerError {
     /// The engine does not answer: it is stopping.
     #[error("the consensus network does not answer; the node is stopping")]
     Stopped,
-    /// The peer is neither a validator nor configured.
+    /// The peer is neither a validator, nor a follower, nor configured.
     #[error("expected the key of a validator or of a configured peer, got {0}")]
     NotAllowed(PublicKey),
 }
@@ -156,7 +156,7 @@ impl AddressBook {
         Ok(())
     }
 
-    /// Allows the validators of a new height and no longer those that left.
+    /// Allows the validators and followers of a new height, and no longer those that left.
     pub(crate) async fn set_validators(
         &mut self,
         network: &NetworkRef<Tabella>,

@@ -1,7 +1,7 @@
 //! What the actors of one node and its handle know together.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     future::Future,
     net::SocketAddr,
     sync::{
@@ -38,9 +38,15 @@ pub(crate) struct Shared {
     round: AtomicU32,
     /// The next height, once peers were seen to work on it or on a later one.
     peers_ahead: watch::Sender<u64>,
+    /// What allowed peers said of their own heights.
+    peer_tips: Mutex<BTreeMap<PublicKey, u64>>,
     connected: Mutex<BTreeSet<PeerId>>,
     allowed: RwLock<BTreeSet<PublicKey>>,
     refused: AtomicU64,
+    /// What each peer sent and this node dropped since it was last asked.
+    refused_of: Mutex<BTreeMap<PeerId, u32>>,
+    /// How often a peer was cut off because it went beyond a limit.
+    cut_off: AtomicU64,
     refused_logged: Mutex<Option<Instant>>,
 }
 
@@ -59,9 +65,12 @@ impl Shared {
             height: AtomicU64::new(0),
             round: AtomicU32::new(0),
             peers_ahead: watch::Sender::new(0),
+            peer_tips: Mutex::default(),
             connected: Mutex::default(),
             allowed: RwLock::default(),
             refused: AtomicU64::new(0),
+            refused_of: Mutex::default(),
+            cut_off: AtomicU64::new(0),
             refused_logged: Mutex::default(),
         };
         (shared, failed)
@@ -130,6 +139,17 @@ impl Shared {
         }
     }
 
+    /// A peer says that it has committed `height`.
+    pub(crate) fn peer_tip(&self, peer: &PeerId, height: u64) {
+        if let Some(key) = public_key(peer) {
+            lock(&self.peer_tips).insert(key, height);
+        }
+    }
+
+    pub(crate) fn peer_tips(&self) -> BTreeMap<PublicKey, u64> {
+        lock(&self.peer_tips).clone()
+    }
+
     /// Waits until peers work on `height` or beyond, while the height before is this node's.
     pub(crate) async fn peers_reach(&self, height: u64) {
         // The sender lives in `self`, so this never fails.
@@ -174,14 +194,40 @@ impl Shared {
             .contains(key)
     }
 
-    /// Counts what a peer sent and this node dropped, and logs it, but not every time.
+    /// Counts what a peer should not have sent, and logs it, but not every time.
     pub(crate) fn refuse(&self, peer: &PeerId, reason: &dyn std::fmt::Display) {
+        if let Some(key) = public_key(peer)
+            && self.allows(&key)
+        {
+            // Of strangers nothing is kept: there is no end of them.
+            let mut refused_of = lock(&self.refused_of);
+            let count = refused_of.entry(*peer).or_default();
+            *count = count.saturating_add(1);
+        }
+        self.drop_message(peer, reason);
+    }
+
+    /// Counts what a peer sent and this node dropped, whoever is to blame, and logs it.
+    pub(crate) fn drop_message(&self, peer: &PeerId, reason: &dyn std::fmt::Display) {
         let refused = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
         let mut logged = lock(&self.refused_logged);
         if logged.is_none_or(|at| at.elapsed() >= REFUSED_LOG_INTERVAL) {
             *logged = Some(Instant::now());
             warn!(%peer, %reason, refused, "dropped what a peer sent");
         }
+    }
+
+    /// What was refused of each peer since the last call.
+    pub(crate) fn take_refused(&self) -> BTreeMap<PeerId, u32> {
+        std::mem::take(&mut *lock(&self.refused_of))
+    }
+
+    pub(crate) fn cut_off(&self) {
+        self.cut_off.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn times_cut_off(&self) -> u64 {
+        self.cut_off.load(Ordering::Relaxed)
     }
 
     pub(crate) fn refused(&self) -> u64 {

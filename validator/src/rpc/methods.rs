@@ -110,6 +110,7 @@ async fn answer(context: &Context, call: &Call) -> Result<Value, RpcError> {
         "tabella_getBoardConsistencyProof" => tabella::board_consistency(context, params),
         "tabella_getResults" => tabella::results(context, params),
         "tabella_getValidators" => tabella::validators(context),
+        "tabella_getValidatorSets" => tabella::validator_sets(context),
         "tabella_getEvidence" => tabella::evidence(context),
         "tabella_getPeers" => tabella::peers(context),
         "tabella_verify" => tabella::verify(context).await,

@@ -3,6 +3,7 @@
 mod chain;
 mod error;
 mod eth;
+mod listener;
 mod methods;
 mod params;
 mod submit;
@@ -22,12 +23,13 @@ use serde_json::{Value, json};
 use tabella_consensus::Handle;
 use tabella_ledger::Tip;
 use tabella_protocol::rpc::{BATCH_MAX, REQUEST_BYTES_MAX};
-use tokio::{net::TcpListener, sync::watch};
+use tokio::sync::watch;
 
 use crate::{
     application::Validator, clock::now_ms, discovery::Discovery, metrics::Gauges, stop::Stop,
 };
 use error::RpcError;
+pub(crate) use listener::Listener;
 
 /// A node whose newest block is older than this, with an idle block due every second, is not ready.
 const READY_BLOCK_AGE_MS: u64 = 10_000;
@@ -45,7 +47,7 @@ pub(crate) struct Context {
 }
 
 /// Serves until the node stops.
-pub(crate) async fn serve(listener: TcpListener, context: Context, stop: Stop) {
+pub(crate) async fn serve(listener: Listener, context: Context, stop: Stop) {
     let router = Router::new()
         .route("/", post(json_rpc))
         .route("/health/live", get(live))
@@ -107,7 +109,8 @@ async fn ready(State(context): State<Context>) -> Response {
         .map(|at| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX));
     let idle_ms = u64::try_from(context.validator.idle_block.as_millis()).unwrap_or(u64::MAX);
     let allowed_ms = READY_BLOCK_AGE_MS.max(idle_ms.saturating_mul(5));
-    let signing = context.validator.evidence.is_signing();
+    let standing = context.validator.standing();
+    let signing = standing.signs();
     let is_ready = signing
         && block_age_ms < allowed_ms
         && committed_age_ms.is_some_and(|age_ms| age_ms < allowed_ms);
@@ -119,6 +122,8 @@ async fn ready(State(context): State<Context>) -> Response {
     let body = json!({
         "ready": is_ready,
         "signing": signing,
+        "standing": standing,
+        "evidence": context.validator.evidence.found().len(),
         "height": tip.height,
         "block_age_ms": block_age_ms,
         "committed_age_ms": committed_age_ms,
@@ -134,10 +139,14 @@ async fn metrics(State(context): State<Context>) -> Response {
         round: consensus.map_or(0, Handle::round),
         mempool: context.validator.intake.len(),
         peers: context.peers(),
-        signing: context.validator.evidence.is_signing(),
+        signing: context.validator.standing().signs(),
         refused_messages: consensus.map_or(0, Handle::refused_messages),
+        peers_cut_off: consensus.map_or(0, Handle::peers_cut_off),
     };
-    let mut text = context.validator.metrics.render(&gauges);
+    let mut text = context
+        .validator
+        .metrics
+        .render(&gauges, &context.validator.intake.timings());
     text.push_str(&consensus.map(Handle::metrics).unwrap_or_default());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }

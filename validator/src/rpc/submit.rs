@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tabella_ledger::Refusal;
-use tabella_protocol::rpc::RefusalCode;
+use tabella_protocol::rpc::{RefusalCode, Standing};
 
 use super::{Context, error::RpcError, methods::Call, params::Params};
 
@@ -45,9 +45,10 @@ pub(crate) async fn submit_all<E>(context: &Context, calls: &[Result<Call, E>]) 
     if decoded.is_empty() {
         return Submitted(VecDeque::new());
     }
-    if !context.validator.evidence.is_signing() {
+    if context.validator.standing() != Standing::Validator {
         // It could not carry them to a block; what it holds from before, the others were told.
-        let message = "this validator has stopped signing and takes no transactions; ask another";
+        let message = "this node is no validator now, is about to leave, or has stopped signing, \
+                       and takes no transactions; ask another";
         let refusal = Refusal::new(RefusalCode::Unavailable, message);
         return Submitted(
             decoded

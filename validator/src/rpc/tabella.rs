@@ -6,11 +6,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tabella_ledger::{BallotRecord, Election, LedgerError, StoredBlock};
 use tabella_protocol::{
-    Disclosure, Hash,
+    Disclosure, EvidenceFile, Hash,
     rpc::{
         AttestationProof, BlockSummary, BlockView, BoardItem, BoardPage, CertificateView,
-        ConsistencyProof, ElectionStatus, ElectionView, NodeStatus, PluginView, ResultCertificate,
-        ResultsView, TransactionStatus, ValidatorsView,
+        ConsistencyProof, ElectionStatus, ElectionView, EvidenceView, NodeStatus, PluginView,
+        ResultCertificate, ResultsView, TransactionStatus, ValidatorsView,
     },
 };
 
@@ -44,7 +44,8 @@ pub(crate) fn node_status(context: &Context) -> Result<Value, RpcError> {
         block_timestamp_ms: tip.timestamp_ms,
         mempool: validator.intake.len() as u64,
         peers: context.peers(),
-        signing: validator.evidence.is_signing(),
+        signing: validator.standing().signs(),
+        standing: validator.standing(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     })
 }
@@ -326,9 +327,12 @@ fn certificate_of(
         return Ok(None);
     };
     let ledger = &context.validator.ledger;
+    let height = election.result_height().unwrap_or_default();
+    let history = ledger.validators();
+    let validators = history.at(height);
     let mut proofs = Vec::new();
     for (validator, attestation, id) in election.attestations() {
-        if attestation != agreed {
+        if attestation != agreed || !validators.contains(validator) {
             continue;
         }
         let Some((height, index)) = ledger.place_of(id)? else {
@@ -351,6 +355,7 @@ fn certificate_of(
     }
     Ok(Some(ResultCertificate {
         attestation: agreed.clone(),
+        height,
         proofs,
     }))
 }
@@ -358,17 +363,53 @@ fn certificate_of(
 /// `tabella_getValidators() -> ValidatorsView`
 pub(crate) fn validators(context: &Context) -> Result<Value, RpcError> {
     let ledger = &context.validator.ledger;
-    let genesis = ledger.genesis();
+    let height = ledger.tip().height + 1;
+    let history = ledger.validators();
+    let in_force = history.at(height).clone();
+    let scheduled = history.sets().iter().filter(|set| set.from_height > height);
     value(&ValidatorsView {
-        height: ledger.tip().height + 1,
-        quorum: genesis.quorum,
-        validators: genesis.validators.clone(),
+        height,
+        quorum: in_force.quorum,
+        validators: in_force.validators,
+        addresses: in_force.addresses,
+        scheduled: scheduled.cloned().collect(),
     })
+}
+
+/// `tabella_getValidatorSets() -> [ValidatorSetProof]`
+pub(crate) fn validator_sets(context: &Context) -> Result<Value, RpcError> {
+    value(&context.validator.ledger.validator_sets()?)
 }
 
 /// `tabella_getEvidence() -> [EvidenceView]`
 pub(crate) fn evidence(context: &Context) -> Result<Value, RpcError> {
-    value(&context.validator.evidence.found())
+    let ledger = &context.validator.ledger;
+    let history = ledger.validators();
+    let validator_sets = ledger.validator_sets()?;
+    let found = context.validator.evidence.found().into_iter();
+    let views: Vec<_> = found
+        .map(|evidence| EvidenceView {
+            id: evidence.subject(),
+            kind: evidence.kind().to_owned(),
+            height: evidence.height(),
+            liars: match evidence.verify(&history) {
+                Ok(summary) => summary.liars.iter().map(|liar| liar.public_key).collect(),
+                Err(_) => Vec::new(),
+            },
+            on_chain: ledger.has_evidence(&evidence.subject()),
+            file: EvidenceFile {
+                version: EvidenceFile::VERSION,
+                genesis: ledger.genesis_hash(),
+                validator_sets: validator_sets
+                    .iter()
+                    .filter(|proof| proof.header.height <= evidence.height())
+                    .cloned()
+                    .collect(),
+                evidence,
+            },
+        })
+        .collect();
+    value(&views)
 }
 
 /// `tabella_getPeers() -> [PeerRecord]`

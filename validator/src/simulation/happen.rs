@@ -204,17 +204,22 @@ impl World {
                 self.soon(node, event);
             }
             Act::Commit(certificate) => self.soon(node, Event::Commit(certificate)),
-            Act::Finalized {
-                height,
-                equivocations,
-            } => {
+            Act::Finalized { height, evidence } => {
                 let attacker = self.plan.attack.map(|attack| attack.attacker);
                 let attacker = attacker.map(|attacker| self.nodes[attacker].key.public());
-                for equivocation in equivocations {
-                    if Some(equivocation.validator()) != attacker {
+                for evidence in evidence {
+                    let accused = match evidence.verify(&self.live(node).ledger.validators()) {
+                        Ok(summary) => summary.liars,
+                        Err(_) => Vec::new(),
+                    };
+                    if accused.is_empty()
+                        || accused.iter().any(|liar| Some(liar.public_key) != attacker)
+                    {
                         let reason = format!("validator {node} accuses an honest one");
                         self.violations.push(reason);
                     }
+                    let tell = self.live(node).replica.take_evidence(evidence);
+                    self.tell(node, tell);
                 }
                 self.live(node).finalized = height;
             }
@@ -339,8 +344,7 @@ impl World {
         live.forget(committed.forget)?;
         live.committed = Some(committed.next);
         live.idle_until = idle_until;
-        let bytes = PeerMessage::Ack(committed.ack).to_bytes();
-        self.send_all(node, &Event::Message { bytes });
+        self.tell(node, committed.tell);
         self.at(idle_until, node, Event::MayStart);
         self.note_commit(
             node,
@@ -385,11 +389,26 @@ impl World {
                 live.pool.take_relayed(judged, now_ms);
             }
             Ok(PeerMessage::Ack(ack)) => {
-                live.replica.take_ack(ack);
+                let tell = live.replica.take_ack(ack).unwrap_or_default();
+                self.tell(node, tell);
+            }
+            Ok(PeerMessage::Evidence(evidence)) => {
+                let tell = live.replica.take_evidence(*evidence);
+                self.tell(node, tell);
+            }
+            Ok(PeerMessage::Certificate(certificate)) => {
+                let tell = live.replica.take_certificate(certificate);
+                self.tell(node, tell);
             }
             Err(error) => panic!("nobody sends garbage here: {error}"),
         }
         Ok(())
+    }
+
+    fn tell(&mut self, node: usize, messages: Vec<Bytes>) {
+        for bytes in messages {
+            self.send_all(node, &Event::Message { bytes });
+        }
     }
 
     fn tick(&mut self, node: usize) -> Result<(), End> {
@@ -399,13 +418,8 @@ impl World {
         let height = live.ledger.tip().height;
         let overdue = PeerMessage::pack(&live.pool.overdue(before, OVERDUE_MAX));
         let ack = live.replica.tip_ack();
-        for bytes in overdue {
-            self.send_all(node, &Event::Message { bytes });
-        }
-        if let Some(ack) = ack {
-            let bytes = PeerMessage::Ack(ack).to_bytes();
-            self.send_all(node, &Event::Message { bytes });
-        }
+        self.tell(node, overdue);
+        self.tell(node, ack.into_iter().collect());
         self.send_all(node, &Event::Status { from: node, height });
         Ok(())
     }

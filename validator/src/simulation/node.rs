@@ -119,7 +119,7 @@ impl Node {
         let pool = Arc::new(Pool::new(Arc::clone(&ledger), BOUNDS));
         let forget = pool.resume(held, now_ms).map_err(failed)?;
         journal.apply([Change::Remove(forget)]).map_err(failed)?;
-        let evidence = EvidenceLog::open(&self.evidence_file, genesis.quorum, Arc::default());
+        let evidence = EvidenceLog::open(&self.evidence_file, &ledger, Arc::default());
         let replica = Replica::new(
             Arc::clone(&ledger),
             Arc::clone(&pool),
@@ -138,7 +138,6 @@ impl Node {
         };
         let config = MachineConfig {
             genesis_hash: genesis.hash(),
-            quorum: genesis.quorum,
             signing_key: self.key.clone(),
             timeouts: Timeouts::default(),
             block_bytes_max: usize::try_from(genesis.block_bytes_max).expect("4 MiB"),

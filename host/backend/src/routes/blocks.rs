@@ -105,20 +105,21 @@ pub(crate) async fn block(
 }
 
 fn answer(app: &App, header: &Header, hash: Hash, signers: usize) -> BlockAnswer {
-    let genesis = app.client.genesis();
+    let history = app.client.validators();
+    let validators = history.at(header.height);
     BlockAnswer {
         number: header.height,
         hash,
         parent_hash: header.parent,
         timestamp: clock::rfc3339(header.timestamp_ms),
-        proposer: genesis.node_id(&header.proposer).map(str::to_owned),
+        proposer: validators.node_id(&header.proposer).map(str::to_owned),
         transactions: header.transaction_count,
         transactions_root: header.transactions_root,
         boards_root: header.boards_root,
         state_root: header.state_root,
         signatures: Signatures {
             count: signers,
-            of: genesis.validators.len(),
+            of: validators.validators.len(),
         },
         transaction_ids: None,
     }

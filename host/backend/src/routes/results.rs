@@ -119,7 +119,7 @@ pub(crate) async fn results(
         attested_by: verified
             .as_ref()
             .map_or(view.attested_by.len(), |verified| verified.validators),
-        validators: app.client.genesis().validators.len(),
+        validators: app.client.current_validators().validators.len(),
         certificate: view.certificate,
     }))
 }

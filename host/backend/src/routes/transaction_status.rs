@@ -85,7 +85,7 @@ async fn of_submission(app: &App, submission: Submission) -> StatusAnswer {
         confirmations: 0,
         signatures: Signatures {
             count: 0,
-            of: app.client.genesis().validators.len(),
+            of: app.client.current_validators().validators.len(),
         },
         submitted_at: Some(clock::rfc3339(submission.submitted_at_ms)),
         confirmed_at: None,
@@ -125,13 +125,14 @@ impl StatusAnswer {
         self.status = "confirmed";
         self.block_number = Some(height);
         self.block_hash = Some(block_hash);
+        self.signatures.of = app.client.validators().at(height).validators.len();
         self.confirmations = app.height().saturating_sub(height) + 1;
     }
 }
 
 /// How many validators stand behind a block: acks come after the block was recorded here.
 async fn signers(app: &App, height: u64, known: usize) -> usize {
-    if known >= app.client.genesis().validators.len() {
+    if known >= app.client.validators().at(height).validators.len() {
         return known;
     }
     let asked = tokio::time::timeout(SIGNERS_DEADLINE, app.client.block_summary(height)).await;
@@ -162,7 +163,7 @@ async fn of_chain(app: &App, id: &str) -> Result<StatusAnswer, Problem> {
         confirmations: 0,
         signatures: Signatures {
             count: 0,
-            of: app.client.genesis().validators.len(),
+            of: app.client.current_validators().validators.len(),
         },
         submitted_at: None,
         confirmed_at: None,

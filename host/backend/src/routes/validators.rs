@@ -62,8 +62,8 @@ pub(crate) async fn health(State(app): State<Arc<App>>) -> Json<HealthAnswer> {
 }
 
 fn answer(app: &App, report: HealthReport) -> HealthAnswer {
-    let genesis = app.client.genesis();
-    let (quorum, n) = (genesis.quorum, genesis.validators.len());
+    let set = app.client.current_validators();
+    let (quorum, n) = (set.quorum, set.validators.len());
     let total = report.validators.len();
     let tolerates = Tolerates {
         crashed: quorum.tolerates_crashed(n),

@@ -1,6 +1,6 @@
 //! `tabella init`: the files of a new network.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -31,10 +31,16 @@ pub(crate) struct InitArguments {
     /// The directory to write; it must not hold a network
     #[arg(long)]
     out: PathBuf,
-    /// Where a validator is reached: once for all of them, or once for each, in order. The backend
-    /// and the bootnode are on the first [default: 127.0.0.1]
+    /// Where a validator is reached: once for all of them, or once for each, in order
+    /// [default: 127.0.0.1]
     #[arg(long)]
     host: Vec<String>,
+    /// Where the backend is reached [default: the first validator's host]
+    #[arg(long, value_name = "HOST")]
+    backend_host: Option<String>,
+    /// Where the bootnode is reached [default: the first validator's host]
+    #[arg(long, value_name = "HOST")]
+    bootnode_host: Option<String>,
     /// Backend at P, validators from P + 1, bootnode at P + 65, p2p from P + 100
     /// [default: 8000, 8001.., 8546, 30303..]
     #[arg(long, value_name = "P")]
@@ -58,7 +64,10 @@ pub(crate) fn run(arguments: &InitArguments) -> Result<()> {
     }
     let count = usize::from(arguments.validators);
     let ports = Ports::new(arguments.port_base)?;
-    let addresses = Addresses::new(count, &arguments.host, ports)?;
+    let addresses = Addresses::new(count, &arguments.host, ports)?.place(
+        arguments.backend_host.as_ref(),
+        arguments.bootnode_host.as_ref(),
+    )?;
     let quorum = Quorum::from(arguments.quorum);
     let genesis = create_network(&layout, &arguments.name, quorum, &addresses)?;
     write_configs(&layout, &addresses)?;
@@ -85,6 +94,9 @@ pub(crate) fn run(arguments: &InitArguments) -> Result<()> {
         arguments.out.display()
     );
     print!("{}", survives(quorum, count));
+    if !arguments.host.is_empty() {
+        print!("{}", who_needs_what(&addresses));
+    }
     println!(
         "\nNext: `tabella validator --config {0}/validator-1.toml` and so on,\n\
          `tabella bootnode --config {0}/bootnode.toml`, `tabella backend --config {0}/backend.toml`.\n\
@@ -92,4 +104,58 @@ pub(crate) fn run(arguments: &InitArguments) -> Result<()> {
         arguments.out.display()
     );
     Ok(())
+}
+
+/// Which files go to which host, and none but these.
+fn who_needs_what(addresses: &Addresses) -> String {
+    let mut files: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut needs = |host, more: &[&str]| {
+        let of_host = files.entry(host).or_default();
+        of_host.extend(more.iter().map(|file| (*file).to_owned()));
+    };
+    for validator in &addresses.validators {
+        let (config, key) = (
+            format!("{}.toml", validator.node_id),
+            format!("keys/{}.key", validator.node_id),
+        );
+        needs(&validator.host, &[&config, &key]);
+    }
+    needs(&addresses.bootnode_host, &["bootnode.toml"]);
+    needs(
+        &addresses.backend_host,
+        &[
+            "backend.toml",
+            "keys/registrar.key",
+            "keys/authority.key",
+            "keys/admin-token",
+            "keys/master-secret",
+        ],
+    );
+    let mut text =
+        "\nCopy to each host, keeping the directories, and nothing else to it:\n".to_owned();
+    for (host, files) in files {
+        text.push_str(&format!("  {host}: genesis.json {}\n", files.join(" ")));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_host_gets_its_own_files_and_no_other_key() {
+        let hosts = ["a.example", "b.example"].map(str::to_owned);
+        let backend = "front.example".to_owned();
+        let ports = Ports::new(None).unwrap();
+        let addresses = Addresses::new(2, &hosts, ports).unwrap();
+        let addresses = addresses.place(Some(&backend), None).unwrap();
+        let told = who_needs_what(&addresses);
+        let expected = "\nCopy to each host, keeping the directories, and nothing else to it:
+  a.example: genesis.json validator-1.toml keys/validator-1.key bootnode.toml
+  b.example: genesis.json validator-2.toml keys/validator-2.key
+  front.example: genesis.json backend.toml keys/registrar.key keys/authority.key keys/admin-token keys/master-secret
+";
+        assert_eq!(told, expected);
+    }
 }

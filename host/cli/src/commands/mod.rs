@@ -1,7 +1,9 @@
 //! One file per command.
 
+pub(crate) mod backup;
 pub(crate) mod bench;
 pub(crate) mod chaos;
+pub(crate) mod compile_plugin;
 pub(crate) mod demo;
 pub(crate) mod dev;
 pub(crate) mod election;
@@ -9,6 +11,7 @@ pub(crate) mod health;
 pub(crate) mod init;
 pub(crate) mod keys;
 pub(crate) mod long_chain;
+pub(crate) mod membership;
 pub(crate) mod plugin;
 pub(crate) mod role;
 pub(crate) mod soak;

@@ -27,8 +27,8 @@ const PORT_BASE: u16 = 25_000;
 const PATIENCE: Duration = Duration::from_secs(120);
 const CONCURRENCY: usize = 32;
 /// Votes are cast in rounds of so many seconds; what a round was answered is forgotten after it.
-const ROUND_SECONDS: u32 = 30;
-/// At each end of the time after warm-up, the median of so many samples counts.
+const ROUND_SECONDS: u32 = 10;
+/// At each end of the time after warm-up, the median of so many samples counts, or of a third.
 const SAMPLES_AT_AN_END: usize = 7;
 
 /// Run a network under steady load, and watch the memory and open files of its processes.
@@ -192,7 +192,8 @@ fn growth(process: String, samples: Vec<Sample>, warm_up_minutes: f64) -> Proces
         .copied()
         .filter(|sample| sample.seconds >= warm_up_minutes * 60.0)
         .collect();
-    let count = SAMPLES_AT_AN_END.min(warm.len());
+    // The ends must not overlap: a median of the same samples grows by nothing.
+    let count = (warm.len() / 3).clamp(1, SAMPLES_AT_AN_END).min(warm.len());
     let (first, last) = (&warm[..count], &warm[warm.len() - count..]);
     ProcessGrowth {
         process,
@@ -286,5 +287,14 @@ mod tests {
         );
         assert_eq!(leaking.resident_mb_after_warm_up, 80.0);
         assert_eq!(leaking.resident_mb_at_the_end, 270.0);
+        let short = growth(
+            "backend".into(),
+            (0..4).map(|m| sample(m, 10 * m)).collect(),
+            1.0,
+        );
+        assert_eq!(short.resident_mb_after_warm_up, 10.0);
+        assert_eq!(short.resident_mb_at_the_end, 30.0);
+        let none = growth("backend".into(), Vec::new(), 1.0);
+        assert_eq!(none.resident_mb_at_the_end, 0.0);
     }
 }

@@ -1,16 +1,21 @@
 //! `tabella validator`: runs one, or asks a running one.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tabella_protocol::{
-    PeerRecord,
-    rpc::{EvidenceView, NodeStatus, ValidatorsView},
+    Payload, PeerRecord,
+    rpc::{EvidenceView, NodeStatus, Standing, ValidatorsView},
 };
 
-use super::role::{self, RoleArguments};
-use crate::{exit::Exit, http::Client, json_rpc, quorum::survives};
+use super::{
+    membership::{self, MembershipCommand},
+    role::{self, RoleArguments},
+};
+use crate::{exit::Exit, http::Client, json_rpc, key_file::read_key, quorum::survives};
 
 /// Run a validator (with --config), or ask a running one.
 #[derive(Debug, Args)]
@@ -29,7 +34,21 @@ enum ValidatorCommand {
     /// The validators it knows of, and where they are
     Peers(Asked),
     /// Contradictions of validators that it holds; exits 1 where there are any
-    Evidence(Asked),
+    ///
+    /// Example: tabella validator evidence --rpc http://127.0.0.1:8001 --out evidence
+    #[command(verbatim_doc_comment)]
+    Evidence {
+        #[command(flatten)]
+        asked: Asked,
+        /// Write each into a file of this directory, for `tabella verify evidence`
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// Put on the chain what is not there yet, signed with this key file of an authority
+        #[arg(long, value_name = "AUTHORITY")]
+        submit: Option<PathBuf>,
+    },
+    #[command(flatten)]
+    Membership(MembershipCommand),
 }
 
 #[derive(Debug, Args)]
@@ -51,7 +70,10 @@ pub(crate) async fn run(arguments: &ValidatorArguments) -> Result<Exit> {
         }
         Some(ValidatorCommand::Status(asked)) => status(asked).await,
         Some(ValidatorCommand::Peers(asked)) => peers(asked).await,
-        Some(ValidatorCommand::Evidence(asked)) => evidence(asked).await,
+        Some(ValidatorCommand::Evidence { asked, out, submit }) => {
+            evidence(asked, out.as_deref(), submit.as_deref()).await
+        }
+        Some(ValidatorCommand::Membership(command)) => membership::run(command).await,
     }
 }
 
@@ -71,10 +93,13 @@ async fn status(asked: &Asked) -> Result<Exit> {
         println!("{answer}");
         return Ok(Exit::Success);
     }
-    let state = match (status.signing, ready.is_success()) {
-        (false, _) => "has stopped signing: see `tabella validator evidence`",
-        (true, true) => "ready",
-        (true, false) => "not ready: no new blocks come",
+    let state = match (status.standing, ready.is_success()) {
+        (Standing::Halted, _) => "has stopped signing: see `tabella validator evidence`",
+        (Standing::Outside, _) => "is no validator: it votes not and answers reads",
+        (Standing::Joining, _) => "is about to become a validator",
+        (Standing::Leaving, _) => "is about to leave the validators",
+        (Standing::Validator, true) => "ready",
+        (Standing::Validator, false) => "not ready: no new blocks come",
     };
     println!(
         "{}  {state}\nheight     {} ({})\nblock      {}\nstate      {}\npeers      {} of {}\n\
@@ -93,6 +118,22 @@ async fn status(asked: &Asked) -> Result<Exit> {
         status.version
     );
     print!("{}", survives(set.quorum, set.validators.len()));
+    for validator in &set.validators {
+        println!("{:<14}{}", validator.node_id, validator.public_key);
+    }
+    for later in &set.scheduled {
+        let names: Vec<_> = later
+            .validators
+            .iter()
+            .map(|v| v.node_id.as_str())
+            .collect();
+        println!(
+            "from block {}: {} under {}",
+            later.from_height,
+            names.join(", "),
+            later.quorum.name()
+        );
+    }
     Ok(Exit::Success)
 }
 
@@ -124,15 +165,49 @@ async fn peers(asked: &Asked) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-async fn evidence(asked: &Asked) -> Result<Exit> {
-    let evidence: Vec<EvidenceView> = asked.call("tabella_getEvidence").await?;
+async fn evidence(asked: &Asked, out: Option<&Path>, submit: Option<&Path>) -> Result<Exit> {
+    let mut evidence: Vec<EvidenceView> = asked.call("tabella_getEvidence").await?;
+    if let Some(directory) = out {
+        std::fs::create_dir_all(directory)
+            .with_context(|| format!("cannot create {}", directory.display()))?;
+        for found in &evidence {
+            let name = format!("evidence-{}-{}.json", found.height, found.id.short());
+            let path = directory.join(name);
+            std::fs::write(&path, found.file.to_json())
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+    }
+    if let Some(authority) = submit {
+        let authority = read_key(authority)?;
+        let mut client = Client::new(&asked.rpc)?;
+        for found in evidence.iter_mut().filter(|found| !found.on_chain) {
+            let payload = Payload::SubmitEvidence(found.file.evidence.clone());
+            membership::send(&mut client, &authority, payload).await?;
+            found.on_chain = true;
+        }
+    }
     if asked.json {
         println!("{}", json!(evidence));
     } else if evidence.is_empty() {
         println!("no validator contradicted itself or this one");
     } else {
         for found in &evidence {
-            println!("{}", serde_json::to_string_pretty(found)?);
+            let liars = match found.liars.as_slice() {
+                [] => "somebody lied, who is not proven by it".to_owned(),
+                liars => {
+                    let keys: Vec<_> = liars.iter().map(ToString::to_string).collect();
+                    format!("proves that {} lied", keys.join(" and "))
+                }
+            };
+            let place = if found.on_chain {
+                "on the chain"
+            } else {
+                "not on the chain"
+            };
+            println!(
+                "{} at height {}: {liars} ({place})\n  {}",
+                found.kind, found.height, found.id
+            );
         }
     }
     Ok(match evidence.is_empty() {

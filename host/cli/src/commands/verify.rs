@@ -1,15 +1,16 @@
 //! `tabella verify`: checks offline what the network handed out.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
+use serde::Serialize;
 use serde_json::json;
-use tabella_protocol::{Receipt, ReceiptSummary};
+use tabella_protocol::{EvidenceFile, EvidenceSummary, Genesis, Named, Receipt, ReceiptSummary};
 
 use crate::{exit::Exit, genesis_file::read_genesis};
 
-/// Check receipts with no network
+/// Check receipts and evidence with no network
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArguments {
     #[command(subcommand)]
@@ -32,31 +33,101 @@ enum VerifyCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Check evidence that validators lied; exits 0 when it holds and 1 when it does not
+    ///
+    /// Example: tabella verify evidence evidence.json --genesis genesis.json
+    #[command(verbatim_doc_comment)]
+    Evidence {
+        /// The evidence, as `tabella validator evidence --out` wrote it
+        file: PathBuf,
+        /// The network's genesis document, from a source you trust
+        #[arg(long)]
+        genesis: PathBuf,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Runs the command.
 pub(crate) fn run(arguments: &VerifyArguments) -> Result<Exit> {
-    let VerifyCommand::Receipt {
-        file,
-        genesis,
-        json,
-    } = &arguments.command;
-    let genesis = read_genesis(genesis)?;
-    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let verdict = check(&bytes, &genesis);
-    match (&verdict, json) {
-        (Ok(summary), true) => println!("{}", json!({"valid": true, "receipt": summary})),
+    match &arguments.command {
+        VerifyCommand::Receipt {
+            file,
+            genesis,
+            json,
+        } => {
+            let verdict = check(&read(file)?, &read_genesis(genesis)?);
+            Ok(answer("receipt", &verdict, *json, describe))
+        }
+        VerifyCommand::Evidence {
+            file,
+            genesis,
+            json,
+        } => {
+            let verdict = check_evidence(&read(file)?, &read_genesis(genesis)?);
+            Ok(answer("evidence", &verdict, *json, describe_evidence))
+        }
+    }
+}
+
+fn read(file: &Path) -> Result<Vec<u8>> {
+    std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+fn answer<T: Serialize>(
+    what: &str,
+    verdict: &Result<T, String>,
+    json: bool,
+    describe: impl Fn(&T) -> String,
+) -> Exit {
+    match (verdict, json) {
+        (Ok(summary), true) => println!("{}", json!({"valid": true, what: summary})),
         (Err(reason), true) => println!("{}", json!({"valid": false, "reason": reason})),
         (Ok(summary), false) => print!("{}", describe(summary)),
         (Err(reason), false) => println!("NOT VALID: {reason}"),
     }
-    Ok(match verdict {
+    match verdict {
         Ok(_) => Exit::Success,
         Err(_) => Exit::Refused,
-    })
+    }
 }
 
-fn check(bytes: &[u8], genesis: &tabella_protocol::Genesis) -> Result<ReceiptSummary, String> {
+fn check_evidence(bytes: &[u8], genesis: &Genesis) -> Result<EvidenceSummary, String> {
+    let text =
+        std::str::from_utf8(bytes).map_err(|_| "not an evidence file: not UTF-8".to_owned())?;
+    let file = EvidenceFile::from_json(text).map_err(|error| error.to_string())?;
+    file.verify(genesis).map_err(|error| error.to_string())
+}
+
+fn describe_evidence(summary: &EvidenceSummary) -> String {
+    let named = |named: &[Named]| {
+        let lines = named
+            .iter()
+            .map(|n| format!("  {:<14}{}\n", n.node_id, n.public_key));
+        lines.collect::<String>()
+    };
+    let statements = match summary.kind {
+        "votes" => "contradicting consensus votes",
+        "proposals" => "contradicting proposals",
+        "acks" => "acknowledgements of different blocks",
+        _ => "certificates of different blocks",
+    };
+    let height = summary.height;
+    match summary.liars.is_empty() {
+        false => format!(
+            "VALID: {statements} at height {height} prove that these validators lied:\n{}",
+            named(&summary.liars)
+        ),
+        true => format!(
+            "VALID: {statements} at height {height} prove that the history has split; at least one of \
+             these validators lied:\n{}",
+            named(&summary.suspects)
+        ),
+    }
+}
+
+fn check(bytes: &[u8], genesis: &Genesis) -> Result<ReceiptSummary, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "not a receipt: not UTF-8".to_owned())?;
     let receipt = Receipt::from_json(text).map_err(|error| error.to_string())?;
     receipt.verify(genesis).map_err(|error| error.to_string())

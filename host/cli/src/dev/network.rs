@@ -250,10 +250,8 @@ fn prepare(plan: &DevPlan, layout: &Layout) -> Result<(Genesis, Addresses)> {
         );
     }
     let hosts: Vec<String> = plan.sites.iter().filter_map(|s| s.host.clone()).collect();
-    let mut addresses = Addresses::new(count, &hosts, plan.ports)?;
-    if let Some(host) = &plan.host {
-        addresses.backend_host.clone_from(host);
-    }
+    let host = plan.host.as_ref();
+    let addresses = Addresses::new(count, &hosts, plan.ports)?.place(host, host)?;
     let genesis = match existing {
         Some(genesis) => genesis,
         None => {

@@ -67,6 +67,8 @@ fn init_places_validators_on_their_hosts() {
             "b.example",
             "--host",
             "c.example",
+            "--bootnode-host",
+            "boot.example",
         ],
     );
     let said: serde_json::Value = serde_json::from_str(&said).unwrap();
@@ -78,6 +80,10 @@ fn init_places_validators_on_their_hosts() {
     let config: tabella_validator::Config = toml::from_str(&text).unwrap();
     assert_eq!(config.rpc_url, "http://b.example:8001");
     assert_eq!(config.rpc_listen.to_string(), "0.0.0.0:8001");
+    assert_eq!(config.bootnodes, ["http://boot.example:8546"]);
+    let text = std::fs::read_to_string(out.join("backend.toml")).unwrap();
+    let config: tabella_backend::Config = toml::from_str(&text).unwrap();
+    assert_eq!(config.bootnodes, ["http://boot.example:8546"]);
     let elsewhere = directory.path().join("other");
     let elsewhere = elsewhere.to_str().unwrap();
     check_fails(
@@ -96,6 +102,59 @@ fn init_places_validators_on_their_hosts() {
         &["init", "--out", elsewhere, "--host", "a.example:80"],
         "expected a host name or address without a port",
     );
+}
+
+/// A configuration with the mark of every default removed, but for the example of a peer.
+fn with_defaults(text: &str) -> String {
+    let peer = text.find("#[[peers]]").map(|start| {
+        let end = text[start..].find("\n\n").expect("more follows");
+        &text[start..start + end]
+    });
+    let text = peer.map_or(text.to_owned(), |peer| text.replace(peer, ""));
+    let line = |line: &str| match line.strip_prefix('#') {
+        Some(rest) if rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => {
+            rest.to_owned()
+        }
+        _ => line.to_owned(),
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Every key of a configuration, those of its tables too.
+fn keys(config: &toml::Value) -> Vec<String> {
+    let mut found = Vec::new();
+    for (key, value) in config.as_table().into_iter().flatten() {
+        found.push(key.clone());
+        if value.is_table() {
+            found.extend(keys(value));
+        }
+    }
+    found
+}
+
+#[test]
+fn written_configurations_name_every_key_with_its_default() {
+    let directory = TempDir::new().unwrap();
+    let out = directory.path().join("network");
+    init(&out, &[]);
+    let read = |name: &str| std::fs::read_to_string(out.join(name)).unwrap();
+
+    let text = read("validator-1.toml");
+    let plain: tabella_validator::Config = toml::from_str(&text).unwrap();
+    let explicit: tabella_validator::Config = toml::from_str(&with_defaults(&text)).unwrap();
+    assert_eq!(plain, explicit);
+    for key in keys(&toml::Value::try_from(&plain).unwrap()) {
+        assert!(text.contains(&key), "validator-1.toml does not name {key}");
+    }
+
+    let text = read("backend.toml");
+    let plain: tabella_backend::Config = toml::from_str(&text).unwrap();
+    let explicit: tabella_backend::Config = toml::from_str(&with_defaults(&text)).unwrap();
+    let [plain, explicit] = [plain, explicit].map(|c| toml::Value::try_from(&c).unwrap());
+    assert_eq!(plain, explicit);
+    for key in keys(&plain) {
+        assert!(text.contains(&key), "backend.toml does not name {key}");
+    }
 }
 
 #[test]

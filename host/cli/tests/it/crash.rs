@@ -64,27 +64,30 @@ async fn confirmed(network: &Network, id: &str) -> Hash {
 
 /// Every one of `ids` is confirmed, stands once in blocks that all validators share, and the board
 /// holds exactly these.
-async fn check_exactly_once(network: &Network, election_id: u64, ids: &[String]) {
+pub(crate) async fn check_exactly_once(
+    network: &Network,
+    urls: &[String],
+    election_id: u64,
+    ids: &[String],
+) {
     let mut transactions = BTreeSet::new();
     for id in ids {
         transactions.insert(confirmed(network, id).await);
     }
     assert_eq!(transactions.len(), ids.len());
     let mut height = 0;
-    for url in network.rpc_urls() {
-        if let Ok(status) = chain::node_status(&url).await {
+    for url in urls {
+        if let Ok(status) = chain::node_status(url).await {
             height = height.max(status.height);
         }
     }
-    for url in network.rpc_urls() {
-        chain::wait_for_height(&url, height, PATIENCE)
-            .await
-            .unwrap();
+    for url in urls {
+        chain::wait_for_height(url, height, PATIENCE).await.unwrap();
     }
-    let blocks = chain::compare(&network.rpc_urls(), height).await.unwrap();
+    let blocks = chain::compare(urls, height).await.unwrap();
     let occurrences = chain::occurrences(&blocks);
-    for url in network.rpc_urls() {
-        let board = chain::board(&url, election_id).await.unwrap();
+    for url in urls {
+        let board = chain::board(url, election_id).await.unwrap();
         let on_board: BTreeSet<Hash> = board.iter().map(|entry| entry.transaction_id).collect();
         assert_eq!(board.len(), ids.len(), "ballots on the board of {url}");
         assert!(on_board == transactions, "{url} holds other ballots");
@@ -108,7 +111,7 @@ async fn one_killed_validator_costs_no_ballot_and_catches_up() {
         .collect();
     let report = cast_and_strike(&plan, submissions, 800, || signal(victim, Signal::SIGKILL)).await;
     report.require_all_acknowledged(BALLOTS).unwrap();
-    check_exactly_once(&network, election_id, &ids).await;
+    check_exactly_once(&network, &network.rpc_urls(), election_id, &ids).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -146,7 +149,7 @@ async fn everything_killed_at_once_loses_no_acknowledged_ballot() {
         .await
         .unwrap();
     again.require_all_acknowledged(BALLOTS).unwrap();
-    check_exactly_once(&network, election_id, &ids).await;
+    check_exactly_once(&network, &network.rpc_urls(), election_id, &ids).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

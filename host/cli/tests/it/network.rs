@@ -63,13 +63,13 @@ pub(crate) fn signal(pid: u32, signal: Signal) {
 }
 
 /// Ports that no other test of this machine uses at the same time.
-struct PortRange {
-    base: u16,
+pub(crate) struct PortRange {
+    pub(crate) base: u16,
     _claim: File,
 }
 
 impl PortRange {
-    fn claim() -> Self {
+    pub(crate) fn claim() -> Self {
         // Below the range from which the system takes ports for outgoing connections.
         for base in (11_000..17_800).step_by(200) {
             let path = std::env::temp_dir().join(format!("tabella-test-ports-{base}"));
@@ -121,6 +121,11 @@ impl Network {
         let _ = std::fs::remove_file(data.join("ready.json"));
         self.dev = spawn_dev(&data, self.ports.base, &self.arguments);
         self.ready = wait_ready(&mut self.dev, &data).await;
+    }
+
+    /// A port of this test's own; `tabella dev` takes the first few after 0 and after 100.
+    pub(crate) fn port(&self, offset: u16) -> u16 {
+        self.ports.base + offset
     }
 
     pub(crate) fn data(&self) -> PathBuf {

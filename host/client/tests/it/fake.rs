@@ -23,11 +23,11 @@ use tabella_client::ValidatorEndpoint;
 use tabella_protocol::{
     Ack, Block, BoardEntry, BoardHead, CommitCertificate, CommitSignature, ConsensusVote,
     ConsensusVoteKind, Genesis, Hash, Header, Payload, PluginLimits, Quorum, SigningKey,
-    Transaction, ValidatorInfo,
+    Transaction, ValidatorHistory, ValidatorInfo,
     merkle::{self, Frontier},
     rpc::{
         BlockSummary, BlockView, ElectionStatus, ElectionView, NodeStatus, RefusalCode,
-        RefusalData, ResultsView,
+        RefusalData, ResultsView, Standing,
     },
     transactions_root,
 };
@@ -149,6 +149,7 @@ impl Network {
             transactions_root: transactions_root(&ids),
             boards_root: merkle::root(&[]),
             state_root: Hash::of(&height.to_be_bytes()),
+            validators: Some(ValidatorHistory::new(&self.genesis).hash()),
         };
         let hash = header.hash();
         let acks = self
@@ -579,6 +580,7 @@ impl Shared {
             mempool: chain.mempool.len() as u64,
             peers: 2,
             signing: true,
+            standing: Standing::Validator,
             version: "fake".into(),
         })
     }

@@ -40,6 +40,7 @@ fn view() -> ResultsView {
         plain: vec![],
         attested_by: vec![],
         certificate: Some(ResultCertificate {
+            height: 1,
             proofs: vec![proof(&attestation, &key(1)), proof(&attestation, &key(2))],
             attestation,
         }),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tabella_protocol::{Attestation, Hash, PublicKey, rpc::RefusalCode};
+use tabella_protocol::{Attestation, Hash, PublicKey, ValidatorSet, rpc::RefusalCode};
 
 use super::{Draft, wrong_status};
 use crate::{
@@ -18,6 +18,11 @@ impl Draft<'_> {
         transaction_id: Hash,
     ) -> Result<(), Refusal> {
         let election_id = attestation.election_id;
+        let set = self.state.validators.at(self.height).clone();
+        if !set.contains(&validator) {
+            let message = format!("attest-result must be signed by a validator, got {validator}");
+            return Err(Refusal::new(RefusalCode::NotAuthorised, message));
+        }
         let record = self.election(election_id)?;
         if record.phase != Phase::Closed {
             return Err(wrong_status(election_id, "attest the result of", "closed"));
@@ -43,8 +48,7 @@ impl Draft<'_> {
                 "the attestation does not name the plugins of election {election_id}, in order"
             ));
         }
-        let genesis = &self.ledger.genesis;
-        let quorum = genesis.quorum.threshold(genesis.validators.len());
+        let height = self.height;
         let record = self.election_mut(election_id)?;
         let attested = Attested {
             attestation: attestation.clone(),
@@ -52,20 +56,22 @@ impl Draft<'_> {
         };
         record.attestations.insert(validator, attested);
         if record.result.is_none() {
-            record.result = agreed(&record.attestations, quorum);
+            record.result = agreed(&record.attestations, &set);
+            record.result_height = record.result.is_some().then_some(height);
         }
         Ok(())
     }
 }
 
-/// The attestation that at least `quorum` validators made equally.
-fn agreed(attestations: &BTreeMap<PublicKey, Attested>, quorum: usize) -> Option<Attestation> {
+/// The attestation that a quorum of the validators of now made equally.
+fn agreed(attestations: &BTreeMap<PublicKey, Attested>, set: &ValidatorSet) -> Option<Attestation> {
     let mut counts: BTreeMap<&Attestation, usize> = BTreeMap::new();
-    for attested in attestations.values() {
+    let in_force = attestations.iter().filter(|(key, _)| set.contains(key));
+    for (_, attested) in in_force {
         *counts.entry(&attested.attestation).or_default() += 1;
     }
     counts
         .into_iter()
-        .find(|(_, count)| *count >= quorum)
+        .find(|(_, count)| *count >= set.threshold())
         .map(|(agreed, _)| agreed.clone())
 }

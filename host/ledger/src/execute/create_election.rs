@@ -35,6 +35,7 @@ impl Draft<'_> {
             turnout: 0,
             attestations: BTreeMap::new(),
             result: None,
+            result_height: None,
         };
         self.created
             .insert(election_id, Election::new(record, Arc::clone(contests)));

@@ -5,11 +5,13 @@
 
 mod attest_result;
 mod cast_ballot;
+mod change_validators;
 mod close_election;
 mod create_election;
 mod extend_roll;
 mod open_election;
 mod publish_plugin;
+mod submit_evidence;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -129,6 +131,8 @@ impl<'a> Draft<'a> {
             Payload::AttestResult(attestation) => {
                 self.attest_result(attestation, transaction.signer, vetted.id)?;
             }
+            Payload::ChangeValidators { changes } => self.change_validators(changes)?,
+            Payload::SubmitEvidence(evidence) => self.submit_evidence(evidence)?,
         }
         self.included.insert(vetted.id);
         self.changes.transaction_ids.push(vetted.id);
@@ -139,7 +143,6 @@ impl<'a> Draft<'a> {
     /// is the caller's.
     pub(crate) fn finish(self, proposer: PublicKey) -> (State, Changes) {
         let Self {
-            ledger,
             height,
             mut state,
             touched,
@@ -150,9 +153,11 @@ impl<'a> Draft<'a> {
         turns::record(
             height,
             proposer,
-            &ledger.genesis.validators,
+            &state.validators.at(height).validators,
             &mut state.absent,
         );
+        let next = state.validators.at(height + 1);
+        state.absent.retain(|key, _| next.contains(key));
         for id in &changes.transaction_ids {
             state.transaction_log.push(merkle::leaf_hash(&id.0));
         }

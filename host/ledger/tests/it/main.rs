@@ -1,6 +1,8 @@
 //! The ledger from outside: real rules, real databases, blocks executed on several nodes.
 
 mod chain;
+mod compilation;
 mod crash;
 mod refusals;
 mod support;
+mod validators;

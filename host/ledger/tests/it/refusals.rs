@@ -184,17 +184,7 @@ fn every_refusal_has_a_code_and_helps() {
         publish twice
             already-published: plugin HASH is published already; use it by this hash
         not a module
-            plugin-refused: the module is refused: the module is malformed: magic header not detected: bad magic number - expected=[
-            0x0,
-            0x61,
-            0x73,
-            0x6d,
-        ] actual=[
-            0x68,
-            0x65,
-            0x6c,
-            0x6c,
-        ] (at offset 0x0)
+            plugin-refused: the module is refused: the bytes are no WebAssembly module: expected them to start with 0061736d, found 68656c6c
         roll of a registrar's election
             invalid-roll: election 1 has no roll: its registrar admits voters
         unknown plugin

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tabella_plugin_tools::{bench, build, conformance, sample, scaffold};
 use tabella_runtime::{Contest, ContestConfig, ContestOption, Runtime, RuntimeConfig, TieBreak};
 
@@ -86,25 +86,86 @@ fn broken_promises_are_noticed() {
     assert!(how.contains("finish"), "{how}");
 }
 
+/// The example crate, outside the workspace as its author would have it, in a place that stays from
+/// run to run.
+fn custom_rule() -> PathBuf {
+    let from = scaffold::own_sdk().join("../examples/custom-rule");
+    let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join("custom-rule");
+    let sdk = scaffold::own_sdk().canonicalize().unwrap();
+    let files = [
+        "Cargo.toml",
+        "Cargo.lock",
+        "rust-toolchain.toml",
+        "election.json",
+        "ballots.jsonl",
+        "src/lib.rs",
+        "examples/native.rs",
+    ];
+    for file in files {
+        let text = std::fs::read_to_string(from.join(file)).unwrap();
+        let text = text.replace("../../sdk", sdk.to_str().unwrap());
+        let path = to.join(file);
+        if std::fs::read_to_string(&path).is_ok_and(|present| present == text) {
+            continue;
+        }
+        // Renamed, because other tests may be reading it.
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let aside = path.with_extension(std::process::id().to_string());
+        std::fs::write(&aside, text).unwrap();
+        std::fs::rename(aside, path).unwrap();
+    }
+    to
+}
+
+#[test]
+fn the_example_crate_passes_as_its_author_would_try_it() {
+    let folder = custom_rule();
+    let tests = Command::new("cargo")
+        .args(["test", "--quiet", "--locked"])
+        .current_dir(&folder)
+        .env_remove("RUSTUP_TOOLCHAIN")
+        .env_remove("CARGO_TARGET_DIR")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&tests.stdout).into_owned();
+    assert!(tests.status.success(), "{tests:?}");
+    assert!(said.contains("passed"), "{said}");
+    let built = build::build(&folder).unwrap();
+    let report = conformance::examine(&built.wasm, &config(), &[], 13).unwrap();
+    assert!(report.passed(), "{report:#?}");
+    let native = conformance::compare_native(&built.wasm, &folder, &config(), &[], 13).unwrap();
+    assert_eq!(native.unwrap().broken, None);
+}
+
 #[test]
 fn the_c_rule_agrees_with_its_rust_twin() {
-    let examples = scaffold::own_sdk().join("../examples");
+    agrees_with_its_rust_twin("c-rule");
+}
+
+#[test]
+fn the_zig_rule_agrees_with_its_rust_twin() {
+    agrees_with_its_rust_twin("zig-rule");
+}
+
+/// Builds the example with its own script, where its compiler is installed.
+fn agrees_with_its_rust_twin(example: &str) {
+    let script = scaffold::own_sdk().join("../examples").join(example);
     let folder = tempfile::tempdir().unwrap();
     let wasm = folder.path().join("approval.wasm");
-    let compiled = Command::new(examples.join("c-rule/build.sh"))
+    let compiled = Command::new(script.join("build.sh"))
         .arg(&wasm)
         .output()
         .unwrap();
     if compiled.status.code() == Some(77) {
-        eprintln!("{}", String::from_utf8_lossy(&compiled.stderr));
+        eprintln!("{example}: {}", String::from_utf8_lossy(&compiled.stderr));
         return;
     }
     assert!(compiled.status.success(), "{compiled:?}");
-    let c = std::fs::read(wasm).unwrap();
-    let report = conformance::examine(&c, &config(), &[], 3).unwrap();
+    let twin = std::fs::read(wasm).unwrap();
+    let report = conformance::examine(&twin, &config(), &[], 3).unwrap();
     assert!(report.passed(), "{report:#?}");
-    let rust = build::build(&examples.join("custom-rule")).unwrap();
-    let (c, rust) = (contest(&c), contest(&rust.wasm));
+    let rust = build::build(&custom_rule()).unwrap();
+    let (twin, rust) = (contest(&twin), contest(&rust.wasm));
     let mut numbers = sample::Numbers::new(11);
     let mut board = Vec::new();
     let ways = [
@@ -120,38 +181,26 @@ fn the_c_rule_agrees_with_its_rust_twin() {
             tabella_runtime::Verdict::Reject { code, .. } => code,
             tabella_runtime::Verdict::Fault(fault) => panic!("{fault}"),
         };
-        assert_eq!(code(&c, &bytes), code(&rust, &bytes), "{ballot}");
+        assert_eq!(code(&twin, &bytes), code(&rust, &bytes), "{ballot}");
         if code(&rust, &bytes) == 0 {
             board.push((1 + round % 3, bytes));
         }
         let way = &ways[round as usize % 3];
         let count = |contest: &Contest| contest.tally_with(board.iter().cloned(), way).unwrap();
-        assert_eq!(count(&c).outcome, count(&rust).outcome, "{ballot} {way:?}");
+        assert_eq!(
+            count(&twin).outcome,
+            count(&rust).outcome,
+            "{ballot} {way:?}"
+        );
     }
 }
 
 #[test]
 fn every_built_in_rule_keeps_its_promises() {
     for rule in tabella_plugins::all() {
-        // A referendum is about adopting or rejecting, and perhaps abstaining.
-        let options = if rule.name == "referendum" { 3 } else { 4 };
-        let options = sample::contest(options).options;
-        let params = required_params(rule.name);
-        let config = ContestConfig { options, params };
+        let config = sample::built_in(rule.name);
         let report = conformance::examine(rule.wasm, &config, &[], 5).unwrap();
         assert!(report.passed(), "{}: {report:#?}", rule.name);
-    }
-}
-
-/// Values for parameters that have no default.
-fn required_params(rule: &str) -> Value {
-    match rule {
-        "budgeting" => json!({"budget": 10, "costs": {"a": 3, "b": 4, "c": 5, "d": 6}}),
-        "stv" | "party-list" | "committee" => json!({"seats": 2}),
-        "score" | "star" => json!({"max": 5}),
-        "cumulative" | "quadratic" => json!({"credits": 50}),
-        "majority-judgment" => json!({"grades": ["poor", "fair", "good"]}),
-        _ => json!({}),
     }
 }
 

@@ -29,6 +29,10 @@ fn refuses_what_no_network_can_run_on() {
         refusal(&|g| g.validators[1].public_key = key(1).public()),
         refusal(&|g| g.authorities.clear()),
         refusal(&|g| g.block_bytes_max = 1),
+        refusal(&|g| g.plugin_limits.validate_fuel += 1),
+        refusal(&|g| g.plugin_limits.batch_ballots = 0),
+        refusal(&|g| g.plugin_limits.fuel_costs.version = 2),
+        refusal(&|g| g.plugin_limits.fuel_costs.branch = 0),
         Genesis::from_json("{}").unwrap_err().to_string(),
     ];
     expect![[r#"
@@ -38,6 +42,10 @@ fn refuses_what_no_network_can_run_on() {
         genesis cannot start a network: two validators share a key or a node id
         genesis cannot start a network: expected at least one authority, each an ed25519 public key
         genesis cannot start a network: expected block_bytes_max from 64 KiB to 64 MiB, got 1
+        genesis cannot start a network: expected plugin_limits.validate_fuel from 1 to 1000000, got 1000001
+        genesis cannot start a network: expected plugin_limits.batch_ballots from 1 to 1024, got 0
+        genesis cannot start a network: expected fuel costs of version 1, got version 2
+        genesis cannot start a network: expected plugin_limits.fuel_costs.branch of at least 1, got 0
         genesis is not readable: missing field `version` at line 1 column 2; expected the JSON document that `tabella init` writes"#]]
     .assert_eq(&table.join("\n"));
 }

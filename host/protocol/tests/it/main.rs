@@ -1,9 +1,11 @@
 //! The protocol's values, proofs and signatures, from outside.
 
 mod consensus;
+mod evidence;
 mod genesis;
 mod merkle;
 mod peer_record;
 mod receipt;
 mod support;
 mod transaction;
+mod validators;

@@ -3,7 +3,7 @@
 use tabella_protocol::{
     Ack, BoardEntry, BoardHead, CommitCertificate, CommitSignature, ConsensusVote,
     ConsensusVoteKind, Genesis, Hash, Header, PluginLimits, Quorum, Receipt, SigningKey,
-    ValidatorInfo, VoterId, merkle, transactions_root,
+    ValidatorHistory, ValidatorInfo, VoterId, merkle, transactions_root,
 };
 
 pub(crate) fn key(seed: u8) -> SigningKey {
@@ -95,6 +95,7 @@ pub(crate) fn receipt(genesis: &Genesis, position: u64, size: u64, ackers: &[u8]
         transactions_root: transactions_root([]),
         boards_root: merkle::root(&heads),
         state_root: Hash::of(b"state"),
+        validators: Some(ValidatorHistory::new(genesis).hash()),
     };
     let ack = |seed: &u8| {
         Ack::sign(
@@ -110,7 +111,7 @@ pub(crate) fn receipt(genesis: &Genesis, position: u64, size: u64, ackers: &[u8]
     let Ok(board_path) = merkle::inclusion_proof(leaves.as_slice(), position, size);
     let Ok(boards_path) = merkle::inclusion_proof(heads.as_slice(), 0, 2);
     Receipt {
-        version: Receipt::VERSION,
+        version: Receipt::version(0),
         genesis: genesis.hash(),
         entry: entry(position),
         board_path,
@@ -121,5 +122,6 @@ pub(crate) fn receipt(genesis: &Genesis, position: u64, size: u64, ackers: &[u8]
         certificate: certificate(genesis, 9, header.hash(), &[1, 2]),
         header,
         acks,
+        validator_sets: Vec::new(),
     }
 }

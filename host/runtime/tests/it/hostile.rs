@@ -13,22 +13,23 @@ const MANIFEST: &str = r#"{"abi":1,"name":"trial","version":"1","summary":"A tri
     "licence":"MIT","ballot":"raw"}"#;
 
 /// A plugin that accepts everything and elects nobody, of which a test replaces parts.
-struct Parts {
-    manifest: Vec<u8>,
-    outcome: Vec<u8>,
-    memory: &'static str,
-    buffer: String,
-    describe: String,
-    configure: String,
-    validate: String,
-    fold: String,
-    merge: String,
-    finish: String,
-    message: String,
+pub(crate) struct Parts {
+    pub(crate) manifest: Vec<u8>,
+    pub(crate) outcome: Vec<u8>,
+    pub(crate) memory: &'static str,
+    pub(crate) buffer: String,
+    pub(crate) describe: String,
+    pub(crate) configure: String,
+    pub(crate) validate: String,
+    pub(crate) fold: String,
+    pub(crate) merge: String,
+    pub(crate) save: String,
+    pub(crate) finish: String,
+    pub(crate) message: String,
     /// Before everything else.
-    imports: String,
+    pub(crate) imports: String,
     /// After everything else.
-    more: String,
+    pub(crate) more: String,
 }
 
 impl Default for Parts {
@@ -55,6 +56,7 @@ impl Default for Parts {
             validate: "i32.const 0".into(),
             fold: "i32.const 0".into(),
             merge: "i32.const 0".into(),
+            save: "i64.const 0".into(),
             message: "i64.const 0".into(),
             imports: String::new(),
             more: String::new(),
@@ -68,7 +70,7 @@ fn place(address: u64, len: usize) -> i64 {
 }
 
 impl Parts {
-    fn validating(validate: &str) -> Self {
+    pub(crate) fn validating(validate: &str) -> Self {
         Self {
             validate: validate.into(),
             ..Self::default()
@@ -91,7 +93,7 @@ impl Parts {
         }
     }
 
-    fn wasm(&self) -> Vec<u8> {
+    pub(crate) fn wasm(&self) -> Vec<u8> {
         let escape = |bytes: &[u8]| {
             bytes
                 .iter()
@@ -109,6 +111,7 @@ impl Parts {
         let Self {
             fold,
             merge,
+            save,
             finish,
             message,
             imports,
@@ -128,7 +131,7 @@ impl Parts {
             (func (export "validate") (param i32) (result i32) {validate})
             (func (export "fold") (param i32) (result i32) {fold})
             (func (export "merge") (param i32) (result i32) {merge})
-            (func (export "save") (result i64) i64.const 0)
+            (func (export "save") (result i64) {save})
             (func (export "finish") (param i32) (result i64) {finish})
             (func (export "message") (result i64) {message})
             {more})"#,
@@ -145,7 +148,7 @@ impl Parts {
             .unwrap()
     }
 
-    fn contest(&self) -> Contest {
+    pub(crate) fn contest(&self) -> Contest {
         self.load()
             .contest(&config(&["a", "b"], json!({})))
             .unwrap()
@@ -318,6 +321,48 @@ fn huge_functions_and_modules_are_refused() {
 }
 
 #[test]
+fn operators_count_for_the_values_that_they_move() {
+    let targets = "0 ".repeat(20_000);
+    check_refused(
+        Parts::with(&format!(
+            "(func $forks (param i32) (block (br_table {targets} (local.get 0))))"
+        )),
+        expect![[r#"
+            "#]],
+    );
+    let values = "i64 ".repeat(32);
+    let consts = "(i64.const 1)".repeat(32);
+    let blocks = format!("(block (param {values}) (result {values}))").repeat(400);
+    let drops = "drop ".repeat(32);
+    check_refused(
+        Parts::with(&format!("(func $carries {consts} {blocks} {drops})")),
+        expect![[r#"
+            "#]],
+    );
+    let more = format!("(func {})", "nop ".repeat(19_000)).repeat(11);
+    check_refused(
+        Parts::with(&more),
+        expect![[r#"
+            "#]],
+    );
+    let params = "i32 ".repeat(65);
+    check_refused(
+        Parts::with(&format!("(func (param {params}))")),
+        expect![[r#"
+            "#]],
+    );
+}
+
+#[test]
+fn the_hosts_own_names_are_refused() {
+    check_refused(
+        Parts::with(r#"(global (export "tabella:global:7") i32 (i32.const 0))"#),
+        expect![[r#"
+            "#]],
+    );
+}
+
+#[test]
 fn large_memories_and_tables_are_refused() {
     check_refused(
         Parts {
@@ -336,6 +381,40 @@ fn large_memories_and_tables_are_refused() {
     check_refused(
         Parts::with(&globals),
         expect!["the module is refused: the module has 65 globals, at most 64 allowed"],
+    );
+}
+
+#[test]
+fn what_is_beyond_the_sandbox_is_refused() {
+    let memory = |memory: &'static str| Parts {
+        memory,
+        ..Parts::default()
+    };
+    for memory_ in ["1 2 shared", "1 2 (pagesize 1)"] {
+        check_refused(
+            memory(memory_),
+            expect!["the module is refused: the memory is shared, 64-bit or of another page size"],
+        );
+    }
+    check_refused(
+        Parts::with("(memory 1)"),
+        expect!["the module is refused: the module has 2 memories; a plugin has one"],
+    );
+    check_refused(
+        Parts::with("(tag $failed (param i32)) (func (throw $failed (i32.const 1)))"),
+        expect![[""]],
+    );
+    check_refused(
+        Parts::with("(type (struct (field i32)))"),
+        expect!["the module is refused: the module has types for garbage collection"],
+    );
+    check_refused(
+        Parts::with("(global i32 (i32.add (i32.const 1) (i32.const 1)))"),
+        expect![[""]],
+    );
+    check_refused(
+        Parts::with("(func (drop (i32.atomic.load (i32.const 0))))"),
+        expect![[""]],
     );
 }
 
@@ -371,9 +450,17 @@ fn bytes_that_are_no_module_are_refused() {
     check_bytes_refused(
         b"",
         expect![
-            "the module is refused: the module is malformed: unexpected end-of-file (at offset 0x0)"
+            "the module is refused: the bytes are no WebAssembly module: expected them to start with 0061736d, found nothing"
         ],
     );
+    check_bytes_refused(
+        b"PK\x03\x04 an archive",
+        expect![
+            "the module is refused: the bytes are no WebAssembly module: expected them to start with 0061736d, found 504b0304"
+        ],
+    );
+    // A message of the parser's that has several lines.
+    check_bytes_refused(b"\0asm\x02\0\0\0", expect![[""]]);
     check_bytes_refused(
         b"\0asm\x01\0\0\0\x01\xff",
         expect![

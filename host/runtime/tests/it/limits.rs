@@ -142,6 +142,8 @@ fn the_numbers_that_genesis_pins() {
           "chunk_batches": 64,
           "module_bytes": 262144,
           "functions": 2000,
+          "operators": 200000,
+          "signature_values": 64,
           "function_locals": 256,
           "function_operators": 20000,
           "block_depth": 256,
@@ -151,6 +153,7 @@ fn the_numbers_that_genesis_pins() {
           "globals": 64,
           "stack_slots": 12288,
           "fuel_costs": {
+            "version": 1,
             "simple": 1,
             "multiply": 1,
             "divide": 4,

@@ -2,10 +2,13 @@
 
 mod ballots;
 mod burlington;
+mod compile;
 mod configuration;
+mod determinism;
 mod hostile;
 mod limits;
 mod tallies;
+mod worst_modules;
 
 use serde_json::Value;
 use tabella_runtime::{Contest, ContestConfig, ContestOption, Plugin, Runtime, RuntimeConfig};

@@ -11,10 +11,8 @@ use std::{
 use async_trait::async_trait;
 use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
-use tabella_consensus::{
-    Application, BuiltBlock, Checked, Equivocation, Fatal, HeightStart, UndecidedBlock,
-};
-use tabella_protocol::{CommitCertificate, Hash, PublicKey, codec};
+use tabella_consensus::{Application, BuiltBlock, Checked, Fatal, HeightStart, UndecidedBlock};
+use tabella_protocol::{CommitCertificate, Evidence, Hash, PublicKey, Quorum, codec};
 use tokio::sync::watch;
 
 #[derive(BorshSerialize, BorshDeserialize)]
@@ -38,6 +36,10 @@ pub(crate) enum Mood {
     Stuck,
     /// Find every block invalid.
     Mistaken,
+    /// Propose nothing, as one that withholds its blocks.
+    Withholding,
+    /// Propose blocks that break a rule.
+    Breaking,
 }
 
 #[derive(Default)]
@@ -47,11 +49,12 @@ struct State {
     undecided: BTreeMap<Hash, (UndecidedBlock, Bytes)>,
     built: BTreeMap<u32, Hash>,
     messages: Vec<(PublicKey, Bytes)>,
-    equivocations: Vec<Equivocation>,
+    evidence: Vec<Evidence>,
 }
 
 pub(crate) struct Chain {
     own: PublicKey,
+    quorum: Quorum,
     validators: Vec<PublicKey>,
     payload_bytes: AtomicUsize,
     pub(crate) mood: watch::Sender<Mood>,
@@ -60,9 +63,15 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
-    pub(crate) fn new(own: PublicKey, validators: Vec<PublicKey>, payload_bytes: usize) -> Self {
+    pub(crate) fn new(
+        own: PublicKey,
+        quorum: Quorum,
+        validators: Vec<PublicKey>,
+        payload_bytes: usize,
+    ) -> Self {
         Self {
             own,
+            quorum,
             validators,
             payload_bytes: payload_bytes.into(),
             mood: watch::Sender::new(Mood::Busy),
@@ -101,13 +110,19 @@ impl Chain {
         self.state().messages.clone()
     }
 
-    pub(crate) fn equivocations(&self) -> Vec<Equivocation> {
-        self.state().equivocations.clone()
+    pub(crate) fn evidence(&self) -> Vec<Evidence> {
+        self.state().evidence.clone()
     }
 
     /// Who proposes in the first round of a height.
     pub(crate) fn proposer(&self, height: u64) -> PublicKey {
         self.validators[index(height) % self.validators.len()]
+    }
+
+    /// Who built the block of a height.
+    pub(crate) fn builder(&self, height: u64) -> PublicKey {
+        let block: TestBlock = codec::decode(&self.body(height), usize::MAX).unwrap();
+        block.builder
     }
 
     /// Loses what was not committed, and builds other blocks from now on.
@@ -128,7 +143,12 @@ impl Chain {
         let mut validators = self.validators.clone();
         let turn = index(height) % validators.len();
         validators.rotate_left(turn);
-        HeightStart { height, validators }
+        HeightStart {
+            height,
+            quorum: self.quorum,
+            validators,
+            followers: Vec::new(),
+        }
     }
 
     fn tip_hash(state: &State) -> Hash {
@@ -151,6 +171,10 @@ impl Application for Chain {
 
     async fn build(&self, height: u64, round: u32) -> Result<BuiltBlock, Fatal> {
         self.unstuck().await;
+        let mut mood = self.mood.subscribe();
+        mood.wait_for(|mood| *mood != Mood::Withholding)
+            .await
+            .unwrap();
         let mut state = self.state();
         if let Some(hash) = state.built.get(&round) {
             return Ok(BuiltBlock {
@@ -162,7 +186,10 @@ impl Application for Chain {
         let payload = (0..payload_bytes)
             .map(|i| (i as u64 + height) as u8)
             .collect();
-        let parent = Self::tip_hash(&state);
+        let parent = match *self.mood.borrow() {
+            Mood::Breaking => Hash::of(b"a block that nobody decided"),
+            _ => Self::tip_hash(&state),
+        };
         let block = TestBlock {
             height,
             parent,
@@ -259,8 +286,8 @@ impl Application for Chain {
         Ok(1)
     }
 
-    async fn evidence(&self, equivocations: Vec<Equivocation>) -> Result<(), Fatal> {
-        self.state().equivocations.extend(equivocations);
+    async fn evidence(&self, evidence: Vec<Evidence>) -> Result<(), Fatal> {
+        self.state().evidence.extend(evidence);
         Ok(())
     }
 

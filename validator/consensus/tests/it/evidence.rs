@@ -3,7 +3,7 @@
 use std::fs;
 
 use tabella_consensus::{Config, Node, Timeouts, WalPolicy};
-use tabella_protocol::Quorum;
+use tabella_protocol::{Quorum, ValidatorHistory};
 
 use crate::{
     chain::Mood,
@@ -57,15 +57,16 @@ async fn a_validator_that_lost_its_log_is_proven_to_contradict_itself() {
 
     let proofs: Vec<_> = [0, 2]
         .iter()
-        .flat_map(|i| network.chains[*i].equivocations())
+        .flat_map(|i| network.chains[*i].evidence())
         .collect();
     assert!(!proofs.is_empty(), "the others have a proof");
     for proof in proofs {
-        assert_eq!(
-            (proof.validator(), proof.height()),
-            (network.public(1), stuck)
-        );
-        assert!(proof.verify(&network.genesis_hash));
+        let summary = proof
+            .verify(&ValidatorHistory::new(&network.genesis))
+            .unwrap();
+        assert_eq!(summary.height, stuck);
+        let liars: Vec<_> = summary.liars.iter().map(|liar| liar.public_key).collect();
+        assert_eq!(liars, [network.public(1)]);
     }
     within("it stops", forgetful.stop()).await.unwrap();
     network.stop_all().await;

@@ -1,5 +1,6 @@
 //! Real networks of validators in one process, on loopback ports of the system's choice.
 
+mod byzantine;
 mod chain;
 mod crash;
 mod evidence;

@@ -6,8 +6,10 @@ use std::{
     time::Duration,
 };
 
-use tabella_consensus::{Config, Handle, Node, PeerAddress, RunError, Timeouts, WalPolicy};
-use tabella_protocol::{Hash, PublicKey, Quorum, SigningKey, ValidatorInfo};
+use tabella_consensus::{
+    Config, Handle, Node, Participation, PeerAddress, PeerLimits, RunError, Timeouts, WalPolicy,
+};
+use tabella_protocol::{Genesis, Hash, PluginLimits, PublicKey, Quorum, SigningKey, ValidatorInfo};
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use crate::chain::{Chain, Mood};
@@ -34,11 +36,13 @@ pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
 }
 
 pub(crate) struct Network {
+    pub(crate) genesis: Genesis,
     pub(crate) genesis_hash: Hash,
     pub(crate) quorum: Quorum,
     pub(crate) keys: Vec<SigningKey>,
     pub(crate) chains: Vec<Arc<Chain>>,
     pub(crate) status_interval_ms: u64,
+    pub(crate) peer_limits: PeerLimits,
     directories: Vec<tempfile::TempDir>,
     running: Vec<Option<Running>>,
 }
@@ -57,12 +61,39 @@ impl Network {
             .map(|i| SigningKey::from_seed([i; 32]))
             .collect();
         let public: Vec<_> = keys.iter().map(SigningKey::public).collect();
-        let chain =
-            |key: &SigningKey| Arc::new(Chain::new(key.public(), public.clone(), payload_bytes));
+        let chain = |key: &SigningKey| {
+            Arc::new(Chain::new(
+                key.public(),
+                quorum,
+                public.clone(),
+                payload_bytes,
+            ))
+        };
+        let genesis = Genesis {
+            version: Genesis::VERSION,
+            chain_id: 7,
+            network: "a network of tests".into(),
+            timestamp_ms: 0,
+            quorum,
+            validators: public
+                .iter()
+                .zip(1..)
+                .map(|(public_key, n)| ValidatorInfo {
+                    node_id: format!("validator-{n}"),
+                    public_key: *public_key,
+                })
+                .collect(),
+            authorities: vec![SigningKey::from_seed([100; 32]).public()],
+            plugin_limits: PluginLimits::default(),
+            block_bytes_max: 2 << 20,
+            expiry_heights_max: 1_000,
+        };
         Self {
-            genesis_hash: Hash::of(b"a network of tests"),
+            genesis_hash: genesis.hash(),
+            genesis,
             quorum,
             status_interval_ms: 200,
+            peer_limits: PeerLimits::default(),
             chains: keys.iter().map(chain).collect(),
             directories: keys.iter().map(|_| tempfile::tempdir().unwrap()).collect(),
             running: keys.iter().map(|_| None).collect(),
@@ -89,7 +120,6 @@ impl Network {
             });
         Config {
             genesis_hash: self.genesis_hash,
-            quorum: self.quorum,
             signing_key: self.keys[i].clone(),
             node_id: format!("validator-{}", i + 1),
             data_dir: self.directories[i].path().to_owned(),
@@ -98,11 +128,13 @@ impl Network {
             } else {
                 WalPolicy::Require
             },
+            participation: Participation::Sign,
             listen: "127.0.0.1:0".parse().unwrap(),
             peers: peers.collect(),
             timeouts: Timeouts::default(),
             block_bytes_max: 2 << 20,
             status_interval_ms: self.status_interval_ms,
+            peer_limits: self.peer_limits,
         }
     }
 

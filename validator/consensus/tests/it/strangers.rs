@@ -1,8 +1,9 @@
 //! Peers that are no validators, or not even peers.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use tabella_consensus::{Config, Node, SetPeerError, WalPolicy};
+use bytes::Bytes;
+use tabella_consensus::{Config, Node, PeerLimits, SetPeerError, WalPolicy};
 use tabella_protocol::{Hash, Quorum, SigningKey};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -75,7 +76,12 @@ async fn only_validators_of_the_same_network_may_connect() {
         ..network.config(0)
     };
     for config in [stranger, foreigner] {
-        let chain = Arc::new(Chain::new(config.signing_key.public(), public.clone(), 10));
+        let chain = Arc::new(Chain::new(
+            config.signing_key.public(),
+            Quorum::Majority,
+            public.clone(),
+            10,
+        ));
         let running = run(Node::start(config, chain.clone()).await.unwrap());
         // Long enough for several attempts of the stranger, which tries once a second.
         let height = network.chains[0].height() + 100;
@@ -99,5 +105,46 @@ async fn only_validators_of_the_same_network_may_connect() {
         (0..3).all(|i| network.handle(i).connected_peers().len() == 2)
     })
     .await;
+    network.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_validator_that_floods_is_cut_off_and_the_others_go_on() {
+    let mut network = Network::new(3, Quorum::Majority, 10);
+    network.peer_limits = PeerLimits {
+        messages_per_second_max: 2_000,
+        ..PeerLimits::default()
+    };
+    for i in 0..3 {
+        network.start(i).await;
+    }
+    network.all_reach(3).await;
+    let flooding = network.handle(2).clone();
+    let flood = tokio::spawn(async move {
+        loop {
+            for _ in 0..500 {
+                let message = Bytes::from_static(b"again and again");
+                flooding.broadcast(message).expect("it is short");
+            }
+            // What it says of consensus must still get out in between.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    for i in 0..2 {
+        until("the flood is refused and its sender cut off", || {
+            network.handle(i).refused_messages() > 0 && network.handle(i).peers_cut_off() > 0
+        })
+        .await;
+    }
+    // The two that behave decide without it.
+    let height = network.chains[0].height() + 20;
+    network.reaches(0..2, height).await;
+    flood.abort();
+    network.all_reach(height).await;
+    until("it may come back", || {
+        (0..2).all(|i| network.handle(i).connected_peers().len() == 2)
+    })
+    .await;
+    network.assert_agreement(height);
     network.stop_all().await;
 }

@@ -12,7 +12,7 @@ mod test;
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
-use tabella_runtime::{Runtime, RuntimeConfig};
+use tabella_runtime::{Compiler, Runtime, RuntimeConfig};
 
 use crate::exit::Exit;
 
@@ -51,7 +51,18 @@ impl PluginArguments {
     }
 }
 
-/// A runtime with the limits that `tabella init` writes into a genesis.
+/// A runtime with the limits that `tabella init` writes into a genesis. It compiles in this process:
+/// a plugin that takes long keeps only its author waiting.
 fn runtime() -> Result<Runtime> {
-    Runtime::new(RuntimeConfig::default()).context("cannot set up the sandbox")
+    runtime_of(0)
+}
+
+/// The same, with so many threads for a tally; 0 for as many as the machine has processors.
+fn runtime_of(tally_threads: usize) -> Result<Runtime> {
+    let config = RuntimeConfig {
+        compiler: Compiler::InProcess,
+        tally_threads,
+        ..RuntimeConfig::default()
+    };
+    Runtime::new(config).context("cannot set up the sandbox")
 }

@@ -1,0 +1,209 @@
+//! `tabella validator add | remove | readdress | quorum`: changes of the validator set, signed by an
+//! authority and sent to a validator.
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, anyhow, bail};
+use clap::{Args, Subcommand};
+use serde_json::json;
+use tabella_protocol::{
+    Hash, NodeAddress, Payload, PublicKey, SigningKey, Transaction, TransactionBody,
+    VALIDATOR_CHANGE_DELAY, ValidatorChange, ValidatorInfo,
+    rpc::{NodeStatus, TransactionStatus, ValidatorsView},
+};
+
+use crate::{exit::Exit, http::Client, json_rpc, key_file::read_key, quorum::QuorumArgument};
+
+/// How many heights such a transaction stays valid.
+const EXPIRY_HEIGHTS: u64 = 100;
+/// How long the network may take to put it into a block.
+const PATIENCE: Duration = Duration::from_secs(30);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MembershipCommand {
+    /// Add a validator, which may run already: it follows the chain and votes from then on
+    ///
+    /// Example: tabella validator add validator-4 0x8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c
+    ///   --p2p d.example:30303 --rpc-url http://d.example:8001 --authority network/keys/authority.key
+    #[command(verbatim_doc_comment)]
+    Add {
+        /// Its name
+        node_id: String,
+        /// Its public key, as `tabella keys generate` showed it
+        public_key: PublicKey,
+        #[command(flatten)]
+        address: AddressArguments,
+        #[command(flatten)]
+        sender: Sender,
+    },
+    /// Remove a validator: it stops voting and goes on answering reads
+    ///
+    /// Example: tabella validator remove validator-4 --authority network/keys/authority.key
+    #[command(verbatim_doc_comment)]
+    Remove {
+        /// Its name or public key
+        validator: String,
+        #[command(flatten)]
+        sender: Sender,
+    },
+    /// Tell the network that a validator is at another address
+    ///
+    /// Example: tabella validator readdress validator-2 --p2p e.example:30303
+    ///   --rpc-url http://e.example:8001 --authority network/keys/authority.key
+    #[command(verbatim_doc_comment)]
+    Readdress {
+        /// Its name or public key
+        validator: String,
+        #[command(flatten)]
+        address: AddressArguments,
+        #[command(flatten)]
+        sender: Sender,
+    },
+    /// Change how many validators must agree; bft needs at least four
+    ///
+    /// Example: tabella validator quorum bft --authority network/keys/authority.key
+    #[command(verbatim_doc_comment)]
+    Quorum {
+        /// The rule
+        quorum: QuorumArgument,
+        #[command(flatten)]
+        sender: Sender,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AddressArguments {
+    /// Where the other validators connect, host:port
+    #[arg(long)]
+    p2p: String,
+    /// Where its JSON-RPC is reached
+    #[arg(long)]
+    rpc_url: String,
+}
+
+/// Who signs, and to whom it is sent.
+#[derive(Debug, Args)]
+pub(crate) struct Sender {
+    /// The key file of an authority that genesis names
+    #[arg(long)]
+    authority: PathBuf,
+    /// JSON-RPC URL of any validator
+    #[arg(long, default_value = "http://127.0.0.1:8001")]
+    rpc: String,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub(crate) async fn run(command: &MembershipCommand) -> Result<Exit> {
+    let sender = match command {
+        MembershipCommand::Add { sender, .. }
+        | MembershipCommand::Remove { sender, .. }
+        | MembershipCommand::Readdress { sender, .. }
+        | MembershipCommand::Quorum { sender, .. } => sender,
+    };
+    let mut client = Client::new(&sender.rpc)?;
+    let set: ValidatorsView =
+        json_rpc::call(&mut client, "tabella_getValidators", json!([])).await?;
+    let address = |address: &AddressArguments| NodeAddress {
+        p2p_address: address.p2p.clone(),
+        rpc_url: address.rpc_url.clone(),
+    };
+    let change = match command {
+        MembershipCommand::Add {
+            node_id,
+            public_key,
+            address: arguments,
+            ..
+        } => ValidatorChange::Add {
+            validator: ValidatorInfo {
+                node_id: node_id.clone(),
+                public_key: *public_key,
+            },
+            address: address(arguments),
+        },
+        MembershipCommand::Remove { validator, .. } => ValidatorChange::Remove {
+            public_key: find(&set, validator)?,
+        },
+        MembershipCommand::Readdress {
+            validator,
+            address: arguments,
+            ..
+        } => ValidatorChange::Readdress {
+            public_key: find(&set, validator)?,
+            address: address(arguments),
+        },
+        MembershipCommand::Quorum { quorum, .. } => ValidatorChange::SetQuorum {
+            quorum: (*quorum).into(),
+        },
+    };
+    let payload = Payload::ChangeValidators {
+        changes: vec![change],
+    };
+    let (id, height) = send(&mut client, &read_key(&sender.authority)?, payload).await?;
+    let from_height = height + VALIDATOR_CHANGE_DELAY;
+    match sender.json {
+        true => println!(
+            "{}",
+            json!({"transaction_id": id, "height": height, "from_height": from_height})
+        ),
+        false => println!("decided in block {height}; it holds from block {from_height} on"),
+    }
+    Ok(Exit::Success)
+}
+
+/// The key of a validator, now or of a set decided for later, by its name or key.
+fn find(set: &ValidatorsView, validator: &str) -> Result<PublicKey> {
+    if let Ok(key) = validator.parse() {
+        return Ok(key);
+    }
+    let scheduled = set.scheduled.iter().flat_map(|set| &set.validators);
+    let known: Vec<_> = set.validators.iter().chain(scheduled).collect();
+    let found = known.iter().rev().find(|known| known.node_id == validator);
+    found.map(|known| known.public_key).ok_or_else(|| {
+        let names: Vec<_> = set.validators.iter().map(|v| v.node_id.as_str()).collect();
+        anyhow!(
+            "expected the name or the public key of a validator, got {validator:?}; there are: {}",
+            names.join(", ")
+        )
+    })
+}
+
+/// Signs `payload`, sends it, and waits for the block that takes it. Answers its id and the height.
+pub(crate) async fn send(
+    client: &mut Client,
+    authority: &SigningKey,
+    payload: Payload,
+) -> Result<(Hash, u64)> {
+    let status: NodeStatus = json_rpc::call(client, "tabella_nodeStatus", json!([])).await?;
+    let body = TransactionBody::new(status.chain_id, status.height + EXPIRY_HEIGHTS, payload);
+    let bytes = Transaction::sign(body, authority).to_bytes();
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let text = format!("0x{digits}");
+    let id: Hash = json_rpc::call(client, "eth_sendRawTransaction", json!([text])).await?;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let status: TransactionStatus =
+            json_rpc::call(client, "tabella_getTransactionStatus", json!([id])).await?;
+        match status {
+            TransactionStatus::Confirmed { height, .. } => return Ok((id, height)),
+            TransactionStatus::Rejected { code, reason } => {
+                bail!("refused as {}: {reason}", code.as_str())
+            }
+            TransactionStatus::Unknown | TransactionStatus::Pending
+                if Instant::now() < deadline =>
+            {
+                tokio::time::sleep(POLL_INTERVAL).await;
+            }
+            TransactionStatus::Unknown | TransactionStatus::Pending => bail!(
+                "transaction {id} is in no block after {PATIENCE:?}; it stays valid for \
+                 {EXPIRY_HEIGHTS} blocks: ask `tabella validator status` whether the network decides"
+            ),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Bytes as the files that people bring: ballots in every format, elections.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use tabella_election_files::{BallotFile, CountError, Election, Format, Spoiled, count, load_rule};
+use tabella_runtime::{Compiler, Plugin, Runtime, RuntimeConfig, TieBreak};
+
+const ELECTION: &str = r#"{"options": ["a", "b", "c"], "params": {}}"#;
+
+const FILES: [(&str, &str); 6] = [
+    (
+        "json",
+        r#"{"ballots": [{"ranking": ["a", ["b", "c"]]}, {"ranking": ["b"], "weight": 3}]}"#,
+    ),
+    (
+        "jsonl",
+        "{\"ranking\": [\"a\", \"b\"]}\n{\"ranking\": [], \"weight\": 2}\n",
+    ),
+    ("csv", "rank1,rank2,rank3\na,b,c\nb,overvote,skipped\n,,\n"),
+    ("csv", "ranking,weight\na > b = c,4\n\"b\",1\n"),
+    (
+        "blt",
+        "3 1\n-2\n4 1 2 0\n2 2=3 1 0\n0\n\"a\"\n\"b\"\n\"c\"\n\"An election\"\n",
+    ),
+    (
+        "cvr",
+        r#"{"@type":"CVR.CastVoteRecordReport","Version":"1.0.0","Election":[{"@id":"e","Contest":[{"@id":"c1","@type":"CVR.CandidateContest","Name":"M","ContestSelection":[{"@id":"s1","@type":"CVR.CandidateSelection","CandidateIds":["a"]},{"@id":"s2","@type":"CVR.CandidateSelection","CandidateIds":["b"]}]}],"Candidate":[{"@id":"a","Name":"a"},{"@id":"b","Name":"b"}]}],"CVR":[{"CurrentSnapshotId":"x","CVRSnapshot":[{"@id":"x","Type":"original","CVRContest":[{"ContestId":"c1","CVRContestSelection":[{"ContestSelectionId":"s1","Rank":1,"SelectionPosition":[{"HasIndication":"yes","NumberVotes":1,"Rank":1}]}]}]}]}]}"#,
+    ),
+];
+
+pub(crate) fn seeds() -> Vec<Vec<u8>> {
+    let number = |name: &str| Format::ALL.iter().position(|(known, _)| *known == name);
+    let seed = |(name, text): &(&str, &str)| {
+        let number = number(name).expect("a format by that name") as u8;
+        [&[number], text.as_bytes()].concat()
+    };
+    FILES.iter().map(seed).collect()
+}
+
+fn rule() -> &'static Plugin {
+    static RULE: OnceLock<Plugin> = OnceLock::new();
+    RULE.get_or_init(|| {
+        let runtime = Runtime::new(RuntimeConfig {
+            compiler: Compiler::InProcess,
+            ..RuntimeConfig::default()
+        });
+        let runtime = runtime.expect("the sandbox starts");
+        load_rule(&runtime, "borda").expect("a built-in rule loads")
+    })
+}
+
+/// The first byte chooses the format.
+pub(crate) fn take(input: &[u8]) -> String {
+    let Some((format, bytes)) = input.split_first() else {
+        return "nothing".into();
+    };
+    let (name, format) = Format::ALL[usize::from(*format) % Format::ALL.len()];
+    let file = match BallotFile::from_bytes(Path::new("ballots"), bytes.to_vec(), Some(format)) {
+        Ok(file) => file,
+        Err(error) => return format!("{name}: {error}"),
+    };
+    let election = Election::from_text(ELECTION, "election.json", None).expect("an election");
+    match count(rule(), &election, &file, &TieBreak::Report, Spoiled::Count) {
+        Ok(counted) => {
+            let answer = counted.to_json();
+            let reasons: Vec<_> = counted.problems.iter().map(|p| p.reason.as_str()).collect();
+            format!("{name}: {} {reasons:?}", answer["winners"])
+        }
+        Err(CountError::Tally(error)) if is_host(&error) => panic!("{error}"),
+        Err(error) => format!("{name}: {error}"),
+    }
+}
+
+fn is_host(error: &tabella_runtime::TallyError) -> bool {
+    matches!(error, tabella_runtime::TallyError::Host(_))
+}
+
+pub(crate) fn election_seeds() -> Vec<Vec<u8>> {
+    let files = [
+        ELECTION,
+        r#"{"title": "T", "contests": [{"id": "x", "options": [{"id": "a", "title": "A"}], "rule": "borda", "params": {"dowdall": true}}]}"#,
+        "id = \"x\"\noptions = [\"a\", { id = \"b\", title = \"B\" }]\n[params]\nseats = 2\n",
+        "[[contests]]\nid = \"x\"\noptions = [\"a\"]\n[[contests]]\nid = \"y\"\noptions = []\n",
+    ];
+    files.map(|text| text.as_bytes().to_vec()).to_vec()
+}
+
+pub(crate) fn take_election(input: &[u8]) -> String {
+    let Ok(text) = std::str::from_utf8(input) else {
+        return "not UTF-8".into();
+    };
+    let contest = text.contains("\"y\"").then_some("y");
+    match Election::from_text(text, "election", contest) {
+        Ok(election) => format!("{} options", election.options.len()),
+        Err(error) => error.to_string(),
+    }
+}

@@ -1,0 +1,144 @@
+//! Following the chain without signing, until whatever this key signed before cannot matter.
+//!
+//! A key that signed at height `h` had committed `h - 1`, so a quorum precommitted `h - 1`, and all of
+//! it but this validator had committed `h - 2`. Any quorum of the others holds one of those, because
+//! two quorums share more than one validator's place. So once a quorum of others has said, each on its
+//! own connection, what it has committed, this key signed nothing above the greatest of those heights
+//! plus two, and, signing nothing meanwhile, never will have.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+
+use tabella_consensus::{Config as ConsensusConfig, Handle, Node, Participation, WalPolicy};
+use tabella_ledger::Ledger;
+use tabella_protocol::PublicKey;
+
+use crate::{application::Validator, backup, node::RunError, stop::Stop};
+
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// How often an operator is told what is waited for.
+const TELL_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Whether the data directory was restored from a backup and its node must not sign yet.
+pub(crate) fn is_restored(data: &Path) -> bool {
+    data.join(backup::RESTORED).exists()
+}
+
+/// Runs consensus as an observer until this node may sign; then removes the mark. Returns early,
+/// leaving the mark, where the node is told to stop.
+pub(crate) async fn until_safe(
+    config: ConsensusConfig,
+    validator: Arc<Validator>,
+    stop: &Stop,
+) -> Result<(), RunError> {
+    let data = config.data_dir.clone();
+    let own = config.signing_key.public();
+    let ledger = Arc::clone(&validator.ledger);
+    let observer = ConsensusConfig {
+        participation: Participation::Observe,
+        wal: WalPolicy::Create,
+        ..config
+    };
+    tracing::warn!(
+        "restored from a backup: following the chain without signing until it is safe to sign"
+    );
+    let node = Node::start(observer, validator as _).await?;
+    let handle = node.handle();
+    let (safe, is_safe) = tokio::sync::oneshot::channel();
+    let watch = async move {
+        let others = |ledger: &Ledger| -> Vec<PublicKey> {
+            let all = ledger.proposers().into_iter();
+            all.filter(|key| *key != own).collect()
+        };
+        let mut waiting = Waiting::new();
+        let last_signed = loop {
+            let needed = ledger.next_validators().threshold();
+            match last_signed(&handle.peer_tips(), &others(&ledger), needed) {
+                Some(height) => break height,
+                None => waiting.a_moment(&handle, &ledger, None).await,
+            }
+        };
+        tracing::info!(last_signed, "the key can have signed up to this height");
+        while ledger.tip().height < last_signed {
+            waiting.a_moment(&handle, &ledger, Some(last_signed)).await;
+        }
+        let _ = safe.send(last_signed);
+        std::future::pending::<()>().await;
+    };
+    let ended = node.run(async move {
+        tokio::select! {
+            () = stop.stopped() => {}
+            _ = is_safe => {
+                // The next height is the first one above all that was signed.
+                if let Err(error) = backup::unmark(&data) {
+                    stop.fail(format!("cannot remove the mark of the restored data: {error}"));
+                }
+            }
+        }
+    });
+    tokio::select! {
+        ended = ended => ended?,
+        () = watch => unreachable!("it waits for consensus to end"),
+    }
+    Ok(())
+}
+
+/// The greatest height that this key can have signed at, once enough others have spoken.
+fn last_signed(
+    tips: &BTreeMap<PublicKey, u64>,
+    others: &[PublicKey],
+    needed: usize,
+) -> Option<u64> {
+    let told: Vec<u64> = others
+        .iter()
+        .filter_map(|key| tips.get(key))
+        .copied()
+        .collect();
+    let greatest = told.iter().max()?;
+    (told.len() >= needed).then(|| greatest.saturating_add(2))
+}
+
+/// Tells an operator, now and then, what is waited for.
+struct Waiting {
+    since: tokio::time::Instant,
+}
+
+impl Waiting {
+    fn new() -> Self {
+        let since = tokio::time::Instant::now();
+        Self { since }
+    }
+
+    async fn a_moment(&mut self, handle: &Handle, ledger: &Ledger, signs_above: Option<u64>) {
+        if self.since.elapsed() >= TELL_INTERVAL {
+            *self = Self::new();
+            tracing::warn!(
+                height = ledger.tip().height,
+                signs_above,
+                peers = handle.connected_peers().len(),
+                "still not signing: a quorum of the other validators must be up and go on"
+            );
+        }
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tabella_protocol::SigningKey;
+
+    use super::*;
+
+    #[test]
+    fn only_a_quorum_of_other_validators_says_how_far_the_key_can_have_signed() {
+        let [a, b, stranger] = [1, 2, 9].map(|seed| SigningKey::from_seed([seed; 32]).public());
+        let check = |tips: &[(PublicKey, u64)], expected| {
+            let tips = tips.iter().copied().collect();
+            assert_eq!(last_signed(&tips, &[a, b], 2), expected, "{tips:?}");
+        };
+        check(&[], None);
+        check(&[(a, 7)], None);
+        check(&[(a, 7), (stranger, 100)], None);
+        check(&[(a, 7), (b, 5), (stranger, 100)], Some(9));
+        check(&[(a, u64::MAX), (b, 5)], Some(u64::MAX));
+    }
+}
