@@ -76,6 +76,9 @@ const SYNC_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the network may take to listen, and an actor to stop.
 const START_STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long a node that cannot follow its network stays, to hear why.
+const INVALID_DECISION_GRACE: Duration = Duration::from_secs(4);
+
 /// How long the application may take to finish its work in progress at the end.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(8);
 
@@ -522,8 +525,16 @@ async fn stop_at_invalid_decision(
             continue;
         };
         let (height, block) = (value.height.0, value.value.0);
+        if value.validity != Validity::Invalid {
+            continue;
+        }
+        // Where the history has split, acks say so: the application then leaves consensus in order.
+        let grace = tokio::time::sleep(INVALID_DECISION_GRACE);
+        if shared.stop.run_until_cancelled(grace).await.is_none() {
+            return Ok(());
+        }
         // Were the height committed meanwhile, the block would only be invalid as the next one.
-        if value.validity == Validity::Invalid && application.decided(height).await?.is_none() {
+        if application.decided(height).await?.is_none() {
             return Err(Fatal::new(format_args!(
                 "block {block} was decided at height {height}, but is invalid here; run the \
                  version that the other validators run, or restore this one's data from theirs"

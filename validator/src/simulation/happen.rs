@@ -471,10 +471,14 @@ impl World {
         }
         let transaction = self.clients[voter].transaction.clone();
         let now_ms = self.clock_ms(node);
-        if self.plan.sabotage == Some(Sabotage::AckBeforeDurable) {
+        let early = self.plan.sabotage == Some(Sabotage::AckBeforeDurable);
+        if early {
             self.clients[voter].answered = Some(true);
         }
-        let (relayed, answer) = self.nodes[node].submit(&transaction, now_ms);
+        let (mut relayed, answer) = self.nodes[node].submit(&transaction, now_ms);
+        if early && answer.is_err() {
+            relayed.clear();
+        }
         for bytes in relayed {
             self.send_all(node, &Event::Message { bytes });
         }

@@ -44,7 +44,7 @@ impl Attack {
 pub(super) enum Sabotage {
     /// Every process starts with an empty write-ahead log.
     NoReplay,
-    /// Clients are told before the journal is written.
+    /// Clients are told before the journal is written and before anything is relayed.
     AckBeforeDurable,
     /// The disk says that it synced, and did not.
     LyingDisk,
