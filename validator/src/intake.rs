@@ -1,25 +1,21 @@
 //! Taking transactions in: vet, admit, make durable, relay.
 
 use std::{
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, OnceLock},
     time::Instant,
 };
 
-use rayon::prelude::*;
 use tabella_consensus::Handle;
-use tabella_ledger::{Ledger, Refusal, VetError, Vetted};
-use tabella_protocol::{
-    Hash,
-    rpc::{RefusalCode, TransactionStatus},
-};
+use tabella_ledger::{Refusal, Vetted};
+use tabella_protocol::{Hash, rpc::RefusalCode, rpc::TransactionStatus};
 use tokio::sync::Notify;
 
 use crate::{
     clock::now_ms,
     journal::Journal,
-    mempool::{Bounds, Known, Mempool, Origin},
     metrics::{Timing, Timings},
     peer_message::PeerMessage,
+    pool::{Judged, Pool},
     stop::Stop,
 };
 
@@ -30,8 +26,7 @@ const OVERDUE_MAX: usize = 500;
 
 /// Takes transactions from clients and peers and holds them until they are on the chain.
 pub(crate) struct Intake {
-    ledger: Arc<Ledger>,
-    mempool: Mutex<Mempool>,
+    pool: Arc<Pool>,
     journal: Journal,
     /// Wakes whoever waits for something to decide.
     pub(crate) work: Notify,
@@ -41,17 +36,15 @@ pub(crate) struct Intake {
 }
 
 impl Intake {
-    /// Sets up the mempool and takes up what the journal holds from before.
+    /// Sets up the intake and takes up what the journal holds from before.
     pub(crate) async fn start(
-        ledger: Arc<Ledger>,
+        pool: Arc<Pool>,
         journal: Journal,
         held: Vec<Vec<u8>>,
-        bounds: Bounds,
         stop: Stop,
     ) -> Arc<Self> {
         let intake = Arc::new(Self {
-            ledger,
-            mempool: Mutex::new(Mempool::new(bounds)),
+            pool,
             journal,
             work: Notify::new(),
             consensus: OnceLock::new(),
@@ -63,28 +56,13 @@ impl Intake {
                 transactions = held.len(),
                 "taking up the mempool from the journal"
             );
-            // They are durable already: what is refused now is on the chain or can no longer be.
-            let results = intake.judge(held).await;
-            let (admitted, refused): (Vec<_>, Vec<_>) =
-                results.into_iter().partition(|(_, result)| result.is_ok());
-            let mut gone = Vec::new();
-            {
-                let mut mempool = intake.lock();
-                for (_, vetted) in admitted {
-                    if let Ok(vetted) = vetted {
-                        let _ = mempool.insert(vetted, Origin::Client, now_ms());
-                    }
-                }
-                for (id, result) in refused {
-                    gone.push(id);
-                    if let Err(refusal) = result
-                        && refusal.code != RefusalCode::AlreadyIncluded
-                    {
-                        mempool.refuse(vec![(id, refusal)]);
-                    }
-                }
+            let pool = Arc::clone(&intake.pool);
+            let resumed = tokio::task::spawn_blocking(move || pool.resume(held, now_ms()));
+            match resumed.await {
+                Ok(Ok(forget)) => intake.forget(forget).await,
+                Ok(Err(error)) => intake.stop.fail(error),
+                Err(panic) => intake.stop.fail(panic),
             }
-            intake.journal.remove(gone).await;
         }
         intake
     }
@@ -98,106 +76,59 @@ impl Intake {
     /// Takes transactions from a client. Each answer says that the transaction is durable here (or
     /// on the chain), or why it is refused. The same transaction again answers the same.
     pub(crate) async fn submit(&self, transactions: Vec<Vec<u8>>) -> Vec<Result<Hash, Refusal>> {
-        let judged = self.judge(transactions).await;
-        let mut answers = Vec::with_capacity(judged.len());
-        let mut fresh = Vec::new();
-        {
-            let mut mempool = self.lock();
-            for (id, result) in judged {
-                let result = result.and_then(|vetted| {
-                    if mempool.insert(vetted.clone(), Origin::Client, now_ms())? {
-                        fresh.push(vetted);
-                    }
-                    Ok(id)
-                });
-                answers.push(match result {
-                    Err(refusal) if refusal.code == RefusalCode::AlreadyIncluded => Ok(id),
-                    result => result,
-                });
-            }
-        }
-        self.relay(&fresh);
+        let count = transactions.len();
+        let unavailable =
+            |message| vec![Err(Refusal::new(RefusalCode::Unavailable, message)); count];
+        let Some(judged) = self.judge(transactions).await else {
+            return unavailable("the validator had to stop; ask another");
+        };
+        let submitted = self.pool.submit(judged, now_ms());
+        self.relay(&submitted.fresh);
         // A transaction that came again while its first copy is being written is answered with it:
         // the journal keeps the order of what it is asked to write.
-        let writes = fresh
-            .iter()
-            .map(|vetted| (vetted.id(), Arc::clone(vetted.bytes())));
-        if answers.iter().any(Result::is_ok) && !self.journal.insert(writes.collect()).await {
-            let refusal = Refusal::new(RefusalCode::Unavailable, "the validator is stopping");
-            return answers.iter().map(|_| Err(refusal.clone())).collect();
+        let fresh = submitted.fresh.iter();
+        let writes = fresh.map(|vetted| (vetted.id(), Arc::clone(vetted.bytes())));
+        if submitted.answers.iter().any(Result::is_ok)
+            && !self.journal.insert(writes.collect()).await
+        {
+            return unavailable("the validator is stopping");
         }
-        if !fresh.is_empty() {
+        if !submitted.fresh.is_empty() {
             self.work.notify_waiters();
         }
-        answers
+        submitted.answers
     }
 
-    /// Takes transactions that another validator relays. Refusals are the client's and its
-    /// validator's business.
+    /// Takes transactions that another validator relays.
     pub(crate) async fn take_relayed(&self, transactions: Vec<Vec<u8>>) {
-        let unknown: Vec<_> = {
-            let mempool = self.lock();
-            let known = |bytes: &Vec<u8>| mempool.known(&Hash::of(bytes)).is_some();
-            transactions
-                .into_iter()
-                .filter(|bytes| !known(bytes))
-                .collect()
-        };
+        let unknown = self.pool.unknown(transactions);
         if unknown.is_empty() {
             return;
         }
-        let judged = self.judge(unknown).await;
-        {
-            let mut mempool = self.lock();
-            for (id, result) in judged {
-                let added = result.and_then(|v| mempool.insert(v, Origin::Peer, now_ms()));
-                if let Err(refusal) = added {
-                    tracing::debug!(transaction = %id, code = ?refusal.code, "relayed transaction refused");
-                }
-            }
+        if let Some(judged) = self.judge(unknown).await {
+            self.pool.take_relayed(judged, now_ms());
+            self.work.notify_waiters();
         }
-        self.work.notify_waiters();
     }
 
-    /// Vets and admits transactions, in parallel, off the async threads.
-    async fn judge(&self, transactions: Vec<Vec<u8>>) -> Vec<(Hash, Result<Vetted, Refusal>)> {
-        let ledger = Arc::clone(&self.ledger);
-        let known: Vec<_> = {
-            let mempool = self.lock();
-            transactions
-                .iter()
-                .map(|bytes| mempool.get(&Hash::of(bytes)))
-                .collect()
-        };
+    /// Judges transactions off the async threads; `None` when the node has to stop.
+    async fn judge(&self, transactions: Vec<Vec<u8>>) -> Option<Vec<Judged>> {
+        let pool = Arc::clone(&self.pool);
         let started = Instant::now();
-        let judging = tokio::task::spawn_blocking(move || {
-            let work = transactions.into_par_iter().zip(known);
-            let judged = work.map(|(bytes, known)| match known {
-                Some(vetted) => (vetted.id(), Ok(vetted)),
-                None => (Hash::of(&bytes), judge_one(&ledger, &bytes)),
-            });
-            judged.collect::<Vec<_>>()
-        });
-        let judged = judging.await;
+        let judged = tokio::task::spawn_blocking(move || pool.judge(transactions)).await;
         self.vet_time.observe(started.elapsed());
-        let judged = match judged {
-            Ok(judged) => judged,
+        match judged {
+            Ok(Ok(judged)) => Some(judged),
+            Ok(Err(error)) => {
+                self.stop.fail(error);
+                None
+            }
             Err(panic) => {
                 self.stop
                     .fail(format!("judging a transaction failed: {panic}"));
-                return Vec::new();
+                None
             }
-        };
-        let answer = |(id, result)| match result {
-            Ok(vetted) => (id, Ok(vetted)),
-            Err(VetError::Refused(refusal)) => (id, Err(refusal)),
-            Err(VetError::Ledger(error)) => {
-                self.stop.fail(error);
-                let message = "the validator had to stop; ask another";
-                (id, Err(Refusal::new(RefusalCode::Unavailable, message)))
-            }
-        };
-        judged.into_iter().map(answer).collect()
+        }
     }
 
     fn relay(&self, transactions: &[Vetted]) {
@@ -216,7 +147,7 @@ impl Intake {
         loop {
             period.tick().await;
             let before = now_ms().saturating_sub(OVERDUE_MS);
-            let overdue = self.lock().overdue(before, OVERDUE_MAX);
+            let overdue = self.pool.overdue(before, OVERDUE_MAX);
             self.relay(&overdue);
         }
     }
@@ -231,54 +162,26 @@ impl Intake {
 
     /// Whether anything waits for a block.
     pub(crate) fn is_empty(&self) -> bool {
-        self.lock().len() == 0
+        self.pool.len() == 0
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.lock().len()
-    }
-
-    pub(crate) fn candidates(&self, count_max: usize) -> Vec<Vetted> {
-        self.lock().candidates(count_max)
+        self.pool.len()
     }
 
     pub(crate) fn get(&self, id: &Hash) -> Option<Vetted> {
-        self.lock().get(id)
+        self.pool.get(id)
     }
 
-    /// Forgets what is on the chain now.
-    pub(crate) async fn remove_included(&self, ids: &[Hash]) {
-        let journaled = self.lock().remove(ids);
-        self.journal.remove(journaled).await;
-    }
-
-    /// Forgets what no block can hold any more, but for the reason.
-    pub(crate) async fn remove_refused(&self, refused: Vec<(Hash, Refusal)>) {
-        let journaled = self.lock().refuse(refused);
+    /// Lets the journal forget what is on the chain or can never be.
+    pub(crate) async fn forget(&self, journaled: Vec<Hash>) {
         self.journal.remove(journaled).await;
     }
 
     /// What is known here of a transaction that is not on the chain.
     pub(crate) fn status(&self, id: &Hash) -> TransactionStatus {
-        match self.lock().known(id) {
-            None => TransactionStatus::Unknown,
-            Some(Known::Waiting) => TransactionStatus::Pending,
-            Some(Known::Refused(refusal)) => TransactionStatus::Rejected {
-                code: refusal.code,
-                reason: refusal.message,
-            },
-        }
+        self.pool.status(id)
     }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Mempool> {
-        self.mempool.lock().expect("no holder of this lock panics")
-    }
-}
-
-fn judge_one(ledger: &Ledger, bytes: &[u8]) -> Result<Vetted, VetError> {
-    let vetted = ledger.vet(bytes)?;
-    ledger.admit(&vetted)?;
-    Ok(vetted)
 }
 
 #[cfg(test)]
@@ -286,7 +189,7 @@ mod tests {
     use tabella_protocol::Revote;
 
     use super::*;
-    use crate::testing::Fixture;
+    use crate::{mempool::Bounds, testing::Fixture};
 
     const BOUNDS: Bounds = Bounds {
         transactions_max: 100,
@@ -297,7 +200,8 @@ mod tests {
         let stop = Stop::default();
         let path = fixture.directory.path().join("mempool.redb");
         let (journal, held) = Journal::open(&path, stop.clone()).unwrap();
-        Intake::start(Arc::clone(&fixture.ledger), journal, held, BOUNDS, stop).await
+        let pool = Arc::new(Pool::new(Arc::clone(&fixture.ledger), BOUNDS));
+        Intake::start(pool, journal, held, stop).await
     }
 
     #[tokio::test]
@@ -317,6 +221,7 @@ mod tests {
         fixture.commit_bytes(&ballots[0]);
         let intake = start(&fixture).await;
         let waiting: Vec<_> = intake
+            .pool
             .candidates(10)
             .iter()
             .map(|v| v.bytes().to_vec())

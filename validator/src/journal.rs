@@ -5,7 +5,7 @@
 
 use std::{path::Path, sync::Arc, thread::JoinHandle, time::Instant};
 
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Builder, Database, ReadableDatabase, ReadableTable, TableDefinition};
 use tabella_protocol::Hash;
 use tokio::sync::{mpsc, oneshot};
 
@@ -28,12 +28,24 @@ fn error(error: impl std::fmt::Display) -> JournalError {
     JournalError(error.to_string())
 }
 
-enum Write {
-    Insert {
-        transactions: Vec<(Hash, Arc<[u8]>)>,
-        durable: oneshot::Sender<()>,
-    },
+/// A change of what the journal holds.
+pub(crate) enum Change {
+    /// Transactions to hold, in order of arrival.
+    Insert(Vec<(Hash, Arc<[u8]>)>),
+    /// Transactions to forget.
     Remove(Vec<Hash>),
+}
+
+/// The journal's database.
+pub(crate) struct JournalStore {
+    database: Database,
+    /// The next transaction's place in the order of arrival.
+    next: u64,
+}
+
+struct Write {
+    change: Change,
+    durable: Option<oneshot::Sender<()>>,
 }
 
 /// The journal's front: hands writes to its thread.
@@ -47,29 +59,27 @@ pub(crate) struct Journal {
 impl Journal {
     /// Opens the journal; answers the transactions it holds, in order of arrival.
     pub(crate) fn open(path: &Path, stop: Stop) -> Result<(Self, Vec<Vec<u8>>), JournalError> {
-        let database = Database::builder()
-            .set_cache_size(CACHE_BYTES)
-            .create(path)
-            .map_err(error)?;
-        let held = load(&database)?;
-        let next = held.last().map_or(0, |(sequence, _)| sequence + 1);
+        let (store, held) = JournalStore::open(path)?;
+        Ok((Self::start(store, stop)?, held))
+    }
+
+    fn start(mut store: JournalStore, stop: Stop) -> Result<Self, JournalError> {
         let (writes, queue) = mpsc::channel(QUEUE_MAX);
         let commit_time = Arc::new(Timing::default());
         let timing = Arc::clone(&commit_time);
         let thread = std::thread::Builder::new()
             .name("mempool-journal".into())
             .spawn(move || {
-                if let Err(failure) = write_all(&database, queue, next, &timing) {
+                if let Err(failure) = write_all(&mut store, queue, &timing) {
                     stop.fail(failure);
                 }
             })
             .map_err(error)?;
-        let journal = Self {
+        Ok(Self {
             writes: Some(writes),
             thread: Some(thread),
             commit_time,
-        };
-        Ok((journal, held.into_iter().map(|(_, bytes)| bytes).collect()))
+        })
     }
 
     /// Stores transactions; returns when they are on disk, or `false` when the node is stopping.
@@ -80,9 +90,9 @@ impl Journal {
             return false;
         };
         writes
-            .send(Write::Insert {
-                transactions,
-                durable,
+            .send(Write {
+                change: Change::Insert(transactions),
+                durable: Some(durable),
             })
             .await
             .is_ok()
@@ -95,7 +105,11 @@ impl Journal {
             && let Some(writes) = &self.writes
         {
             // Failing means that the node is stopping.
-            let _ = writes.send(Write::Remove(ids)).await;
+            let write = Write {
+                change: Change::Remove(ids),
+                durable: None,
+            };
+            let _ = writes.send(write).await;
         }
     }
 }
@@ -110,51 +124,64 @@ impl Drop for Journal {
     }
 }
 
-fn load(database: &Database) -> Result<Vec<(u64, Vec<u8>)>, JournalError> {
-    let transaction = database.begin_write().map_err(error)?;
-    transaction.open_table(WAITING).map_err(error)?;
-    transaction.commit().map_err(error)?;
-    let table = database
-        .begin_read()
-        .map_err(error)?
-        .open_table(WAITING)
-        .map_err(error)?;
-    let mut held = Vec::new();
-    for item in table.iter().map_err(error)? {
-        let (_, value) = item.map_err(error)?;
-        let (sequence, bytes) = value.value();
-        held.push((sequence, bytes.to_vec()));
-    }
-    held.sort_unstable_by_key(|(sequence, _)| *sequence);
-    Ok(held)
+fn builder() -> Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
 }
 
-fn write_all(
-    database: &Database,
-    mut queue: mpsc::Receiver<Write>,
-    mut next: u64,
-    commit_time: &Timing,
-) -> Result<(), JournalError> {
-    let mut batch = Vec::new();
-    while queue.blocking_recv_many(&mut batch, COMMIT_MAX) > 0 {
-        let started = Instant::now();
+impl JournalStore {
+    /// Opens the database; answers the transactions it holds, in order of arrival.
+    fn open(path: &Path) -> Result<(Self, Vec<Vec<u8>>), JournalError> {
+        Self::load(builder().create(path).map_err(error)?)
+    }
+
+    /// Opens the database in a storage of the caller's.
+    #[cfg(test)]
+    pub(crate) fn open_on(
+        storage: impl redb::StorageBackend,
+    ) -> Result<(Self, Vec<Vec<u8>>), JournalError> {
+        Self::load(builder().create_with_backend(storage).map_err(error)?)
+    }
+
+    fn load(database: Database) -> Result<(Self, Vec<Vec<u8>>), JournalError> {
         let transaction = database.begin_write().map_err(error)?;
-        let mut answers = Vec::new();
+        transaction.open_table(WAITING).map_err(error)?;
+        transaction.commit().map_err(error)?;
+        let table = database
+            .begin_read()
+            .map_err(error)?
+            .open_table(WAITING)
+            .map_err(error)?;
+        let mut held = Vec::new();
+        for item in table.iter().map_err(error)? {
+            let (_, value) = item.map_err(error)?;
+            let (sequence, bytes) = value.value();
+            held.push((sequence, bytes.to_vec()));
+        }
+        held.sort_unstable_by_key(|(sequence, _)| *sequence);
+        let next = held.last().map_or(0, |(sequence, _)| sequence + 1);
+        let held = held.into_iter().map(|(_, bytes)| bytes).collect();
+        Ok((Self { database, next }, held))
+    }
+
+    /// Makes changes, in order and all or none; they are durable when this returns.
+    pub(crate) fn apply(
+        &mut self,
+        changes: impl IntoIterator<Item = Change>,
+    ) -> Result<(), JournalError> {
+        let transaction = self.database.begin_write().map_err(error)?;
         {
             let mut table = transaction.open_table(WAITING).map_err(error)?;
-            for write in batch.drain(..) {
-                match write {
-                    Write::Insert {
-                        transactions,
-                        durable,
-                    } => {
+            for change in changes {
+                match change {
+                    Change::Insert(transactions) => {
                         for (id, bytes) in transactions {
-                            table.insert(id.0, (next, &*bytes)).map_err(error)?;
-                            next += 1;
+                            table.insert(id.0, (self.next, &*bytes)).map_err(error)?;
+                            self.next += 1;
                         }
-                        answers.push(durable);
                     }
-                    Write::Remove(ids) => {
+                    Change::Remove(ids) => {
                         for id in ids {
                             table.remove(id.0).map_err(error)?;
                         }
@@ -162,9 +189,25 @@ fn write_all(
                 }
             }
         }
-        transaction.commit().map_err(error)?;
+        transaction.commit().map_err(error)
+    }
+}
+
+fn write_all(
+    store: &mut JournalStore,
+    mut queue: mpsc::Receiver<Write>,
+    commit_time: &Timing,
+) -> Result<(), JournalError> {
+    let mut batch = Vec::new();
+    while queue.blocking_recv_many(&mut batch, COMMIT_MAX) > 0 {
+        let (changes, answers): (Vec<_>, Vec<_>) = batch
+            .drain(..)
+            .map(|write| (write.change, write.durable))
+            .unzip();
+        let started = Instant::now();
+        store.apply(changes)?;
         commit_time.observe(started.elapsed());
-        for durable in answers {
+        for durable in answers.into_iter().flatten() {
             // Whoever asked may have gone; the transaction stays.
             let _ = durable.send(());
         }
@@ -175,6 +218,7 @@ fn write_all(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simulation::disk::{Disk, Honesty};
 
     #[tokio::test]
     async fn what_was_answered_is_there_again_in_order_and_what_was_removed_is_not() {
@@ -194,5 +238,19 @@ mod tests {
         drop(journal);
         let (_journal, held) = Journal::open(&path, Stop::default()).unwrap();
         assert_eq!(held, [vec![9], vec![5]]);
+    }
+    #[tokio::test]
+    async fn a_disk_that_fails_stops_the_node_and_acknowledges_nothing() {
+        let disk = Disk::new(Honesty::Honest);
+        let (store, _) = JournalStore::open_on(disk.file("mempool.redb")).unwrap();
+        let stop = Stop::default();
+        let journal = Journal::start(store, stop.clone()).unwrap();
+        let transaction = |n: u8| (Hash([n; 32]), Arc::from([n].as_slice()));
+        assert!(journal.insert(vec![transaction(1)]).await);
+        disk.die_after(1);
+        assert!(!journal.insert(vec![transaction(2)]).await);
+        stop.stopped().await;
+        let failure = stop.failure().unwrap();
+        assert!(failure.starts_with("mempool journal: "), "{failure}");
     }
 }

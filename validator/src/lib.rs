@@ -1,11 +1,13 @@
 //! A validator: takes transactions, agrees on blocks with the others, and answers JSON-RPC.
 //!
 //! [`run`] starts everything and returns when told to stop or when something fails that a node must
-//! not outlive. Inside, `intake` takes transactions in (vetted, durable, relayed), `mempool` holds
-//! them, `journal` makes them durable; `application` is what consensus drives, with `undecided` for
-//! the blocks that are not decided yet; `attest` tallies closed elections; `discovery` finds the
-//! other validators; `rpc` answers the world. `backup` copies and restores a stopped validator's data,
-//! and `observe` keeps a restored one from signing until that is safe.
+//! not outlive. Inside, `intake` takes transactions in (vetted, durable, relayed), `pool` judges them,
+//! `mempool` holds them, `journal` makes them durable; `application` is what consensus drives: it runs
+//! `replica`, which builds, checks and commits blocks and keeps those that are not decided yet in
+//! `undecided`. `pool` and `replica` know no clock, thread or network. `attest` tallies closed
+//! elections; `discovery` finds the other validators; `rpc` answers the world. `backup` copies and
+//! restores a stopped validator's data, and `observe` keeps a restored one from signing until that is
+//! safe.
 //!
 //! ```no_run
 //! # async fn run(config: tabella_validator::Config) -> Result<(), tabella_validator::RunError> {
@@ -27,7 +29,11 @@ mod metrics;
 mod node;
 mod observe;
 mod peer_message;
+mod pool;
+mod replica;
 mod rpc;
+#[cfg(test)]
+mod simulation;
 mod stop;
 #[cfg(test)]
 mod testing;

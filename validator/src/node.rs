@@ -1,7 +1,6 @@
 //! Starting a validator, keeping it running, stopping it.
 
 use std::{
-    collections::BTreeMap,
     fs,
     future::Future,
     path::{Path, PathBuf},
@@ -27,7 +26,10 @@ use crate::{
     journal::{Journal, JournalError},
     mempool::Bounds,
     metrics::Metrics,
-    observe, rpc,
+    observe,
+    pool::Pool,
+    replica::Replica,
+    rpc,
     stop::Stop,
     undecided::{Undecided, UndecidedError},
 };
@@ -161,13 +163,14 @@ async fn run_to_the_end(config: Config, stop: &Stop) -> Result<(), RunError> {
 
     let ledger = Arc::new(Ledger::open(&config.data, genesis.clone())?);
     let node_id = own_node_id(&config, &ledger, &key)?;
-    let undecided = Arc::new(Undecided::open(&config.data.join("undecided.redb"))?);
+    let undecided = Undecided::open(&config.data.join("undecided.redb"))?;
     let (journal, held) = Journal::open(&config.data.join("mempool.redb"), stop.clone())?;
     let bounds = Bounds {
         transactions_max: config.mempool_transactions_max,
         bytes_max: config.mempool_bytes_max,
     };
-    let intake = Intake::start(Arc::clone(&ledger), journal, held, bounds, stop.clone()).await;
+    let pool = Arc::new(Pool::new(Arc::clone(&ledger), bounds));
+    let intake = Intake::start(Arc::clone(&pool), journal, held, stop.clone()).await;
     let discovery = Arc::new(Discovery::new(
         Arc::clone(&ledger),
         key.clone(),
@@ -186,21 +189,27 @@ async fn run_to_the_end(config: Config, stop: &Stop) -> Result<(), RunError> {
         .map_err(file_error("evidence file", &evidence_file))?;
     let halt = evidence.halt.clone();
     let (tip, follow) = watch::channel(ledger.tip());
-    let validator = Arc::new(Validator {
-        ledger: Arc::clone(&ledger),
-        intake: Arc::clone(&intake),
+    let evidence = Arc::new(evidence);
+    let replica = Replica::new(
+        Arc::clone(&ledger),
+        pool,
         undecided,
-        evidence: Arc::new(evidence),
-        metrics,
-        key: key.clone(),
-        build_limits: BuildLimits {
+        Arc::clone(&evidence),
+        key.clone(),
+        BuildLimits {
             bytes_max: usize::try_from(genesis.block_bytes_max).unwrap_or(usize::MAX),
             transactions_max: config.block_transactions_max,
         },
+    );
+    let validator = Arc::new(Validator {
+        replica: Arc::new(replica),
+        ledger: Arc::clone(&ledger),
+        evidence,
+        intake: Arc::clone(&intake),
+        metrics,
         idle_block: Duration::from_millis(config.idle_block_ms),
         tip,
         consensus: std::sync::OnceLock::new(),
-        executed: Mutex::new(BTreeMap::new()),
         deciding: Mutex::default(),
         last_commit: Mutex::default(),
     });
@@ -265,6 +274,10 @@ async fn run_to_the_end(config: Config, stop: &Stop) -> Result<(), RunError> {
         tokio::spawn(until_stopped(stop.clone(), {
             let intake = Arc::clone(&intake);
             async move { intake.relay_overdue().await }
+        })),
+        tokio::spawn(until_stopped(stop.clone(), {
+            let validator = Arc::clone(&validator);
+            async move { validator.repeat_acks().await }
         })),
         tokio::spawn(until_stopped(
             stop.clone(),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Builder, Database, ReadableDatabase, ReadableTable, TableDefinition};
 use tabella_consensus::UndecidedBlock;
 use tabella_protocol::{Hash, PublicKey};
 
@@ -21,6 +21,12 @@ fn error(error: impl std::fmt::Display) -> UndecidedError {
     UndecidedError(error.to_string())
 }
 
+fn builder() -> Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
+}
+
 /// The store. Blocks of heights below the newest stored one are dropped as new ones come.
 pub(crate) struct Undecided {
     database: Database,
@@ -28,10 +34,16 @@ pub(crate) struct Undecided {
 
 impl Undecided {
     pub(crate) fn open(path: &Path) -> Result<Self, UndecidedError> {
-        let database = Database::builder()
-            .set_cache_size(CACHE_BYTES)
-            .create(path)
-            .map_err(error)?;
+        Self::with_database(builder().create(path).map_err(error)?)
+    }
+
+    /// Opens the store in a storage of the caller's.
+    #[cfg(test)]
+    pub(crate) fn open_on(storage: impl redb::StorageBackend) -> Result<Self, UndecidedError> {
+        Self::with_database(builder().create_with_backend(storage).map_err(error)?)
+    }
+
+    fn with_database(database: Database) -> Result<Self, UndecidedError> {
         let transaction = database.begin_write().map_err(error)?;
         transaction.open_table(PROPOSALS).map_err(error)?;
         transaction.open_table(BODIES).map_err(error)?;

@@ -54,6 +54,21 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<OsString>,
     },
+    /// Play whole networks under virtual time, with crashes, loss and liars drawn from seeds
+    Simulate {
+        /// How many seeds
+        #[arg(long, default_value_t = 2_000)]
+        seeds: u64,
+        /// The first seed; one that failed plays the same again
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+    },
+    /// Write 100,000 blocks and measure start-up, memory and catching up: `tabella long-chain`
+    LongChain {
+        /// Arguments of `tabella long-chain`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<OsString>,
+    },
     /// Run every test, doc tests included, in the release profile
     Test {
         /// Arguments for the test runner, such as a part of a test's name
@@ -110,6 +125,15 @@ fn perform(task: Task) -> Result<()> {
         Task::Chaos { rest } => {
             build_binary()?;
             become_program(Command::new(binary("tabella")?).arg("chaos").args(rest))
+        }
+        Task::Simulate { seeds, from } => simulate(seeds, from),
+        Task::LongChain { rest } => {
+            build_binary()?;
+            become_program(
+                Command::new(binary("tabella")?)
+                    .arg("long-chain")
+                    .args(rest),
+            )
         }
         Task::Test { rest } => test(&rest),
         Task::Ci => ci(),
@@ -202,6 +226,21 @@ fn demo(exit: bool, rest: &[OsString]) -> Result<()> {
         demo.arg("--exit");
     }
     become_program(demo.args(rest))
+}
+
+/// The simulation is a test of the validator, because it drives what no other crate may see.
+fn simulate(seeds: u64, from: u64) -> Result<()> {
+    wasm_target::ensure_installed()?;
+    step(&format!(
+        "simulation of seeds {from} to {}",
+        from.saturating_add(seeds)
+    ));
+    let name = "simulation::every_seed_comes_right";
+    run(cargo()
+        .args(["test", "--release", "--workspace", "--lib", "--"])
+        .args([name, "--exact", "--nocapture"])
+        .env("TABELLA_SIMULATE_SEEDS", seeds.to_string())
+        .env("TABELLA_SIMULATE_FROM", from.to_string()))
 }
 
 fn test(rest: &[OsString]) -> Result<()> {

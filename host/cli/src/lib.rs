@@ -70,6 +70,8 @@ enum Command {
     Soak(commands::soak::SoakArguments),
     #[command(hide = true)]
     Chaos(commands::chaos::ChaosArguments),
+    #[command(hide = true)]
+    LongChain(commands::long_chain::LongChainArguments),
     Validator(commands::validator::ValidatorArguments),
     /// Run the bootnode, where validators find each other
     Bootnode(commands::role::RoleArguments),
@@ -116,6 +118,7 @@ fn run(command: Command) -> Result<Exit> {
         Command::Demo(arguments) => return block_on(commands::demo::run(&arguments)),
         Command::Election(arguments) => return block_on(commands::election::run(&arguments)),
         Command::Chaos(arguments) => return block_on(commands::chaos::run(&arguments)),
+        Command::LongChain(arguments) => return block_on(commands::long_chain::run(&arguments)),
         Command::Bench(arguments) => return block_on(commands::bench::run(&arguments)),
     }
     Ok(Exit::Success)

@@ -7,7 +7,7 @@ use tabella_protocol::{Ack, codec};
 
 use crate::{
     Ledger, LedgerError,
-    store::{ACKS, RECORD_BYTES_MAX},
+    store::{ACKS, RECORD_BYTES_MAX, begin_write},
 };
 
 /// Most heights for which acks wait to be stored; older ones are on disk or are not coming.
@@ -65,7 +65,7 @@ impl Ledger {
 
     /// Stores what [`add_ack`](Self::add_ack) collected since the last commit, as on shutdown.
     pub fn flush_acks(&self) -> Result<(), LedgerError> {
-        let transaction = self.database.begin_write()?;
+        let transaction = begin_write(&self.database)?;
         store_acks(&transaction, &self.take_pending_acks())?;
         transaction.commit()?;
         Ok(())

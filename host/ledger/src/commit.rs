@@ -13,7 +13,7 @@ use crate::{
     state::{State, Tip},
     store::{
         BLOCKS, BOARD, BOARD_HEADS, CERTIFICATES, ELECTIONS, HEIGHTS, META, PLUGINS, ROLL,
-        TRANSACTIONS, VALIDATOR_SETS, VOTERS,
+        TRANSACTIONS, VALIDATOR_SETS, VOTERS, begin_write,
     },
 };
 
@@ -41,7 +41,7 @@ impl Ledger {
                 certificate.block_hash, block.hash
             )));
         }
-        let transaction = self.database.begin_write()?;
+        let transaction = begin_write(&self.database)?;
         write_block(&transaction, &block, certificate)?;
         write_changes(&transaction, &block, &before)?;
         write_validator_set(&transaction, &block, certificate, &before)?;

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, RwLock},
 };
 
-use redb::{Database, ReadableTable, TableDefinition};
+use redb::{Builder, Database, ReadableTable, StorageBackend, TableDefinition, WriteTransaction};
 use tabella_protocol::{
     Ack, ContestSpec, Genesis, Hash, PluginLimits, PublicKey, ValidatorHistory, ValidatorSet,
     codec, merkle::Frontier,
@@ -91,18 +91,36 @@ impl Ledger {
         std::fs::create_dir_all(directory).map_err(|error| {
             LedgerError::Storage(format!("cannot create {}: {error}", directory.display()))
         })?;
-        let runtime = Runtime::new(RuntimeConfig {
-            cache_dir: Some(directory.join("plugin-cache")),
-            compiler,
-            limits: runtime_limits(&genesis.plugin_limits),
-            ..RuntimeConfig::default()
-        })?;
+        let runtime = runtime_with(&genesis, &directory.join("plugin-cache"), compiler)?;
         let path = directory.join("chain.redb");
-        let database = Database::builder()
-            .set_cache_size(CACHE_BYTES)
-            .create(&path)?;
+        let database = builder().create(&path)?;
+        Self::with_database(database, &path.display().to_string(), runtime, genesis)
+    }
+
+    /// Opens the chain in a storage of the caller's, with a runtime that
+    /// [`runtime_for`](Self::runtime_for) set up and that several ledgers may share.
+    pub fn open_on(
+        storage: impl StorageBackend,
+        runtime: Runtime,
+        genesis: Genesis,
+    ) -> Result<Self, LedgerError> {
+        let database = builder().create_with_backend(storage)?;
+        Self::with_database(database, "the given storage", runtime, genesis)
+    }
+
+    /// A runtime with the limits of a network; compiled plugins are cached in `cache`.
+    pub fn runtime_for(genesis: &Genesis, cache: &Path) -> Result<Runtime, LedgerError> {
+        runtime_with(genesis, cache, Compiler::of_this_process())
+    }
+
+    fn with_database(
+        database: Database,
+        place: &str,
+        runtime: Runtime,
+        genesis: Genesis,
+    ) -> Result<Self, LedgerError> {
         let genesis_hash = genesis.hash();
-        create_tables(&database, &path, &genesis)?;
+        create_tables(&database, place, &genesis)?;
         let state = load_state(&database, &runtime, &genesis)?;
         Ok(Self {
             genesis,
@@ -166,6 +184,33 @@ impl Ledger {
     }
 }
 
+fn runtime_with(
+    genesis: &Genesis,
+    cache: &Path,
+    compiler: Compiler,
+) -> Result<Runtime, LedgerError> {
+    Ok(Runtime::new(RuntimeConfig {
+        cache_dir: Some(cache.to_owned()),
+        compiler,
+        limits: runtime_limits(&genesis.plugin_limits),
+        ..RuntimeConfig::default()
+    })?)
+}
+
+fn builder() -> Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
+}
+
+/// Begins a write after whose commit a crash costs no walk through the whole database at the next
+/// start, however long the chain is.
+pub(crate) fn begin_write(database: &Database) -> Result<WriteTransaction, LedgerError> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_quick_repair(true);
+    Ok(transaction)
+}
+
 /// The sandbox's limits as genesis sets them.
 pub fn runtime_limits(limits: &PluginLimits) -> Limits {
     let same = |value| serde_json::from_value(value);
@@ -174,9 +219,9 @@ pub fn runtime_limits(limits: &PluginLimits) -> Limits {
         .expect("a test compares the members of both")
 }
 
-fn create_tables(database: &Database, path: &Path, document: &Genesis) -> Result<(), LedgerError> {
+fn create_tables(database: &Database, place: &str, document: &Genesis) -> Result<(), LedgerError> {
     let genesis = document.hash();
-    let transaction = database.begin_write()?;
+    let transaction = begin_write(database)?;
     {
         let mut meta = transaction.open_table(META)?;
         let stored = meta.get("genesis")?.map(|value| value.value().to_vec());
@@ -186,7 +231,7 @@ fn create_tables(database: &Database, path: &Path, document: &Genesis) -> Result
                 let found = <[u8; 32]>::try_from(bytes.as_slice())
                     .map(Hash)
                     .unwrap_or(Hash::ZERO);
-                let path = path.display().to_string();
+                let path = place.to_owned();
                 return Err(LedgerError::OtherGenesis {
                     path,
                     found,

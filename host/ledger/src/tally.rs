@@ -7,7 +7,7 @@ use tabella_runtime::TallyError;
 use crate::{
     Election, Ledger, LedgerError,
     read::{BoardIter, decode},
-    store::{OUTCOMES, VOTERS},
+    store::{OUTCOMES, VOTERS, begin_write},
 };
 
 /// The outcomes of one election, one per contest.
@@ -80,7 +80,7 @@ impl Ledger {
 
     /// Keeps this node's own tally of a closed election.
     pub fn store_tally(&self, tally: &ElectionTally) -> Result<(), LedgerError> {
-        let transaction = self.database.begin_write()?;
+        let transaction = begin_write(&self.database)?;
         let bytes = codec::encode(&(&tally.attestation, &tally.outcomes));
         transaction
             .open_table(OUTCOMES)?

@@ -145,6 +145,9 @@ pub enum BlockError {
 impl Block {
     /// Reads canonical bytes and checks that the header commits to the transactions; answers the
     /// decoded transactions with their ids.
+    ///
+    /// [`BlockError::TransactionsRoot`] comes before anything is said of a single transaction: such
+    /// bytes are not the block whose header they carry.
     pub fn decode(
         bytes: &[u8],
         bytes_max: usize,
@@ -153,17 +156,17 @@ impl Block {
         if block.header.version != Header::VERSION {
             return Err(BlockError::Version(block.header.version));
         }
-        let mut transactions = Vec::with_capacity(block.transactions.len());
-        for (index, bytes) in block.transactions.iter().enumerate() {
-            let transaction = Transaction::from_bytes(bytes)
-                .map_err(|error| BlockError::Transaction { index, error })?;
-            transactions.push((Hash::of(bytes), transaction));
-        }
-        if usize::try_from(block.header.transaction_count) != Ok(transactions.len())
-            || block.header.transactions_root
-                != transactions_root(transactions.iter().map(|(id, _)| id))
+        let ids: Vec<Hash> = block.transactions.iter().map(|b| Hash::of(b)).collect();
+        if usize::try_from(block.header.transaction_count) != Ok(ids.len())
+            || block.header.transactions_root != transactions_root(&ids)
         {
             return Err(BlockError::TransactionsRoot);
+        }
+        let mut transactions = Vec::with_capacity(ids.len());
+        for (index, (id, bytes)) in ids.into_iter().zip(&block.transactions).enumerate() {
+            let transaction = Transaction::from_bytes(bytes)
+                .map_err(|error| BlockError::Transaction { index, error })?;
+            transactions.push((id, transaction));
         }
         Ok((block, transactions))
     }

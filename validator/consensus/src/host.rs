@@ -5,8 +5,6 @@
 //! catch up.
 
 use std::{
-    cmp::Ordering,
-    collections::BTreeMap,
     ops::RangeInclusive,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
@@ -37,25 +35,14 @@ use tracing::{debug, error};
 
 use crate::{
     Application, Checked, Fatal, HeightStart,
+    bodies::{Bodies, Body},
     codec::{certificate_from_protocol, certificate_to_protocol},
     context::{Address, Announcement, BlockId, Height, ProposalPart, Tabella, ValidatorSet},
     evidence::collected,
-    parts::{self, PartStreams},
+    parts,
     peers::{self, AddressBook},
     shared::Shared,
 };
-
-/// Different bodies of one round that are checked: the proposer's, and one more that proves it lied.
-const BODIES_PER_ROUND_MAX: usize = 2;
-
-/// How far ahead of the current round a body is looked at; the engine's own bound for votes.
-const ROUNDS_AHEAD_MAX: u32 = 10;
-
-/// How far ahead of the current height a body is kept.
-const HEIGHTS_AHEAD_MAX: u64 = 2;
-
-/// Bodies of one proposer kept for later heights.
-const BODIES_AHEAD_PER_PROPOSER_MAX: usize = 2;
 
 /// Everything the host's tasks need.
 pub(crate) struct Host {
@@ -83,14 +70,7 @@ pub(crate) struct Host {
 
 /// What changes with the engine's messages.
 pub(crate) struct State {
-    height: u64,
-    round: u32,
-    validators: ValidatorSet,
-    streams: PartStreams,
-    /// Blocks of this height that went to the application, by round.
-    bodies: BTreeMap<u32, Vec<Hash>>,
-    /// Complete bodies of later heights.
-    ahead: Vec<(PeerId, Announcement, Bytes)>,
+    bodies: Bodies,
     /// Answers the height after the one being committed.
     committed: Option<(u64, oneshot::Receiver<HeightStart>)>,
     /// The last height whose block came from a peer that was ahead.
@@ -197,29 +177,24 @@ impl Host {
     }
 
     /// Lets the application check a body that came in parts.
-    async fn check_received(
-        &self,
-        peer: PeerId,
-        announcement: Announcement,
-        body: Bytes,
-    ) -> Result<(), Fatal> {
+    async fn check_received(&self, body: Body) -> Result<(), Fatal> {
         let Announcement {
             height,
             round,
             block_hash,
             proposer,
             ..
-        } = announcement;
+        } = body.announcement;
         let checked = self
             .application
-            .check(height, round, proposer, body)
+            .check(height, round, proposer, body.bytes)
             .await?;
         let validity = match checked {
             Checked::Valid(hash) if hash == block_hash => Validity::Valid,
             Checked::Invalid(hash) if hash == block_hash => Validity::Invalid,
             Checked::Valid(_) | Checked::Invalid(_) | Checked::Undecodable => {
                 self.shared
-                    .refuse(&peer, &"a block that is not the announced one");
+                    .refuse(&body.peer, &"a block that is not the announced one");
                 return Ok(());
             }
         };
@@ -351,7 +326,7 @@ impl Host {
             Checked::Valid(hash) => (hash, Validity::Valid),
             Checked::Invalid(hash) => {
                 // The engine blames the peer if this is not the certified block. If it is, this node
-                // cannot follow its network, unless consensus committed it in the meantime.
+                // cannot follow its network and ends, unless it committed the block meanwhile.
                 error!(height, block_hash = %hash, "a synced block breaks a rule");
                 (hash, Validity::Invalid)
             }
@@ -416,17 +391,12 @@ impl HostActor {
     fn started_round(&self, state: &mut State, height: u64, round: u32) {
         let host = &self.0;
         host.shared.started_round(height, round);
-        state.round = round;
-        if height == state.height {
-            return;
-        }
-        state.height = height;
         let start = host.height_start();
-        state.validators = ValidatorSet::new(start.quorum, &start.validators);
-        state.bodies.clear();
-        let ahead = std::mem::take(&mut state.ahead);
-        for (peer, announcement, body) in ahead {
-            self.body(state, peer, announcement, body);
+        let early = state
+            .bodies
+            .started_round(height, round, start.quorum, &start.validators);
+        for body in early {
+            self.body(state, body);
         }
     }
 
@@ -445,8 +415,8 @@ impl HostActor {
             }
             Some(part) => {
                 let (id, sequence) = (message.stream_id, message.sequence);
-                match state.streams.insert(from, id, sequence, part) {
-                    Ok(Some((announcement, body))) => self.body(state, from, announcement, body),
+                match state.bodies.part(from, id, sequence, part) {
+                    Ok(Some(body)) => self.body(state, body),
                     Ok(None) => {}
                     Err(error) => host.shared.refuse(&from, &error),
                 }
@@ -455,56 +425,16 @@ impl HostActor {
     }
 
     /// Hands a complete body to the application, now or when its height comes.
-    fn body(&self, state: &mut State, peer: PeerId, announcement: Announcement, body: Bytes) {
-        let host = &self.0;
-        let Announcement {
-            height,
-            round,
-            block_hash,
-            proposer,
-            ..
-        } = announcement;
-        match height.cmp(&state.height) {
-            Ordering::Less => {}
-            Ordering::Greater => {
-                let of_proposer = |(_, a, _): &&(_, Announcement, _)| a.proposer == proposer;
-                if height - state.height > HEIGHTS_AHEAD_MAX
-                    || !host.shared.allows(&proposer)
-                    || state.ahead.iter().filter(of_proposer).count()
-                        >= BODIES_AHEAD_PER_PROPOSER_MAX
-                {
-                    debug!(height, %proposer, "dropped a block of a later height");
-                    return;
-                }
-                state.ahead.push((peer, announcement, body));
-            }
-            Ordering::Equal => {
-                if state.validators.proposer(round) != Some(proposer)
-                    || round > state.round.saturating_add(ROUNDS_AHEAD_MAX)
-                {
-                    host.shared
-                        .refuse(&peer, &"a block of someone else's round");
-                    return;
-                }
-                // Consensus matches blocks with proposals of any round, so once is enough.
-                if state
-                    .bodies
-                    .values()
-                    .flatten()
-                    .any(|known| *known == block_hash)
-                {
-                    return;
-                }
-                let bodies = state.bodies.entry(round).or_default();
-                if bodies.len() >= BODIES_PER_ROUND_MAX {
-                    host.shared.refuse(&peer, &"a further block for one round");
-                    return;
-                }
-                bodies.push(block_hash);
+    fn body(&self, state: &mut State, body: Body) {
+        let (host, peer) = (self.0.clone(), body.peer);
+        match state.bodies.admit(body, |key| host.shared.allows(key)) {
+            Ok(Some(body)) => {
                 let task = host.clone();
                 host.shared
-                    .spawn(async move { task.check_received(peer, announcement, body).await });
+                    .spawn(async move { task.check_received(body).await });
             }
+            Ok(None) => {}
+            Err(refused) => host.shared.refuse(&peer, &refused),
         }
     }
 
@@ -541,14 +471,8 @@ impl Actor for HostActor {
     type Arguments = ();
 
     async fn pre_start(&self, _: HostRef<Tabella>, (): ()) -> Result<State, ActorProcessingErr> {
-        let start = self.0.height_start();
         Ok(State {
-            height: 0,
-            round: 0,
-            validators: ValidatorSet::new(start.quorum, &start.validators),
-            streams: PartStreams::new(self.0.genesis_hash, self.0.block_bytes_max),
-            bodies: BTreeMap::new(),
-            ahead: Vec::new(),
+            bodies: Bodies::new(self.0.genesis_hash, self.0.block_bytes_max),
             committed: None,
             synced: 0,
         })
@@ -629,7 +553,7 @@ impl Actor for HostActor {
                 value_bytes,
                 reply_to,
             } => {
-                if height.0 != state.height {
+                if height.0 != state.bodies.height() {
                     let _ = reply_to.send(SyncedValueOutcome::LocalTransientError);
                 } else if value_bytes.len() > host.block_bytes_max {
                     let _ = reply_to.send(SyncedValueOutcome::PeerFault);

@@ -8,10 +8,11 @@
 //!
 //! - [`Config`], [`Node`], [`Handle`]: starting, running and asking a node.
 //! - [`Application`]: what must be provided.
+//! - [`machine`]: the same algorithm without actors, for simulations.
 //!
 //! Inside: `context`, `codec` and `signing` give the engine its types, bytes and signatures; `host`
-//! answers it; `parts` carries bodies; `peers` says who may take part, and `gate` keeps others out;
-//! `supervisor` ends the node when the engine fails.
+//! answers it; `parts` carries bodies, `bodies` says which are looked at; `peers` says who may take
+//! part, and `gate` keeps others out; `supervisor` ends the node when the engine fails.
 //!
 //! A node's life:
 //!
@@ -28,12 +29,14 @@
 //! ```
 
 mod application;
+mod bodies;
 mod codec;
 mod config;
 mod context;
 mod evidence;
 mod gate;
 mod host;
+pub mod machine;
 mod node;
 mod parts;
 mod peers;

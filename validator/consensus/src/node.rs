@@ -12,13 +12,13 @@ use std::{
 use arc_malachitebft_codec::Codec;
 use arc_malachitebft_config::ConsensusConfig;
 use arc_malachitebft_core_consensus::Params;
-use arc_malachitebft_core_types::{ThresholdParams, ValuePayload};
+use arc_malachitebft_core_types::{ThresholdParams, Validity, ValueOrigin, ValuePayload};
 use arc_malachitebft_engine::{
     consensus::Consensus,
     network::{Network, NetworkMsg, NetworkRef},
     sync::{Params as SyncParams, Sync},
     util::{
-        events::TxEvent,
+        events::{Event, RxEvent, TxEvent},
         output_port::{OutputPort, OutputPortSubscriberTrait},
         streaming::{StreamContent, StreamMessage},
     },
@@ -34,7 +34,7 @@ use arc_malachitebft_sync as sync;
 use bytes::Bytes;
 use ractor::ActorCell;
 use tabella_protocol::PublicKey;
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast::error::RecvError, mpsc};
 use tracing::{Instrument, Span, error, error_span, info, warn};
 
 use crate::{
@@ -75,6 +75,9 @@ const SYNC_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long the network may take to listen, and an actor to stop.
 const START_STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a node that cannot follow its network stays, to hear why.
+const INVALID_DECISION_GRACE: Duration = Duration::from_secs(4);
 
 /// How long the application may take to finish its work in progress at the end.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(8);
@@ -392,18 +395,25 @@ async fn start(
     });
     let host_ref = host.spawn().await.map_err(|error| engine(&error))?;
     actors.add(host_ref.get_cell(), &supervising);
-    shared.spawn(deliver_messages(application, received, shared.clone()));
+    shared.spawn(deliver_messages(
+        application.clone(),
+        received,
+        shared.clone(),
+    ));
 
+    let events = TxEvent::new();
+    shared.spawn(stop_at_invalid_decision(
+        events.subscribe(),
+        application.clone(),
+        shared.clone(),
+    ));
     let sync_port = Arc::new(OutputPort::new());
     let signs = config.participation == Participation::Sign;
     let consensus = Consensus::spawn(
         Tabella,
         Params {
             address: Address(own),
-            threshold_params: ThresholdParams {
-                quorum: QUORUM,
-                ..ThresholdParams::default()
-            },
+            threshold_params: thresholds(),
             value_payload: ValuePayload::ProposalAndParts,
             enabled: signs,
         },
@@ -416,7 +426,7 @@ async fn start(
         wal,
         sync_port.clone(),
         metrics,
-        TxEvent::new(),
+        events,
         supervisor,
         span.clone(),
     )
@@ -497,6 +507,42 @@ async fn spawn_wal(
     }
 }
 
+/// Ends the node when the network has decided a block that is invalid here: the engine only logs it
+/// and would ask for nothing any more.
+async fn stop_at_invalid_decision(
+    mut events: RxEvent<Tabella>,
+    application: Arc<dyn Application>,
+    shared: Arc<Shared>,
+) -> Result<(), Fatal> {
+    loop {
+        let event = match shared.stop.run_until_cancelled(events.recv()).await {
+            Some(Ok(event)) => event,
+            // The engine is talkative, but goes silent once it is stuck.
+            Some(Err(RecvError::Lagged(_))) => continue,
+            None | Some(Err(RecvError::Closed)) => return Ok(()),
+        };
+        let Event::ReceivedProposedValue(value, ValueOrigin::Sync) = event else {
+            continue;
+        };
+        let (height, block) = (value.height.0, value.value.0);
+        if value.validity != Validity::Invalid {
+            continue;
+        }
+        // Where the history has split, acks say so: the application then leaves consensus in order.
+        let grace = tokio::time::sleep(INVALID_DECISION_GRACE);
+        if shared.stop.run_until_cancelled(grace).await.is_none() {
+            return Ok(());
+        }
+        // Were the height committed meanwhile, the block would only be invalid as the next one.
+        if application.decided(height).await?.is_none() {
+            return Err(Fatal::new(format_args!(
+                "block {block} was decided at height {height}, but is invalid here; run the \
+                 version that the other validators run, or restore this one's data from theirs"
+            )));
+        }
+    }
+}
+
 /// Gives the application the messages of its peers, one by one.
 async fn deliver_messages(
     application: Arc<dyn Application>,
@@ -507,6 +553,13 @@ async fn deliver_messages(
         application.message(from, message).await;
     }
     Ok(())
+}
+
+pub(crate) fn thresholds() -> ThresholdParams {
+    ThresholdParams {
+        quorum: QUORUM,
+        ..ThresholdParams::default()
+    }
 }
 
 /// The validator key as libp2p identity, so that peers know from the chain who may connect.

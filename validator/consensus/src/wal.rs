@@ -61,29 +61,36 @@ pub(crate) fn check(data_dir: &Path, policy: WalPolicy, height: u64) -> Result<P
         move |error| WalError::Io { path, error }
     };
     let path = data_dir.join(FILE_NAME);
-    let sequence = sequence(&path).map_err(failed(&path))?;
-    match (policy, sequence) {
-        (WalPolicy::Require, None) => return Err(WalError::Missing { path, height }),
-        (WalPolicy::Require, Some(got)) if got != height && got.checked_add(1) != Some(height) => {
-            return Err(WalError::OtherHeight {
-                path,
-                tip: height.saturating_sub(1),
-                got,
-            });
-        }
-        _ => {}
-    }
+    let sequence = match File::open(&path) {
+        Ok(mut file) => sequence(&mut file).map_err(failed(&path))?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(failed(&path)(error)),
+    };
+    judge(&path, policy, sequence, height)?;
     fs::create_dir_all(data_dir).map_err(failed(data_dir))?;
     Ok(path)
 }
 
+/// Whether a node may start `height` with a log of this height.
+pub(crate) fn judge(
+    path: &Path,
+    policy: WalPolicy,
+    sequence: Option<u64>,
+    height: u64,
+) -> Result<(), WalError> {
+    let path = path.to_owned();
+    match (policy, sequence) {
+        (WalPolicy::Require, None) => Err(WalError::Missing { path, height }),
+        (WalPolicy::Require, Some(got)) if got != height && got.checked_add(1) != Some(height) => {
+            let tip = height.saturating_sub(1);
+            Err(WalError::OtherHeight { path, tip, got })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The height in the log's header: a 4-byte version, then 8 bytes, both big-endian.
-fn sequence(path: &Path) -> io::Result<Option<u64>> {
-    let mut file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
+pub(crate) fn sequence(file: &mut impl Read) -> io::Result<Option<u64>> {
     let mut header = [0; 12];
     match file.read_exact(&mut header) {
         // Created, and the machine went down before the header was written: nothing was signed.

@@ -35,7 +35,7 @@ pub(crate) fn node_status(context: &Context) -> Result<Value, RpcError> {
     let tip = validator.ledger.tip();
     value(&NodeStatus {
         node_id: context.node_id.clone(),
-        public_key: validator.key.public(),
+        public_key: validator.replica.key.public(),
         genesis: validator.ledger.genesis_hash(),
         chain_id: context.chain_id(),
         height: tip.height,

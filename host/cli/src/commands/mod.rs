@@ -10,6 +10,7 @@ pub(crate) mod election;
 pub(crate) mod health;
 pub(crate) mod init;
 pub(crate) mod keys;
+pub(crate) mod long_chain;
 pub(crate) mod membership;
 pub(crate) mod plugin;
 pub(crate) mod role;

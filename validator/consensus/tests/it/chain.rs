@@ -34,6 +34,8 @@ pub(crate) enum Mood {
     Broken,
     /// Do not answer what a block is.
     Stuck,
+    /// Find every block invalid.
+    Mistaken,
     /// Propose nothing, as one that withholds its blocks.
     Withholding,
     /// Propose blocks that break a rule.
@@ -224,7 +226,8 @@ impl Application for Chain {
         let follows = block.height == height
             && height == self.height() + 1
             && block.parent == Self::tip_hash(&state)
-            && self.validators.contains(&block.builder);
+            && self.validators.contains(&block.builder)
+            && *self.mood.borrow() != Mood::Mistaken;
         if !follows {
             return Ok(Checked::Invalid(block_hash));
         }

@@ -33,6 +33,24 @@ async fn a_restarted_validator_catches_up_and_takes_part() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_validator_that_finds_a_decided_block_invalid_ends_and_says_so() {
+    let mut network = Network::started(3, Quorum::Majority, 10).await;
+    network.all_reach(3).await;
+    network.chains[2].mood.send_replace(Mood::Mistaken);
+    let error = network.ended(2).await.unwrap_err().to_string();
+    assert!(error.contains("is invalid here"), "{error}");
+    let height = network.chains[0].height() + 5;
+    network.reaches([0, 1], height).await;
+
+    // Mended, it follows again.
+    network.chains[2].mood.send_replace(Mood::Busy);
+    network.start(2).await;
+    network.all_reach(height).await;
+    network.assert_agreement(height);
+    network.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_idle_network_does_not_slow_down_who_catches_up() {
     let mut network = Network::new(3, Quorum::Majority, 10);
     network.status_interval_ms = 5000;

@@ -1,0 +1,168 @@
+//! Judging transactions and keeping those that wait for a block, without network, disk or clock: the
+//! node and its simulation take transactions in by the same lines.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use rayon::prelude::*;
+use tabella_ledger::{Ledger, LedgerError, Refusal, VetError, Vetted};
+use tabella_protocol::{
+    Hash,
+    rpc::{RefusalCode, TransactionStatus},
+};
+
+use crate::mempool::{Bounds, Known, Mempool, Origin};
+
+/// A transaction's id, and whether the state takes it.
+pub(crate) type Judged = (Hash, Result<Vetted, Refusal>);
+
+/// What became of submitted transactions. Nothing of it may be told to anybody before `fresh` is
+/// durable.
+pub(crate) struct Submitted {
+    /// An answer for each, in order.
+    pub(crate) answers: Vec<Result<Hash, Refusal>>,
+    /// Those that have to be made durable, and relayed.
+    pub(crate) fresh: Vec<Vetted>,
+}
+
+/// The waiting transactions of one validator, over its ledger.
+pub(crate) struct Pool {
+    ledger: Arc<Ledger>,
+    mempool: Mutex<Mempool>,
+}
+
+impl Pool {
+    pub(crate) fn new(ledger: Arc<Ledger>, bounds: Bounds) -> Self {
+        let mempool = Mutex::new(Mempool::new(bounds));
+        Self { ledger, mempool }
+    }
+
+    /// Takes up what the journal holds from before; answers what it can forget.
+    ///
+    /// It is durable already: what is refused now is on the chain or can no longer be.
+    pub(crate) fn resume(&self, held: Vec<Vec<u8>>, now_ms: u64) -> Result<Vec<Hash>, LedgerError> {
+        let judged = self.judge(held)?;
+        let mut mempool = self.lock();
+        let mut forgotten = Vec::new();
+        for (id, result) in judged {
+            match result {
+                Ok(vetted) => {
+                    let _ = mempool.insert(vetted, Origin::Client, now_ms);
+                }
+                Err(refusal) => {
+                    forgotten.push(id);
+                    if refusal.code != RefusalCode::AlreadyIncluded {
+                        mempool.refuse(vec![(id, refusal)]);
+                    }
+                }
+            }
+        }
+        Ok(forgotten)
+    }
+
+    /// Vets and admits transactions, in parallel.
+    pub(crate) fn judge(&self, transactions: Vec<Vec<u8>>) -> Result<Vec<Judged>, LedgerError> {
+        let known: Vec<_> = {
+            let mempool = self.lock();
+            let known = |bytes: &Vec<u8>| mempool.get(&Hash::of(bytes));
+            transactions.iter().map(known).collect()
+        };
+        let work = transactions.into_par_iter().zip(known);
+        let judged = work.map(|(bytes, known)| match known {
+            Some(vetted) => Ok((vetted.id(), Ok(vetted))),
+            None => match judge_one(&self.ledger, &bytes) {
+                Ok(vetted) => Ok((vetted.id(), Ok(vetted))),
+                Err(VetError::Refused(refusal)) => Ok((Hash::of(&bytes), Err(refusal))),
+                Err(VetError::Ledger(error)) => Err(error),
+            },
+        });
+        judged.collect()
+    }
+
+    /// Takes judged transactions of a client. The same transaction again answers the same.
+    pub(crate) fn submit(&self, judged: Vec<Judged>, now_ms: u64) -> Submitted {
+        let mut mempool = self.lock();
+        let (mut answers, mut fresh) = (Vec::with_capacity(judged.len()), Vec::new());
+        for (id, result) in judged {
+            let result = result.and_then(|vetted| {
+                if mempool.insert(vetted.clone(), Origin::Client, now_ms)? {
+                    fresh.push(vetted);
+                }
+                Ok(id)
+            });
+            answers.push(match result {
+                Err(refusal) if refusal.code == RefusalCode::AlreadyIncluded => Ok(id),
+                result => result,
+            });
+        }
+        Submitted { answers, fresh }
+    }
+
+    /// Those of `transactions` that are not waiting here and were not refused here.
+    pub(crate) fn unknown(&self, transactions: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+        let mempool = self.lock();
+        let unknown = |bytes: &Vec<u8>| mempool.known(&Hash::of(bytes)).is_none();
+        transactions.into_iter().filter(unknown).collect()
+    }
+
+    /// Takes judged transactions that another validator relays. Refusals are the client's and its
+    /// validator's business.
+    pub(crate) fn take_relayed(&self, judged: Vec<Judged>, now_ms: u64) {
+        let mut mempool = self.lock();
+        for (id, result) in judged {
+            let added = result.and_then(|vetted| mempool.insert(vetted, Origin::Peer, now_ms));
+            if let Err(refusal) = added {
+                tracing::debug!(transaction = %id, code = ?refusal.code, "relayed transaction refused");
+            }
+        }
+    }
+
+    /// Transactions taken here that have waited since before `before_ms`, at most `count_max`.
+    pub(crate) fn overdue(&self, before_ms: u64, count_max: usize) -> Vec<Vetted> {
+        self.lock().overdue(before_ms, count_max)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    pub(crate) fn candidates(&self, count_max: usize) -> Vec<Vetted> {
+        self.lock().candidates(count_max)
+    }
+
+    pub(crate) fn get(&self, id: &Hash) -> Option<Vetted> {
+        self.lock().get(id)
+    }
+
+    /// Forgets what is on the chain now; answers what the journal can forget.
+    pub(crate) fn remove_included(&self, ids: &[Hash]) -> Vec<Hash> {
+        self.lock().remove(ids)
+    }
+
+    /// Forgets what no block can hold any more, but for the reason; answers what the journal can
+    /// forget.
+    pub(crate) fn remove_refused(&self, refused: Vec<(Hash, Refusal)>) -> Vec<Hash> {
+        self.lock().refuse(refused)
+    }
+
+    /// What is known here of a transaction that is not on the chain.
+    pub(crate) fn status(&self, id: &Hash) -> TransactionStatus {
+        match self.lock().known(id) {
+            None => TransactionStatus::Unknown,
+            Some(Known::Waiting) => TransactionStatus::Pending,
+            Some(Known::Refused(refusal)) => TransactionStatus::Rejected {
+                code: refusal.code,
+                reason: refusal.message,
+            },
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Mempool> {
+        self.mempool.lock().expect("no holder of this lock panics")
+    }
+}
+
+fn judge_one(ledger: &Ledger, bytes: &[u8]) -> Result<Vetted, VetError> {
+    let vetted = ledger.vet(bytes)?;
+    ledger.admit(&vetted)?;
+    Ok(vetted)
+}

@@ -1,0 +1,353 @@
+//! What a validator does with blocks, without threads, network or clock: what it proposes, checks,
+//! stores, commits and acknowledges.
+//!
+//! [`Validator`](crate::application::Validator) runs it for the node, the simulation runs it under
+//! virtual time. Every method has done its writing, durably, when it returns.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use bytes::Bytes;
+use tabella_consensus::{BuiltBlock, Checked, Fatal, HeightStart, UndecidedBlock};
+use tabella_ledger::{BuildLimits, ExecutedBlock, InvalidBlock, Ledger, Tip};
+use tabella_protocol::{
+    Ack, Block, BlockError, CommitCertificate, Evidence, Hash, PublicKey, SigningKey, codec,
+};
+
+use crate::{evidence::EvidenceLog, peer_message::PeerMessage, pool::Pool, undecided::Undecided};
+
+/// Blocks of one height that are held executed; a later one is executed again when it is decided.
+const EXECUTED_MAX: usize = 16;
+
+/// A validator's blocks.
+pub(crate) struct Replica {
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) undecided: Undecided,
+    pub(crate) evidence: Arc<EvidenceLog>,
+    pub(crate) key: SigningKey,
+    pub(crate) build_limits: BuildLimits,
+    /// Blocks of the height being decided, executed on the tip.
+    executed: Mutex<BTreeMap<Hash, ExecutedBlock>>,
+}
+
+/// A block to propose, and what building it found out.
+pub(crate) struct Proposed {
+    pub(crate) block: BuiltBlock,
+    /// Transactions that no block can hold any more and that the journal can forget.
+    pub(crate) forget: Vec<Hash>,
+}
+
+/// A block that is durable now.
+pub(crate) struct Committed {
+    pub(crate) tip: Tip,
+    /// How many transactions it holds.
+    pub(crate) transactions: usize,
+    /// Those of them that the journal can forget.
+    pub(crate) forget: Vec<Hash>,
+    /// What to tell the others: this validator's ack, and evidence that it met.
+    pub(crate) tell: Vec<Bytes>,
+    /// What the next height needs.
+    pub(crate) next: HeightStart,
+}
+
+impl Replica {
+    pub(crate) fn new(
+        ledger: Arc<Ledger>,
+        pool: Arc<Pool>,
+        undecided: Undecided,
+        evidence: Arc<EvidenceLog>,
+        key: SigningKey,
+        build_limits: BuildLimits,
+    ) -> Self {
+        Self {
+            ledger,
+            pool,
+            undecided,
+            evidence,
+            key,
+            build_limits,
+            executed: Mutex::default(),
+        }
+    }
+
+    /// What the height after the last committed block needs.
+    pub(crate) fn height_start(&self) -> HeightStart {
+        let height = self.ledger.tip().height + 1;
+        let history = self.ledger.validators();
+        HeightStart {
+            height,
+            quorum: history.at(height).quorum,
+            validators: self.ledger.proposers(),
+            followers: history.followers(height),
+        }
+    }
+
+    /// The block to propose: the one stored for this round already, or else a new one.
+    pub(crate) fn build(&self, height: u64, round: u32, now_ms: u64) -> Result<Proposed, Fatal> {
+        let own = self.key.public();
+        let stored = self.undecided.list(height, round).map_err(Fatal::new)?;
+        if let Some(block) = stored.iter().find(|block| block.proposer == own)
+            && let Some(body) = self.undecided_body(height, &block.block_hash)?
+        {
+            let block_hash = block.block_hash;
+            let block = BuiltBlock { block_hash, body };
+            let forget = Vec::new();
+            return Ok(Proposed { block, forget });
+        }
+        let candidates = self.pool.candidates(self.build_limits.transactions_max);
+        let built = self
+            .ledger
+            .build(own, now_ms, &candidates, self.build_limits)
+            .map_err(Fatal::new)?;
+        let (block_hash, bytes) = (built.block.hash(), Arc::clone(built.block.bytes()));
+        self.undecided
+            .store(height, round, own, block_hash, &bytes)
+            .map_err(Fatal::new)?;
+        self.hold(built.block);
+        let body = Bytes::copy_from_slice(&bytes);
+        Ok(Proposed {
+            block: BuiltBlock { block_hash, body },
+            forget: self.pool.remove_refused(built.refused),
+        })
+    }
+
+    /// Checks a body that `proposer` sent for this round; a valid one is stored.
+    pub(crate) fn check(
+        &self,
+        height: u64,
+        round: u32,
+        proposer: PublicKey,
+        body: &[u8],
+    ) -> Result<Checked, Fatal> {
+        let store = |hash| {
+            self.undecided
+                .store(height, round, proposer, hash, body)
+                .map_err(Fatal::new)
+        };
+        let Some(hash) = block_hash(body) else {
+            return Ok(Checked::Undecodable);
+        };
+        let held = self
+            .lock_executed()
+            .get(&hash)
+            .map(|b| Arc::clone(b.bytes()));
+        if held.is_some_and(|bytes| *bytes == *body) {
+            store(hash)?;
+            return Ok(Checked::Valid(hash));
+        }
+        let checked = self.ledger.check(body, |id| self.pool.get(id));
+        match checked.map_err(Fatal::new)? {
+            Ok(block) => {
+                store(hash)?;
+                self.hold(block);
+                Ok(Checked::Valid(hash))
+            }
+            // Somebody put other transactions below the header: this is not the block of that hash.
+            Err(InvalidBlock::Malformed(BlockError::Decode(_) | BlockError::TransactionsRoot)) => {
+                Ok(Checked::Undecodable)
+            }
+            Err(invalid) => {
+                tracing::warn!(height, round, %proposer, block = %hash, %invalid, "invalid block");
+                Ok(Checked::Invalid(hash))
+            }
+        }
+    }
+
+    /// Valid blocks stored for this round and not decided.
+    pub(crate) fn undecided(&self, height: u64, round: u32) -> Result<Vec<UndecidedBlock>, Fatal> {
+        self.undecided.list(height, round).map_err(Fatal::new)
+    }
+
+    /// The body of a stored block.
+    pub(crate) fn undecided_body(&self, height: u64, hash: &Hash) -> Result<Option<Bytes>, Fatal> {
+        let body = self.undecided.body(height, hash).map_err(Fatal::new)?;
+        Ok(body.map(Bytes::from))
+    }
+
+    /// Commits a decided block and signs the ack of it.
+    pub(crate) fn commit(&self, certificate: &CommitCertificate) -> Result<Committed, Fatal> {
+        let block = self.take_executed(certificate)?;
+        let ids = block.transaction_ids().to_vec();
+        let tip = self.ledger.commit(block, certificate).map_err(Fatal::new)?;
+        self.lock_executed().clear();
+        let ack = self.sign_ack(&tip);
+        if let Some(ack) = &ack {
+            self.ledger.add_ack(ack.clone()).map_err(Fatal::new)?;
+        }
+        let ack = ack.map(|ack| PeerMessage::Ack(ack).to_bytes());
+        let found = self.evidence.take_early(&self.ledger);
+        Ok(Committed {
+            tip,
+            transactions: ids.len(),
+            forget: self.pool.remove_included(&ids),
+            tell: ack.into_iter().chain(self.told(found)).collect(),
+            next: self.height_start(),
+        })
+    }
+
+    /// This validator's ack of its newest block, to be said again: one that got lost would leave two
+    /// histories side by side with nobody the wiser.
+    pub(crate) fn tip_ack(&self) -> Option<Bytes> {
+        let ack = self.sign_ack(&self.ledger.tip())?;
+        Some(PeerMessage::Ack(ack).to_bytes())
+    }
+
+    /// The ack of a block that is durable here, where this validator is one of its height.
+    fn sign_ack(&self, tip: &Tip) -> Option<Ack> {
+        let history = self.ledger.validators();
+        if tip.height == 0 || !history.at(tip.height).contains(&self.key.public()) {
+            return None;
+        }
+        let genesis = self.ledger.genesis_hash();
+        let (block, state) = (tip.block_hash, tip.state_root);
+        Some(Ack::sign(&genesis, tip.height, block, state, &self.key))
+    }
+
+    /// A committed block and its certificate.
+    pub(crate) fn decided(&self, height: u64) -> Result<Option<(CommitCertificate, Bytes)>, Fatal> {
+        let stored = self.ledger.block(height).map_err(Fatal::new)?;
+        Ok(stored.map(|stored| (stored.certificate, stored.bytes.into())))
+    }
+
+    /// Keeps another validator's ack where it agrees with this chain, and raises the alarm where
+    /// not. Answers what to tell the others, and nothing where it is no validator's ack at all.
+    pub(crate) fn take_ack(&self, ack: Ack) -> Option<Vec<Bytes>> {
+        let history = self.ledger.validators();
+        let known = history.at(ack.height).contains(&ack.validator);
+        if !known || !ack.verify(&self.ledger.genesis_hash()) {
+            return None;
+        }
+        Some(self.told(self.evidence.take_ack(&self.ledger, ack)))
+    }
+
+    /// Keeps evidence that proves something new; answers what to tell the others.
+    pub(crate) fn take_evidence(&self, evidence: Evidence) -> Vec<Bytes> {
+        self.told(self.evidence.take(&self.ledger, evidence))
+    }
+
+    /// Compares a certificate with the block that stands here; answers what to tell the others.
+    pub(crate) fn take_certificate(&self, certificate: CommitCertificate) -> Vec<Bytes> {
+        self.told(self.evidence.take_certificate(&self.ledger, certificate))
+    }
+
+    /// Messages of what was found, and of what stands here at a contested height.
+    fn told(&self, found: impl IntoIterator<Item = Evidence>) -> Vec<Bytes> {
+        let mut messages = Vec::new();
+        for evidence in found {
+            let height = evidence.height();
+            let contested = matches!(evidence, Evidence::Acks { .. } | Evidence::Fork { .. });
+            messages.push(PeerMessage::Evidence(Box::new(evidence)).to_bytes());
+            let own = contested.then(|| self.ledger.block(height));
+            if let Some(Ok(Some(own))) = own {
+                messages.push(PeerMessage::Certificate(own.certificate).to_bytes());
+            }
+        }
+        messages
+    }
+
+    fn lock_executed(&self) -> MutexGuard<'_, BTreeMap<Hash, ExecutedBlock>> {
+        self.executed.lock().expect("no holder of this lock panics")
+    }
+
+    fn hold(&self, block: ExecutedBlock) {
+        let mut executed = self.lock_executed();
+        // A slow check may end after its height was committed.
+        if block.header().parent == self.ledger.tip().block_hash && executed.len() < EXECUTED_MAX {
+            executed.insert(block.hash(), block);
+        }
+    }
+
+    /// The decided block, executed: as held, or from its stored body.
+    fn take_executed(&self, certificate: &CommitCertificate) -> Result<ExecutedBlock, Fatal> {
+        let (height, hash) = (certificate.height, certificate.block_hash);
+        if let Some(block) = self.lock_executed().remove(&hash) {
+            return Ok(block);
+        }
+        let body = self
+            .undecided_body(height, &hash)?
+            .ok_or_else(|| Fatal::new(format!("decided block {hash} was never stored here")))?;
+        let checked = self
+            .ledger
+            .check(&body, |id| self.pool.get(id))
+            .map_err(Fatal::new)?;
+        // The others executed it and agreed; this node cannot follow them.
+        checked.map_err(|invalid| {
+            Fatal::new(format!(
+                "block {hash} was decided, but is invalid here: {invalid}"
+            ))
+        })
+    }
+}
+
+/// The hash of the header that a body starts with, where it is a block at all.
+fn block_hash(body: &[u8]) -> Option<Hash> {
+    codec::decode::<Block>(body, body.len())
+        .ok()
+        .map(|block| block.header.hash())
+}
+
+#[cfg(test)]
+mod tests {
+    use tabella_protocol::Revote;
+
+    use super::*;
+    use crate::{
+        mempool::Bounds,
+        simulation::disk::{Disk, Honesty},
+        testing::{Fixture, key},
+    };
+
+    fn replica(fixture: &Fixture, disk: &Disk) -> Replica {
+        let bounds = Bounds {
+            transactions_max: 10,
+            bytes_max: 1 << 20,
+        };
+        let file = fixture.directory.path().join("evidence.json");
+        let evidence = EvidenceLog::open(&file, &fixture.ledger, Arc::default());
+        Replica::new(
+            Arc::clone(&fixture.ledger),
+            Arc::new(Pool::new(Arc::clone(&fixture.ledger), bounds)),
+            Undecided::open_on(disk.file("undecided.redb")).expect("a fresh store"),
+            Arc::new(evidence.expect("no evidence yet")),
+            key(1),
+            BuildLimits {
+                bytes_max: 1 << 20,
+                transactions_max: 10,
+            },
+        )
+    }
+
+    #[test]
+    fn a_block_that_cannot_be_stored_is_neither_proposed_nor_valid() {
+        let fixture = Fixture::new(Revote::Refuse);
+        let disk = Disk::new(Honesty::Honest);
+        let replica = replica(&fixture, &disk);
+        let height = replica.height_start().height;
+        let block = replica.build(height, 0, 1).unwrap().block;
+        assert_eq!(replica.build(height, 0, 2).unwrap().block, block);
+        disk.die_after(1);
+        assert!(replica.build(height, 1, 3).is_err());
+        let checked = replica.check(height, 1, key(1).public(), &block.body);
+        assert!(checked.is_err(), "{checked:?}");
+    }
+
+    #[test]
+    fn a_body_under_a_header_that_is_not_its_own_is_no_block() {
+        let fixture = Fixture::new(Revote::Refuse);
+        let replica = replica(&fixture, &Disk::new(Honesty::Honest));
+        let height = replica.height_start().height;
+        let block = replica.build(height, 0, 1).unwrap().block;
+        let mut other: Block = codec::decode(&block.body, 1 << 20).unwrap();
+        other.transactions.push(fixture.ballot(1, 0));
+        let check = |body: &[u8]| replica.check(height, 0, key(1).public(), body);
+        assert_eq!(check(&codec::encode(&other)), Ok(Checked::Undecodable));
+        assert_eq!(check(&block.body), Ok(Checked::Valid(block.block_hash)));
+        let (past, proposer) = (height - 1, key(1).public());
+        let stale = fixture.ledger.block(past).unwrap().unwrap();
+        let checked = replica.check(past, 0, proposer, &stale.bytes);
+        assert_eq!(checked, Ok(Checked::Invalid(stale.hash)));
+    }
+}
