@@ -10,8 +10,10 @@ use crate::{
     config::Registration,
     elections::Elections,
     live::LiveCounts,
+    local_ledger::LocalLedger,
     pending::Pending,
     problem::Problem,
+    reconciliation::Reconciliation,
     store::Store,
 };
 
@@ -26,6 +28,8 @@ pub(crate) struct App {
     pub(crate) client: Client,
     pub(crate) store: Store,
     pub(crate) pending: Arc<Pending>,
+    pub(crate) local: LocalLedger,
+    pub(crate) reconciliation: Reconciliation,
     pub(crate) elections: Elections,
     pub(crate) live: LiveCounts,
     pub(crate) registrar: SigningKey,

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     app::App,
-    clock,
+    clock, crash,
     pending::{Due, Landed, Patience, Settled},
     store::{Confirmed, ConfirmedSubmission, Mark, StoreError},
 };
@@ -55,11 +55,13 @@ pub(crate) async fn confirm_blocks(app: Arc<App>, mut blocks: mpsc::Receiver<Arc
                 writes.push((confirmed, landed.into_iter().map(|(_, l)| l).collect()));
             }
         }
+        crash::point("confirmation-unwritten");
         // A block must not be skipped: while the database fails, following waits.
         while let Err(error) = write_all(&app, &writes).await {
             tracing::error!(%error, "confirmations cannot be recorded");
             tokio::time::sleep(RETRY).await;
         }
+        crash::point("confirmation-written");
         for (confirmed, landed) in writes {
             for landed in landed {
                 let settled = Settled::Confirmed {
@@ -148,9 +150,15 @@ async fn carry_one(app: &App, due: Due) {
         return;
     };
     match app.client.submit(bytes).await {
-        Ok(submitted) => app
-            .pending
-            .accepted(&due.transaction_id, Some(submitted.validator)),
+        Ok(submitted) => {
+            crash::point("carried");
+            app.pending
+                .accepted(&due.transaction_id, Some(submitted.validator));
+        }
+        // An acknowledged ballot is not given up on one validator's word.
+        Err(SubmitError::Refused(refusal)) if refusal.validators < witnesses(app, refusal.code) => {
+            tracing::debug!(transaction_id = %due.transaction_id, %refusal, "a refusal waits for more validators");
+        }
         Err(SubmitError::Refused(refusal)) if !app.can_sign_again(&transaction, refusal.code) => {
             // The chain refuses a copy of what it holds already only when it never held this one.
             if !settle_if_confirmed(app, &due).await {
@@ -161,6 +169,19 @@ async fn carry_one(app: &App, due: Due) {
             }
         }
         Err(error) => tracing::debug!(%error, "a recorded vote waits for a validator"),
+    }
+}
+
+/// How many validators must refuse an acknowledged ballot. What may change later, such as a roll,
+/// must be refused by all of them: one that holds the ballot could still include it.
+fn witnesses(app: &App, code: RefusalCode) -> usize {
+    let set = app.client.current_validators();
+    match code {
+        RefusalCode::UnknownElection
+        | RefusalCode::ElectionNotOpen
+        | RefusalCode::UnknownPlugin
+        | RefusalCode::NotOnRoll => set.validators.len(),
+        _ => set.threshold().min(2),
     }
 }
 

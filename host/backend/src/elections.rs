@@ -13,14 +13,14 @@ use std::{
 
 use tabella_client::{Client, QueryError};
 use tabella_protocol::{
-    ContestSpec, Genesis, Hash, VoterId,
+    BoardHead, ContestSpec, Genesis, Hash, VoterId, merkle,
     rpc::{ElectionStatus, ElectionView},
 };
 use tabella_runtime::{
     BallotError, Contest, ContestConfig, ContestOption, Plugin, Runtime, RuntimeConfig, Verdict,
 };
 
-use crate::{problem::Problem, secrets::MasterSecret, store::Store};
+use crate::{local_ledger::LocalLedger, problem::Problem, secrets::MasterSecret, store::Store};
 
 /// How long a view is good for where the newest is wanted.
 const FRESH: Duration = Duration::from_secs(1);
@@ -76,6 +76,7 @@ enum RulesError {
 pub(crate) struct Elections {
     client: Client,
     store: Store,
+    local: LocalLedger,
     runtime: Runtime,
     plugins_directory: PathBuf,
     master: MasterSecret,
@@ -119,12 +120,14 @@ impl Elections {
         client: Client,
         store: Store,
         runtime: Runtime,
+        local: LocalLedger,
         plugins_directory: PathBuf,
         master: MasterSecret,
     ) -> Self {
         Self {
             client,
             store,
+            local,
             runtime,
             plugins_directory,
             master,
@@ -186,15 +189,31 @@ impl Elections {
     }
 
     /// The chain has confirmed this status: no validator that lags behind takes it back.
-    pub(crate) fn changed(&self, election_id: u64, status: ElectionStatus) {
+    pub(crate) async fn changed(&self, election_id: u64, status: ElectionStatus) {
         lock(&self.reached).insert(election_id, status);
-        let mut ready = lock(&self.ready);
-        if let Some(election) = ready.get_mut(&election_id)
-            && rank(election.view.status) < rank(status)
-        {
-            let mut view = (*election.view).clone();
-            view.status = status;
-            election.view = Arc::new(view);
+        let changed = {
+            let mut ready = lock(&self.ready);
+            match ready.get_mut(&election_id) {
+                Some(election) if rank(election.view.status) < rank(status) => {
+                    let mut view = (*election.view).clone();
+                    view.status = status;
+                    election.view = Arc::new(view);
+                    Some(election.view.clone())
+                }
+                _ => None,
+            }
+        };
+        if let Some(view) = changed {
+            self.keep(&view).await;
+        }
+    }
+
+    /// Keeps a view for the time when no validator answers.
+    async fn keep(&self, view: &ElectionView) {
+        if let Err(error) = self.store.keep_election(view).await {
+            // Only a restart with no validator there needs it.
+            let election_id = view.election_id;
+            tracing::warn!(%error, election_id, "the election could not be kept");
         }
     }
 
@@ -210,10 +229,16 @@ impl Elections {
 
     async fn stored(&self, election_id: u64) -> Result<Option<Election>, Problem> {
         let views = self.store.elections()?;
-        match views.into_iter().find(|v| v.election_id == election_id) {
-            Some(view) => self.admit(view).await.map(Some),
-            None => Ok(None),
-        }
+        let kept = views.into_iter().find(|v| v.election_id == election_id);
+        let mirrored = self.local.election(election_id).map(|e| view_of(&e));
+        let view = match (kept, mirrored) {
+            (Some(kept), Some(mirrored)) if rank(kept.status) >= rank(mirrored.status) => kept,
+            (kept, mirrored) => match mirrored.or(kept) {
+                Some(view) => view,
+                None => return Ok(None),
+            },
+        };
+        self.admit(view).await.map(Some)
     }
 
     /// Takes over a view, with the rules that belong to it.
@@ -246,9 +271,8 @@ impl Elections {
                 }
             }
         };
-        if changed && let Err(error) = self.store.keep_election(&view).await {
-            // Only level 4 after a restart needs it.
-            tracing::warn!(%error, election_id, "the election could not be kept");
+        if changed {
+            self.keep(&view).await;
         }
         let election = Election {
             view: Arc::new(view),
@@ -295,7 +319,8 @@ impl Elections {
             .join(format!("{}.wasm", hex::encode(sha256.0)));
         let kept = std::fs::read(&path)
             .ok()
-            .filter(|wasm| Hash::of(wasm) == sha256);
+            .filter(|wasm| Hash::of(wasm) == sha256)
+            .or_else(|| self.local.plugin(&sha256));
         let wasm = match kept {
             Some(wasm) => wasm,
             None => {
@@ -321,6 +346,25 @@ impl Elections {
             .map_err(|error| failed(error.to_string()))?;
         lock(&self.plugins).insert(sha256, plugin.clone());
         Ok(plugin)
+    }
+}
+
+/// An election of the local ledger, as a validator would tell it; its board is another.
+fn view_of(election: &tabella_ledger::Election) -> ElectionView {
+    let contests = election.contests().iter();
+    ElectionView {
+        election_id: election.id(),
+        spec: election.spec().clone(),
+        status: election.status(),
+        roll_size: election.roll_size(),
+        turnout: 0,
+        board: BoardHead {
+            election_id: election.id(),
+            size: 0,
+            root: merkle::root(&[]),
+        },
+        transaction_id: election.transaction_id(),
+        ballot_schemas: contests.map(Contest::ballot_schema).collect(),
     }
 }
 

@@ -7,6 +7,8 @@
 //!
 //! - `submissions`: one ballot from request to answer; `background`: confirmations and what is
 //!   carried later; `pending`: what is not settled; `store`: the database.
+//! - `local_ledger`: the backend's own signed chain, for the time when no validator takes ballots;
+//!   `reconciliation`: what became of its ballots; `crash`: where tests let the process die.
 //! - `elections`: elections and their rules; `auth`: tokens, passwords, roles.
 //! - `live`: counts of open elections that show them.
 //! - `discovery`: validators that only a bootnode knows.
@@ -23,13 +25,16 @@ mod auth;
 mod background;
 mod clock;
 mod config;
+mod crash;
 mod discovery;
 mod elections;
 mod extract;
 mod live;
+mod local_ledger;
 mod metrics;
 mod pending;
 mod problem;
+mod reconciliation;
 mod routes;
 mod secrets;
 mod server;
@@ -38,6 +43,7 @@ mod store;
 mod submissions;
 
 pub use config::{Config, Registration};
+pub use local_ledger::{LedgerLine, is_local_genesis_of};
 pub use secrets::SecretError;
 pub use server::BODY_BYTES_MAX;
 pub use start::{Backend, BackendError};

@@ -56,14 +56,16 @@ impl Histogram {
 pub(crate) enum Answer {
     Confirmed,
     Pending,
+    Local,
     Recorded,
     Refused,
     Failed,
 }
 
-const ANSWERS: [(Answer, &str); 5] = [
+const ANSWERS: [(Answer, &str); 6] = [
     (Answer::Confirmed, "confirmed"),
     (Answer::Pending, "pending"),
+    (Answer::Local, "local"),
     (Answer::Recorded, "recorded"),
     (Answer::Refused, "refused"),
     (Answer::Failed, "failed"),
@@ -93,6 +95,8 @@ pub(crate) struct Gauges {
     pub(crate) validators: usize,
     pub(crate) height: u64,
     pub(crate) database_healthy: bool,
+    pub(crate) local_ledger_healthy: bool,
+    pub(crate) local_ledger_ballots: u64,
 }
 
 /// Everything, as text.
@@ -165,6 +169,20 @@ pub(crate) fn render(gauges: &Gauges) -> String {
         "gauge",
         "Whether the last write of the database succeeded.",
         u64::from(gauges.database_healthy),
+    );
+    gauge(
+        &mut text,
+        "local_ledger_healthy",
+        "gauge",
+        "Whether the local ledger takes ballots while no validator does.",
+        u64::from(gauges.local_ledger_healthy),
+    );
+    gauge(
+        &mut text,
+        "local_ledger_ballots",
+        "gauge",
+        "Ballots in the local ledger, settled ones included.",
+        gauges.local_ledger_ballots,
     );
     text
 }

@@ -1,13 +1,13 @@
 //! Submissions that are durable here and not settled on the chain: what is to be carried there.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use tabella_client::ValidatorEndpoint;
-use tabella_protocol::Hash;
+use tabella_protocol::{Hash, VoterId};
 use tokio::sync::oneshot;
 
 /// How a submission ended.
@@ -24,13 +24,56 @@ pub(crate) enum Settled {
     },
 }
 
+/// Where an unsettled submission is held, beside the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Nowhere.
+    Recorded,
+    /// In the local ledger.
+    Local,
+    /// With a validator.
+    Pending,
+}
+
+impl Standing {
+    /// The `status` and `source` of an unsettled submission in answers.
+    pub(crate) fn status_and_source(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Recorded => ("recorded", "database"),
+            Self::Local => ("local", "local"),
+            Self::Pending => ("pending", "poa"),
+        }
+    }
+}
+
+/// Unsettled submissions by where they are held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub(crate) struct Counts {
+    pub(crate) recorded: u64,
+    pub(crate) local: u64,
+    pub(crate) pending: u64,
+}
+
+/// A submission that became durable.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Durable {
+    pub(crate) sequence: u64,
+    pub(crate) transaction_id: Hash,
+    pub(crate) expiry_height: u64,
+    pub(crate) election_id: u64,
+    pub(crate) voter: VoterId,
+}
+
 #[derive(Debug)]
 struct Entry {
     transaction_id: Hash,
     expiry_height: u64,
+    election_id: u64,
+    voter: VoterId,
     accepted_by: Option<Arc<ValidatorEndpoint>>,
-    /// When something was last done about it.
-    touched: Instant,
+    is_local: bool,
+    /// When something was last done about it; never since a restart.
+    touched: Option<Instant>,
     waiters: Vec<oneshot::Sender<Settled>>,
 }
 
@@ -51,10 +94,40 @@ pub(crate) struct Landed {
     pub(crate) accepted_by: Option<Arc<ValidatorEndpoint>>,
 }
 
+impl Entry {
+    fn wait(&mut self) -> oneshot::Receiver<Settled> {
+        self.waiters.retain(|waiter| !waiter.is_closed());
+        let (sender, receiver) = oneshot::channel();
+        self.waiters.push(sender);
+        receiver
+    }
+
+    fn standing(&self) -> Standing {
+        match (&self.accepted_by, self.is_local) {
+            (Some(_), _) => Standing::Pending,
+            (None, true) => Standing::Local,
+            (None, false) => Standing::Recorded,
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Inner {
     by_transaction: HashMap<Hash, u64>,
     entries: BTreeMap<u64, Entry>,
+    /// Each voter's submissions by election, in order: where a later ballot replaces an earlier
+    /// one, it must not overtake it.
+    by_voter: BTreeSet<(u64, VoterId, u64)>,
+}
+
+impl Inner {
+    /// The submission of the same voter that must settle before this one goes out.
+    fn ahead_of(&self, sequence: u64) -> Option<u64> {
+        let entry = self.entries.get(&sequence)?;
+        let (election_id, voter) = (entry.election_id, entry.voter);
+        let before = (election_id, voter, 0)..(election_id, voter, sequence);
+        self.by_voter.range(before).next().map(|(.., first)| *first)
+    }
 }
 
 /// Unsettled submissions, in order of acceptance.
@@ -72,15 +145,48 @@ impl Pending {
         self.inner().entries.len()
     }
 
+    /// How many are held where.
+    pub(crate) fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for entry in self.inner().entries.values() {
+            match entry.standing() {
+                Standing::Recorded => counts.recorded += 1,
+                Standing::Local => counts.local += 1,
+                Standing::Pending => counts.pending += 1,
+            }
+        }
+        counts
+    }
+
+    /// The sequence of the oldest.
+    pub(crate) fn oldest(&self) -> Option<u64> {
+        self.inner().entries.keys().next().copied()
+    }
+
     /// A submission became durable.
-    pub(crate) fn insert(&self, sequence: u64, transaction_id: Hash, expiry_height: u64) {
+    pub(crate) fn insert(&self, durable: Durable) {
+        let Durable {
+            sequence,
+            transaction_id,
+            expiry_height,
+            election_id,
+            voter,
+        } = durable;
         let mut inner = self.inner();
+        // Known already where the database was opened again.
+        if inner.entries.contains_key(&sequence) {
+            return;
+        }
         inner.by_transaction.insert(transaction_id, sequence);
+        inner.by_voter.insert((election_id, voter, sequence));
         let entry = Entry {
             transaction_id,
             expiry_height,
+            election_id,
+            voter,
+            is_local: false,
             accepted_by: None,
-            touched: Instant::now(),
+            touched: Some(Instant::now()),
             waiters: Vec::new(),
         };
         inner.entries.insert(sequence, entry);
@@ -107,29 +213,49 @@ impl Pending {
         };
         if let Some(entry) = inner.entries.get_mut(&sequence) {
             entry.accepted_by = by;
-            entry.touched = Instant::now();
+            entry.touched = Some(Instant::now());
         }
     }
 
-    /// Whether it is unsettled, and if so, whether a validator has it.
-    pub(crate) fn standing(&self, transaction_id: &Hash) -> Option<bool> {
+    /// The local ledger holds it.
+    pub(crate) fn kept_locally(&self, transaction_id: &Hash) {
+        let mut inner = self.inner();
+        let sequence = inner.by_transaction.get(transaction_id).copied();
+        if let Some(entry) = sequence.and_then(|sequence| inner.entries.get_mut(&sequence)) {
+            entry.is_local = true;
+        }
+    }
+
+    /// After a restart: no request carries any of them, and `holds` tells which of them the local
+    /// ledger holds.
+    pub(crate) fn restarted(&self, holds: impl Fn(&Hash) -> bool) {
+        for entry in self.inner().entries.values_mut() {
+            entry.touched = None;
+            entry.is_local = holds(&entry.transaction_id);
+        }
+    }
+
+    /// Where it is held; nothing if it is settled.
+    pub(crate) fn standing(&self, transaction_id: &Hash) -> Option<Standing> {
         let inner = self.inner();
         let sequence = inner.by_transaction.get(transaction_id)?;
-        inner
-            .entries
-            .get(sequence)
-            .map(|entry| entry.accepted_by.is_some())
+        inner.entries.get(sequence).map(Entry::standing)
+    }
+
+    /// The end of an earlier submission of the same voter, where there is one: what was cast later
+    /// goes out after it.
+    pub(crate) fn wait_turn(&self, transaction_id: &Hash) -> Option<oneshot::Receiver<Settled>> {
+        let mut inner = self.inner();
+        let sequence = inner.by_transaction.get(transaction_id).copied()?;
+        let ahead = inner.ahead_of(sequence)?;
+        inner.entries.get_mut(&ahead).map(Entry::wait)
     }
 
     /// Its end, when it comes; nothing if it is settled already.
     pub(crate) fn wait(&self, transaction_id: &Hash) -> Option<oneshot::Receiver<Settled>> {
         let mut inner = self.inner();
         let sequence = inner.by_transaction.get(transaction_id).copied()?;
-        let entry = inner.entries.get_mut(&sequence)?;
-        entry.waiters.retain(|waiter| !waiter.is_closed());
-        let (sender, receiver) = oneshot::channel();
-        entry.waiters.push(sender);
-        Some(receiver)
+        inner.entries.get_mut(&sequence).map(Entry::wait)
     }
 
     /// Those of `ids` that are ours, with their places in the list.
@@ -161,6 +287,9 @@ impl Pending {
                 return;
             };
             inner.by_transaction.remove(&entry.transaction_id);
+            inner
+                .by_voter
+                .remove(&(entry.election_id, entry.voter, sequence));
             entry
         };
         for waiter in entry.waiters {
@@ -179,9 +308,12 @@ impl Pending {
         scan_max: usize,
     ) -> (Vec<Due>, u64) {
         let mut inner = self.inner();
+        let Inner {
+            entries, by_voter, ..
+        } = &mut *inner;
         let mut due = Vec::new();
         let mut next = 0;
-        for (scanned, (sequence, entry)) in inner.entries.range_mut(from..).enumerate() {
+        for (scanned, (sequence, entry)) in entries.range_mut(from..).enumerate() {
             if due.len() == count_max || scanned == scan_max {
                 next = *sequence;
                 break;
@@ -192,8 +324,14 @@ impl Pending {
             } else {
                 patience.unaccepted
             };
-            if entry.touched.elapsed() >= patience {
-                entry.touched = Instant::now();
+            let (election_id, voter) = (entry.election_id, entry.voter);
+            let mut own = by_voter.range((election_id, voter, 0)..=(election_id, voter, *sequence));
+            let is_first = own.next().is_none_or(|(.., first)| first == sequence);
+            let is_due = entry
+                .touched
+                .is_none_or(|touched| touched.elapsed() >= patience);
+            if is_first && is_due {
+                entry.touched = Some(Instant::now());
                 due.push(Due {
                     sequence: *sequence,
                     transaction_id: entry.transaction_id,
@@ -228,10 +366,20 @@ mod tests {
         Hash([n; 32])
     }
 
+    fn durable(sequence: u64, n: u8, voter: u8) -> Durable {
+        Durable {
+            sequence,
+            transaction_id: id(n),
+            expiry_height: 100,
+            election_id: 1,
+            voter: VoterId([voter; 32]),
+        }
+    }
+
     #[test]
     fn waiters_learn_the_end_once() {
         let pending = Pending::default();
-        pending.insert(7, id(1), 100);
+        pending.insert(durable(7, 1, 1));
         let mut waiter = pending.wait(&id(1)).unwrap();
         let rejected = Settled::Rejected {
             code: "expired".into(),
@@ -247,7 +395,7 @@ mod tests {
     fn due_goes_on_where_it_stopped() {
         let pending = Pending::default();
         for n in 0..5 {
-            pending.insert(u64::from(n), id(n), 100);
+            pending.insert(durable(u64::from(n), n, n));
         }
         let (first, next) = pending.due(0, NOW, 3, 100);
         assert_eq!(
@@ -263,12 +411,31 @@ mod tests {
     }
 
     #[test]
+    fn a_voters_later_ballot_waits_for_the_earlier_one() {
+        let pending = Pending::default();
+        pending.insert(durable(1, 1, 9));
+        pending.insert(durable(2, 2, 9));
+        pending.insert(durable(3, 3, 8));
+        let sequences = |due: (Vec<Due>, u64)| due.0.iter().map(|d| d.sequence).collect::<Vec<_>>();
+        assert_eq!(sequences(pending.due(0, NOW, 9, 9)), [1, 3]);
+        assert!(pending.wait_turn(&id(1)).is_none());
+        let mut turn = pending.wait_turn(&id(2)).unwrap();
+        let rejected = Settled::Rejected {
+            code: "expired".into(),
+            reason: "late".into(),
+        };
+        pending.settle(1, &rejected);
+        assert!(turn.try_recv().is_ok());
+        assert_eq!(sequences(pending.due(0, NOW, 9, 9)), [2, 3]);
+    }
+
+    #[test]
     fn a_replaced_transaction_is_found_under_its_new_id_only() {
         let pending = Pending::default();
-        pending.insert(1, id(1), 10);
+        pending.insert(durable(1, 1, 1));
         pending.replace(1, id(2), 20);
         assert_eq!(pending.standing(&id(1)), None);
-        assert_eq!(pending.standing(&id(2)), Some(false));
+        assert_eq!(pending.standing(&id(2)), Some(Standing::Recorded));
         assert_eq!(pending.landed(&[id(1), id(2)]).len(), 1);
     }
 }

@@ -70,6 +70,11 @@ pub(crate) fn router(app: Arc<App>) -> Router {
             "/voter-tokens",
             post(routes::voter_tokens::mint).layer(DefaultBodyLimit::max(ELECTION_BYTES_MAX)),
         )
+        .route(
+            "/reconciliation",
+            get(routes::reconciliation::reconciliation),
+        )
+        .route("/local-ledger", get(routes::reconciliation::local_ledger))
         .route("/validators/health", get(routes::validators::health))
         .route(
             "/validators/refresh-status",

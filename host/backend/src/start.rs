@@ -22,7 +22,9 @@ use crate::{
     discovery,
     elections::{self, Elections},
     live::LiveCounts,
+    local_ledger::{self, LocalLedger},
     pending::Pending,
+    reconciliation::{self, Reconciliation},
     secrets::{MasterSecret, SecretError, read_key, read_secret},
     server,
     store::{OpenError, Store},
@@ -122,6 +124,16 @@ impl Backend {
             tracing::info!(unsettled, "recorded votes are carried to the chain");
         }
 
+        let local_directory = config.data.join("local-ledger");
+        let local =
+            LocalLedger::start(local_directory.clone(), genesis.clone()).map_err(|error| {
+                BackendError::Data {
+                    path: local_directory,
+                    error,
+                }
+            })?;
+        pending.restarted(|transaction_id| local.holds(transaction_id));
+
         let runtime = elections::runtime(&genesis, cache_directory)?;
         let (deliver, blocks) = mpsc::channel(background::BLOCKS_MAX);
         let validators = discovery::complete(&genesis, config.validators, &config.bootnodes).await;
@@ -138,6 +150,7 @@ impl Backend {
             client.clone(),
             store.clone(),
             runtime,
+            local.clone(),
             plugins_directory,
             master.clone(),
         );
@@ -145,6 +158,8 @@ impl Backend {
             client,
             store,
             pending,
+            local,
+            reconciliation: Reconciliation::default(),
             elections,
             live: LiveCounts::default(),
             registrar,
@@ -162,6 +177,9 @@ impl Backend {
         let mut tasks = JoinSet::new();
         tasks.spawn(background::confirm_blocks(app.clone(), blocks));
         tasks.spawn(background::carry(app.clone()));
+        tasks.spawn(local_ledger::mirror(app.clone()));
+        tasks.spawn(reconciliation::keep(app.clone()));
+        tell_standing(&app).await?;
         let listen = config.listen;
         let listener = TcpListener::bind(listen)
             .await
@@ -200,9 +218,37 @@ impl Backend {
             })),
         };
         tasks.shutdown().await;
+        app.local.close().await;
         app.store.close().await;
         result
     }
+}
+
+/// Checks every validator once, and says what can be served.
+async fn tell_standing(app: &App) -> Result<(), BackendError> {
+    let report = app.client.refresh_validator_status().await;
+    tracing::info!(
+        "validator health check: {}/{} healthy",
+        report.healthy,
+        report.validators.len()
+    );
+    if app.client.is_connected() {
+        return Ok(());
+    }
+    let kept = app.store.elections();
+    let kept = kept.map_err(|error| BackendError::ReadDatabase(error.to_string()))?;
+    let elections = kept.len().max(app.local.view().elections);
+    if elections == 0 {
+        tracing::warn!(
+            "no validator answers and no election is known from before: no ballot can be taken until a validator answers"
+        );
+    } else {
+        tracing::warn!(
+            elections,
+            "no validator answers: ballots of the elections known from before are kept in the local ledger"
+        );
+    }
+    Ok(())
 }
 
 /// Creates a directory that only its owner may enter: compiled plugins in it run as native code.

@@ -16,15 +16,18 @@ use tabella_runtime::Verdict;
 
 use crate::{
     app::App,
-    clock,
+    clock, crash,
     elections::{BallotProblem, Election},
-    pending::Settled,
+    local_ledger::AppendError,
+    pending::{Settled, Standing},
     problem::Problem,
     store::{NewSubmission, Recorded, State, StoreError, Submission},
 };
 
 /// Submissions recorded and not settled; past it, new ones are refused with 503.
 const UNSETTLED_MAX: usize = 1_000_000;
+/// How long validators may take to accept a ballot before it is kept here instead.
+const ACCEPTANCE_WAIT: Duration = Duration::from_secs(2);
 
 /// A ballot as it came.
 pub(crate) enum Cast {
@@ -71,8 +74,19 @@ pub(crate) enum Answer {
     Pending {
         validator: Option<Arc<ValidatorEndpoint>>,
     },
+    /// In the local ledger, and submitted to the network later.
+    Local,
     /// Durable in the database alone.
     Recorded,
+}
+
+/// Whether a validator may have a transaction, though none said so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    /// None was asked.
+    Never,
+    /// One was asked, and its answer may be lost.
+    Perhaps,
 }
 
 /// An acknowledged submission.
@@ -141,7 +155,7 @@ impl App {
         {
             let ballots = encode(&election, &wish.cast)?;
             return if known.content == content(wish.election_id, &voter, &ballots) {
-                self.repeat(known, started).await
+                self.repeat(&election, known, started).await
             } else {
                 Err(reused())
             };
@@ -174,24 +188,24 @@ impl App {
             submitted_at_ms: clock::now_ms(),
             revote: election.view.spec.revote,
         };
+        crash::point("unrecorded");
         match self.store.record(new).await? {
-            Recorded::New => {}
-            Recorded::Same(known) => return self.repeat(*known, started).await,
+            Recorded::New => crash::point("recorded"),
+            Recorded::Same(known) => return self.repeat(&election, *known, started).await,
             Recorded::Reused => return Err(reused()),
             Recorded::AlreadyVoted(standing) => {
                 return Err(already_voted(wish.election_id).about(standing.public_id()));
             }
         }
-        let carried = self
-            .carry(wish.election_id, &transaction, bytes, started)
-            .await;
-        let answer = carried.inspect_err(|problem| {
-            if problem.is(RefusalCode::ElectionClosed) {
-                // Somebody else closed it: later ballots need not go so far.
-                self.elections
-                    .changed(wish.election_id, ElectionStatus::Closed);
-            }
-        })?;
+        let carried = self.carry(&election, &transaction, bytes, started).await;
+        if let Err(problem) = &carried
+            && problem.is(RefusalCode::ElectionClosed)
+        {
+            // Somebody else closed it: later ballots need not go so far.
+            let closed = ElectionStatus::Closed;
+            self.elections.changed(wish.election_id, closed).await;
+        }
+        let answer = carried?;
         Ok(Acknowledged {
             public_id: wish.client_id.unwrap_or_else(|| transaction_id.to_string()),
             transaction_id,
@@ -236,16 +250,32 @@ impl App {
     /// Hands a recorded submission to a validator and waits for its end.
     async fn carry(
         &self,
-        election_id: u64,
+        election: &Election,
         transaction: &Transaction,
         bytes: Vec<u8>,
         started: Instant,
     ) -> Result<Answer, Problem> {
         let transaction_id = Hash::of(&bytes);
         let settled = self.pending.wait(&transaction_id);
-        match self.client.submit(bytes).await {
+        if !self.turn(&transaction_id, started).await {
+            return self.keep(election, transaction, bytes, Sent::Never).await;
+        }
+        let (sent, submitted) = if self.client.is_connected() {
+            let submitting = self.client.submit(bytes.clone());
+            let submitted = tokio::time::timeout(ACCEPTANCE_WAIT, submitting).await;
+            let late = |_| {
+                let late = format!("no validator accepted it within {ACCEPTANCE_WAIT:?}");
+                Err(SubmitError::Unavailable(late))
+            };
+            (Sent::Perhaps, submitted.unwrap_or_else(late))
+        } else {
+            (Sent::Never, Err(SubmitError::NoValidator))
+        };
+        match submitted {
             Ok(submitted) => {
+                crash::point("accepted");
                 if let Payload::CastBallot { voter, .. } = &transaction.body.payload {
+                    let election_id = election.view.election_id;
                     tracing::debug!(%voter, election_id, %transaction_id, "vote submitted to PoA");
                 }
                 self.pending
@@ -266,10 +296,125 @@ impl App {
                 Err(refusal.into())
             }
             Err(error) => {
-                tracing::warn!(%error, %transaction_id, "PoA submission failed, falling back to the database");
+                tracing::warn!(%error, %transaction_id, "PoA submission failed, falling back to the local ledger");
+                self.keep(election, transaction, bytes, sent).await
+            }
+        }
+    }
+
+    /// Waits until no earlier ballot of the same voter is unsettled; false where that takes longer
+    /// than a submission may wait.
+    async fn turn(&self, transaction_id: &Hash, started: Instant) -> bool {
+        while let Some(earlier) = self.pending.wait_turn(transaction_id) {
+            if !self.client.is_connected() {
+                return false;
+            }
+            let wait = self.confirmation_wait.saturating_sub(started.elapsed());
+            if tokio::time::timeout(wait, earlier).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Keeps a recorded submission in the local ledger, or in the database alone where that fails.
+    async fn keep(
+        &self,
+        election: &Election,
+        transaction: &Transaction,
+        bytes: Vec<u8>,
+        sent: Sent,
+    ) -> Result<Answer, Problem> {
+        let transaction_id = Hash::of(&bytes);
+        let error = match self.append_locally(election, bytes).await {
+            Ok(()) => {
+                self.pending.kept_locally(&transaction_id);
+                return Ok(Answer::Local);
+            }
+            Err(error) => error,
+        };
+        match error {
+            AppendError::Refused(refusal)
+                if self.is_final(election, transaction, &refusal, sent)? =>
+            {
+                let (code, reason) = (refusal.code.as_str(), refusal.message.clone());
+                self.refuse(&transaction_id, code, reason).await?;
+                Err(tabella_client::Refusal {
+                    code: refusal.code,
+                    message: refusal.message,
+                    plugin_code: refusal.plugin_code,
+                    contest: refusal.contest,
+                    validators: 0,
+                }
+                .into())
+            }
+            error => {
+                tracing::warn!(%error, %transaction_id, "the local ledger failed, falling back to the database");
                 Ok(Answer::Recorded)
             }
         }
+    }
+
+    /// Keeps an acknowledged submission in the local ledger that a crash, or a failure of the
+    /// ledger, kept out. What the ledger refuses now, the chain decides later.
+    async fn keep_again(&self, election: &Election, transaction_id: &Hash, bytes: Vec<u8>) {
+        if self.pending.standing(transaction_id) == Some(Standing::Recorded)
+            && self.append_locally(election, bytes).await.is_ok()
+        {
+            self.pending.kept_locally(transaction_id);
+        }
+    }
+
+    async fn append_locally(&self, election: &Election, bytes: Vec<u8>) -> Result<(), AppendError> {
+        let id = election.view.election_id;
+        let known = self.local.election(id);
+        // The same id must be the same election.
+        if known.is_none_or(|known| known.transaction_id() != election.view.transaction_id) {
+            let reason = format!("it does not know election {id}");
+            return Err(AppendError::Failed(reason));
+        }
+        self.local.append(bytes).await
+    }
+
+    /// Whether what the local ledger refuses, the network can never take. It may lack what the
+    /// network did since it was last heard of, and a validator may have the ballot already; such a
+    /// ballot is kept all the same, and the chain decides.
+    fn is_final(
+        &self,
+        election: &Election,
+        transaction: &Transaction,
+        refusal: &tabella_ledger::Refusal,
+        sent: Sent,
+    ) -> Result<bool, StoreError> {
+        let id = election.view.election_id;
+        Ok(match refusal.code {
+            // Of the same bytes every ledger says the same.
+            RefusalCode::BallotRefused
+            | RefusalCode::RuleFault
+            | RefusalCode::BadSignature
+            | RefusalCode::NotAuthorised => true,
+            _ if sent == Sent::Perhaps => false,
+            RefusalCode::ElectionClosed => true,
+            RefusalCode::NotOnRoll => {
+                let known = self.local.election(id);
+                known.is_some_and(|known| known.roll_size() == election.view.roll_size)
+            }
+            RefusalCode::AlreadyVoted => {
+                let Payload::CastBallot { voter, .. } = &transaction.body.payload else {
+                    return Ok(false);
+                };
+                // One that the network refused since bars nobody.
+                match self.local.ballot_of(id, voter) {
+                    Some(ballot) => {
+                        let standing = ballot.entry.transaction_id.to_string();
+                        let standing = self.store.submission(&standing)?;
+                        !standing.is_some_and(|s| matches!(s.state, State::Rejected { .. }))
+                    }
+                    None => false,
+                }
+            }
+            _ => false,
+        })
     }
 
     /// Records that the chain refused a submission.
@@ -283,6 +428,7 @@ impl App {
         let Some((_, landed)) = landed.into_iter().next() else {
             return Ok(());
         };
+        crash::point("refusal-unwritten");
         self.store
             .reject(
                 landed.sequence,
@@ -291,17 +437,25 @@ impl App {
                 clock::now_ms(),
             )
             .await?;
+        crash::point("refusal-written");
         self.pending
             .settle(landed.sequence, &Settled::Rejected { code, reason });
         Ok(())
     }
 
     /// Answers a submission that was acknowledged before.
-    async fn repeat(&self, known: Submission, started: Instant) -> Result<Acknowledged, Problem> {
+    async fn repeat(
+        &self,
+        election: &Election,
+        known: Submission,
+        started: Instant,
+    ) -> Result<Acknowledged, Problem> {
         let public_id = known.public_id();
         let transaction_id = known.transaction_id;
         let answer = match known.state {
             State::Open => match self.pending.wait(&transaction_id) {
+                // Nothing will come of waiting.
+                Some(_) if !self.client.is_connected() => Answer::Pending { validator: None },
                 Some(settled) => {
                     let wait = self.confirmation_wait.saturating_sub(started.elapsed());
                     await_end(Some(settled), None, wait).await?
@@ -314,11 +468,14 @@ impl App {
             },
             state => self.standing(state, &public_id)?,
         };
-        let answer = match answer {
-            Answer::Pending { .. } if self.pending.standing(&transaction_id) == Some(false) => {
-                Answer::Recorded
-            }
-            answer => answer,
+        if let Answer::Pending { .. } = answer {
+            self.keep_again(election, &transaction_id, known.transaction)
+                .await;
+        }
+        let answer = match (answer, self.pending.standing(&transaction_id)) {
+            (Answer::Pending { .. }, Some(Standing::Recorded)) => Answer::Recorded,
+            (Answer::Pending { .. }, Some(Standing::Local)) => Answer::Local,
+            (answer, _) => answer,
         };
         Ok(Acknowledged {
             public_id,
@@ -446,6 +603,7 @@ fn encode(election: &Election, cast: &Cast) -> Result<Vec<Vec<u8>>, Problem> {
                 message,
                 plugin_code: Some(code),
                 contest: Some(contest),
+                validators: 0,
             })
             .at(base(contest)),
             BallotProblem::Rule { contest, verdict } => {

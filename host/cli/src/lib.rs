@@ -35,6 +35,7 @@ pub mod json_rpc;
 mod key_file;
 mod layout;
 pub mod load;
+mod local_ledger;
 mod logging;
 mod machine;
 mod network_files;
@@ -107,7 +108,7 @@ fn run(command: Command) -> Result<Exit> {
         Command::Backup(arguments) => commands::backup::backup(&arguments)?,
         Command::Restore(arguments) => commands::backup::restore(&arguments)?,
         Command::Keys(arguments) => commands::keys::run(&arguments)?,
-        Command::Verify(arguments) => return commands::verify::run(&arguments),
+        Command::Verify(arguments) => return block_on(commands::verify::run(&arguments)),
         Command::Plugin(arguments) => return block_on(arguments.run()),
         Command::Validator(arguments) => return block_on(commands::validator::run(&arguments)),
         Command::Health(arguments) => return block_on(commands::health::run(&arguments)),

@@ -54,6 +54,7 @@ pub struct Builder {
     validators: Vec<ValidatorEndpoint>,
     health_period: Duration,
     health_deadline: Duration,
+    read_deadline: Duration,
     follow_from: FollowFrom,
     deliver: Option<mpsc::Sender<Arc<VerifiedBlock>>>,
 }
@@ -65,6 +66,7 @@ impl Builder {
             validators: ValidatorEndpoint::defaults(),
             health_period: Duration::from_millis(500),
             health_deadline: Duration::from_millis(700),
+            read_deadline: Duration::from_secs(2),
             follow_from: FollowFrom::default(),
             deliver: None,
         }
@@ -85,6 +87,13 @@ impl Builder {
     /// How long a health check may take; 700 ms where not given.
     pub fn health_deadline(mut self, deadline: Duration) -> Self {
         self.health_deadline = deadline;
+        self
+    }
+
+    /// How long one validator may take over one read, five times as long over a block or a page of
+    /// a board; 2 s where not given. A late one is not waited for alone: another is asked as well.
+    pub fn read_deadline(mut self, deadline: Duration) -> Self {
+        self.read_deadline = deadline;
         self
     }
 
@@ -132,6 +141,7 @@ impl Builder {
             chain,
             submissions,
             self.health_deadline,
+            self.read_deadline,
             tasks,
         ))
     }

@@ -2,14 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tabella_protocol::{Genesis, Hash, ValidatorHistory, ValidatorSet};
+use tabella_protocol::{
+    Genesis, Hash, Payload, Transaction, ValidatorHistory, ValidatorSet, rpc::RefusalCode,
+};
 use tokio::{
     sync::{broadcast, mpsc, oneshot, watch},
     task::JoinSet,
 };
 
 use crate::{
-    Builder, Confirmation, ConfirmationStatus, HealthReport, SubmitError, Submitted, Tip,
+    Builder, Confirmation, ConfirmationStatus, HealthReport, Refusal, SubmitError, Submitted, Tip,
     VerifiedBlock, WaitError,
     follower::{Chain, Tracked},
     pool::Pool,
@@ -19,6 +21,19 @@ use crate::{
 /// How often a wait asks whether its transaction was rejected meanwhile.
 const REJECTION_CHECK: Duration = Duration::from_secs(1);
 
+/// What is known of the chain at one moment.
+#[derive(Debug, Clone)]
+pub struct BlockchainState {
+    /// The newest verified block; none before the first is seen.
+    pub tip: Option<Tip>,
+    /// The height that at least two validators say they have, where there are two; unproven.
+    pub claimed_height: Option<u64>,
+    /// Whether a quorum of validators is healthy, so that what is submitted is confirmed.
+    pub has_quorum: bool,
+    /// The health of every validator.
+    pub health: HealthReport,
+}
+
 /// A connection to all validators of a network.
 #[derive(Clone)]
 pub struct Client {
@@ -26,6 +41,7 @@ pub struct Client {
     pub(crate) chain: Arc<Chain>,
     submissions: mpsc::Sender<Job>,
     health_deadline: Duration,
+    pub(crate) read_deadline: Duration,
     /// Aborted when the last clone is dropped.
     _tasks: Arc<JoinSet<()>>,
 }
@@ -41,6 +57,7 @@ impl Client {
         chain: Arc<Chain>,
         submissions: mpsc::Sender<Job>,
         health_deadline: Duration,
+        read_deadline: Duration,
         tasks: JoinSet<()>,
     ) -> Self {
         Self {
@@ -48,6 +65,7 @@ impl Client {
             chain,
             submissions,
             health_deadline,
+            read_deadline,
             _tasks: Arc::new(tasks),
         }
     }
@@ -76,7 +94,35 @@ impl Client {
         self.validators().at(next).clone()
     }
 
-    /// Submits a transaction's canonical bytes; resolves when a validator has it durably.
+    /// Submits a voter's signed ballot; resolves when a validator has it durably. What is no ballot
+    /// of this network, or not signed, is refused here.
+    ///
+    /// Safe to repeat: the same ballot is the same transaction.
+    pub async fn submit_vote(&self, ballot: &Transaction) -> Result<Submitted, SubmitError> {
+        let refuse = |code, message: &str| {
+            Err(SubmitError::Refused(Refusal {
+                code,
+                message: message.to_owned(),
+                plugin_code: None,
+                contest: None,
+                validators: 0,
+            }))
+        };
+        if !matches!(ballot.body.payload, Payload::CastBallot { .. }) {
+            let message = "expected a transaction that casts a ballot";
+            return refuse(RefusalCode::MalformedTransaction, message);
+        }
+        if ballot.body.chain_id != self.genesis().chain_id {
+            return refuse(RefusalCode::OtherChain, "the ballot is for another chain");
+        }
+        if !ballot.verify() {
+            let message = "the signature is not one of the ballot's signer";
+            return refuse(RefusalCode::BadSignature, message);
+        }
+        self.submit(ballot.to_bytes()).await
+    }
+
+    /// Submits any transaction's canonical bytes; resolves when a validator has it durably.
     ///
     /// Safe to repeat: the same bytes are the same transaction.
     pub async fn submit(&self, bytes: Vec<u8>) -> Result<Submitted, SubmitError> {
@@ -132,6 +178,19 @@ impl Client {
     /// The newest verified block; none before the first is seen.
     pub fn tip(&self) -> watch::Receiver<Option<Tip>> {
         self.chain.tip()
+    }
+
+    /// What is known of the chain now: the newest block that was verified, the height that
+    /// validators speak of, and whether enough of them answer to confirm anything.
+    pub fn blockchain_state(&self) -> BlockchainState {
+        let health = self.health();
+        let validators = self.current_validators();
+        BlockchainState {
+            tip: *self.chain.tip().borrow(),
+            claimed_height: self.pool.best_height(),
+            has_quorum: health.healthy >= validators.threshold(),
+            health,
+        }
     }
 
     /// Whether any validator can be called now.

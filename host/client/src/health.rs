@@ -169,3 +169,40 @@ impl Health {
         self.lie = Some((Instant::now(), lie));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One failure may be chance, and so may one answer: status changes at the second.
+    #[test]
+    fn status_changes_with_the_second_failure_and_the_second_answer() {
+        let mut health = Health::unknown();
+        let answer = |health: &mut Health| health.answered(Duration::from_millis(2));
+        assert_eq!(health.status(0), HealthStatus::Degraded);
+        answer(&mut health);
+        assert_eq!(health.status(0), HealthStatus::Healthy);
+        health.failed("returned status 503".into());
+        assert_eq!(health.status(0), HealthStatus::Degraded);
+        assert!(health.is_callable());
+        health.failed("returned status 503".into());
+        assert_eq!(health.status(0), HealthStatus::Unreachable);
+        assert!(!health.is_callable());
+        answer(&mut health);
+        assert_eq!(health.status(0), HealthStatus::Degraded);
+        answer(&mut health);
+        assert_eq!(health.status(0), HealthStatus::Healthy);
+    }
+
+    #[test]
+    fn one_that_lags_far_behind_or_lied_is_not_healthy() {
+        let mut health = Health::unknown();
+        health.answered(Duration::from_millis(2));
+        health.height = Some(10);
+        assert_eq!(health.status(10 + LAG_HEIGHTS_MAX), HealthStatus::Healthy);
+        assert_eq!(health.status(11 + LAG_HEIGHTS_MAX), HealthStatus::Degraded);
+        health.lied("forged a block".into());
+        assert_eq!(health.status(10), HealthStatus::Degraded);
+        assert!(!health.is_callable());
+    }
+}

@@ -11,15 +11,15 @@
 //! - `health`, `pool`: the state of each validator, background checks, choice by health and latency.
 //! - `submission`: batches, failover and hedging of transactions.
 //! - `follower`, `block`: verified blocks and confirmations.
-//! - `queries`, `results`: reads; `integrity`: re-checks a whole chain.
+//! - `queries`, `results`: reads, hedged when a validator is late; `integrity`: re-checks a whole chain.
 //!
 //! ```no_run
-//! # async fn example(genesis: tabella_protocol::Genesis, bytes: Vec<u8>) -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn example(genesis: tabella_protocol::Genesis, ballot: tabella_protocol::Transaction) -> Result<(), Box<dyn std::error::Error>> {
 //! use std::time::Duration;
 //! use tabella_client::Client;
 //!
 //! let client = Client::builder(genesis).build()?;
-//! let submitted = client.submit(bytes).await?;
+//! let submitted = client.submit_vote(&ballot).await?;
 //! let confirmation = client
 //!     .wait_for_confirmation(submitted.transaction_id, Duration::from_secs(2))
 //!     .await?;
@@ -43,12 +43,12 @@ mod transport;
 
 pub use block::{BlockProof, BlockProofError, VerifiedBlock};
 pub use builder::{BuildError, Builder, FollowFrom};
-pub use client::Client;
+pub use client::{BlockchainState, Client};
 pub use endpoint::ValidatorEndpoint;
 pub use follower::{Confirmation, Tip, WaitError};
 pub use health::{HealthReport, HealthStatus, ValidatorHealth};
 pub use integrity::{Integrity, IntegrityError};
-pub use queries::{ConfirmationStatus, QueryError};
+pub use queries::{ConfirmationStatus, ElectionChanges, QueryError};
 pub use results::{ResultsError, VerifiedResults};
 pub use submission::{Refusal, SubmitError, Submitted};
 pub use transport::CallError;

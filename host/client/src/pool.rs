@@ -18,6 +18,13 @@ use crate::{
     transport::{ANSWER_BYTES_MAX, Batch, CallError, Transport},
 };
 
+/// Another validator is asked as well after this many times the usual answer time of the first,
+const HEDGE_LATENCIES: u32 = 8;
+/// but not sooner,
+const HEDGE_AFTER_MIN: Duration = Duration::from_millis(150);
+/// nor later than this.
+const HEDGE_AFTER_MAX: Duration = Duration::from_secs(1);
+
 /// One validator.
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -36,8 +43,10 @@ impl Node {
         self.health().height
     }
 
-    pub(crate) fn latency(&self) -> Option<Duration> {
-        self.health().latency
+    /// How long an answer may take before another validator is asked as well.
+    pub(crate) fn patience(&self) -> Duration {
+        let usual = self.health().latency.unwrap_or_default();
+        (usual * HEDGE_LATENCIES).clamp(HEDGE_AFTER_MIN, HEDGE_AFTER_MAX)
     }
 }
 

@@ -1,25 +1,29 @@
-//! Reads: each asks the best validator, and another one when that fails.
+//! Reads: each asks the best validator, another one as well when that is late, and one after the
+//! other when answers fail or do not hold.
 
 use std::{sync::Arc, time::Duration};
 
+use futures::{StreamExt, stream::FuturesUnordered};
 use serde::{Serialize, de::DeserializeOwned};
 use tabella_protocol::{
     Hash, Receipt,
     rpc::{
-        BlockSummary, BlockView, BoardPage, ElectionStatus, ElectionView, PluginView, RefusalCode,
-        ResultsView, TransactionStatus,
+        self, BlockSummary, BlockView, BoardPage, ElectionStatus, ElectionView, PluginView,
+        RefusalCode, ResultsView, TransactionStatus,
     },
 };
 
 use crate::{
     BlockProof, BlockProofError, CallError, Client, Confirmation, ResultsError, VerifiedBlock,
-    VerifiedResults, block, pool::Node, transport::Batch,
+    VerifiedResults, block,
+    pool::Node,
+    transport::{ANSWER_BYTES_MAX, Batch},
 };
 
-/// How long one validator may take over one read.
-const READ_DEADLINE: Duration = Duration::from_secs(2);
-/// A board page or block may be large; its bound follows genesis.
-const SLOW_READ_DEADLINE: Duration = Duration::from_secs(10);
+/// A board page or block may be large: such reads may take this many times as long as others.
+const SLOW_READ: u32 = 5;
+/// Validators asked for one read at the same time.
+const ASKED_AT_ONCE_MAX: usize = 2;
 /// Most transactions asked for in one status batch.
 const STATUS_BATCH_MAX: usize = 256;
 
@@ -45,6 +49,15 @@ pub enum QueryError {
         /// What was wrong.
         lie: String,
     },
+}
+
+/// What shaped elections within a range of blocks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ElectionChanges {
+    /// The last height that was looked at.
+    pub to_height: u64,
+    /// Canonical bytes of the transactions in each block that has such, in the chain's order.
+    pub blocks: Vec<Vec<Vec<u8>>>,
 }
 
 /// Where a transaction stands.
@@ -111,7 +124,10 @@ impl Client {
     }
 
     /// The receipt of a ballot, verified against genesis.
-    pub async fn receipt(&self, transaction_id: Hash) -> Result<Option<Receipt>, QueryError> {
+    pub async fn transaction_receipt(
+        &self,
+        transaction_id: Hash,
+    ) -> Result<Option<Receipt>, QueryError> {
         self.read_checked(
             "tabella_getReceipt",
             [transaction_id],
@@ -144,7 +160,7 @@ impl Client {
 
     /// An election's results, and once they are final, what a quorum attested of them. Final
     /// results whose certificate does not hold are taken from no validator.
-    pub async fn verified_results(
+    pub async fn election_results(
         &self,
         election_id: u64,
     ) -> Result<Option<(ResultsView, Option<VerifiedResults>)>, QueryError> {
@@ -211,7 +227,7 @@ impl Client {
         let call = Call {
             method: "tabella_getBlock",
             params,
-            deadline: SLOW_READ_DEADLINE,
+            deadline: self.read_deadline * SLOW_READ,
             answer_bytes_max: self.block_answer_bytes_max(),
         };
         self.ask_each(call, judge).await
@@ -250,6 +266,65 @@ impl Client {
     ) -> Result<Option<(VerifiedBlock, usize)>, QueryError> {
         let blocks = self.block_summaries(height, 1).await?;
         Ok(blocks.into_iter().next())
+    }
+
+    /// What shaped elections from a height on: published plugins, created elections, rolls,
+    /// opening and closing, each proven to stand on the chain. That a validator left nothing out
+    /// is its word.
+    pub async fn election_changes(&self, from_height: u64) -> Result<ElectionChanges, QueryError> {
+        let from_height = from_height.max(1);
+        let judge = |changes: rpc::ElectionChanges| match self.prove_changes(from_height, changes) {
+            // It may lag behind.
+            Ok(changes) if changes.to_height < from_height => Judged::Lacking(changes),
+            Ok(changes) => Judged::Good(changes),
+            Err(judged) => judged,
+        };
+        let call = Call {
+            method: "tabella_getElectionChanges",
+            params: [from_height],
+            deadline: self.read_deadline * SLOW_READ,
+            answer_bytes_max: self.block_answer_bytes_max() + ANSWER_BYTES_MAX,
+        };
+        self.ask_each(call, judge).await
+    }
+
+    fn prove_changes(
+        &self,
+        from_height: u64,
+        changes: rpc::ElectionChanges,
+    ) -> Result<ElectionChanges, Judged<ElectionChanges>> {
+        let mut proven = ElectionChanges {
+            to_height: changes.to_height,
+            blocks: Vec::with_capacity(changes.blocks.len()),
+        };
+        let mut next = from_height;
+        for block in changes.blocks {
+            let height = block.summary.header.height;
+            if height < next || height > changes.to_height {
+                return Err(Judged::Lie(format!("sent block {height} out of turn")));
+            }
+            next = height.saturating_add(1);
+            let verified = self.verify_summary(height, block.summary);
+            let (verified, _) = verified.map_err(|error| match error {
+                BlockProofError::Validators(_) => Judged::OtherValidators(error.to_string()),
+                lie => Judged::Lie(lie.to_string()),
+            })?;
+            let mut ids = verified.transaction_ids.iter();
+            let mut transactions = Vec::with_capacity(block.transactions.len());
+            for text in block.transactions {
+                let bytes = hex::decode(text.trim_start_matches("0x"))
+                    .map_err(|_| Judged::Lie("sent what is not hex".to_owned()))?;
+                // In the block's order, each once.
+                let id = Hash::of(&bytes);
+                if !ids.any(|included| *included == id) {
+                    let lie = format!("sent transaction {id}, which is not in its block");
+                    return Err(Judged::Lie(lie));
+                }
+                transactions.push(bytes);
+            }
+            proven.blocks.push(transactions);
+        }
+        Ok(proven)
     }
 
     pub(crate) fn verify_summary(
@@ -327,7 +402,7 @@ impl Client {
         while let Some(node) = self.pool.pick(&tried) {
             let answers = self
                 .pool
-                .batch::<TransactionStatus>(&node, batch.clone(), READ_DEADLINE, 1 << 20)
+                .batch::<TransactionStatus>(&node, batch.clone(), self.read_deadline, 1 << 20)
                 .await;
             match answers.and_then(|answers| answers.into_iter().collect()) {
                 Ok(statuses) => return Ok(statuses),
@@ -365,7 +440,7 @@ impl Client {
         let call = Call {
             method,
             params,
-            deadline: READ_DEADLINE,
+            deadline: self.read_deadline,
             answer_bytes_max: self.chain.summary_bytes_max(),
         };
         self.ask_each(call, judge).await
@@ -377,25 +452,43 @@ impl Client {
         judge: impl Fn(T) -> Judged<U>,
     ) -> Result<U, QueryError> {
         let mut tried: Vec<Arc<Node>> = Vec::new();
+        let mut asked = FuturesUnordered::new();
         let mut failure = QueryError::NoValidator;
         let mut lacking = None;
-        while let Some(node) = self.pool.pick(&tried) {
-            let node_id = node.endpoint.node_id.clone();
-            let ask = || {
-                self.pool.call_sized(
-                    &node,
-                    call.method,
-                    call.params.clone(),
-                    call.deadline,
-                    call.answer_bytes_max,
-                )
+        loop {
+            if asked.is_empty() {
+                let Some(node) = self.pool.pick(&tried) else {
+                    return lacking.ok_or(failure);
+                };
+                tried.push(node.clone());
+                asked.push(self.ask_one::<T>(node, &call));
+            }
+            let patience = tried.last().map_or(Duration::ZERO, |node| node.patience());
+            let answered = tokio::select! {
+                answered = asked.next() => answered,
+                () = tokio::time::sleep(patience), if asked.len() < ASKED_AT_ONCE_MAX => {
+                    // Late: another one is asked as well, and the first good answer counts.
+                    match self.pool.pick(&tried) {
+                        Some(node) => {
+                            tried.push(node.clone());
+                            asked.push(self.ask_one::<T>(node, &call));
+                            continue;
+                        }
+                        None => asked.next().await,
+                    }
+                }
             };
-            let mut judged = ask().await.map(&judge);
+            let Some((node, answer)) = answered else {
+                continue;
+            };
+            let node_id = node.endpoint.node_id.clone();
+            let mut judged = answer.map(&judge);
             // Perhaps the validators have changed since this client last heard.
             if matches!(judged, Ok(Judged::OtherValidators(_)))
                 && self.chain.learn_validators(&self.pool, &node).await
             {
-                judged = ask().await.map(&judge);
+                let (_, again) = self.ask_one::<T>(node.clone(), &call).await;
+                judged = again.map(&judge);
             }
             match judged {
                 Ok(Judged::Good(answer)) => return Ok(answer),
@@ -406,9 +499,21 @@ impl Client {
                 }
                 Err(error) => failure = QueryError::Failed { node_id, error },
             }
-            tried.push(node);
         }
-        lacking.ok_or(failure)
+    }
+
+    async fn ask_one<T: DeserializeOwned>(
+        &self,
+        node: Arc<Node>,
+        call: &Call<'_, impl Serialize + Clone>,
+    ) -> (Arc<Node>, Result<T, CallError>) {
+        let params = call.params.clone();
+        let (deadline, bytes_max) = (call.deadline, call.answer_bytes_max);
+        let answer = self
+            .pool
+            .call_sized(&node, call.method, params, deadline, bytes_max)
+            .await;
+        (node, answer)
     }
 }
 

@@ -30,12 +30,6 @@ const SLOTS_PER_VALIDATOR: usize = 2;
 pub(crate) const QUEUE_MAX: usize = 16_384;
 /// How long one validator may take over one batch.
 const BATCH_DEADLINE: Duration = Duration::from_secs(5);
-/// Another validator is asked as well after this many times the usual answer time of the first,
-const HEDGE_LATENCIES: u32 = 8;
-/// but not sooner,
-const HEDGE_AFTER_MIN: Duration = Duration::from_millis(150);
-/// nor later than this.
-const HEDGE_AFTER_MAX: Duration = Duration::from_secs(1);
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 /// A validator has the transaction in its durable mempool, or on the chain.
@@ -59,6 +53,8 @@ pub struct Refusal {
     pub plugin_code: Option<u32>,
     /// The place of the contest whose ballot was refused.
     pub contest: Option<usize>,
+    /// How many validators refused it.
+    pub validators: usize,
 }
 
 /// Why a transaction was not taken.
@@ -88,6 +84,15 @@ pub(crate) struct Job {
 struct Attempt {
     job: Job,
     refusal: Option<Refusal>,
+}
+
+impl Attempt {
+    /// One more validator refuses it.
+    fn refuse(&mut self, mut refusal: Refusal) {
+        let others = self.refusal.as_ref().map_or(0, |known| known.validators);
+        refusal.validators = others + 1;
+        self.refusal = Some(refusal);
+    }
 }
 
 /// Sends what is queued until the last sender is gone.
@@ -206,11 +211,18 @@ fn settle(
         // One validator's refusal may be a lie, or the word of one that lags behind: a second
         // one is asked before the voter is told, and all of them where lagging may be why.
         Some(refusal) if attempt.refusal.is_none() || may_lag(refusal.code) => {
-            attempt.refusal = Some(refusal);
+            attempt.refuse(refusal);
             Settled::Open(attempt, None)
         }
         Some(refusal) => {
-            let _ = attempt.job.reply.send(Err(SubmitError::Refused(refusal)));
+            attempt.refuse(refusal);
+            if let Attempt {
+                job,
+                refusal: Some(refusal),
+            } = attempt
+            {
+                let _ = job.reply.send(Err(SubmitError::Refused(refusal)));
+            }
             Settled::Answered
         }
         None => Settled::Open(attempt, Some(error.to_string())),
@@ -243,6 +255,7 @@ fn refusal(error: &CallError) -> Option<Refusal> {
         message: message.clone(),
         plugin_code,
         contest,
+        validators: 1,
     })
 }
 
@@ -257,7 +270,7 @@ async fn ask(
     let first = pool.pick(tried)?;
     tried.push(first.clone());
     let mut first_call = std::pin::pin!(call(pool, &first, open));
-    let patience = hedge_after(&first);
+    let patience = first.patience();
     tokio::select! {
         answer = &mut first_call => return Some((first.clone(), answer)),
         () = tokio::time::sleep(patience) => {}
@@ -279,11 +292,6 @@ async fn ask(
             Err(_) => { let answer = first_call.await; Some((first.clone(), answer)) }
         },
     }
-}
-
-fn hedge_after(node: &Node) -> Duration {
-    let usual = node.latency().unwrap_or_default();
-    (usual * HEDGE_LATENCIES).clamp(HEDGE_AFTER_MIN, HEDGE_AFTER_MAX)
 }
 
 #[derive(Serialize)]

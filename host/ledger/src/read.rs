@@ -5,7 +5,7 @@ use std::sync::Arc;
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable};
 use tabella_protocol::{
     Block, BoardEntry, BoardHead, CommitCertificate, Hash, Header, Payload, Transaction,
-    ValidatorSetProof, codec, merkle,
+    ValidatorSetProof, VoterId, codec, merkle,
 };
 use tabella_runtime::Plugin;
 
@@ -14,7 +14,7 @@ use crate::{
     board_log::{TILES, TileReader},
     store::{
         BLOCKS, BOARD, CERTIFICATES, HEIGHTS, PLUGINS, RECORD_BYTES_MAX, TRANSACTIONS,
-        VALIDATOR_SETS,
+        VALIDATOR_SETS, VOTERS,
     },
 };
 
@@ -129,6 +129,25 @@ impl Ledger {
         let ballots = BoardIter::new(&reads, election_id, from, head.size)?;
         let records = ballots.take(count_max).collect::<Result<_, _>>()?;
         Ok(Some((head, records)))
+    }
+
+    /// The ballot of a voter that counts, if it cast one.
+    pub fn ballot_of(
+        &self,
+        election_id: u64,
+        voter: &VoterId,
+    ) -> Result<Option<BallotRecord>, LedgerError> {
+        let reads = self.database.begin_read()?;
+        let position = reads
+            .open_table(VOTERS)?
+            .get((election_id, voter.0))?
+            .map(|position| position.value());
+        match position {
+            Some(position) => BoardIter::new(&reads, election_id, position, position + 1)?
+                .next()
+                .transpose(),
+            None => Ok(None),
+        }
     }
 
     /// RFC 6962 consistency proof between two sizes of a board.

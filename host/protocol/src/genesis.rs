@@ -105,6 +105,9 @@ impl Genesis {
     pub const VALIDATORS_MAX: usize = 64;
     /// JSON numbers are exact up to here, so that every client reads the chain id as it is.
     pub const CHAIN_ID_MAX: u64 = (1 << 53) - 1;
+    /// As `expiry_heights_max`: transactions of this chain expire by the heights of another one,
+    /// so that their expiry is not judged here. A backend's local ledger holds such transactions.
+    pub const EXPIRES_ELSEWHERE: u64 = u64::MAX;
 
     /// Reads and checks a genesis document.
     pub fn from_json(text: &str) -> Result<Self, GenesisError> {

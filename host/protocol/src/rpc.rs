@@ -247,6 +247,27 @@ pub struct BlockSummary {
     pub transaction_ids: Vec<Hash>,
 }
 
+/// What shaped elections within a range of blocks: published plugins, created elections, rolls,
+/// opening and closing.
+///
+/// `tabella_getElectionChanges(from_height) -> ElectionChanges`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ElectionChanges {
+    /// The last height that was looked at; `from_height - 1` where there is none yet.
+    pub to_height: u64,
+    /// The blocks that hold such transactions, in order.
+    pub blocks: Vec<ChangingBlock>,
+}
+
+/// One block with transactions that shape elections.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangingBlock {
+    /// The block, which proves that the transactions are on the chain.
+    pub summary: BlockSummary,
+    /// Canonical bytes of those transactions, hex, in order.
+    pub transactions: Vec<String>,
+}
+
 /// `tabella_getBlock(height | hash) -> BlockView`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockView {

@@ -57,6 +57,19 @@ pub enum Payload {
 }
 
 impl Payload {
+    /// Whether it shapes elections (their rules, rolls and phases), as opposed to what is cast in
+    /// them or follows from them.
+    pub fn shapes_elections(&self) -> bool {
+        matches!(
+            self,
+            Self::PublishPlugin { .. }
+                | Self::CreateElection(_)
+                | Self::ExtendRoll { .. }
+                | Self::OpenElection { .. }
+                | Self::CloseElection { .. }
+        )
+    }
+
     /// The kind's name in logs, metrics and answers.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -101,6 +101,7 @@ async fn answer(context: &Context, call: &Call) -> Result<Value, RpcError> {
         "tabella_getBlockSummaries" => tabella::block_summaries(context, params).await,
         "tabella_getBlock" => tabella::block(context, params),
         "tabella_getCertificate" => tabella::certificate(context, params),
+        "tabella_getElectionChanges" => tabella::election_changes(context, params),
         "tabella_getElections" => tabella::elections(context),
         "tabella_getElection" => tabella::election(context, params),
         "tabella_getPlugins" => tabella::plugins(context),

@@ -6,11 +6,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tabella_ledger::{BallotRecord, Election, LedgerError, StoredBlock};
 use tabella_protocol::{
-    Disclosure, EvidenceFile, Hash,
+    Disclosure, EvidenceFile, Hash, Transaction,
     rpc::{
         AttestationProof, BlockSummary, BlockView, BoardItem, BoardPage, CertificateView,
-        ConsistencyProof, ElectionStatus, ElectionView, EvidenceView, NodeStatus, PluginView,
-        ResultCertificate, ResultsView, TransactionStatus, ValidatorsView,
+        ChangingBlock, ConsistencyProof, ElectionChanges, ElectionStatus, ElectionView,
+        EvidenceView, NodeStatus, PluginView, ResultCertificate, ResultsView, TransactionStatus,
+        ValidatorsView,
     },
 };
 
@@ -19,6 +20,8 @@ use super::{Context, WAIT_MAX, error::RpcError, params::Params};
 /// Most blocks, and most board items, in one answer.
 const SUMMARIES_MAX: usize = 256;
 const BOARD_ITEMS_MAX: usize = 1_000;
+/// Bytes of hex after which an answer of election changes ends with the block it is at.
+const CHANGES_BYTES_MAX: usize = 1 << 20;
 
 fn value<T: Serialize>(shape: &T) -> Result<Value, RpcError> {
     serde_json::to_value(shape)
@@ -91,19 +94,51 @@ pub(crate) async fn block_summaries(context: &Context, params: &Params) -> Resul
         let Some(stored) = ledger.block(height)? else {
             break;
         };
-        summaries.push(BlockSummary {
-            header: stored.block.header,
-            certificate: stored.certificate,
-            acks: ledger.acks(height)?,
-            transaction_ids: stored
-                .block
-                .transactions
-                .iter()
-                .map(|b| Hash::of(b))
-                .collect(),
-        });
+        summaries.push(summary(context, stored)?);
     }
     value(&summaries)
+}
+
+fn summary(context: &Context, stored: StoredBlock) -> Result<BlockSummary, RpcError> {
+    let transactions = stored.block.transactions.iter();
+    Ok(BlockSummary {
+        acks: context.validator.ledger.acks(stored.block.header.height)?,
+        header: stored.block.header,
+        certificate: stored.certificate,
+        transaction_ids: transactions.map(|bytes| Hash::of(bytes)).collect(),
+    })
+}
+
+/// `tabella_getElectionChanges(from_height) -> ElectionChanges`
+pub(crate) fn election_changes(context: &Context, params: &Params) -> Result<Value, RpcError> {
+    let from = params.required::<u64>(0, "from_height")?.max(1);
+    let ledger = &context.validator.ledger;
+    let mut changes = ElectionChanges {
+        to_height: from - 1,
+        blocks: Vec::new(),
+    };
+    let mut bytes = 0;
+    for height in (from..=ledger.tip().height).take(SUMMARIES_MAX) {
+        let Some(stored) = ledger.block(height)? else {
+            break;
+        };
+        changes.to_height = height;
+        let shaping = stored.block.transactions.iter().filter(|bytes| {
+            Transaction::from_bytes(bytes).is_ok_and(|t| t.body.payload.shapes_elections())
+        });
+        let transactions: Vec<String> = shaping.map(|bytes| hex_text(bytes)).collect();
+        if !transactions.is_empty() {
+            bytes += transactions.iter().map(String::len).sum::<usize>();
+            changes.blocks.push(ChangingBlock {
+                summary: summary(context, stored)?,
+                transactions,
+            });
+        }
+        if bytes >= CHANGES_BYTES_MAX {
+            break;
+        }
+    }
+    value(&changes)
 }
 
 /// `tabella_getBlock(height | hash) -> BlockView | null`

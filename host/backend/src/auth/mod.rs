@@ -56,6 +56,11 @@ impl Principal {
         self.require(self.role == Role::Admin)
     }
 
+    /// Refuses who may not read what is not public.
+    pub(crate) fn require_auditor(&self) -> Result<(), Problem> {
+        self.require(matches!(self.role, Role::Admin | Role::Auditor))
+    }
+
     /// Refuses who may neither administer nor cast for others.
     pub(crate) fn require_registrar(&self) -> Result<(), Problem> {
         self.require(self.may_cast_for())

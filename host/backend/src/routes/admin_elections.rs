@@ -224,7 +224,7 @@ async fn change(
         other => return Err(Problem::internal(&other.kind())),
     };
     let confirmation = app.administer(payload).await?;
-    app.elections.changed(election_id, status);
+    app.elections.changed(election_id, status).await;
     Ok(JsonAnswer(AdminAnswer {
         election_id,
         status,

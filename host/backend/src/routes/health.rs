@@ -21,6 +21,7 @@ pub(crate) struct Live {
 pub(crate) struct Ready {
     status: &'static str,
     database: &'static str,
+    local_ledger: &'static str,
     validators_healthy: usize,
     validators: usize,
     pending_submissions: usize,
@@ -42,6 +43,7 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Read
     let ready = Ready {
         status,
         database,
+        local_ledger: app.local.view().status,
         validators_healthy: report.healthy,
         validators: report.validators.len(),
         pending_submissions: app.pending.len(),
@@ -51,12 +53,15 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Read
 
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     let report = app.client.health();
+    let ledger = app.local.view();
     let text = metrics::render(&metrics::Gauges {
         pending: app.pending.len(),
         validators_healthy: report.healthy,
         validators: report.validators.len(),
         height: app.height(),
         database_healthy: app.store.is_healthy(),
+        local_ledger_healthy: ledger.is_healthy(),
+        local_ledger_ballots: ledger.ballots,
     });
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
 }

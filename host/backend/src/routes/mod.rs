@@ -8,6 +8,7 @@ pub(crate) mod elections;
 pub(crate) mod health;
 pub(crate) mod plugins;
 pub(crate) mod receipt;
+pub(crate) mod reconciliation;
 pub(crate) mod results;
 pub(crate) mod roll;
 pub(crate) mod submit;

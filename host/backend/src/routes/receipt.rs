@@ -40,7 +40,7 @@ pub(crate) async fn receipt(
             .parse::<Hash>()
             .map_err(|_| unknown())?,
     };
-    let Some(receipt) = app.client.receipt(id).await? else {
+    let Some(receipt) = app.client.transaction_receipt(id).await? else {
         return Err(if pending {
             problem(
                 StatusCode::CONFLICT,

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tabella_client::QueryError;
 use tabella_protocol::{
     Disclosure,
-    rpc::{ElectionStatus, ResultCertificate},
+    rpc::{ElectionStatus, ElectionView, ResultCertificate, ResultsView},
 };
 
 use crate::{
@@ -55,11 +56,23 @@ pub(crate) async fn results(
     Query(query): Query<ResultsQuery>,
 ) -> Result<Json<ResultsAnswer>, Problem> {
     let election = app.elections.get(query.election_id).await?;
-    let (view, verified) = app
-        .client
-        .verified_results(query.election_id)
-        .await?
-        .ok_or_else(|| Problem::unknown_election(query.election_id))?;
+    let (view, verified, source) = match app.client.election_results(query.election_id).await {
+        Ok(Some((view, verified))) => {
+            let election_id = query.election_id;
+            tracing::debug!(election_id, "results retrieved from PoA");
+            (view, verified, "poa")
+        }
+        Ok(None) => return Err(Problem::unknown_election(query.election_id)),
+        Err(QueryError::NoValidator) => {
+            let election_id = query.election_id;
+            tracing::warn!(
+                election_id,
+                "results cannot be retrieved from PoA, falling back to what was seen last"
+            );
+            (seen_last(&election.view), None, "database")
+        }
+        Err(error) => return Err(error.into()),
+    };
     let outcomes = match &verified {
         Some(verified) => Some(from_outcomes(&election, &verified.outcomes)?),
         None => None,
@@ -69,7 +82,7 @@ pub(crate) async fn results(
     // Before close, turnout alone, unless the election says otherwise: whatever a validator sends.
     let uncertified: Option<Arc<Vec<Value>>> = match election.view.spec.disclosure {
         _ if over => Some(Arc::new(view.plain)),
-        Disclosure::Live if view.status == ElectionStatus::Open => {
+        Disclosure::Live if view.status == ElectionStatus::Open && source == "poa" => {
             app.live.outcomes(&app.client, &election).await?
         }
         Disclosure::Live | Disclosure::AtClose => None,
@@ -105,14 +118,10 @@ pub(crate) async fn results(
                 explanation: outcome.get("explanation").cloned().unwrap_or_default(),
             }
         });
-    tracing::debug!(
-        election_id = query.election_id,
-        "results retrieved from PoA"
-    );
     Ok(Json(ResultsAnswer {
         election_id: view.election_id,
         status: view.status,
-        source: "poa",
+        source,
         total_votes,
         contests: contests.collect(),
         verified: verified.is_some(),
@@ -122,6 +131,20 @@ pub(crate) async fn results(
         validators: app.client.current_validators().validators.len(),
         certificate: view.certificate,
     }))
+}
+
+/// Status and turnout as a validator last told them; what the tally says is not known here.
+fn seen_last(view: &ElectionView) -> ResultsView {
+    ResultsView {
+        election_id: view.election_id,
+        status: view.status,
+        board: view.board,
+        turnout: view.turnout,
+        outcomes: Vec::new(),
+        plain: Vec::new(),
+        attested_by: Vec::new(),
+        certificate: None,
+    }
 }
 
 /// The attested outcomes as plain JSON: derived here, so that nobody's word is taken for it.

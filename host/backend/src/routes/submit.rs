@@ -86,6 +86,7 @@ pub(crate) async fn submit(
         Ok(acknowledged) => match acknowledged.answer {
             Answer::Confirmed { .. } => metrics::Answer::Confirmed,
             Answer::Pending { .. } => metrics::Answer::Pending,
+            Answer::Local => metrics::Answer::Local,
             Answer::Recorded => metrics::Answer::Recorded,
         },
         Err(problem) if problem.is_server_fault() => metrics::Answer::Failed,
@@ -225,11 +226,19 @@ fn answer(acknowledged: Acknowledged) -> Response {
             body.validator = validator.as_deref().map(ValidatorAnswer::from);
             StatusCode::ACCEPTED
         }
+        Answer::Local => {
+            body.status = "local";
+            body.source = "local";
+            body.warning = Some(
+                "no validator took the ballot yet; it stands in this backend's signed ledger and will be submitted as soon as one does",
+            );
+            StatusCode::ACCEPTED
+        }
         Answer::Recorded => {
             body.status = "recorded";
             body.source = "database";
             body.warning = Some(
-                "no validator took the ballot yet; it is recorded here and will be submitted as soon as one does",
+                "neither a validator nor the local ledger took the ballot yet; it is recorded in the database and will be submitted as soon as a validator takes it",
             );
             StatusCode::ACCEPTED
         }

@@ -11,6 +11,7 @@ use crate::{
     app::App,
     clock,
     extract::Query,
+    pending::Standing,
     problem::Problem,
     store::{State as Stored, Submission},
 };
@@ -94,10 +95,9 @@ async fn of_submission(app: &App, submission: Submission) -> StatusAnswer {
     };
     match submission.state {
         Stored::Open => {
-            if app.pending.standing(&submission.transaction_id) != Some(true) {
-                answer.status = "recorded";
-                answer.source = "database";
-            }
+            let standing = app.pending.standing(&submission.transaction_id);
+            let standing = standing.unwrap_or(Standing::Recorded);
+            (answer.status, answer.source) = standing.status_and_source();
         }
         Stored::Confirmed {
             height,

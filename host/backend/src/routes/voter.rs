@@ -10,6 +10,7 @@ use crate::{
     auth::{Principal, Role},
     clock,
     extract::Query,
+    pending::Standing,
     problem::Problem,
     store::{State as Stored, Submission},
 };
@@ -83,10 +84,11 @@ fn require_voter(principal: &Principal) -> Result<(), Problem> {
 
 fn answer(app: &App, submission: Submission) -> VoteAnswer {
     let (status, block_number) = match submission.state {
-        Stored::Open if app.pending.standing(&submission.transaction_id) == Some(true) => {
-            ("pending", None)
+        Stored::Open => {
+            let standing = app.pending.standing(&submission.transaction_id);
+            let standing = standing.unwrap_or(Standing::Recorded);
+            (standing.status_and_source().0, None)
         }
-        Stored::Open => ("recorded", None),
         Stored::Confirmed { height, .. } => ("confirmed", Some(height)),
         Stored::Rejected { .. } => ("rejected", None),
     };

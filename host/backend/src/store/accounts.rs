@@ -1,7 +1,7 @@
 //! Accounts and their refresh tokens.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use redb::{ReadableDatabase, ReadableTable, WriteTransaction};
+use redb::{ReadableTable, WriteTransaction};
 use tabella_protocol::codec;
 use tokio::sync::oneshot;
 
@@ -149,7 +149,7 @@ impl Store {
 
     /// The account of this name.
     pub(crate) fn account(&self, name: &str) -> Result<Option<Account>, StoreError> {
-        let read = self.database.begin_read().map_err(StoreError::of)?;
+        let read = self.database.begin_read()?;
         let accounts = read.open_table(tables::ACCOUNTS).map_err(StoreError::of)?;
         let account = accounts.get(name).map_err(StoreError::of)?;
         account

@@ -4,6 +4,7 @@
 //! that the price of an fsync is shared by all who wait for it. Readers read committed state only.
 
 mod accounts;
+mod handle;
 mod record;
 mod tables;
 #[cfg(test)]
@@ -23,10 +24,11 @@ use tabella_protocol::{Hash, VoterId, codec, rpc::ElectionView};
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use accounts::Account;
+use handle::{Handle, Opener};
 pub(crate) use record::{Mark, NewSubmission, Recorded, State, Submission};
 use writer::Write;
 
-use crate::pending::Pending;
+use crate::pending::{Durable, Pending};
 
 /// Writes waiting for the writer; past it, submissions are refused with 503.
 const QUEUE_MAX: usize = 16_384;
@@ -64,7 +66,7 @@ pub(crate) enum StoreError {
 }
 
 impl StoreError {
-    fn of(error: impl std::fmt::Display) -> Self {
+    pub(crate) fn of(error: impl std::fmt::Display) -> Self {
         Self::Failed(error.to_string())
     }
 }
@@ -72,7 +74,7 @@ impl StoreError {
 /// The database.
 #[derive(Clone)]
 pub(crate) struct Store {
-    database: Arc<Database>,
+    database: Handle,
     writes: mpsc::Sender<Write>,
     healthy: Arc<AtomicBool>,
 }
@@ -80,36 +82,40 @@ pub(crate) struct Store {
 impl Store {
     /// Opens or creates the database file.
     pub(crate) fn open(path: &Path, pending: Arc<Pending>) -> Result<Self, OpenError> {
-        let database = Database::builder()
-            .set_cache_size(CACHE_BYTES)
-            .create(path)
-            .map_err(redb::Error::from)?;
-        Self::start(database, pending)
+        let again = path.to_owned();
+        // Made at the first start only: a file that is gone later is no reason to begin anew.
+        let database = builder().create(path).map_err(redb::Error::from)?;
+        let opener = Box::new(move || builder().open(&again).map_err(redb::Error::from));
+        Self::start(database, opener, pending)
     }
 
-    /// Opens a database over another storage, for tests of failing ones.
+    /// Opens a database over other storage, for tests of failing ones; `backend` gives it each time
+    /// that it is opened.
     #[cfg_attr(
         not(test),
         expect(dead_code, reason = "only tests bring their own storage")
     )]
-    pub(crate) fn open_backend(
-        backend: impl redb::StorageBackend,
+    pub(crate) fn open_backend<B: redb::StorageBackend>(
+        backend: impl Fn() -> B + Send + 'static,
         pending: Arc<Pending>,
     ) -> Result<Self, OpenError> {
-        let database = Database::builder()
-            .create_with_backend(backend)
-            .map_err(redb::Error::from)?;
-        Self::start(database, pending)
+        let opener: Opener = Box::new(move || {
+            let database = builder().create_with_backend(backend());
+            database.map_err(redb::Error::from)
+        });
+        Self::start(opener()?, opener, pending)
     }
 
-    fn start(database: Database, pending: Arc<Pending>) -> Result<Self, OpenError> {
-        let database = Arc::new(database);
+    fn start(database: Database, opener: Opener, pending: Arc<Pending>) -> Result<Self, OpenError> {
         prepare(&database)?;
         let next_sequence = load_open(&database, &pending)?;
+        let database = Handle::new(database);
         let healthy = Arc::new(AtomicBool::new(true));
         let (writes, queue) = mpsc::channel(QUEUE_MAX);
         let writer = writer::Writer {
             database: database.clone(),
+            opener,
+            tried: None,
             pending,
             healthy: healthy.clone(),
             next_sequence,
@@ -221,7 +227,7 @@ impl Store {
 
     /// The submission under a client's or the chain's id.
     pub(crate) fn submission(&self, id: &str) -> Result<Option<Submission>, StoreError> {
-        let read = self.database.begin_read().map_err(StoreError::of)?;
+        let read = self.database.begin_read()?;
         let by_client = read
             .open_table(tables::CLIENT_IDS)
             .map_err(StoreError::of)?;
@@ -248,7 +254,7 @@ impl Store {
 
     /// The submission with this sequence.
     pub(crate) fn by_sequence(&self, sequence: u64) -> Result<Option<Submission>, StoreError> {
-        let read = self.database.begin_read().map_err(StoreError::of)?;
+        let read = self.database.begin_read()?;
         let submissions = read
             .open_table(tables::SUBMISSIONS)
             .map_err(StoreError::of)?;
@@ -265,7 +271,7 @@ impl Store {
         election_id: u64,
         voter: &VoterId,
     ) -> Result<Option<Submission>, StoreError> {
-        let read = self.database.begin_read().map_err(StoreError::of)?;
+        let read = self.database.begin_read()?;
         let voters = read.open_table(tables::VOTERS).map_err(StoreError::of)?;
         let sequence = voters
             .get((election_id, &voter.0))
@@ -279,7 +285,7 @@ impl Store {
 
     /// Where following the chain stopped.
     pub(crate) fn mark(&self) -> Result<Option<Mark>, StoreError> {
-        let read = self.database.begin_read().map_err(StoreError::of)?;
+        let read = self.database.begin_read()?;
         let meta = read.open_table(tables::META).map_err(StoreError::of)?;
         let mark = meta.get(tables::META_MARK).map_err(StoreError::of)?;
         mark.map(|bytes| codec::decode(bytes.value(), 64))
@@ -289,7 +295,7 @@ impl Store {
 
     /// The elections last seen on the chain.
     pub(crate) fn elections(&self) -> Result<Vec<ElectionView>, StoreError> {
-        let read = self.database.begin_read().map_err(StoreError::of)?;
+        let read = self.database.begin_read()?;
         let elections = read.open_table(tables::ELECTIONS).map_err(StoreError::of)?;
         let mut views = Vec::new();
         for row in elections.iter().map_err(StoreError::of)? {
@@ -319,6 +325,12 @@ pub(crate) struct ConfirmedSubmission {
     pub(crate) transaction_id: Hash,
     pub(crate) index: u32,
     pub(crate) validator: Option<String>,
+}
+
+fn builder() -> redb::Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
 }
 
 fn prepare(database: &Database) -> Result<(), OpenError> {
@@ -369,11 +381,13 @@ fn load_open(database: &Database, pending: &Pending) -> Result<u64, OpenError> {
         let submission = Submission::from_bytes(bytes.value()).map_err(|error| corrupt(&error))?;
         let transaction = tabella_protocol::Transaction::from_bytes(&submission.transaction)
             .map_err(|error| corrupt(&error))?;
-        pending.insert(
+        pending.insert(Durable {
             sequence,
-            submission.transaction_id,
-            transaction.body.expiry_height,
-        );
+            transaction_id: submission.transaction_id,
+            expiry_height: transaction.body.expiry_height,
+            election_id: submission.election_id,
+            voter: submission.voter,
+        });
     }
     tables::next_sequence(&submissions).map_err(|error| OpenError::Engine(error.into()))
 }

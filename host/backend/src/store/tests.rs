@@ -13,6 +13,7 @@ use redb::{StorageBackend, backends::InMemoryBackend};
 use tabella_protocol::{Payload, Revote, SigningKey, Transaction, TransactionBody};
 
 use super::*;
+use crate::pending::Standing;
 
 fn submission(n: u8, voter: u8, client_id: Option<&str>) -> NewSubmission {
     let payload = Payload::CastBallot {
@@ -90,7 +91,10 @@ async fn what_was_recorded_is_there_after_reopening() {
         let id = submission(n, n, None).transaction_id;
         let known = store.submission(&id.to_string()).unwrap().unwrap();
         assert_eq!(known.content, Hash([n; 32]));
-        assert_eq!(pending.standing(&id), (n != 0).then_some(false));
+        assert_eq!(
+            pending.standing(&id),
+            (n != 0).then_some(Standing::Recorded)
+        );
         assert_eq!(known.transaction.is_empty(), n == 0);
     }
     // New ones go on behind the old.
@@ -179,17 +183,27 @@ async fn a_submission_signed_again_is_found_under_both_ids() {
         assert_eq!(known.transaction_id, new.transaction_id);
     }
     assert_eq!(pending.standing(&old.transaction_id), None);
-    assert_eq!(pending.standing(&new.transaction_id), Some(false));
+    assert_eq!(
+        pending.standing(&new.transaction_id),
+        Some(Standing::Recorded)
+    );
 }
 
-/// Storage that fails on command.
-#[derive(Debug)]
+/// Storage that fails on command, and outlives the database that is closed over it.
+#[derive(Debug, Clone)]
 struct Failing {
-    memory: InMemoryBackend,
+    memory: Arc<InMemoryBackend>,
     fails: Arc<AtomicBool>,
 }
 
 impl Failing {
+    fn new() -> Self {
+        Self {
+            memory: Arc::new(InMemoryBackend::new()),
+            fails: Arc::default(),
+        }
+    }
+
     fn check(&self) -> io::Result<()> {
         if self.fails.load(Ordering::SeqCst) {
             return Err(io::Error::other("the disk is gone"));
@@ -224,14 +238,11 @@ impl StorageBackend for Failing {
 }
 
 #[tokio::test]
-async fn nothing_is_acknowledged_while_the_database_fails() {
-    let fails = Arc::new(AtomicBool::new(false));
-    let backend = Failing {
-        memory: InMemoryBackend::new(),
-        fails: fails.clone(),
-    };
+async fn nothing_is_acknowledged_while_the_database_fails_and_it_recovers_by_itself() {
+    let backend = Failing::new();
+    let fails = backend.fails.clone();
     let pending = Arc::new(Pending::default());
-    let store = Store::open_backend(backend, pending.clone()).unwrap();
+    let store = Store::open_backend(move || backend.clone(), pending.clone()).unwrap();
     assert_eq!(
         store.record(submission(1, 1, None)).await.unwrap(),
         Recorded::New
@@ -241,4 +252,20 @@ async fn nothing_is_acknowledged_while_the_database_fails() {
     assert!(matches!(refused, Err(StoreError::Failed(_))), "{refused:?}");
     assert!(!store.is_healthy());
     assert_eq!(pending.len(), 1, "nothing is carried that is not durable");
+
+    fails.store(false, Ordering::SeqCst);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let recorded = loop {
+        match store.record(submission(2, 2, None)).await {
+            Ok(recorded) => break recorded,
+            Err(error) => assert!(std::time::Instant::now() < deadline, "{error}"),
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(recorded, Recorded::New);
+    assert!(store.is_healthy());
+    assert_eq!(pending.len(), 2);
+    // What was acknowledged before is still there.
+    let first = submission(1, 1, None).transaction_id.to_string();
+    assert_eq!(store.submission(&first).unwrap().unwrap().sequence, 0);
 }

@@ -5,21 +5,29 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use redb::{Database, ReadableTable, Table, WriteTransaction};
+use redb::{ReadableTable, Table, WriteTransaction};
 use tabella_protocol::{Hash, Revote, codec};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Confirmed, NewSubmission, Recorded, State, StoreError, Submission, accounts::AccountWrite,
-    tables,
+    Confirmed, NewSubmission, OpenError, Recorded, State, StoreError, Submission,
+    accounts::AccountWrite,
+    handle::{Handle, Opener},
+    load_open, tables,
 };
-use crate::{metrics, pending::Pending};
+use crate::{
+    metrics,
+    pending::{Durable, Pending},
+};
 
 /// Most writes in one commit, so that nobody waits for a commit without end.
 const GROUP_MAX: usize = 2_048;
+
+/// Pause between two attempts to open a database that failed.
+const REOPEN: Duration = Duration::from_millis(200);
 
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
@@ -58,7 +66,10 @@ pub(super) enum Write {
 }
 
 pub(super) struct Writer {
-    pub(super) database: Arc<Database>,
+    pub(super) database: Handle,
+    pub(super) opener: Opener,
+    /// When it was last tried to open the database again.
+    pub(super) tried: Option<Instant>,
     pub(super) pending: Arc<Pending>,
     pub(super) healthy: Arc<AtomicBool>,
     pub(super) next_sequence: u64,
@@ -101,18 +112,42 @@ impl Writer {
         }
         let started = Instant::now();
         let writes = group.len();
-        let sequence_before = self.next_sequence;
+        if !self.healthy.load(Ordering::Relaxed) {
+            self.open_again();
+        }
         let mut completions: Vec<Completion> = Vec::with_capacity(writes);
         let result = self.write(group, &mut completions);
         if let Err(error) = &result {
             tracing::error!(%error, writes, "the database failed");
-            // Nothing of the group is durable, so its sequences are free again.
-            self.next_sequence = sequence_before;
+            // What of the group reached the disk shows when it is opened again.
+            self.database.set(None);
         }
         self.healthy.store(result.is_ok(), Ordering::Relaxed);
         metrics::database_commit(writes, started.elapsed());
         for completion in completions {
             completion(&self.pending, result.clone());
+        }
+    }
+
+    /// Opens the database again after a failure, and takes over what it holds.
+    fn open_again(&mut self) {
+        if self.tried.is_some_and(|tried| tried.elapsed() < REOPEN) {
+            return;
+        }
+        self.tried = Some(Instant::now());
+        self.database.set(None);
+        let opened = (self.opener)().map_err(OpenError::Engine);
+        let loaded = opened.and_then(|database| {
+            let next_sequence = load_open(&database, &self.pending)?;
+            Ok((database, next_sequence))
+        });
+        match loaded {
+            Ok((database, next_sequence)) => {
+                self.next_sequence = next_sequence;
+                self.database.set(Some(database));
+                tracing::info!("the database is open again");
+            }
+            Err(error) => tracing::error!(%error, "the database cannot be opened again"),
         }
     }
 
@@ -123,7 +158,7 @@ impl Writer {
     ) -> Result<(), StoreError> {
         // Replies are dropped with the group where this fails early; their waiters then see the
         // channel closed, which is an error too.
-        let write = self.database.begin_write().map_err(StoreError::of)?;
+        let write = self.database.begin_write()?;
         {
             let mut tables = Tables::open(&write)?;
             for item in group {
@@ -171,9 +206,14 @@ impl<'t> Tables<'t> {
     ) -> Result<(), StoreError> {
         match item {
             Write::Record { submission, reply } => {
-                let (transaction_id, expiry) =
-                    (submission.transaction_id, submission.expiry_height);
                 let sequence = *next_sequence;
+                let durable = Durable {
+                    sequence,
+                    transaction_id: submission.transaction_id,
+                    expiry_height: submission.expiry_height,
+                    election_id: submission.election_id,
+                    voter: submission.voter,
+                };
                 let recorded = self.record(submission, sequence)?;
                 if recorded == Recorded::New {
                     *next_sequence += 1;
@@ -182,7 +222,7 @@ impl<'t> Tables<'t> {
                     // From the commit on the submission must reach the chain, whether or not
                     // anybody still waits for the answer.
                     if result.is_ok() && recorded == Recorded::New {
-                        pending.insert(sequence, transaction_id, expiry);
+                        pending.insert(durable);
                     }
                     let _ = reply.send(result.map(|()| recorded));
                 }));

@@ -119,7 +119,8 @@ async fn a_roll_is_taken_line_by_line() {
         }"#]]
     .assert_eq(&serde_json::to_string_pretty(&answer).unwrap());
     let chain = deployment.network.chain();
-    let transaction = Transaction::from_bytes(&chain.blocks[0].transactions[0]).unwrap();
+    let transaction =
+        Transaction::from_bytes(&chain.blocks.last().unwrap().transactions[0]).unwrap();
     let Payload::ExtendRoll { entries, .. } = transaction.body.payload else {
         panic!("expected a roll");
     };

@@ -5,13 +5,13 @@ use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
 use serde_json::{Value, json};
 use tabella_backend::{Backend, BackendError, Config, Registration};
 use tabella_protocol::{
-    ContestSpec, Disclosure, ElectionSpec, Eligibility, Hash, OptionSpec, Revote,
-    rpc::ElectionStatus,
+    ContestSpec, Disclosure, ElectionSpec, Eligibility, Hash, OptionSpec, Payload, Revote,
+    Transaction, TransactionBody,
 };
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle};
 
-use crate::fake::{AUTHORITY, Mood, Network, Node, REGISTRAR, election_view, key};
+use crate::fake::{AUTHORITY, Mood, Network, Node, REGISTRAR, key};
 
 pub(crate) const ADMIN_TOKEN: &str = "the administrator's token, for tests";
 
@@ -57,27 +57,46 @@ pub(crate) fn registrar() -> Eligibility {
     }
 }
 
+/// Blocks that a network has before anybody votes.
+pub(crate) const FIRST_BLOCKS: u64 = 4;
+
+fn by_authority(payload: Payload) -> Transaction {
+    Transaction::sign(TransactionBody::new(77, 1_000, payload), &key(AUTHORITY))
+}
+
 impl Deployment {
     /// Three validators with an open election 1, which refuses a second ballot, and a closed 2.
     pub(crate) async fn new() -> Self {
         let network = Network::new(3);
-        let wasm = plurality();
-        let published = (Hash::of(wasm), wasm.to_vec());
-        network.plugins.lock().unwrap().extend([published]);
-        let elections = [
-            (1, spec(Revote::Refuse, registrar()), ElectionStatus::Open),
-            (2, spec(Revote::Refuse, registrar()), ElectionStatus::Closed),
-            (3, spec(Revote::Last, registrar()), ElectionStatus::Upcoming),
-            (
-                4,
-                spec(Revote::Refuse, Eligibility::Credentials),
-                ElectionStatus::Open,
-            ),
+        network.commit(vec![by_authority(Payload::PublishPlugin {
+            wasm: plurality().to_vec(),
+        })]);
+        let specs = [
+            spec(Revote::Refuse, registrar()),
+            spec(Revote::Refuse, registrar()),
+            spec(Revote::Last, registrar()),
+            spec(Revote::Refuse, Eligibility::Credentials),
         ];
-        for (id, spec, status) in elections {
-            let view = election_view(id, spec, Hash::ZERO, status);
-            network.elections.lock().unwrap().insert(id, view);
-        }
+        network.commit(
+            specs
+                .map(|spec| by_authority(Payload::CreateElection(spec)))
+                .into(),
+        );
+        let opened = [1, 2, 4].map(|id| by_authority(Payload::OpenElection { election_id: id }));
+        network.commit(opened.into());
+        network.commit(vec![by_authority(Payload::CloseElection {
+            election_id: 2,
+        })]);
+        Self::before(network).await
+    }
+
+    /// Another backend, with the same keys and secrets but another database, that reaches the same
+    /// network by its own ways.
+    pub(crate) async fn another(&self) -> Self {
+        Self::before(self.network.clone()).await
+    }
+
+    async fn before(network: Arc<Network>) -> Self {
         let mut nodes = Vec::new();
         for index in 0..3 {
             nodes.push(Node::start(&network, index, Mood::Honest).await);
@@ -111,6 +130,31 @@ impl Deployment {
             nodes,
             directory,
             config,
+        }
+    }
+
+    /// The ballots on the chain, in order.
+    pub(crate) fn ballots(&self) -> Vec<Vec<Vec<u8>>> {
+        let chain = self.network.chain();
+        let transactions = chain.blocks.iter().flat_map(|block| &block.transactions);
+        let ballots = transactions.filter_map(|bytes| {
+            match Transaction::from_bytes(bytes).unwrap().body.payload {
+                Payload::CastBallot { ballots, .. } => Some(ballots),
+                _ => None,
+            }
+        });
+        ballots.collect()
+    }
+
+    pub(crate) async fn kill_validators(&self) {
+        for node in &self.nodes {
+            node.kill().await;
+        }
+    }
+
+    pub(crate) async fn restart_validators(&self) {
+        for node in &self.nodes {
+            node.restart().await;
         }
     }
 
@@ -212,6 +256,34 @@ impl Running {
         let (status, answer) = self.get(&path, None).await;
         assert_eq!(status, 200, "{answer}");
         answer
+    }
+
+    pub(crate) async fn reconciliation(&self) -> Value {
+        let path = "/api/admin/reconciliation";
+        let (status, answer) = self.get(path, Some(ADMIN_TOKEN)).await;
+        assert_eq!(status, 200, "{answer}");
+        answer
+    }
+
+    /// Polls the reconciliation until `holds`.
+    pub(crate) async fn until_reconciliation(&self, holds: impl Fn(&Value) -> bool) -> Value {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        loop {
+            let answer = self.reconciliation().await;
+            if holds(&answer) {
+                return answer;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "still {answer}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until the local ledger knows the elections of a new deployment.
+    pub(crate) async fn mirrored(&self) {
+        self.until_reconciliation(|answer| {
+            answer["local_ledger"]["mirrored_height"].as_u64() >= Some(FIRST_BLOCKS)
+        })
+        .await;
     }
 
     /// Polls a submission's status until it is `wanted`.

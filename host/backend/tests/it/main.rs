@@ -11,4 +11,5 @@ mod deployment;
     reason = "shared with the client's tests, which use more of it"
 )]
 mod fake;
+mod log_lines;
 mod submission;

@@ -6,11 +6,16 @@ use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
+use tabella_client::ValidatorEndpoint;
 use tabella_protocol::{EvidenceFile, EvidenceSummary, Genesis, Named, Receipt, ReceiptSummary};
 
-use crate::{exit::Exit, genesis_file::read_genesis};
+use crate::{
+    exit::Exit,
+    genesis_file::read_genesis,
+    local_ledger::{self, Findings},
+};
 
-/// Check receipts and evidence with no network
+/// Check receipts and evidence with no network, and backends' local ledgers
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArguments {
     #[command(subcommand)]
@@ -47,10 +52,28 @@ enum VerifyCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Check a backend's local ledger: executes it again, and asks the validators for every ballot
+    /// in it; exits 0 when each is on the chain or refused with a reason, else 1
+    ///
+    /// Example: tabella verify local-ledger local-ledger.jsonl --genesis genesis.json
+    #[command(verbatim_doc_comment)]
+    LocalLedger {
+        /// The export, as `GET /api/admin/local-ledger` answered it
+        file: PathBuf,
+        /// The network's genesis document, from a source you trust
+        #[arg(long)]
+        genesis: PathBuf,
+        /// A validator to ask, as NAME=URL; may be repeated [default: validator-1..3 on this machine]
+        #[arg(long = "validator", value_name = "NAME=URL", value_parser = parse_validator)]
+        validators: Vec<ValidatorEndpoint>,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Runs the command.
-pub(crate) fn run(arguments: &VerifyArguments) -> Result<Exit> {
+pub(crate) async fn run(arguments: &VerifyArguments) -> Result<Exit> {
     match &arguments.command {
         VerifyCommand::Receipt {
             file,
@@ -68,7 +91,61 @@ pub(crate) fn run(arguments: &VerifyArguments) -> Result<Exit> {
             let verdict = check_evidence(&read(file)?, &read_genesis(genesis)?);
             Ok(answer("evidence", &verdict, *json, describe_evidence))
         }
+        VerifyCommand::LocalLedger {
+            file,
+            genesis,
+            validators,
+            json,
+        } => {
+            let validators = match validators.as_slice() {
+                [] => ValidatorEndpoint::defaults(),
+                named => named.to_vec(),
+            };
+            let findings = local_ledger::check(file, read_genesis(genesis)?, validators).await?;
+            match json {
+                true => println!("{}", serde_json::to_string_pretty(&findings)?),
+                false => print!("{}", describe_findings(&findings)),
+            }
+            Ok(match findings.valid {
+                true => Exit::Success,
+                false => Exit::Refused,
+            })
+        }
     }
+}
+
+fn parse_validator(text: &str) -> Result<ValidatorEndpoint, String> {
+    let (node_id, rpc_url) = text
+        .split_once('=')
+        .ok_or("expected NAME=URL, such as validator-1=http://localhost:8001")?;
+    Ok(ValidatorEndpoint {
+        node_id: node_id.to_owned(),
+        rpc_url: rpc_url.to_owned(),
+        p2p_url: String::new(),
+    })
+}
+
+fn describe_findings(findings: &Findings) -> String {
+    let mut text = format!(
+        "{verdict}: {ballots} ballots in {blocks} blocks of the local ledger, executed again\n\
+         on the chain                  {confirmed}\n\
+         on the chain, signed again    {signed_again}\n\
+         refused, had voted already    {already_voted}\n\
+         refused, as the backend says  {refused}\n\
+         not settled yet               {unsettled}\n",
+        verdict = if findings.valid { "VALID" } else { "NOT VALID" },
+        ballots = findings.ballots,
+        blocks = findings.blocks,
+        confirmed = findings.confirmed,
+        signed_again = findings.signed_again,
+        already_voted = findings.already_voted,
+        refused = findings.refused,
+        unsettled = findings.unsettled,
+    );
+    for problem in &findings.problems {
+        text.push_str(&format!("{problem}\n"));
+    }
+    text
 }
 
 fn read(file: &Path) -> Result<Vec<u8>> {

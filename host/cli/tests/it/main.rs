@@ -5,6 +5,7 @@ mod byzantine;
 mod command_line;
 mod compile_plugin;
 mod crash;
+mod degradation;
 mod dev;
 mod election;
 mod hostile_plugin;

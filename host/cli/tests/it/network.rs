@@ -62,6 +62,33 @@ pub(crate) fn signal(pid: u32, signal: Signal) {
     let _ = kill(Pid::from_raw(pid), signal);
 }
 
+/// Kills a process and waits until nothing of it is left.
+pub(crate) fn kill_and_wait(pid: u32) {
+    let deadline = Instant::now() + PATIENCE;
+    signal(pid, Signal::SIGKILL);
+    while is_alive(pid) {
+        assert!(Instant::now() < deadline, "process {pid} does not end");
+        std::thread::yield_now();
+    }
+}
+
+/// One process that a test started by itself; dropping it kills it.
+pub(crate) struct Role(Child);
+
+impl Role {
+    /// Waits until it ends by itself.
+    pub(crate) async fn ended(&mut self, what: &str) {
+        eventually(what, async || self.0.try_wait().expect("a child")).await;
+    }
+}
+
+impl Drop for Role {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Ports that no other test of this machine uses at the same time.
 pub(crate) struct PortRange {
     pub(crate) base: u16,
@@ -121,6 +148,42 @@ impl Network {
         let _ = std::fs::remove_file(data.join("ready.json"));
         self.dev = spawn_dev(&data, self.ports.base, &self.arguments);
         self.ready = wait_ready(&mut self.dev, &data).await;
+    }
+
+    /// Starts a process of this network that `tabella dev` no longer runs; where `crash_points` is
+    /// given, it dies at the points named by files in that directory.
+    pub(crate) fn start_role(
+        &self,
+        role: &str,
+        config: &str,
+        crash_points: Option<&std::path::Path>,
+    ) -> Role {
+        let log = self.data().join("logs").join(format!("{config}.log"));
+        let log = File::options().create(true).append(true).open(log);
+        let mut command = tabella();
+        command
+            .args([role, "--config"])
+            .arg(self.data().join(format!("{config}.toml")))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log.expect("the temporary directory is writable"));
+        if let Some(directory) = crash_points {
+            command.env("TABELLA_CRASH_DIRECTORY", directory);
+        }
+        Role(command.spawn().expect("the binary starts"))
+    }
+
+    /// Writes the configuration of another backend, with the same keys and another database, under
+    /// a name; the address it listens on.
+    pub(crate) fn configure_another_backend(&self, name: &str) -> String {
+        let text = std::fs::read_to_string(self.data().join("backend.toml")).expect("a file");
+        let mut config: toml::Table = text.parse().expect("TOML");
+        let listen = format!("127.0.0.1:{}", self.ports.base + 149);
+        config.insert("listen".into(), listen.clone().into());
+        config.insert("data".into(), format!("data/{name}").into());
+        let path = self.data().join(format!("{name}.toml"));
+        std::fs::write(path, config.to_string()).expect("writable");
+        format!("http://{listen}")
     }
 
     /// A port of this test's own; `tabella dev` takes the first few after 0 and after 100.

@@ -22,12 +22,12 @@ use serde_json::{Value, json};
 use tabella_client::ValidatorEndpoint;
 use tabella_protocol::{
     Ack, Block, BoardEntry, BoardHead, CommitCertificate, CommitSignature, ConsensusVote,
-    ConsensusVoteKind, Genesis, Hash, Header, Payload, PluginLimits, Quorum, SigningKey,
+    ConsensusVoteKind, Genesis, Hash, Header, Payload, PluginLimits, Quorum, Revote, SigningKey,
     Transaction, ValidatorHistory, ValidatorInfo,
     merkle::{self, Frontier},
     rpc::{
-        BlockSummary, BlockView, ElectionStatus, ElectionView, NodeStatus, RefusalCode,
-        RefusalData, ResultsView, Standing,
+        BlockSummary, BlockView, ChangingBlock, ElectionChanges, ElectionStatus, ElectionView,
+        NodeStatus, RefusalCode, RefusalData, ResultsView, Standing,
     },
     transactions_root,
 };
@@ -42,6 +42,10 @@ pub(crate) enum Mood {
     Unavailable,
     /// Never.
     Hanging,
+    /// After this long.
+    Slow(Duration),
+    /// Its status and submissions at once, everything else never.
+    HoldsReads,
     /// With bytes that are no JSON-RPC.
     Garbage,
     /// Serves blocks whose transaction ids it invented.
@@ -238,16 +242,14 @@ impl Network {
                 election_id, voter, ..
             } = &transaction.body.payload
             {
-                if chain.voters.contains_key(&(*election_id, voter.0)) {
+                let elections = self.elections.lock().unwrap();
+                let view = elections.get(election_id);
+                let revotes = view.is_some_and(|view| view.spec.revote == Revote::Last);
+                if !revotes && chain.voters.contains_key(&(*election_id, voter.0)) {
                     let message = format!("voter {voter} has cast a ballot already");
                     return Err((RefusalCode::AlreadyVoted, message));
                 }
-                let status = self
-                    .elections
-                    .lock()
-                    .unwrap()
-                    .get(election_id)
-                    .map(|e| e.status);
+                let status = view.map(|view| view.status);
                 if status.is_some_and(|status| status != ElectionStatus::Open) {
                     let message = format!("election {election_id} is closed");
                     return Err((RefusalCode::ElectionClosed, message));
@@ -501,6 +503,16 @@ async fn answer(State(shared): State<Arc<Shared>>, Json(request): Json<Value>) -
     match mood {
         Mood::Unavailable => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
         Mood::Hanging => std::future::pending().await,
+        Mood::Slow(pause) => tokio::time::sleep(pause).await,
+        Mood::HoldsReads => {
+            let text = request.to_string();
+            if !["tabella_nodeStatus", "eth_sendTransaction"]
+                .iter()
+                .any(|m| text.contains(m))
+            {
+                std::future::pending::<()>().await;
+            }
+        }
         Mood::Garbage => return "[{\"what\": 1}".into_response(),
         _ => {}
     }
@@ -526,6 +538,7 @@ impl Shared {
             "eth_sendTransaction" => self.submit(&params[0]["data"], mood),
             "tabella_getBlockSummaries" => Ok(self.summaries(params, mood).await),
             "tabella_getTransactionStatus" => Ok(self.transaction_status(&params[0])),
+            "tabella_getElectionChanges" => Ok(self.election_changes(&params[0], mood)),
             "tabella_getBlock" => Ok(self.block(&params[0], mood)),
             "tabella_getElection" => {
                 let elections = self.network.elections.lock().unwrap();
@@ -634,6 +647,34 @@ impl Shared {
             }
             _ => {}
         }
+    }
+
+    fn election_changes(&self, from: &Value, mood: &Mood) -> Value {
+        let from = from.as_u64().unwrap();
+        let chain = self.network.chain();
+        let blocks = chain.summaries.iter().zip(&chain.blocks);
+        let changing = blocks.filter_map(|(summary, block)| {
+            let shaping = block.transactions.iter().filter(|bytes| {
+                Transaction::from_bytes(bytes).is_ok_and(|t| t.body.payload.shapes_elections())
+            });
+            let mut transactions: Vec<String> = shaping
+                .map(|bytes| format!("0x{}", hex::encode(bytes)))
+                .collect();
+            if *mood == Mood::InventsTransactions {
+                transactions.push("0x00".into());
+            }
+            let mut summary = summary.clone();
+            self.spoil(&mut summary, mood);
+            let in_range = summary.header.height >= from && !transactions.is_empty();
+            in_range.then_some(ChangingBlock {
+                summary,
+                transactions,
+            })
+        });
+        json!(ElectionChanges {
+            blocks: changing.collect(),
+            to_height: chain.summaries.len() as u64,
+        })
     }
 
     fn transaction_status(&self, id: &Value) -> Value {

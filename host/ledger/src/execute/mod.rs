@@ -19,7 +19,9 @@ use std::{
 };
 
 use redb::{ReadOnlyTable, ReadableDatabase};
-use tabella_protocol::{Hash, Payload, PublicKey, RollEntry, VoterId, merkle, rpc::RefusalCode};
+use tabella_protocol::{
+    Genesis, Hash, Payload, PublicKey, RollEntry, VoterId, merkle, rpc::RefusalCode,
+};
 use tabella_runtime::Plugin;
 
 use crate::{
@@ -176,6 +178,9 @@ impl<'a> Draft<'a> {
     }
 
     fn require_in_time(&self, expiry_height: u64) -> Result<(), Refusal> {
+        if self.ledger.genesis.expiry_heights_max == Genesis::EXPIRES_ELSEWHERE {
+            return Ok(());
+        }
         let last = self
             .height
             .saturating_add(self.ledger.genesis.expiry_heights_max);

@@ -1,0 +1,141 @@
+//! The directory of the local ledger: its key, its genesis, how far it follows the network, and the
+//! chain itself.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::atomic::AtomicU64,
+};
+
+use tabella_ledger::{Ledger, LedgerError};
+use tabella_protocol::{Genesis, GenesisError, Hash, PublicKey, Quorum, SigningKey, ValidatorInfo};
+
+use super::{Opened, is_local_genesis_of};
+use crate::secrets::{SecretError, read_key};
+
+/// Largest block of the ledger: a plugin and a group of ballots.
+const BLOCK_BYTES_MAX: u32 = 4 << 20;
+
+/// Why the ledger cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FilesError {
+    #[error("{path}: {error}")]
+    Io { path: PathBuf, error: io::Error },
+    #[error(transparent)]
+    Key(#[from] SecretError),
+    #[error(transparent)]
+    Genesis(#[from] GenesisError),
+    #[error("{path} is not the genesis of this backend's ledger for this network")]
+    OtherGenesis { path: PathBuf },
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+/// Opens the ledger, or creates it where there is none.
+pub(super) fn open(directory: &Path, network: &Genesis) -> Result<Opened, FilesError> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .map_err(|error| FilesError::Io {
+            path: directory.to_owned(),
+            error,
+        })?;
+    let key_path = directory.join("key");
+    let created = || Hash(SigningKey::generate().to_seed()).to_string();
+    keep(&key_path, created)?;
+    let key = read_key(&key_path)?;
+    let genesis_path = directory.join("genesis.json");
+    keep(&genesis_path, || local_genesis(network, &key).to_json())?;
+    let genesis = Genesis::from_json(&read(&genesis_path)?)?;
+    if !is_local_genesis_of(&genesis, network, &key.public()) {
+        return Err(FilesError::OtherGenesis { path: genesis_path });
+    }
+    let ledger = Ledger::open(directory, genesis)?;
+    // A lost mark costs time: what is taken over again is there already.
+    let mark = fs::read_to_string(mark_path(directory)).unwrap_or_default();
+    let mirrored_height = match ledger.tip().height {
+        0 => 0,
+        _ => mark.trim().parse().unwrap_or(0),
+    };
+    Ok(Opened {
+        ledger,
+        key,
+        mirrored_height: AtomicU64::new(mirrored_height),
+    })
+}
+
+/// Remembers up to which height elections were taken over.
+pub(super) fn write_mark(directory: &Path, height: u64) -> io::Result<()> {
+    let path = mark_path(directory);
+    let new = path.with_extension("new");
+    fs::write(&new, format!("{height}\n"))?;
+    fs::rename(new, path)
+}
+
+fn mark_path(directory: &Path) -> PathBuf {
+    directory.join("mirrored-height")
+}
+
+fn read(path: &Path) -> Result<String, FilesError> {
+    fs::read_to_string(path).map_err(|error| FilesError::Io {
+        path: path.to_owned(),
+        error,
+    })
+}
+
+/// Writes a file that is not there yet, whole and durable or not at all.
+fn keep(path: &Path, text: impl FnOnce() -> String) -> Result<(), FilesError> {
+    if path.exists() {
+        return Ok(());
+    }
+    let new = path.with_extension("new");
+    let write = || -> io::Result<()> {
+        let mut file = File::options()
+            .create(true)
+            .write(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&new)?;
+        file.write_all(text().as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&new, path)?;
+        match path.parent() {
+            Some(directory) => File::open(directory)?.sync_all(),
+            None => Ok(()),
+        }
+    };
+    write().map_err(|error| FilesError::Io {
+        path: path.to_owned(),
+        error,
+    })
+}
+
+/// What the ledger of the backend with this key is called, which pins it to one network.
+pub(super) fn name(network: &Genesis) -> String {
+    format!("local ledger for {} {}", network.network, network.hash())
+}
+
+fn local_genesis(network: &Genesis, key: &SigningKey) -> Genesis {
+    Genesis {
+        version: Genesis::VERSION,
+        chain_id: network.chain_id,
+        network: name(network),
+        timestamp_ms: network.timestamp_ms,
+        quorum: Quorum::Majority,
+        validators: vec![validator(key.public())],
+        authorities: network.authorities.clone(),
+        plugin_limits: network.plugin_limits.clone(),
+        block_bytes_max: BLOCK_BYTES_MAX,
+        expiry_heights_max: Genesis::EXPIRES_ELSEWHERE,
+    }
+}
+
+pub(super) fn validator(public_key: PublicKey) -> ValidatorInfo {
+    ValidatorInfo {
+        node_id: "backend".to_owned(),
+        public_key,
+    }
+}

@@ -1,0 +1,116 @@
+//! `GET /api/admin/reconciliation`, `GET /api/admin/local-ledger`: what was acknowledged while the
+//! network did not take it, and what became of it.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use axum::{
+    Json,
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use crate::{
+    app::App,
+    auth::Principal,
+    clock,
+    local_ledger::{self, LedgerView},
+    pending::Counts,
+    problem::Problem,
+    reconciliation::Conflict,
+};
+
+#[derive(Serialize)]
+pub(crate) struct ReconciliationAnswer {
+    timestamp: String,
+    /// Whether a validator can be reached, so that ballots are carried there.
+    connected: bool,
+    /// Acknowledged and not settled, by where they are held.
+    unsettled: Counts,
+    /// The longest waiting of them.
+    oldest: Option<Oldest>,
+    /// What became of every ballot in the local ledger.
+    local_ballots: LocalBallots,
+    /// Acknowledged here and refused by the chain, the newest last.
+    conflicts: VecDeque<Conflict>,
+    local_ledger: LedgerView,
+}
+
+#[derive(Serialize)]
+struct LocalBallots {
+    total: u64,
+    confirmed: u64,
+    rejected: u64,
+    unsettled: u64,
+    /// The part that is settled; 100 where there is nothing to settle.
+    settled_percentage: f64,
+}
+
+#[derive(Serialize)]
+struct Oldest {
+    transaction_id: String,
+    election_id: u64,
+    submitted_at: String,
+    waiting_ms: u64,
+}
+
+pub(crate) async fn reconciliation(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+) -> Result<Json<ReconciliationAnswer>, Problem> {
+    principal.require_auditor()?;
+    app.reconciliation.look(&app).await?;
+    let settled = app.reconciliation.settled();
+    let total = settled.confirmed + settled.rejected + settled.unsettled;
+    let now_ms = clock::now_ms();
+    let oldest = match app.pending.oldest() {
+        Some(sequence) => app.store.by_sequence(sequence)?,
+        None => None,
+    };
+    Ok(Json(ReconciliationAnswer {
+        timestamp: clock::rfc3339(now_ms),
+        connected: app.client.is_connected(),
+        unsettled: app.pending.counts(),
+        oldest: oldest.map(|submission| Oldest {
+            transaction_id: submission.public_id(),
+            election_id: submission.election_id,
+            submitted_at: clock::rfc3339(submission.submitted_at_ms),
+            waiting_ms: now_ms.saturating_sub(submission.submitted_at_ms),
+        }),
+        local_ballots: LocalBallots {
+            total,
+            confirmed: settled.confirmed,
+            rejected: settled.rejected,
+            unsettled: settled.unsettled,
+            settled_percentage: percentage(total - settled.unsettled, total),
+        },
+        conflicts: settled.conflicts,
+        local_ledger: app.local.view(),
+    }))
+}
+
+/// To one decimal.
+fn percentage(part: u64, whole: u64) -> f64 {
+    if whole == 0 {
+        return 100.0;
+    }
+    (part as f64 / whole as f64 * 1_000.0).round() / 10.0
+}
+
+/// The whole local ledger as JSON lines, for `tabella verify local-ledger`.
+pub(crate) async fn local_ledger(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+) -> Result<Response, Problem> {
+    principal.require_auditor()?;
+    let lines = local_ledger::export(&app.local, &app.store)?;
+    let headers = [
+        (header::CONTENT_TYPE, "application/x-ndjson"),
+        (
+            header::CONTENT_DISPOSITION,
+            "attachment; filename=\"local-ledger.jsonl\"",
+        ),
+    ];
+    Ok((headers, lines).into_response())
+}

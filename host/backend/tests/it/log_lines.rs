@@ -1,0 +1,130 @@
+//! The lines by which operators follow a backend, each named here, and what stands in none.
+
+use std::{
+    io,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use serde_json::json;
+use tabella_protocol::rpc::ResultsView;
+
+use crate::{
+    deployment::{ADMIN_TOKEN, Deployment},
+    fake::Mood,
+};
+
+static LINES: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+struct Lines;
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn said() -> String {
+    let lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
+    String::from_utf8_lossy(&lines).into_owned()
+}
+
+/// Polls until a line was said.
+async fn says(line: &str) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while !said().contains(line) {
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "{line:?} is not in\n{}",
+            said()
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn the_lines_that_operators_know_are_said() {
+    // Only this test of the process captures; the lines of others do not disturb it.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter("tabella_backend=debug,tabella_client=debug")
+        .with_ansi(false)
+        .with_writer(|| Lines)
+        .try_init();
+    let deployment = Deployment::new().await;
+    deployment.nodes[2].set_mood(Mood::Unavailable);
+    let backend = deployment.start().await;
+    says("PoA client initialised").await;
+    says("validator-1 is healthy").await;
+    says("validator-3 is unreachable: returned status 503").await;
+    says("validator health check: 2/3 healthy").await;
+    says("the local ledger is open").await;
+    says("backend is listening").await;
+
+    let token = backend.voter_token("a-very-secret-voter").await;
+    let body = json!({"election_id": 1, "ballot": {"choice": "a"}});
+    let (status, answer) = backend.post("/api/votes/submit", Some(&token), body).await;
+    assert_eq!(status, 201, "{answer}");
+    says("vote submitted to PoA voter=0x").await;
+    let submitted = said();
+    let line = submitted
+        .lines()
+        .find(|line| line.contains("vote submitted to PoA"));
+    let line = line.unwrap();
+    assert!(line.contains("election_id=1"), "{line}");
+    let id = answer["transaction_id"].as_str().unwrap();
+    assert!(line.contains(&format!("transaction_id={id}")), "{line}");
+    let results = "/api/votes/results?election_id=1";
+    let view = deployment.network.elections.lock().unwrap()[&1].clone();
+    let open = ResultsView {
+        election_id: 1,
+        status: view.status,
+        board: view.board,
+        turnout: 1,
+        outcomes: vec![],
+        plain: vec![],
+        attested_by: vec![],
+        certificate: None,
+    };
+    deployment.network.results.lock().unwrap().insert(1, open);
+    let (status, answer) = backend.get(results, None).await;
+    assert_eq!((status, &answer["source"]), (200, &json!("poa")));
+    says("results retrieved from PoA").await;
+
+    backend.mirrored().await;
+    deployment.kill_validators().await;
+    says("validator-1 is unreachable").await;
+    says("validator health check: 0/3 healthy").await;
+    assert_eq!(backend.cast("bob", "t2", "a").await.1["source"], "local");
+    says("PoA submission failed, falling back to the local ledger").await;
+    let (status, answer) = backend.get(results, None).await;
+    assert_eq!((status, &answer["source"]), (200, &json!("database")));
+    assert_eq!(answer["verified"], false);
+    says("results cannot be retrieved from PoA, falling back to what was seen last").await;
+
+    // A backend whose ledger cannot be opened, and one that knows nothing.
+    let broken = deployment.another().await;
+    std::fs::create_dir_all(&broken.config.data).unwrap();
+    std::fs::write(broken.config.data.join("local-ledger"), "").unwrap();
+    let other = broken.start().await;
+    says("the local ledger cannot be opened").await;
+    assert_eq!(other.cast("carol", "t3", "a").await.0, 201);
+    broken.kill_validators().await;
+    says("PoA submission failed").await;
+    assert_eq!(other.cast("dave", "t4", "a").await.1["source"], "database");
+    says("the local ledger failed, falling back to the database").await;
+    let knows_nothing = deployment.another().await;
+    knows_nothing.kill_validators().await;
+    knows_nothing.start().await;
+    says("no validator answers and no election is known from before").await;
+
+    let said = said();
+    for secret in ["a-very-secret-voter", ADMIN_TOKEN, &token, "\"choice\""] {
+        assert!(!said.contains(secret), "{secret:?} stands in the log");
+    }
+}

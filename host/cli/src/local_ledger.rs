@@ -1,0 +1,274 @@
+//! Checks a backend's local ledger: that it is whole, signed and follows the rules, and that every
+//! ballot in it reached the network or was refused there with a reason.
+
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    io::BufRead,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use futures::{StreamExt, stream};
+use serde::Serialize;
+use tabella_backend::{LedgerLine, is_local_genesis_of};
+use tabella_client::{Client, ConfirmationStatus, ValidatorEndpoint};
+use tabella_ledger::Ledger;
+use tabella_protocol::{
+    BoardEntry, CommitCertificate, Genesis, Hash, Payload, PublicKey, Transaction, VoterId,
+};
+
+/// Board entries asked for at once.
+const PAGE: u64 = 1_000;
+/// How long validators may take to answer for the first time.
+const CONNECT: Duration = Duration::from_secs(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// Ballots that validators are asked for at the same time.
+const ASKED_AT_ONCE: usize = 16;
+/// Problems listed; past that the answer is clear.
+const PROBLEMS_MAX: usize = 100;
+
+/// What was found.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Findings {
+    /// Whether nothing is wrong.
+    pub(crate) valid: bool,
+    /// Whose ledger it is.
+    pub(crate) backend: Option<PublicKey>,
+    /// Blocks of the local ledger that were executed again.
+    pub(crate) blocks: u64,
+    /// Transactions that shaped elections, each proven to stand on the network's chain.
+    pub(crate) election_changes: u64,
+    /// Ballots that the backend acknowledged.
+    pub(crate) ballots: u64,
+    /// Of these, proven to stand on the network's chain as they are.
+    pub(crate) confirmed: u64,
+    /// Of these, on the network's boards under another transaction, signed again.
+    pub(crate) signed_again: u64,
+    /// Of these, refused, because the voter's other ballot stands on the board.
+    pub(crate) already_voted: u64,
+    /// Of these, refused for the reason that the backend gives.
+    pub(crate) refused: u64,
+    /// Of these, not settled yet.
+    pub(crate) unsettled: u64,
+    /// What is wrong.
+    pub(crate) problems: Vec<String>,
+}
+
+impl Findings {
+    fn problem(&mut self, problem: String) {
+        if self.problems.len() < PROBLEMS_MAX {
+            self.problems.push(problem);
+        }
+    }
+}
+
+/// A ledger that was executed again from its export.
+struct Replayed {
+    transactions: Vec<(Hash, Transaction)>,
+    /// Code and reason of the ballots that the backend says were refused.
+    refused: BTreeMap<Hash, (String, String)>,
+    unsettled: Vec<Hash>,
+}
+
+/// Checks the export in `file` against the network.
+pub(crate) async fn check(
+    file: &Path,
+    genesis: Genesis,
+    validators: Vec<ValidatorEndpoint>,
+) -> Result<Findings> {
+    let mut findings = Findings::default();
+    let replayed = replay(file, &genesis, &mut findings)?;
+    let client = Client::builder(genesis).validators(validators).build()?;
+    connect(&client).await?;
+    let mut boards = Boards::default();
+    let mut statuses = stream::iter(&replayed.transactions)
+        .map(|(id, _)| client.confirmation_status(*id))
+        .buffered(ASKED_AT_ONCE);
+    for (id, transaction) in &replayed.transactions {
+        let status = statuses.next().await.context("one status each")??;
+        let is_confirmed = matches!(status, ConfirmationStatus::Confirmed(_));
+        match &transaction.body.payload {
+            Payload::CastBallot {
+                election_id,
+                voter,
+                ballots,
+            } => {
+                findings.ballots += 1;
+                if is_confirmed {
+                    findings.confirmed += 1;
+                    continue;
+                }
+                let ballot_hash = BoardEntry::ballot_hash(ballots);
+                let entries = boards.of(&client, *election_id).await?;
+                let own = entries.get(voter).map(Vec::as_slice).unwrap_or_default();
+                if own.contains(&ballot_hash) {
+                    findings.signed_again += 1;
+                } else if replayed.refused.contains_key(id) && !own.is_empty() {
+                    findings.already_voted += 1;
+                } else if let Some((_, reason)) = replayed.refused.get(id)
+                    && !reason.is_empty()
+                {
+                    findings.refused += 1;
+                } else if replayed.unsettled.contains(id) {
+                    findings.unsettled += 1;
+                } else {
+                    findings.problem(format!(
+                        "ballot {id} was acknowledged, but is neither on the chain nor refused"
+                    ));
+                }
+            }
+            _ if is_confirmed => findings.election_changes += 1,
+            payload => findings.problem(format!(
+                "{} {id} is not on the network's chain",
+                payload.kind()
+            )),
+        }
+    }
+    findings.valid = findings.problems.is_empty();
+    Ok(findings)
+}
+
+async fn connect(client: &Client) -> Result<()> {
+    let deadline = tokio::time::Instant::now() + CONNECT;
+    while client.health().healthy == 0 {
+        if tokio::time::Instant::now() > deadline {
+            bail!("no validator answers; name those that do with --validator NAME=URL");
+        }
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+    Ok(())
+}
+
+/// Which ballots each voter has on the boards, by ballot hash.
+#[derive(Default)]
+struct Boards(BTreeMap<u64, BTreeMap<VoterId, Vec<Hash>>>);
+
+impl Boards {
+    async fn of(
+        &mut self,
+        client: &Client,
+        election_id: u64,
+    ) -> Result<&BTreeMap<VoterId, Vec<Hash>>> {
+        match self.0.entry(election_id) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(vacant) => Ok(vacant.insert(read_board(client, election_id).await?)),
+        }
+    }
+}
+
+async fn read_board(client: &Client, election_id: u64) -> Result<BTreeMap<VoterId, Vec<Hash>>> {
+    let mut voters: BTreeMap<VoterId, Vec<Hash>> = BTreeMap::new();
+    let mut from = 0;
+    loop {
+        let page = client.board(election_id, from, PAGE).await?;
+        if page.items.is_empty() {
+            return Ok(voters);
+        }
+        from += page.items.len() as u64;
+        for item in page.items {
+            let ballots = voters.entry(item.entry.voter).or_default();
+            ballots.push(item.entry.ballot_hash);
+        }
+    }
+}
+
+/// Executes the exported blocks again, from an empty ledger.
+fn replay(file: &Path, network: &Genesis, findings: &mut Findings) -> Result<Replayed> {
+    let reader = std::fs::File::open(file)
+        .with_context(|| format!("cannot read {}", file.display()))
+        .map(std::io::BufReader::new)?;
+    let mut lines = reader.lines().enumerate().map(|(index, line)| {
+        let place = || format!("line {} of {}", index + 1, file.display());
+        let line = line.with_context(place)?;
+        serde_json::from_str::<LedgerLine>(&line).with_context(place)
+    });
+    let Some(LedgerLine::Genesis { genesis }) = lines.next().transpose()? else {
+        bail!("expected the genesis of a local ledger on the first line");
+    };
+    let [backend] = genesis.validators.as_slice() else {
+        bail!("expected the genesis of a local ledger, with one key");
+    };
+    let key = backend.public_key;
+    if !is_local_genesis_of(&genesis, network, &key) {
+        bail!("the ledger is not one of a backend before this network");
+    }
+    findings.backend = Some(key);
+    let directory = Scratch::new()?;
+    let ledger = Ledger::open(&directory.0, genesis)?;
+    let mut replayed = Replayed {
+        transactions: Vec::new(),
+        refused: BTreeMap::new(),
+        unsettled: Vec::new(),
+    };
+    let mut ended = false;
+    for line in lines {
+        match line? {
+            LedgerLine::Genesis { .. } => bail!("expected one genesis"),
+            LedgerLine::Block { block, certificate } => {
+                let transactions = execute(&ledger, &block, &certificate).with_context(|| {
+                    format!("block {} of the local ledger", findings.blocks + 1)
+                })?;
+                replayed.transactions.extend(transactions);
+                findings.blocks += 1;
+            }
+            LedgerLine::Refused {
+                transaction_id,
+                code,
+                reason,
+            } => {
+                replayed.refused.insert(transaction_id, (code, reason));
+            }
+            LedgerLine::Unsettled { transaction_id } => replayed.unsettled.push(transaction_id),
+            LedgerLine::End { blocks } if blocks == findings.blocks => ended = true,
+            LedgerLine::End { blocks } => {
+                bail!("expected {blocks} blocks, got {}", findings.blocks)
+            }
+        }
+    }
+    if !ended {
+        bail!("the export breaks off before its end; fetch it again");
+    }
+    Ok(replayed)
+}
+
+fn execute(
+    ledger: &Ledger,
+    block: &str,
+    certificate: &CommitCertificate,
+) -> Result<Vec<(Hash, Transaction)>> {
+    let bytes = hex::decode(block.trim_start_matches("0x")).context("not hex")?;
+    let genesis = ledger.genesis();
+    certificate.verify(&ledger.genesis_hash(), genesis.quorum, &genesis.validators)?;
+    let executed = ledger.check(&bytes, |_| None)??;
+    ledger.commit(executed, certificate)?;
+    let height = ledger.tip().height;
+    let stored = ledger.block(height)?.context("it was just committed")?;
+    let transactions = stored.block.transactions.iter();
+    transactions
+        .map(|bytes| Ok((Hash::of(bytes), Transaction::from_bytes(bytes)?)))
+        .collect()
+}
+
+/// A directory that goes with its value.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Self> {
+        let name = format!(
+            "tabella-local-ledger-{}-{:x}",
+            std::process::id(),
+            rand::random::<u64>()
+        );
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What is left in the temporary directory harms nobody.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,179 @@
+//! Every operation that the client offers, by its name, and how it treats validators that are slow
+//! or gone.
+
+use std::time::{Duration, Instant};
+
+use tabella_client::{
+    Client, ConfirmationStatus, HealthStatus, IntegrityError, SubmitError, ValidatorEndpoint,
+};
+use tabella_protocol::{Hash, Payload, Transaction, TransactionBody, VoterId, rpc::RefusalCode};
+
+use crate::{
+    PATIENCE, Setup, eventually,
+    fake::{self, Mood, genesis, key},
+    setup, status, transaction,
+};
+
+fn ballot(chain_id: u64, n: u8) -> Transaction {
+    let voter = key(n);
+    let payload = Payload::CastBallot {
+        election_id: 1,
+        voter: VoterId::from(voter.public()),
+        ballots: vec![vec![n]],
+    };
+    Transaction::sign(TransactionBody::new(chain_id, 100, payload), &voter)
+}
+
+#[tokio::test]
+async fn every_operation_on_an_honest_network() {
+    let Setup {
+        network, client, ..
+    } = setup([Mood::Honest, Mood::Honest, Mood::Honest]).await;
+    let submitted = client.submit_vote(&ballot(77, 1)).await.unwrap();
+    let id = submitted.transaction_id;
+    let confirmation = client.wait_for_confirmation(id, PATIENCE).await.unwrap();
+    assert_eq!(
+        client.confirmation_status(id).await.unwrap(),
+        ConfirmationStatus::Confirmed(confirmation)
+    );
+    let unknown = client.confirmation_status(Hash([9; 32])).await.unwrap();
+    assert_eq!(unknown, ConfirmationStatus::Unknown);
+    assert!(
+        client
+            .transaction_receipt(Hash([9; 32]))
+            .await
+            .unwrap()
+            .is_none()
+    );
+    assert!(client.election_results(1).await.unwrap().is_none());
+    let report = client.refresh_validator_status().await;
+    assert_eq!(report.validators.len(), 3);
+    eventually("all three are healthy", PATIENCE, || {
+        client.health().healthy == 3
+    })
+    .await;
+    let state = client.blockchain_state();
+    assert!(state.has_quorum);
+    assert_eq!(state.tip.map(|tip| tip.height), Some(1));
+    assert_eq!(network.chain().summaries.len(), 1);
+    // What it finds is tested by itself; here is no election to find anything in.
+    let integrity = client.verify_integrity(9).await;
+    assert!(matches!(integrity, Err(IntegrityError::UnknownElection(9))));
+}
+
+#[tokio::test]
+async fn what_is_no_ballot_of_this_network_is_not_sent() {
+    let Setup { nodes, client, .. } = setup([Mood::Honest, Mood::Honest, Mood::Honest]).await;
+    let mut unsigned = ballot(77, 1);
+    unsigned.body.nonce ^= 1;
+    let no_ballot = Transaction::from_bytes(&transaction(1)).unwrap();
+    for (transaction, expected) in [
+        (no_ballot, RefusalCode::MalformedTransaction),
+        (ballot(78, 1), RefusalCode::OtherChain),
+        (unsigned, RefusalCode::BadSignature),
+    ] {
+        let Err(SubmitError::Refused(refusal)) = client.submit_vote(&transaction).await else {
+            panic!("expected a refusal");
+        };
+        assert_eq!((refusal.code, refusal.validators), (expected, 0));
+    }
+    let sent: usize = nodes.iter().map(fake::Node::submission_requests).sum();
+    assert_eq!(sent, 0);
+}
+
+#[tokio::test]
+async fn a_refusal_says_how_many_validators_gave_it() {
+    let refuses = || Mood::Refuses(RefusalCode::AlreadyVoted, "once".into());
+    let Setup { nodes, client, .. } = setup([refuses(), refuses(), refuses()]).await;
+    let said = async || match client.submit_vote(&ballot(77, 1)).await {
+        Err(SubmitError::Refused(refusal)) => refusal.validators,
+        other => panic!("expected a refusal, got {other:?}"),
+    };
+    assert_eq!(said().await, 2);
+    for index in [1, 2] {
+        nodes[index].kill().await;
+        eventually("it is given up", PATIENCE, || {
+            status(&client, index) == HealthStatus::Unreachable
+        })
+        .await;
+    }
+    assert_eq!(said().await, 1);
+}
+
+#[tokio::test]
+async fn the_default_validators_are_three_on_this_machine() {
+    let client = Client::builder(genesis(3)).build().unwrap();
+    let known = client.health().validators.into_iter().map(|v| v.endpoint);
+    let known: Vec<ValidatorEndpoint> = known.collect();
+    assert_eq!(known, ValidatorEndpoint::defaults());
+    let urls: Vec<&str> = known.iter().map(|v| v.rpc_url.as_str()).collect();
+    assert_eq!(
+        urls,
+        [
+            "http://localhost:8001",
+            "http://localhost:8002",
+            "http://localhost:8003"
+        ]
+    );
+}
+
+/// Whichever validator a read begins with, another one is asked when it is late: a read never
+/// takes the two seconds that one validator may.
+#[tokio::test]
+async fn a_read_that_one_validator_holds_is_answered_by_another() {
+    let Setup { nodes, client, .. } = setup([Mood::Honest, Mood::Honest, Mood::Honest]).await;
+    eventually("all three are healthy", PATIENCE, || {
+        client.health().healthy == 3
+    })
+    .await;
+    for _ in 0..3 {
+        for node in &nodes {
+            node.set_mood(Mood::HoldsReads);
+            let started = Instant::now();
+            client.elections().await.unwrap();
+            let cost = started.elapsed();
+            assert!(cost < Duration::from_millis(1_500), "cost {cost:?}");
+            node.set_mood(Mood::Honest);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_slow_validator_gets_less_to_do() {
+    let slow = Mood::Slow(Duration::from_millis(60));
+    let Setup { nodes, client, .. } = setup([slow, Mood::Honest, Mood::Honest]).await;
+    eventually("all three are healthy", PATIENCE, || {
+        client.health().healthy == 3
+    })
+    .await;
+    for n in 0..50 {
+        client.submit(transaction(n)).await.unwrap();
+    }
+    let asked: Vec<usize> = nodes.iter().map(fake::Node::submission_requests).collect();
+    assert!(asked[0] * 5 < asked[1] + asked[2], "{asked:?}");
+}
+
+#[tokio::test]
+async fn a_broken_circuit_keeps_calls_away_until_it_is_closed_again() {
+    let Setup { nodes, client, .. } = setup([Mood::Unavailable, Mood::Honest, Mood::Honest]).await;
+    eventually("it is given up", PATIENCE, || {
+        status(&client, 0) == HealthStatus::Unreachable
+    })
+    .await;
+    let problem = client.health().validators[0].problem.clone();
+    assert_eq!(problem.as_deref(), Some("returned status 503"));
+    let before = nodes[0].submission_requests();
+    for n in 0..30 {
+        client.submit(transaction(n)).await.unwrap();
+    }
+    assert_eq!(nodes[0].submission_requests(), before);
+    nodes[0].set_mood(Mood::Honest);
+    eventually("it is trusted again", PATIENCE, || {
+        status(&client, 0) == HealthStatus::Healthy
+    })
+    .await;
+    // With the others gone, it is the one that serves.
+    nodes[1].kill().await;
+    nodes[2].kill().await;
+    client.submit(transaction(99)).await.unwrap();
+}
