@@ -248,7 +248,10 @@ mod tests {
         };
         let honest = ack(tip.height, tip.block_hash);
         assert_eq!(log.take_ack(ledger, honest.clone()), None);
-        assert_eq!(ledger.acks(tip.height).unwrap(), [honest.clone()]);
+        assert_eq!(
+            ledger.acks(tip.height).unwrap(),
+            std::slice::from_ref(&honest)
+        );
         assert!(log.is_signing() && log.found().is_empty());
 
         let lie = ack(tip.height, Hash::of(b"another block"));
@@ -256,7 +259,7 @@ mod tests {
         assert_eq!(log.take_ack(ledger, lie.clone()), Some(evidence.clone()));
         assert_eq!(log.take_ack(ledger, lie), None, "it is news once");
         assert!(!log.is_signing());
-        assert_eq!(log.found(), [evidence.clone()]);
+        assert_eq!(log.found(), std::slice::from_ref(&evidence));
         let reopened = open(&fixture);
         assert!(!reopened.is_signing());
         assert_eq!(reopened.found(), [evidence]);

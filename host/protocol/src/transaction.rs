@@ -53,7 +53,7 @@ pub enum Payload {
         changes: Vec<ValidatorChange>,
     },
     /// Put proof on the chain that validators lied. Authority.
-    SubmitEvidence(Evidence),
+    SubmitEvidence(Box<Evidence>),
 }
 
 impl Payload {

@@ -181,7 +181,7 @@ async fn evidence(asked: &Asked, out: Option<&Path>, submit: Option<&Path>) -> R
         let authority = read_key(authority)?;
         let mut client = Client::new(&asked.rpc)?;
         for found in evidence.iter_mut().filter(|found| !found.on_chain) {
-            let payload = Payload::SubmitEvidence(found.file.evidence.clone());
+            let payload = Payload::SubmitEvidence(Box::new(found.file.evidence.clone()));
             membership::send(&mut client, &authority, payload).await?;
             found.on_chain = true;
         }

@@ -27,6 +27,10 @@ fn change(change: ValidatorChange) -> Payload {
     }
 }
 
+fn submit(evidence: Evidence) -> Payload {
+    Payload::SubmitEvidence(Box::new(evidence))
+}
+
 fn remove(n: u8) -> Payload {
     change(ValidatorChange::Remove {
         public_key: key(n).public(),
@@ -132,7 +136,7 @@ fn bad_changes_and_evidence_are_refused_and_change_nothing() {
         table.push('\n');
     };
     row(chain.refusal(&registrar(), change(add(4))));
-    row(chain.refusal(&registrar(), Payload::SubmitEvidence(lie(1))));
+    row(chain.refusal(&registrar(), submit(lie(1))));
     row(chain.refusal(&authority(), Payload::ChangeValidators { changes: vec![] }));
     row(chain.refusal(&authority(), change(add(3))));
     row(chain.refusal(&authority(), remove(9)));
@@ -141,18 +145,18 @@ fn bad_changes_and_evidence_are_refused_and_change_nothing() {
         quorum: Quorum::Bft,
     };
     row(chain.refusal(&authority(), change(quorum)));
-    row(chain.refusal(&authority(), Payload::SubmitEvidence(lie(9))));
+    row(chain.refusal(&authority(), submit(lie(9))));
     let none = Evidence::acks(ack(1, b"a", 1), ack(2, b"a", 1));
-    row(chain.refusal(&authority(), Payload::SubmitEvidence(none)));
+    row(chain.refusal(&authority(), submit(none)));
     let stranger = Evidence::acks(ack(9, b"a", 1), ack(9, b"b", 1));
-    row(chain.refusal(&authority(), Payload::SubmitEvidence(stranger)));
+    row(chain.refusal(&authority(), submit(stranger)));
     assert_eq!(chain.builder.validators(), before);
 
     let subject = lie(1).subject();
     assert!(!chain.builder.has_evidence(&subject));
-    chain.accept(&authority(), Payload::SubmitEvidence(lie(1)));
+    chain.accept(&authority(), submit(lie(1)));
     assert!(chain.builder.has_evidence(&subject) && chain.checker.has_evidence(&subject));
-    let again = chain.refusal(&authority(), Payload::SubmitEvidence(lie(1)));
+    let again = chain.refusal(&authority(), submit(lie(1)));
     row(again.replace(&subject.to_string(), "ID"));
     let chain = chain.reopen();
     assert!(chain.builder.has_evidence(&subject));
