@@ -20,11 +20,20 @@ use crate::TieBreak;
 /// ```
 pub struct Lots<'a> {
     ties: &'a mut TieBreak,
-    /// Where ties are only reported: by tie, the position of the option to choose; 0 afterwards.
-    script: Vec<usize>,
+    script: Script,
     /// How many options each tie had.
     sizes: Vec<usize>,
+    /// All options of these ties.
+    tied: BTreeSet<usize>,
     record: Record,
+}
+
+/// How to decide ties that are only reported.
+enum Script {
+    /// By tie, the position of the option to choose; 0 afterwards.
+    Positions(Vec<usize>),
+    /// In favour of this option wherever it is tied.
+    Favour(usize),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,8 +75,9 @@ impl<'a> Lots<'a> {
     ) -> Followed<C> {
         let mut lots = Lots {
             ties,
-            script: Vec::new(),
+            script: Script::Positions(Vec::new()),
             sizes: Vec::new(),
+            tied: BTreeSet::new(),
             record: Record::Yes,
         };
         let first = count(&mut lots);
@@ -80,10 +90,22 @@ impl<'a> Lots<'a> {
         let mut also = BTreeSet::new();
         let mut counts = 1;
         lots.record = Record::No;
+        // There may be too many ways to follow them all: each tied option's best chance first.
+        let favoured = match open[..] {
+            [] => BTreeSet::new(),
+            _ => core::mem::take(&mut lots.tied),
+        };
+        for option in favoured {
+            if counts < counts_max && !winners.contains(&option) && !also.contains(&option) {
+                lots.script = Script::Favour(option);
+                also.extend(elected(&count(&mut lots)));
+                counts += 1;
+            }
+        }
         while counts < counts_max
             && let Some(script) = open.pop()
         {
-            lots.script = script;
+            lots.script = Script::Positions(script);
             lots.sizes.clear();
             also.extend(elected(&count(&mut lots)));
             open.append(&mut lots.branches());
@@ -106,8 +128,20 @@ impl<'a> Lots<'a> {
         if let [only] = tied {
             return *only;
         }
-        let scripted = self.script.get(self.sizes.len()).copied().unwrap_or(0);
+        let position = match &self.script {
+            Script::Positions(positions) => positions.get(self.sizes.len()).copied().unwrap_or(0),
+            Script::Favour(option) => {
+                let position = tied.iter().position(|other| other == option);
+                match (position, chosen) {
+                    (Some(position), Chosen::Wins) => position,
+                    // The last leaves, or the one before it.
+                    (Some(position), Chosen::Loses) => usize::from(position == tied.len() - 1),
+                    (None, _) => 0,
+                }
+            }
+        };
         self.sizes.push(tied.len());
+        self.tied.extend(tied);
         let mut decided = None;
         if self.record == Record::Yes {
             decided = match chosen {
@@ -118,7 +152,7 @@ impl<'a> Lots<'a> {
         match decided {
             Some(option) if !self.ties.only_reports() => option,
             _ => {
-                let position = scripted.min(tied.len() - 1);
+                let position = position.min(tied.len() - 1);
                 match chosen {
                     Chosen::Wins => tied[position],
                     Chosen::Loses => tied[tied.len() - 1 - position],
@@ -136,10 +170,13 @@ impl<'a> Lots<'a> {
 
     /// The scripts that differ from the one followed first at a tie that it does not mention.
     fn branches(&self) -> Vec<Vec<usize>> {
+        let Script::Positions(followed) = &self.script else {
+            return Vec::new();
+        };
         let mut branches = Vec::new();
-        for (tie, size) in self.sizes.iter().enumerate().skip(self.script.len()) {
+        for (tie, size) in self.sizes.iter().enumerate().skip(followed.len()) {
             for choice in 1..*size {
-                let mut branch = self.script.clone();
+                let mut branch = followed.clone();
                 branch.resize(tie, 0);
                 branch.push(choice);
                 branches.push(branch);
@@ -187,6 +224,25 @@ mod tests {
         assert_eq!(open.ties().len(), 2, "the first way's ties alone");
         let mut open = ties(Decider::Report, &[0, 1, 2]);
         let followed = Lots::follow(&mut open, 2, count, |elected| elected);
+        assert!(followed.cut_short);
+    }
+
+    /// One of ten is left after nine leave.
+    #[test]
+    fn every_tied_option_gets_its_best_chance() {
+        let count = |lots: &mut Lots<'_>| {
+            let mut left: Vec<_> = (0..10).collect();
+            while left.len() > 1 {
+                let loser = lots.choose(&left, Chosen::Loses, "who leaves");
+                left.retain(|option| *option != loser);
+            }
+            left
+        };
+        let order: Vec<_> = (0..10).collect();
+        let mut open = ties(Decider::Report, &order);
+        let mut followed = Lots::follow(&mut open, 20, count, |elected| elected);
+        followed.winners.sort_unstable();
+        assert_eq!(followed.winners, order);
         assert!(followed.cut_short);
     }
 }

@@ -1,7 +1,7 @@
 //! From an instrumented module to native code, in a process that can be killed.
 //!
-//! Inspection bounds what a module can cost its compiler: the worst modules that pass compile in a
-//! small part of [`COMPILE_SECONDS_MAX`]. Whether a module is a plugin is decided by inspection
+//! Inspection bounds what a module can cost its compiler; a test holds the worst modules that we could
+//! make to half of [`COMPILE_SECONDS_MAX`]. Whether a module is a plugin is decided by inspection
 //! alone, which answers the same on every host. A compilation that takes longer nevertheless is this
 //! host's failure ([`NotCompiled`]), never a refusal of the plugin.
 

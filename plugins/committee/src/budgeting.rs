@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use tabella_sdk::prelude::*;
 use tabella_sdk::{Chosen, Followed, Lots};
 
-use crate::shares::{self, Purses, Work};
-use crate::voters::{Voters, best};
+use crate::shares::{self, Bounds, Purses};
+use crate::voters::Voters;
 
 /// Counts to make of one election where ties are only reported, at most.
 const COUNTS_MAX: usize = 256;
@@ -17,7 +17,7 @@ const COUNTS_MAX: usize = 256;
 /// purchase looks at all of them.
 const PAIRS_MAX: usize = 2_000_000;
 
-/// Pairs of ballot and approved project to look at while shares are raised, at most.
+/// Ballots to look at while shares are raised, at most.
 const WORK_MAX: u64 = 20_000_000;
 
 /// The rule `budgeting`; see the crate's documentation.
@@ -142,13 +142,16 @@ impl Budgeting {
         let funded = match self.method {
             Method::Greedy => self.greedy(voters, Vec::new(), lots),
             Method::EqualShares(completion) => {
-                let mut work = Work { left: WORK_MAX };
+                let mut bounds = Bounds {
+                    work: WORK_MAX,
+                    spent_max: u128::from(self.budget),
+                };
                 let mut purses = Purses::equal(voters, self.budget, voters.total);
-                let funded = shares::buy(voters, &self.costs, &mut purses, &mut work, lots);
+                let funded = shares::buy(voters, &self.costs, &mut purses, &mut bounds, lots);
                 match completion {
                     Completion::None => funded,
                     Completion::Utilitarian => self.greedy(voters, funded, lots),
-                    Completion::Add1 => self.add1(voters, funded, &mut raised, &mut work, lots),
+                    Completion::Add1 => self.add1(voters, funded, &mut raised, &mut bounds, lots),
                 }
             }
         };
@@ -176,11 +179,12 @@ impl Budgeting {
 
     fn greedy(&self, voters: &Voters, mut funded: Vec<usize>, lots: &mut Lots<'_>) -> Vec<usize> {
         loop {
-            let affordable = self.affordable(voters, &funded).into_iter();
-            let approvals = affordable.map(|project| (project, voters.approvals[project]));
-            let Some((tied, _)) = best(approvals, |a, b| b.cmp(a)) else {
+            let mut tied = self.affordable(voters, &funded);
+            let approvals = |project: &usize| voters.approvals[*project];
+            let Some(most) = tied.iter().map(approvals).max() else {
                 return funded;
             };
+            tied.retain(|project| approvals(project) == most);
             // Where the money pays for all of them there is nothing to decide.
             let question = format!("purchase {}", funded.len() + 1);
             let left = u128::from(self.budget).saturating_sub(self.cost(&funded));
@@ -198,18 +202,18 @@ impl Budgeting {
         voters: &Voters,
         mut funded: Vec<usize>,
         raised: &mut Raised,
-        work: &mut Work,
+        bounds: &mut Bounds,
         lots: &mut Lots<'_>,
     ) -> Vec<usize> {
         let mut share = self.budget / voters.total.max(1);
         while !self.affordable(voters, &funded).is_empty() {
-            if work.left == 0 {
+            if bounds.work == 0 {
                 *raised = Raised::CutShort;
                 return funded;
             }
             share += 1;
             let mut purses = Purses::equal(voters, share, 1);
-            let next = shares::buy(voters, &self.costs, &mut purses, work, lots);
+            let next = shares::buy(voters, &self.costs, &mut purses, bounds, lots);
             if self.cost(&next) > u128::from(self.budget) {
                 return funded;
             }

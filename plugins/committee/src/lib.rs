@@ -24,9 +24,6 @@
 //! An option that no ballot approves is never elected, and what costs nothing is elected if anybody
 //! approves it. Blank ballots are voters with a share of their own.
 //!
-//! Equal shares of a budget follow every voter: 10,000 different ballots over 35 projects are counted
-//! within the fuel of a count, 80,000 are not.
-//!
 //! All arithmetic is exact, in fractions of any size. Ties go to the contest's tie-break. Where they
 //! are only to be reported, the ways to decide them are followed one by one (up to a bound, and the
 //! explanation says when it was reached) and every option that wins in one of them is a winner.

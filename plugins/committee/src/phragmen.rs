@@ -3,10 +3,11 @@
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use tabella_sdk::{Chosen, Lots, Natural};
 
-use crate::voters::{Voters, best};
+use crate::voters::{Voters, best_now, forget_unused, take};
 
 /// What voters bear already, as fractions of one denominator.
 pub(crate) struct Loads {
@@ -35,39 +36,63 @@ pub(crate) fn elect(
     mut loads: Loads,
     lots: &mut Lots<'_>,
 ) -> Vec<usize> {
+    // What an option's supporters bear together with it, and their number.
+    let burden = |loads: &Loads, option: usize| Burden {
+        load: loads.with(voters, option),
+        supporters: voters.approvals[option],
+    };
+    let mut open: Vec<(usize, Burden)> = (0..voters.supporters.len())
+        .filter(|option| !elected.contains(option) && voters.approvals[*option] > 0)
+        .map(|option| (option, burden(&loads, option)))
+        .collect();
     while elected.len() < seats {
-        let open = (0..voters.supporters.len())
-            .filter(|option| !elected.contains(option) && voters.approvals[*option] > 0);
-        // What an option's supporters bear together with it, over their number.
-        let burdens = open.map(|option| {
-            let mut burden = loads.denominator.clone();
-            let weights = voters.by_class(option, &loads.class, loads.loads.len());
-            for (weight, load) in weights.iter().zip(&loads.loads) {
-                if *weight > 0 {
-                    burden.add_times(load, *weight);
-                }
-            }
-            (option, (burden, voters.approvals[option]))
-        });
-        let Some((tied, _)) = best(burdens, |a, b| a.0.times(b.1).cmp(&b.0.times(a.1))) else {
+        // Loads only grow.
+        let burden_now = |option: usize| Some(burden(&loads, option));
+        let tied = best_now(&mut open, burden_now, Burden::compare);
+        if tied.is_empty() {
             break;
-        };
+        }
         let question = format!("seat {}", elected.len() + 1);
         let option = lots.choose(&tied, Chosen::Wins, &question);
         loads.bear(voters, option);
+        take(&mut open, option);
+        for (_, other) in &mut open {
+            other.load = other.load.times(voters.approvals[option]);
+        }
         elected.push(option);
     }
     elected
 }
 
+/// What each supporter of an option would bear together with it.
+struct Burden {
+    load: Natural,
+    supporters: u64,
+}
+
+impl Burden {
+    fn compare(&self, other: &Self) -> Ordering {
+        let left = self.load.times(other.supporters);
+        left.cmp(&other.load.times(self.supporters))
+    }
+}
+
 impl Loads {
-    /// An option's supporters share their loads and its own equally.
-    fn bear(&mut self, voters: &Voters, option: usize) {
+    /// The loads of an option's supporters together, and its own.
+    fn with(&self, voters: &Voters, option: usize) -> Natural {
         let mut burden = self.denominator.clone();
         let weights = voters.by_class(option, &self.class, self.loads.len());
         for (weight, load) in weights.iter().zip(&self.loads) {
-            burden.add_times(load, *weight);
+            if *weight > 0 {
+                burden.add_times(load, *weight);
+            }
         }
+        burden
+    }
+
+    /// An option's supporters share their loads and its own equally.
+    fn bear(&mut self, voters: &Voters, option: usize) {
+        let burden = self.with(voters, option);
         let number = voters.approvals[option];
         self.denominator = self.denominator.times(number);
         for load in &mut self.loads {
@@ -78,25 +103,6 @@ impl Loads {
         for ballot in &voters.supporters[option] {
             self.class[*ballot as usize] = class;
         }
-        self.forget_unused();
-    }
-
-    /// Drops classes that no ballot is in, so that there are never more than ballots.
-    fn forget_unused(&mut self) {
-        let mut used = vec![false; self.loads.len()];
-        for class in &self.class {
-            used[*class as usize] = true;
-        }
-        let mut new = vec![0; used.len()];
-        let mut next = 0;
-        for (class, used) in used.iter().enumerate() {
-            new[class] = next;
-            next += u32::from(*used);
-        }
-        let mut used = used.iter();
-        self.loads.retain(|_| used.next() == Some(&true));
-        for class in &mut self.class {
-            *class = new[*class as usize];
-        }
+        forget_unused(&mut self.class, &mut self.loads, 0);
     }
 }

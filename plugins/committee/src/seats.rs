@@ -9,7 +9,7 @@ use tabella_sdk::prelude::*;
 use tabella_sdk::{Followed, Lots};
 
 use crate::phragmen::{self, Loads};
-use crate::shares::{self, Purses, Work};
+use crate::shares::{self, Bounds, Purses};
 use crate::thiele;
 use crate::voters::Voters;
 
@@ -139,8 +139,11 @@ impl Committee {
             Method::EqualShares(completion) => {
                 let mut purses = Purses::equal(voters, seats as u64, voters.total);
                 let costs = vec![1; self.contest.len()];
-                let mut work = Work { left: u64::MAX };
-                let bought = shares::buy(voters, &costs, &mut purses, &mut work, lots);
+                let mut bounds = Bounds {
+                    work: u64::MAX,
+                    spent_max: u128::MAX,
+                };
+                let bought = shares::buy(voters, &costs, &mut purses, &mut bounds, lots);
                 let paid = bought.len();
                 let elected = match completion {
                     Completion::None => bought,

@@ -8,19 +8,41 @@ use core::cmp::Ordering;
 use tabella_sdk::{Chosen, Lots, Natural};
 
 use crate::phragmen::Loads;
-use crate::voters::{Voters, best};
+use crate::voters::{Voters, best_now, forget_unused, take};
 
-/// What voters have left, as fractions of one denominator.
+/// What voters have left: a share, less what they paid. Money is in fractions of one denominator,
+/// which grows with every payment.
 pub(crate) struct Purses {
     denominator: Natural,
-    /// By class, ascending.
-    amounts: Vec<Natural>,
+    share: Natural,
+    payments: Vec<Payment>,
+    /// The first is [`SPENT`].
+    classes: Vec<Class>,
     /// By ballot.
     class: Vec<u32>,
 }
 
-/// What the supporters of an option who can pay it in full still owe together, over their number;
-/// the others give all they have.
+/// What everybody paid for an option who did not have less.
+struct Payment {
+    /// In fractions of the denominator as it was after this payment.
+    amount: Natural,
+    /// How many times larger the denominator became.
+    payers: u64,
+}
+
+/// Voters who have less than a share by the same payments.
+struct Class {
+    /// What each has left in 2^-31 of a share; never too low, and too high by less than
+    /// [`Natural::SHARE_ERROR`] for each payment.
+    about: i64,
+    payments: Vec<u16>,
+}
+
+/// The class of those who have nothing left.
+const SPENT: usize = 0;
+
+/// What supporters of an option who can pay it in full still owe together, over their number; the
+/// others give all they have.
 struct Price {
     owed: Natural,
     payers: u64,
@@ -37,86 +59,167 @@ impl Price {
 }
 
 impl Purses {
-    /// Everybody has `money / voters`.
+    /// Everybody has `money / among`.
     pub(crate) fn equal(voters: &Voters, money: u64, among: u64) -> Self {
+        let class = |about| Class {
+            about,
+            payments: Vec::new(),
+        };
         Self {
             denominator: Natural::from(among.max(1)),
-            amounts: vec![Natural::from(money)],
-            class: vec![0; voters.weights.len()],
+            share: Natural::from(money),
+            payments: Vec::new(),
+            classes: vec![class(0), class(1 << 31)],
+            class: vec![1; voters.weights.len()],
         }
     }
 
     /// `None` where an option's supporters have not enough money together.
+    ///
+    /// Supposes that all can pay an equal part; takes all from those who cannot, which makes the
+    /// part of the others larger; and so on, until the others can.
     fn price(&self, voters: &Voters, option: usize, cost: u64) -> Option<Price> {
-        let weights = voters.by_class(option, &self.class, self.amounts.len());
-        let mut payers = voters.approvals[option];
-        let mut owed = self.denominator.times(cost);
-        for (weight, amount) in weights.iter().zip(&self.amounts) {
-            if *weight == 0 {
-                continue;
+        let mut weights = match self.payments[..] {
+            [] => vec![0, voters.approvals[option]],
+            _ => voters.by_class(option, &self.class, self.classes.len()),
+        };
+        let mut price = Price {
+            owed: self.denominator.times(cost),
+            payers: voters.approvals[option] - weights[SPENT],
+            cost,
+        };
+        weights[SPENT] = 0;
+        loop {
+            let payers_have_max = self.share.times(price.payers);
+            if price.payers == 0 || price.owed > payers_have_max {
+                return None;
             }
-            if owed <= amount.times(payers) {
-                return Some(Price { owed, payers, cost });
+            let about = price.owed.share_of(&payers_have_max);
+            let mut poor = 0;
+            let mut paid = vec![0; self.payments.len()];
+            for (class, weight) in self.classes.iter().zip(&mut weights) {
+                if *weight > 0 && self.is_poor(class, &price, about) {
+                    poor += *weight;
+                    for payment in &class.payments {
+                        paid[usize::from(*payment)] += *weight;
+                    }
+                    *weight = 0;
+                }
             }
-            // They cannot pay an equal part of what is owed, let alone more than all of it.
-            owed = owed.checked_sub(&amount.times(*weight))?;
-            payers -= *weight;
+            if poor == 0 {
+                return Some(price);
+            }
+            // The poor have their shares less what they paid, and less than they owe.
+            price.owed.add(&self.total(&paid));
+            price.owed = price.owed.checked_sub(&self.share.times(poor))?;
+            price.payers -= poor;
         }
-        None
+    }
+
+    /// Whether one has less than the price, which is `about` so much in 2^-31 of a share.
+    fn is_poor(&self, class: &Class, price: &Price, about: i64) -> bool {
+        if class.about < about {
+            return true;
+        }
+        let least = class.about - class.payments.len() as i64 * Natural::SHARE_ERROR;
+        if least >= about + Natural::SHARE_ERROR {
+            return false;
+        }
+        let mut with_paid = price.owed.clone();
+        with_paid.add_times(&self.paid(class), price.payers);
+        self.share.times(price.payers) < with_paid
+    }
+
+    fn paid(&self, class: &Class) -> Natural {
+        let mut counts = vec![0; self.payments.len()];
+        for payment in &class.payments {
+            counts[usize::from(*payment)] = 1;
+        }
+        self.total(&counts)
+    }
+
+    /// Each payment so many times.
+    fn total(&self, counts: &[u64]) -> Natural {
+        let mut total = Natural::default();
+        for (payment, count) in self.payments.iter().zip(counts) {
+            total = total.times(payment.payers);
+            total.add_times(&payment.amount, *count);
+        }
+        total
     }
 
     fn pay(&mut self, voters: &Voters, option: usize, price: &Price) {
-        let mut pays = vec![false; self.class.len()];
+        let about = price.owed.share_of(&self.share.times(price.payers));
+        // There are at most 4,096 options to pay for.
+        let payment = self.payments.len() as u16;
+        // By class, the one after the payment.
+        let mut after: Vec<Option<u32>> = vec![None; self.classes.len()];
+        after[SPENT] = Some(SPENT as u32);
         for ballot in &voters.supporters[option] {
-            pays[*ballot as usize] = true;
+            let class = self.class[*ballot as usize];
+            let next = after[class as usize].unwrap_or_else(|| {
+                let had = &self.classes[class as usize];
+                if self.is_poor(had, price, about) {
+                    return SPENT as u32;
+                }
+                let mut payments = Vec::with_capacity(had.payments.len() + 1);
+                payments.extend_from_slice(&had.payments);
+                payments.push(payment);
+                let about = had.about - about;
+                self.classes.push(Class { about, payments });
+                // Classes in use are no more than ballots.
+                self.classes.len() as u32 - 1
+            });
+            after[class as usize] = Some(next);
+            self.class[*ballot as usize] = next;
         }
         self.denominator = self.denominator.times(price.payers);
-        // A class twice its number for those who do not pay, one more for those who do.
-        let key =
-            |ballot: usize, class: &[u32]| class[ballot] as usize * 2 + usize::from(pays[ballot]);
-        let mut used = vec![false; self.amounts.len() * 2];
-        for ballot in 0..pays.len() {
-            used[key(ballot, &self.class)] = true;
-        }
-        let mut after: Vec<(Natural, usize)> = Vec::new();
-        for key in (0..used.len()).filter(|key| used[*key]) {
-            let had = self.amounts[key / 2].times(price.payers);
-            let has = match key % 2 {
-                0 => had,
-                _ => had.checked_sub(&price.owed).unwrap_or_default(),
-            };
-            after.push((has, key));
-        }
-        after.sort_unstable();
-        let mut new = vec![0u32; used.len()];
-        self.amounts.clear();
-        for (amount, key) in after {
-            if self.amounts.last() != Some(&amount) {
-                self.amounts.push(amount);
-            }
-            // Classes are no more than ballots.
-            new[key] = self.amounts.len() as u32 - 1;
-        }
-        for ballot in 0..pays.len() {
-            self.class[ballot] = new[key(ballot, &self.class)];
-        }
+        self.share = self.share.times(price.payers);
+        self.payments.push(Payment {
+            amount: price.owed.clone(),
+            payers: price.payers,
+        });
+        forget_unused(&mut self.class, &mut self.classes, SPENT + 1);
     }
 
-    /// What voters have spent of the most that one has left, as loads to go on from.
+    /// What voters have spent more than the one who has spent least, as loads to go on from.
     pub(crate) fn into_loads(self) -> Loads {
-        let most = self.amounts.last().cloned().unwrap_or_default();
-        let spent = |amount: &Natural| most.checked_sub(amount).unwrap_or_default();
+        let spent = |class: &Class| self.paid(class);
+        let mut loads: Vec<Natural> = self.classes.iter().map(spent).collect();
+        loads[SPENT] = self.share.clone();
+        let least = loads.iter().min().cloned().unwrap_or_default();
+        for load in &mut loads {
+            *load = load.checked_sub(&least).unwrap_or_default();
+        }
         Loads {
-            loads: self.amounts.iter().map(spent).collect(),
+            loads,
             denominator: self.denominator,
             class: self.class,
         }
     }
 }
 
-/// How much may be looked at before a count gives up; pairs of ballot and approved option.
-pub(crate) struct Work {
-    pub(crate) left: u64,
+/// When to stop buying.
+pub(crate) struct Bounds {
+    /// Ballots that may still be looked at to find prices; a purchase under way is finished.
+    pub(crate) work: u64,
+    /// Once more money than this is spent.
+    pub(crate) spent_max: u128,
+}
+
+/// Finding a price takes as much as looking at so many ballots, however few there are.
+const PRICE_WORK: usize = 300;
+
+impl Bounds {
+    fn look_for_price(&mut self, voters: &Voters, purses: &Purses, option: usize) {
+        let payments = purses.payments.len();
+        let ballots = match payments {
+            0 => 0,
+            _ => voters.supporters[option].len() + purses.classes.len(),
+        };
+        let work = ballots + payments.pow(2) + PRICE_WORK;
+        self.work = self.work.saturating_sub(work as u64);
+    }
 }
 
 /// Buys what voters can pay for until nothing is left that they can, in order.
@@ -124,41 +227,45 @@ pub(crate) fn buy(
     voters: &Voters,
     costs: &[u64],
     purses: &mut Purses,
-    work: &mut Work,
+    bounds: &mut Bounds,
     lots: &mut Lots<'_>,
 ) -> Vec<usize> {
     let mut bought = Vec::new();
-    let mut open: Vec<usize> = (0..voters.supporters.len())
-        .filter(|option| voters.approvals[*option] > 0)
-        .collect();
-    // What costs nothing has no price to compare.
-    open.retain(|option| {
-        if costs[*option] == 0 {
-            bought.push(*option);
+    let mut spent = 0;
+    // By option, its price when it was last looked at.
+    let mut open: Vec<(usize, Price)> = Vec::new();
+    for option in (0..voters.supporters.len()).filter(|option| voters.approvals[*option] > 0) {
+        // What costs nothing has no price to compare.
+        if costs[option] == 0 {
+            bought.push(option);
+            continue;
         }
-        costs[*option] > 0
-    });
-    loop {
-        let mut prices = Vec::new();
-        // What cannot be paid for now never can, for voters have no more later.
-        open.retain(|option| {
-            let looked_at = voters.supporters[*option].len() + purses.amounts.len();
-            work.left = work.left.saturating_sub(looked_at as u64);
-            let price = purses.price(voters, *option, costs[*option]);
-            let affordable = price.is_some();
-            prices.extend(price.map(|price| (*option, price)));
-            affordable
-        });
-        let Some((tied, prices)) = best(prices.into_iter(), Price::compare) else {
-            return bought;
+        bounds.look_for_price(voters, purses, option);
+        if let Some(price) = purses.price(voters, option, costs[option]) {
+            open.push((option, price));
+        }
+    }
+    while spent <= bounds.spent_max {
+        let price_now = |option: usize| {
+            bounds.look_for_price(voters, purses, option);
+            purses.price(voters, option, costs[option])
         };
+        // Voters have less after every payment, so that prices only rise.
+        let tied = best_now(&mut open, price_now, Price::compare);
+        if tied.is_empty() {
+            break;
+        }
         let question = format!("purchase {}", bought.len() + 1);
         let option = lots.choose(&tied, Chosen::Wins, &question);
-        let price = tied.iter().position(|other| *other == option);
-        if let Some(price) = price.and_then(|position| prices.get(position)) {
-            purses.pay(voters, option, price);
+        let Some(price) = take(&mut open, option) else {
+            break;
+        };
+        purses.pay(voters, option, &price);
+        for (_, other) in &mut open {
+            other.owed = other.owed.times(price.payers);
         }
-        open.retain(|other| *other != option);
+        spent += u128::from(price.cost);
         bought.push(option);
     }
+    bought
 }

@@ -2,6 +2,7 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use tabella_sdk::prelude::*;
 
@@ -52,26 +53,65 @@ impl Voters {
     }
 }
 
-/// The options that `compare` puts first, in the order given.
-pub(crate) fn best<T>(
-    candidates: impl Iterator<Item = (usize, T)>,
-    compare: impl Fn(&T, &T) -> core::cmp::Ordering,
-) -> Option<(Vec<usize>, Vec<T>)> {
-    let mut options: Vec<usize> = Vec::new();
-    let mut values: Vec<T> = Vec::new();
-    for (option, value) in candidates {
-        if let Some(first) = values.first() {
-            match compare(&value, first) {
-                core::cmp::Ordering::Less => {
-                    options.clear();
-                    values.clear();
-                }
-                core::cmp::Ordering::Equal => {}
-                core::cmp::Ordering::Greater => continue,
-            }
-        }
-        options.push(option);
-        values.push(value);
+/// Drops classes that no ballot is in, but for the first `kept`, so that there are never more than
+/// ballots and those.
+pub(crate) fn forget_unused<T>(class: &mut [u32], classes: &mut Vec<T>, kept: usize) {
+    let mut used = vec![false; classes.len()];
+    used[..kept].fill(true);
+    for class in class.iter() {
+        used[*class as usize] = true;
     }
-    (!options.is_empty()).then_some((options, values))
+    let mut new = vec![0; used.len()];
+    let mut next = 0;
+    for (class, used) in used.iter().enumerate() {
+        new[class] = next;
+        next += u32::from(*used);
+    }
+    let mut used = used.iter();
+    classes.retain(|_| used.next() == Some(&true));
+    for class in class {
+        *class = new[*class as usize];
+    }
+}
+
+/// The options whose values `compare` puts first, ascending. `open` has the value that each had when
+/// it was last looked at; `now` answers its value now, or none where it is out for good.
+///
+/// Values only become worse from step to step: what was worse when it was last looked at than the
+/// best is now need not be looked at again.
+pub(crate) fn best_now<T>(
+    open: &mut Vec<(usize, T)>,
+    mut now: impl FnMut(usize) -> Option<T>,
+    compare: impl Fn(&T, &T) -> Ordering,
+) -> Vec<usize> {
+    open.sort_by(|(_, a), (_, b)| compare(a, b));
+    // Positions in `open`.
+    let mut tied: Vec<usize> = Vec::new();
+    let mut position = 0;
+    while let Some((option, last)) = open.get(position) {
+        let best = tied.first().map(|first| &open[*first].1);
+        if best.is_some_and(|best| compare(last, best).is_gt()) {
+            break;
+        }
+        let Some(value) = now(*option) else {
+            open.remove(position);
+            continue;
+        };
+        match best.map_or(Ordering::Less, |best| compare(&value, best)) {
+            Ordering::Less => tied = vec![position],
+            Ordering::Equal => tied.push(position),
+            Ordering::Greater => {}
+        }
+        open[position].1 = value;
+        position += 1;
+    }
+    let mut options: Vec<usize> = tied.iter().map(|position| open[*position].0).collect();
+    options.sort_unstable();
+    options
+}
+
+/// Takes an option that is open out, with its value.
+pub(crate) fn take<T>(open: &mut Vec<(usize, T)>, option: usize) -> Option<T> {
+    let position = open.iter().position(|(other, _)| *other == option)?;
+    Some(open.swap_remove(position).1)
 }

@@ -1,6 +1,5 @@
 //! The count: who continues, for whom each ballot counts, who leaves.
 
-use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -9,6 +8,9 @@ use tabella_sdk::prelude::*;
 
 use crate::{InstantRunoff, Overvote, Until};
 
+/// Distinct ballots and how often each was cast.
+pub(crate) type Ballots<'a> = Vec<(&'a Ranking, u64)>;
+
 /// Votes while some options continue.
 pub(crate) struct Standing {
     /// By option; 0 for those that do not continue.
@@ -16,19 +18,34 @@ pub(crate) struct Standing {
     pub(crate) exhausted: u64,
 }
 
-/// Where a count is: who continues, and which ballots a rank with several marks has ended.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// Where a count is: who continues, and whom each ballot counts for. A ballot is read on only when
+/// that option has left.
+#[derive(Clone)]
 pub(crate) struct State {
     pub(crate) continuing: Vec<bool>,
-    /// By position in the profile.
-    ended: BTreeSet<usize>,
+    holders: Vec<Holder>,
+    /// By ballot, the bytes before the rank at which it stands.
+    starts: Vec<u16>,
+}
+
+/// Whom a ballot counts for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    Unread,
+    /// There are at most 256 options.
+    Option(u8),
+    /// No option is left.
+    Nobody,
+    /// Nobody any more: ended by a rank with several marks.
+    Ended,
 }
 
 impl State {
-    pub(crate) fn start(options: usize) -> Self {
+    pub(crate) fn start(options: usize, ballots: &Ballots<'_>) -> Self {
         Self {
             continuing: vec![true; options],
-            ended: BTreeSet::new(),
+            holders: vec![Holder::Unread; ballots.len()],
+            starts: vec![0; ballots.len()],
         }
     }
 
@@ -37,14 +54,17 @@ impl State {
             self.continuing[*option] = false;
         }
     }
-}
 
-/// Whom a ballot counts for.
-enum Preference {
-    Option(usize),
-    /// Nobody any more: no option left, or ended by a rank with several marks.
-    Nobody,
-    Ended,
+    /// What the rest of the count depends on: who continues, and which ballots, by position, a rank
+    /// with several marks has ended.
+    pub(crate) fn key(&self) -> (Vec<bool>, Vec<usize>) {
+        let ballots = self.holders.iter().enumerate();
+        let ended = ballots.filter(|(_, holder)| **holder == Holder::Ended);
+        (
+            self.continuing.clone(),
+            ended.map(|(position, _)| position).collect(),
+        )
+    }
 }
 
 /// What follows from a standing.
@@ -58,28 +78,41 @@ pub(crate) enum Step {
 }
 
 impl InstantRunoff {
-    pub(crate) fn standing(&self, profile: &Profile<Ranking>, state: &mut State) -> Standing {
-        let mut votes = vec![0u64; state.continuing.len()];
+    pub(crate) fn standing(&self, ballots: &Ballots<'_>, state: &mut State) -> Standing {
+        let State {
+            continuing,
+            holders,
+            starts,
+        } = state;
+        let mut votes = vec![0u64; continuing.len()];
         let mut exhausted = 0u64;
-        for (position, (ballot, weight)) in profile.iter().enumerate() {
-            if state.ended.contains(&position) {
-                exhausted += weight;
-                continue;
+        for (((ballot, weight), holder), start) in ballots.iter().zip(holders).zip(starts) {
+            let is_settled = match *holder {
+                Holder::Unread => false,
+                Holder::Option(option) => continuing[usize::from(option)],
+                Holder::Nobody | Holder::Ended => true,
+            };
+            if !is_settled {
+                *holder = self.holder(ballot, continuing, start);
             }
-            match self.preference(ballot, &state.continuing) {
-                Preference::Option(option) => votes[option] += weight,
-                Preference::Nobody => exhausted += weight,
-                Preference::Ended => {
-                    exhausted += weight;
-                    state.ended.insert(position);
-                }
+            match *holder {
+                Holder::Option(option) => votes[usize::from(option)] += weight,
+                _ => exhausted += weight,
             }
         }
         Standing { votes, exhausted }
     }
 
-    fn preference(&self, ballot: &Ranking, continuing: &[bool]) -> Preference {
-        for rank in ballot.ranks() {
+    /// Reads a ballot from a rank to the first that counts, and moves the start there.
+    fn holder(&self, ballot: &Ranking, continuing: &[bool], start: &mut u16) -> Holder {
+        let bytes = ballot.as_bytes();
+        let mut ranks = Ranking::view_again(&bytes[usize::from(*start)..]).ranks();
+        loop {
+            // The host allows ballots of 16 KiB.
+            *start = (bytes.len() - ranks.rest().as_bytes().len()) as u16;
+            let Some(rank) = ranks.next() else {
+                return Holder::Nobody;
+            };
             let mut marked = 0;
             let mut continuing_here = 0;
             let mut last = None;
@@ -91,13 +124,13 @@ impl InstantRunoff {
                 }
             }
             match (self.overvote, marked, continuing_here, last) {
-                (Overvote::Exhaust, 2.., _, _) => return Preference::Ended,
+                (Overvote::Exhaust, 2.., _, _) => return Holder::Ended,
                 (Overvote::Skip, 2.., _, _) | (_, _, 0, _) => {}
-                (_, _, 1, Some(option)) => return Preference::Option(option),
-                _ => return Preference::Ended,
+                // The contest has at most 256 options.
+                (_, _, 1, Some(option)) => return Holder::Option(option as u8),
+                _ => return Holder::Ended,
             }
         }
-        Preference::Nobody
     }
 
     pub(crate) fn step(&self, standing: &Standing, continuing: &[bool]) -> Step {
@@ -160,17 +193,13 @@ pub(crate) struct Count {
 }
 
 impl Count {
-    pub(crate) fn run(
-        rule: &InstantRunoff,
-        profile: &Profile<Ranking>,
-        ties: &mut TieBreak,
-    ) -> Self {
+    pub(crate) fn run(rule: &InstantRunoff, ballots: &Ballots<'_>, ties: &mut TieBreak) -> Self {
         let options = rule.contest.len();
-        let mut state = State::start(options);
+        let mut state = State::start(options, ballots);
         let mut last_totals = vec![0; options];
         let mut rounds = Vec::new();
         loop {
-            let standing = rule.standing(profile, &mut state);
+            let standing = rule.standing(ballots, &mut state);
             let continuing = &state.continuing;
             let totals = (0..options)
                 .filter(|option| continuing[*option])

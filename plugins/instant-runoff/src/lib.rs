@@ -13,7 +13,8 @@
 //!
 //! Ties: a tie for elimination is decided by the contest's tie-break, which eliminates the tied
 //! option that stands last in its order. Where ties are only reported, every way to decide each of
-//! them is followed; the winners are all options that win in one of them.
+//! them is followed (up to a bound); the winners are all options that win in one of them. A contest
+//! has at most 256 options.
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
 extern crate alloc;
@@ -22,11 +23,15 @@ mod count;
 mod explain;
 mod universes;
 
+use alloc::format;
 use alloc::vec::Vec;
 
 use tabella_sdk::prelude::*;
 
-use count::Count;
+use count::{Ballots, Count};
+
+/// Options of a contest, at most: with more, the rounds could exceed what an outcome may hold.
+const OPTIONS_MAX: usize = 256;
 
 /// The rule; see the crate's documentation.
 pub struct InstantRunoff {
@@ -78,6 +83,12 @@ impl Rule for InstantRunoff {
     ]);
 
     fn configure(params: &Params, contest: &Contest) -> Result<Self, ConfigError> {
+        let options = contest.len();
+        if options > OPTIONS_MAX {
+            return Err(ConfigError::new(format!(
+                "every round is listed: expected at most {OPTIONS_MAX} options, found {options}"
+            )));
+        }
         Ok(Self {
             contest: contest.clone(),
             overvote: match params.choice("overvote") {
@@ -110,9 +121,10 @@ impl Rule for InstantRunoff {
     }
 
     fn finish(&self, profile: Profile<Ranking>, ties: &mut TieBreak) -> Outcome {
-        let count = Count::run(self, &profile, ties);
+        let ballots: Ballots<'_> = profile.iter().collect();
+        let count = Count::run(self, &ballots, ties);
         let winners = if ties.only_reports() && !ties.ties().is_empty() {
-            universes::winners(self, &profile)
+            universes::winners(self, &ballots)
         } else {
             count.winner.into_iter().collect()
         };

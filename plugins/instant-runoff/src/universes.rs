@@ -1,36 +1,43 @@
 //! Every way to decide the ties of a count, where they are only to be reported.
 
 use alloc::collections::BTreeSet;
+use alloc::rc::Rc;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use tabella_sdk::prelude::*;
-
 use crate::InstantRunoff;
-use crate::count::{State, Step};
+use crate::count::{Ballots, State, Step};
 
 /// States to look at, at most. A contest with more of them reports the winners of those it followed.
 const STATES_MAX: usize = 4_096;
 
+/// Distinct ballots to look at in all those states together, at most.
+const BALLOTS_MAX: usize = 20_000_000;
+
 /// The options that win in at least one way to decide the ties, in the order of the contest.
-pub(crate) fn winners(rule: &InstantRunoff, profile: &Profile<Ranking>) -> Vec<usize> {
+pub(crate) fn winners(rule: &InstantRunoff, ballots: &Ballots<'_>) -> Vec<usize> {
+    let states_max = STATES_MAX.min(BALLOTS_MAX / ballots.len().max(1));
     let mut winners = BTreeSet::new();
     let mut seen = BTreeSet::new();
-    let mut open = vec![State::start(rule.contest.len())];
-    while let Some(mut state) = open.pop() {
-        if seen.len() == STATES_MAX || !seen.insert(state.clone()) {
+    // Who leaves which state.
+    let start = Rc::new(State::start(rule.contest.len(), ballots));
+    let mut open = vec![(start, Vec::new())];
+    while let Some((before, leaving)) = open.pop() {
+        let mut state = Rc::unwrap_or_clone(before);
+        state.eliminate(&leaving);
+        if seen.len() == states_max || !seen.insert(state.key()) {
             continue;
         }
-        let standing = rule.standing(profile, &mut state);
-        let without = |leaving: &[usize]| {
-            let mut next = state.clone();
-            next.eliminate(leaving);
-            next
-        };
-        match rule.step(&standing, &state.continuing) {
+        let standing = rule.standing(ballots, &mut state);
+        let step = rule.step(&standing, &state.continuing);
+        let state = Rc::new(state);
+        match step {
             Step::Over { winner } => winners.extend(winner),
-            Step::Eliminate(leaving) => open.push(without(&leaving)),
-            Step::Tie(tied) => open.extend(tied.iter().map(|option| without(&[*option]))),
+            Step::Eliminate(leaving) => open.push((state, leaving)),
+            Step::Tie(tied) => {
+                let each = tied.into_iter().map(|option| (state.clone(), vec![option]));
+                open.extend(each);
+            }
         }
     }
     winners.into_iter().collect()

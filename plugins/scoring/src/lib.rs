@@ -9,7 +9,8 @@
 //! Ties of `score` are decided by the contest's tie-break. Those of `star` are decided, as far as
 //! they can be, by the ballots: a tie for the runoff by head-to-head comparison of the tied options,
 //! leaving out those that lose the most comparisons until all lose equally many; a tie in the runoff
-//! by the higher sum. What stays tied is decided by the contest's tie-break; where ties are only
+//! by the higher sum. What is still tied is decided, in both, by how many ballots give the highest
+//! score (five stars). What stays tied is decided by the contest's tie-break; where ties are only
 //! reported, every pair that the tie allows runs off, and all their winners are reported. A tie of more
 //! than sixteen options for the runoff goes to the tie-break at once, and is reported as it is.
 //!

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use tabella_sdk::prelude::*;
 
-use crate::runoff::{Comparisons, Runoff};
+use crate::runoff::{Comparisons, Runoff, TOPS};
 
 /// More preferences between the two options with the highest scores win; see the crate's
 /// documentation.
@@ -137,7 +137,8 @@ impl Star {
             }
         }
         let contenders = [&seated[..], &tied[..]].concat();
-        let comparisons = Comparisons::new(self.contest.len(), &stars.profile, contenders);
+        let comparisons =
+            Comparisons::new(self.contest.len(), self.max, &stars.profile, contenders);
         let pairs = finalists(&comparisons, seated, tied, ties);
         let runoffs = pairs.into_iter().map(|pair| comparisons.runoff(pair));
         Finals::Runoffs(runoffs.collect())
@@ -169,6 +170,9 @@ impl Star {
             [winner] if points[first] != points[second] => {
                 format!("{} wins by the higher score", title(*winner))
             }
+            [winner] if runoff.tops[0] != runoff.tops[1] => {
+                format!("{} wins by more scores of {}", title(*winner), self.max)
+            }
             [winner] => format!("the tie-break elects {}", title(*winner)),
             _ => String::from("the tie is not decided"),
         };
@@ -197,11 +201,16 @@ fn finalists(
 ) -> Vec<Vec<usize>> {
     // Seats the tied options, best first, as far as comparing them tells.
     while seated.len() < 2 && seated.len() + tied.len() > 2 {
-        let best = comparisons.best_head_to_head(&tied);
+        let mut best = comparisons.best_head_to_head(&tied);
+        let mut method = "head-to-head";
+        if best.len() > 2 - seated.len() {
+            best = comparisons.best_by_tops(&best, 2 - seated.len());
+            method = TOPS;
+        }
         if best.len() > 2 - seated.len() {
             return undecided(&seated, &best, ties);
         }
-        ties.record_decided(&tied, PLACE, "head-to-head");
+        ties.record_decided(&tied, PLACE, method);
         seated.extend(&best);
         tied.retain(|option| !best.contains(option));
     }

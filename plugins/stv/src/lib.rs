@@ -53,9 +53,11 @@ use quota::QuotaKind;
 /// Counts to make of one election where ties are only reported, at most.
 const COUNTS_MAX: usize = 256;
 
-/// Preferences to read in all those counts together, at most; a count reads each at most once.
-/// For larger elections only the first count is made.
-const PREFERENCES_MAX: usize = 1_000_000;
+/// Work of all those counts together, at most. For larger elections only the first count is made.
+const WORK_MAX: usize = 1_000_000;
+
+/// How often Meek's count reads a preference, about; the others read each at most once.
+const MEEK_READINGS: usize = 20;
 
 /// Options of a contest, at most: every round lists totals and may have a tie, and with more of them
 /// an outcome could exceed the host's limit.
@@ -169,7 +171,13 @@ impl Rule for Stv {
     fn finish(&self, profile: Profile<Ranking>, ties: &mut TieBreak) -> Outcome {
         let papers = Papers::new(&profile);
         drop(profile);
-        let counts_max = COUNTS_MAX.min(PREFERENCES_MAX / papers.preferences().max(1));
+        let readings = match self.rules {
+            Rules::Meek => MEEK_READINGS,
+            Rules::Scottish | Rules::Wigm | Rules::FractionalGregory => 1,
+        };
+        // There are about as many rounds as options, and each lists them.
+        let work = papers.preferences() * readings + self.contest.len().pow(2);
+        let counts_max = COUNTS_MAX.min(WORK_MAX / work);
         let count = |lots: &mut Lots<'_>| match self.rules {
             Rules::Meek => meek::count(self, &papers, lots),
             _ => gregory::count(self, &papers, lots),

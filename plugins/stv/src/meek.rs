@@ -6,6 +6,7 @@
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::num::NonZeroU64;
 
 use tabella_sdk::{Chosen, Lots};
 
@@ -16,6 +17,8 @@ use crate::papers::Papers;
 mod tree;
 
 use tree::Tree;
+
+const TEN: NonZeroU64 = NonZeroU64::new(10).unwrap();
 
 /// Why an iteration ended.
 enum Iteration {
@@ -32,7 +35,7 @@ struct Meek<'a> {
     election: Election,
     /// By option, the share it keeps, in units of the last place.
     keep: Vec<u64>,
-    scale: u64,
+    scale: NonZeroU64,
     omega: i128,
     quota: u128,
     /// Of all elected options together; below 0 where rounding took votes away.
@@ -43,17 +46,17 @@ struct Meek<'a> {
 /// Counts the election.
 pub(crate) fn count(rule: &Stv, papers: &Papers, lots: &mut Lots<'_>) -> Count {
     let options = rule.contest.len();
-    let scale = 10u64.pow(rule.places.into());
-    let cast = u128::from(papers.total()) * u128::from(scale);
+    let scale = TEN.saturating_pow(rule.places.into());
+    let cast = u128::from(papers.total()) * u128::from(scale.get());
     let omega_places = u32::from(rule.places) * 2 / 3;
     let mut meek = Meek {
         rule,
         tree: Tree::new(papers, options),
         election: Election::new(options, rule.seats, rule.places, cast),
-        keep: vec![scale; options],
+        keep: vec![scale.get(); options],
         scale,
-        omega: i128::from(scale / 10u64.pow(omega_places)),
-        quota: rule.quota.of(cast, rule.seats, scale),
+        omega: i128::from(scale.get() / 10u64.pow(omega_places)),
+        quota: rule.quota.of(cast, rule.seats, scale.get()),
         surplus: 0,
         cast,
     };
@@ -84,8 +87,6 @@ impl Meek<'_> {
         }
         let rest = self.election.elect_rest();
         if !rest.is_empty() {
-            self.tree.elect(&rest, &self.election.status);
-            self.distribute();
             self.election.open_round();
             self.election.round().elected.extend(rest);
         }
@@ -94,20 +95,15 @@ impl Meek<'_> {
 
     /// Shares out every ballot by the present keep values.
     fn distribute(&mut self) {
-        self.tree.distribute(
-            &mut self.election.votes,
-            &self.election.status,
-            &self.keep,
-            self.scale,
-        );
+        self.tree
+            .distribute(&mut self.election.votes, &self.keep, self.scale);
     }
 
     fn iterate(&mut self) -> Iteration {
         let mut last_surplus = self.cast as i128;
         loop {
-            self.distribute();
             let held = self.election.votes.iter().sum();
-            self.quota = self.rule.quota.of(held, self.rule.seats, self.scale);
+            self.quota = (self.rule.quota).of(held, self.rule.seats, self.scale.get());
             let mut reached = self.election.of(Status::Continuing);
             reached.retain(|option| self.election.votes[*option] >= self.quota);
             let elected = self.election.elect(reached);
@@ -128,12 +124,13 @@ impl Meek<'_> {
             }
             last_surplus = self.surplus;
             self.update_keep();
+            self.distribute();
         }
     }
 
     /// keep x quota / votes, rounded up twice.
     fn update_keep(&mut self) {
-        let scale = u128::from(self.scale);
+        let scale = u128::from(self.scale.get());
         for option in &self.election.elected {
             let votes = self.election.votes[*option];
             if votes > 0 {

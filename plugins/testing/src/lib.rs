@@ -3,7 +3,7 @@
 //!
 //! - [`Paper`]: a contest, its parameters, and ballots written as text;
 //! - [`count`], [`outcome`], [`verdict`], [`refusal`]: what a rule makes of them;
-//! - [`properties`]: order of ballots, any split and merge, weights, relabelled options.
+//! - [`properties`] and its like: order of ballots, any split and merge, weights, relabelled options.
 //!
 //! A ballot is a line: `3: a > b = c` for rankings, `3: a c` for choices and approvals,
 //! `3: a=5 c=1` for scores, votes and grades (`a=good`). The weight before the colon is 1 where it
@@ -16,5 +16,5 @@ mod show;
 
 pub use native::{Ties, count, order, outcome, refusal, verdict};
 pub use paper::Paper;
-pub use properties::{properties, properties_but_numbering};
+pub use properties::{properties, properties_but_numbering, properties_of_rounds};
 pub use show::show;

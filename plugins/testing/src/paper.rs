@@ -1,5 +1,7 @@
 //! A contest on paper: options, parameters and ballots, as text.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 use tabella_abi::ballot::{Approvals, BallotKind, Choices, Grades, Ranking, Scores, Votes};
 use tabella_abi::codec::Wire;
@@ -10,15 +12,19 @@ use tabella_abi::contest::{Configuration, ContestOption, ParamValue};
 pub struct Paper {
     kind: BallotKind,
     options: Vec<String>,
+    numbers: HashMap<String, usize>,
     params: Value,
 }
 
 impl Paper {
     /// A contest of these options, by id, separated by spaces.
     pub fn new(kind: BallotKind, options: &str, params: Value) -> Self {
+        let options: Vec<_> = options.split_whitespace().map(str::to_owned).collect();
+        let numbers = options.iter().enumerate();
         Self {
             kind,
-            options: options.split_whitespace().map(str::to_owned).collect(),
+            numbers: numbers.map(|(number, id)| (id.clone(), number)).collect(),
+            options,
             params,
         }
     }
@@ -35,8 +41,8 @@ impl Paper {
 
     /// The number of the option with that id.
     pub fn option(&self, id: &str) -> usize {
-        let found = self.options.iter().position(|option| option == id.trim());
-        found.unwrap_or_else(|| panic!("{id:?} is not an option"))
+        let found = self.numbers.get(id.trim());
+        *found.unwrap_or_else(|| panic!("{id:?} is not an option"))
     }
 
     /// The input of `configure` for a rule with that manifest.

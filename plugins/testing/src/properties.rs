@@ -1,6 +1,7 @@
 //! What holds for every rule and every set of ballots.
 
 use std::collections::BTreeSet;
+use std::fmt::Debug;
 use std::ops::RangeInclusive;
 
 use proptest::prelude::*;
@@ -117,10 +118,20 @@ pub fn properties_but_numbering<R: Rule>(
     check_draws::<R>(params, values, options, Numbering::Meaningful);
 }
 
+/// As [`properties`], for rules that count in rounds: where ties are only reported, the rounds show
+/// one way to decide them, by the paper's order, and only the winners are free of the numbering.
+///
+/// # Panics
+/// As [`properties`].
+pub fn properties_of_rounds<R: Rule>(params: &Value, values: u64, options: RangeInclusive<usize>) {
+    check_draws::<R>(params, values, options, Numbering::ArbitraryButForReports);
+}
+
 /// Whether the rule treats all options alike.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Numbering {
     Arbitrary,
+    ArbitraryButForReports,
     Meaningful,
 }
 
@@ -185,8 +196,11 @@ fn check<R: Rule>(params: &Value, draw: &Draw, numbering: Numbering) -> Result<(
         "merging"
     );
     match numbering {
-        Numbering::Arbitrary => relabelled::<R>(&paper, draw, &valid, &outcome),
         Numbering::Meaningful => Ok(()),
+        Numbering::ArbitraryButForReports if draw.report => {
+            relabelled::<R, _>(&paper, draw, &valid, &outcome, |facts| facts.0)
+        }
+        _ => relabelled::<R, _>(&paper, draw, &valid, &outcome, |facts| facts),
     }
 }
 
@@ -266,11 +280,13 @@ fn facts(outcome: &Outcome, number: impl Fn(usize) -> usize) -> Facts {
     (set(&outcome.winners), ties.collect(), results, quota)
 }
 
-fn relabelled<R: Rule>(
+/// Checks that what is `compared` does not change where the options are numbered otherwise.
+fn relabelled<R: Rule, C: PartialEq + Debug>(
     paper: &Paper,
     draw: &Draw,
     valid: &[&(u64, Vec<u64>)],
     outcome: &Outcome,
+    compared: impl Fn(Facts) -> C,
 ) -> Result<(), TestCaseError> {
     // At each place of the new paper, the option that stood elsewhere on the old one.
     let old = shuffled(draw.options, &draw.keys[13..]);
@@ -295,8 +311,8 @@ fn relabelled<R: Rule>(
     let bytes = tally::<R>(paper, &ballots.collect::<Vec<_>>(), &tie_order);
     let relabelled = Outcome::from_wire(&bytes).expect("an outcome is canonical");
     let (found, expected) = (
-        facts(&relabelled, |option| old[option]),
-        facts(outcome, |o| o),
+        compared(facts(&relabelled, |option| old[option])),
+        compared(facts(outcome, |o| o)),
     );
     prop_assert_eq!(found, expected, "relabelling");
     Ok(())

@@ -9,7 +9,7 @@ use crate::support::{genesis, key};
 fn reads_what_it_writes() {
     let document = genesis(3, Quorum::Majority);
     assert_eq!(Genesis::from_json(&document.to_json()).unwrap(), document);
-    expect!["0xb845de8b6a2bd587dbfb059daf1dab413287180202bde6904ed656d4aa57c2aa"]
+    expect!["0xb517eae999be786dad5c151a80b7e8ed2a504d175db0e3c3db2cd3296987d3a5"]
         .assert_eq(&document.hash().to_string());
 }
 

@@ -40,8 +40,6 @@ fn many_ballots() {
         let fuel = check::<Committee>("committee", 35, params, &ballots);
         println!("{method}: {fuel} fuel");
     }
-    // Equal shares of a budget take more fuel than a count may use somewhere above this size.
-    let ballots = draw(47, 10_000, 35, 3, marks);
     for completion in COMPLETIONS {
         let params = budget(35, 100, "equal-shares", completion);
         let fuel = check::<Budgeting>("budgeting", 35, params, &ballots);

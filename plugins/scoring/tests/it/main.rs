@@ -161,6 +161,64 @@ fn a_tie_in_the_runoff_goes_to_the_higher_score() {
     );
 }
 
+/// Brian and Chuck are equal in points and head to head; Brian has five stars from one voter.
+#[test]
+fn a_tie_that_is_left_is_decided_by_five_stars() {
+    star(
+        "amy brian chuck",
+        5,
+        "amy=5 brian=5
+         amy=5 brian=1
+         2: amy=5 chuck=3",
+        Ties::Report,
+        expect![[r#"
+            winners: amy
+            tie: brian, chuck: a place in the runoff (by top scores)
+            votes: amy 20, brian 6, chuck 6
+            round 1: amy 20, brian 6, chuck 6; exhausted 0
+            round 2: amy 3, brian 0; elected amy; exhausted 1
+            amy (20 points) and brian (6 points) run off: 3 ballots prefer amy and 0 prefer brian, 1 neither; amy wins.
+        "#]],
+    );
+    star(
+        "brian chuck",
+        5,
+        "brian=5
+         brian=1
+         2: chuck=3",
+        Ties::Report,
+        expect![[r#"
+            winners: brian
+            tie: brian, chuck: the runoff (by top scores)
+            votes: brian 6, chuck 6
+            round 1: brian 6, chuck 6; exhausted 0
+            round 2: brian 2, chuck 2; elected brian; exhausted 0
+            brian (6 points) and chuck (6 points) run off: 2 ballots prefer brian and 2 prefer chuck, 0 neither; brian wins by more scores of 5.
+        "#]],
+    );
+}
+
+/// Each of three beats another head to head; the two with the most five stars run off.
+#[test]
+fn five_stars_decide_about_both_places() {
+    star(
+        "amy brian chuck",
+        5,
+        "amy=5 brian=1
+         brian=5 chuck=3
+         chuck=3 amy=1",
+        Ties::Report,
+        expect![[r#"
+            winners: amy
+            tie: amy, brian, chuck: a place in the runoff (by top scores)
+            votes: amy 6, brian 6, chuck 6
+            round 1: amy 6, brian 6, chuck 6; exhausted 0
+            round 2: amy 2, brian 1; elected amy; exhausted 0
+            amy (6 points) and brian (6 points) run off: 2 ballots prefer amy and 1 prefer brian, 0 neither; amy wins.
+        "#]],
+    );
+}
+
 #[test]
 fn ties_that_the_ballots_do_not_decide() {
     let ballots = "a=5 b=1

@@ -4,6 +4,7 @@
 use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::num::NonZeroU64;
 
 use crate::election::Status;
 use crate::papers::{Cursor, Papers};
@@ -46,8 +47,6 @@ pub(super) struct Tree<'a> {
     by_key: BTreeMap<Key, u32>,
     /// By option, its nodes; empty once it is excluded.
     by_option: Vec<Vec<u32>>,
-    /// Nodes that ballots reach, in the order of `nodes`.
-    live: Vec<u32>,
 }
 
 impl<'a> Tree<'a> {
@@ -59,13 +58,11 @@ impl<'a> Tree<'a> {
             nodes: Vec::new(),
             by_key: BTreeMap::new(),
             by_option: vec![Vec::new(); options],
-            live: Vec::new(),
         };
         let status = vec![Status::Continuing; options];
         for paper in 0..papers.len() as u32 {
             tree.place(paper, ROOT, &status);
         }
-        tree.list_live();
         tree
     }
 
@@ -123,7 +120,6 @@ impl<'a> Tree<'a> {
                 }
             }
         }
-        self.list_live();
     }
 
     /// Ballots of options that have been excluded go to the next ones instead.
@@ -143,83 +139,100 @@ impl<'a> Tree<'a> {
                 }
             }
         }
-        self.list_live();
-    }
-
-    fn list_live(&mut self) {
-        let reached = |node: &u32| self.nodes[*node as usize].count > 0;
-        self.live = (0..self.nodes.len() as u32).filter(reached).collect();
     }
 
     /// Shares out every vote: an option takes `keep` of what reaches it, both its part and the part
     /// that passes on cut to the last place. `scale` units are a whole vote.
-    pub(super) fn distribute(
-        &mut self,
-        votes: &mut [u128],
-        status: &[Status],
-        keep: &[u64],
-        scale: u64,
-    ) {
-        votes.fill(0);
-        let Self {
-            papers,
-            cursor,
-            nodes,
-            live,
-            ..
-        } = self;
-        for node in live {
-            let node = *node as usize;
-            let value = match nodes[node].parent {
-                ROOT => scale,
-                parent => nodes[parent as usize].passed,
+    pub(super) fn distribute(&mut self, votes: &mut [u128], keep: &[u64], scale: NonZeroU64) {
+        // No option has more than all votes cast.
+        if self.papers.total().checked_mul(scale.get()).is_some() {
+            self.distribute_in::<u64>(votes, keep, scale);
+        } else {
+            self.distribute_in::<u128>(votes, keep, scale);
+        }
+    }
+
+    fn distribute_in<V: Votes>(&mut self, votes: &mut [u128], keep: &[u64], scale: NonZeroU64) {
+        let taker = |keep: &u64| Taker {
+            keep: *keep,
+            pass: scale.get() - keep,
+            votes: V::default(),
+        };
+        let mut takers: Vec<Taker<V>> = keep.iter().map(taker).collect();
+        for position in 0..self.nodes.len() {
+            let node = &self.nodes[position];
+            let value = match node.parent {
+                ROOT => scale.get(),
+                parent => self.nodes[parent as usize].passed,
             };
-            let fields = &mut nodes[node];
-            fields.passed = 0;
-            if value == 0 {
-                continue;
+            let mut passed = 0;
+            if node.count > 0 && value > 0 {
+                passed = takers[usize::from(node.option)].take(value, node.count, scale);
             }
-            let option = usize::from(fields.option);
-            if status[option] == Status::Continuing {
-                votes[option] += u128::from(value) * u128::from(fields.count);
-                continue;
-            }
-            let (kept, passed) = split(value, keep[option], scale);
-            votes[option] += u128::from(kept) * u128::from(fields.count);
-            fields.passed = passed;
-            if passed == 0 {
-                continue;
-            }
-            for paper in &fields.papers {
-                let count = papers.count(*paper);
-                let mut value = passed;
-                for option in cursor.rest(*paper) {
-                    let option = usize::from(*option);
-                    // Excluded options keep nothing, and the others something.
-                    if keep[option] == 0 {
-                        continue;
-                    }
-                    let (kept, passed) = split(value, keep[option], scale);
-                    votes[option] += match count {
-                        1 => u128::from(kept),
-                        _ => u128::from(kept) * u128::from(count),
-                    };
-                    value = passed;
-                    if value == 0 {
-                        break;
+            if passed > 0 {
+                for paper in &node.papers {
+                    let count = self.papers.count(*paper);
+                    let mut value = passed;
+                    for option in self.cursor.rest(*paper) {
+                        let taker = &mut takers[usize::from(*option)];
+                        // Excluded options keep nothing, and the others something.
+                        if taker.keep > 0 {
+                            value = taker.take(value, count, scale);
+                            if value == 0 {
+                                break;
+                            }
+                        }
                     }
                 }
             }
+            self.nodes[position].passed = passed;
+        }
+        for (votes, taker) in votes.iter_mut().zip(takers) {
+            *votes = taker.votes.into();
         }
     }
 }
 
-/// What an option keeps of a vote's value, and what passes on.
-#[inline]
-fn split(value: u64, keep: u64, scale: u64) -> (u64, u64) {
-    if keep == scale {
-        return (value, 0);
+/// An option while votes are shared out.
+struct Taker<V> {
+    /// Of a whole vote, what it keeps and what it passes on.
+    keep: u64,
+    pass: u64,
+    votes: V,
+}
+
+impl<V: Votes> Taker<V> {
+    /// Takes the option's part of so many votes of this value, and answers what is left of each.
+    ///
+    /// This is most of the work of a count, and its fuel: products of two numbers up to the scale,
+    /// 10^9 at most, are not checked again.
+    #[inline]
+    fn take(&mut self, value: u64, count: u64, scale: NonZeroU64) -> u64 {
+        if self.pass == 0 {
+            self.votes.add(value, count);
+            return 0;
+        }
+        self.votes.add(value.wrapping_mul(self.keep) / scale, count);
+        value.wrapping_mul(self.pass) / scale
     }
-    // All factors are at most the scale, 10^9.
-    (value * keep / scale, value * (scale - keep) / scale)
+}
+
+/// A sum of votes.
+trait Votes: Copy + Default + Into<u128> {
+    /// Adds a value so many times.
+    fn add(&mut self, value: u64, count: u64);
+}
+
+/// For sums that are known to fit.
+impl Votes for u64 {
+    #[inline]
+    fn add(&mut self, value: u64, count: u64) {
+        *self = self.wrapping_add(value.wrapping_mul(count));
+    }
+}
+
+impl Votes for u128 {
+    fn add(&mut self, value: u64, count: u64) {
+        *self += u128::from(value) * u128::from(count);
+    }
 }

@@ -212,3 +212,35 @@ fn a_rank_with_several_marks_ends_a_ballot() {
         "#]],
     );
 }
+
+/// Random elections, counted paper by paper by a second implementation of the last-parcel rules:
+/// options and seats; ballots; winners in order, and every option's last votes.
+#[test]
+fn last_parcels_as_counted_elsewhere() {
+    for line in include_str!("gregory.txt").lines() {
+        let parts: Vec<_> = line.split(" | ").collect();
+        let (options, seats) = parts[0].split_once(' ').unwrap();
+        let (options, seats) = (options.parse().unwrap(), seats.parse().unwrap());
+        let mut text = String::new();
+        for letter in parts[1].chars() {
+            match letter {
+                ' ' => text.push('\n'),
+                'A'..='Z' => text.extend([' ', letter]),
+                digit => text.push(digit),
+            }
+        }
+        let outcome = Setting::new(options, seats, Rules::FractionalGregory)
+            .count(&ballots(&text), Decider::Order);
+        let votes = outcome
+            .options
+            .iter()
+            .map(|option| option.votes.to_string());
+        let votes: Vec<_> = votes.collect();
+        let found = format!(
+            "{} {}",
+            letters(&outcome.winners).replace(' ', ""),
+            votes.join(" ")
+        );
+        assert_eq!(found, parts[2], "{line}");
+    }
+}

@@ -101,6 +101,13 @@ pub struct Ranks<'a> {
     rest: &'a [u8],
 }
 
+impl<'a> Ranks<'a> {
+    /// The ballot without the ranks that were read.
+    pub fn rest(&self) -> &'a Ranking {
+        Ranking::cast(self.rest)
+    }
+}
+
 impl<'a> Iterator for Ranks<'a> {
     type Item = Rank<'a>;
 

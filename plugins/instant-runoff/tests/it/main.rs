@@ -1,0 +1,202 @@
+//! Instant runoff: counts, ranks with several marks, batches, ties, properties. Burlington's count of
+//! 2009 is reproduced from its ballots in `host/runtime/tests/it/burlington.rs`.
+
+use expect_test::{Expect, expect};
+use serde_json::{Value, json};
+use tabella_rule_instant_runoff::InstantRunoff;
+use tabella_rule_testing::{Ties, count, order, properties_of_rounds, refusal};
+
+fn check(options: &str, params: Value, ballots: &str, ties: Ties, expected: Expect) {
+    expected.assert_eq(&count::<InstantRunoff>(options, params, ballots, ties));
+}
+
+/// Where to put Tennessee's capital, as in Wikipedia, "Instant-runoff voting".
+#[test]
+fn tennessee() {
+    check(
+        "memphis nashville chattanooga knoxville",
+        json!({}),
+        "42: memphis > nashville > chattanooga > knoxville
+         26: nashville > chattanooga > knoxville > memphis
+         15: chattanooga > knoxville > nashville > memphis
+         17: knoxville > chattanooga > nashville > memphis",
+        Ties::Report,
+        expect![[r#"
+            winners: knoxville
+            votes: memphis 42, nashville 26, chattanooga 15, knoxville 58
+            round 1: memphis 42, nashville 26, chattanooga 15, knoxville 17; out chattanooga; exhausted 0
+            round 2: memphis 42, nashville 26, knoxville 32; out nashville; exhausted 0
+            round 3: memphis 42, knoxville 58; elected knoxville; exhausted 0
+            After round 1 chattanooga had the fewest votes and left. After round 2 nashville had the fewest votes and left. In round 3 knoxville has 58 of the 100 votes that still count, and wins; 0 are exhausted.
+        "#]],
+    );
+}
+
+/// The second ballot has two marks at its second rank, which is reached when b leaves.
+#[test]
+fn ranks_with_several_marks() {
+    let last_round = |overvote: &str, ballots: &str| {
+        let params = json!({"overvote": overvote, "until": "two"});
+        let outcome = count::<InstantRunoff>("a b c d e", params, ballots, Ties::Report);
+        let mut lines = outcome.lines().rev();
+        lines
+            .find(|line| line.starts_with("round"))
+            .unwrap()
+            .to_owned()
+    };
+    // One of the two has left before.
+    let ballots = "6: a
+                   3: b > c = d > e
+                   5: c
+                   1: d
+                   4: e";
+    expect!["round 4: a 6, c 8; elected c; exhausted 5"]
+        .assert_eq(&last_round("exhaust-if-multiple-continuing", ballots));
+    expect!["round 4: a 6, c 5; elected a; exhausted 8"].assert_eq(&last_round("exhaust", ballots));
+    expect!["round 4: a 6, e 7; elected e; exhausted 6"].assert_eq(&last_round("skip", ballots));
+    // Both continue.
+    let ballots = "7: a
+                   2: b > c = d > e
+                   5: c
+                   3: d
+                   4: e";
+    expect!["round 4: a 7, c 5; elected a; exhausted 9"]
+        .assert_eq(&last_round("exhaust-if-multiple-continuing", ballots));
+    expect!["round 4: a 7, c 5; elected a; exhausted 9"].assert_eq(&last_round("exhaust", ballots));
+    expect!["round 4: a 7, e 6; elected a; exhausted 8"].assert_eq(&last_round("skip", ballots));
+}
+
+#[test]
+fn last_options_leave_together() {
+    let ballots = "8: a
+                   6: b
+                   3: c > b
+                   1: d > c
+                   1: e > c";
+    check(
+        "a b c d e",
+        json!({"batch_elimination": true}),
+        ballots,
+        Ties::Report,
+        expect![[r#"
+            winners: b
+            votes: a 8, b 9, c 3, d 1, e 1
+            round 1: a 8, b 6, c 3, d 1, e 1; out d, e, c; exhausted 0
+            round 2: a 8, b 9; elected b; exhausted 2
+            After round 1 d, e and c had the fewest votes and left. In round 2 b has 9 of the 17 votes that still count, and wins; 2 are exhausted.
+        "#]],
+    );
+}
+
+#[test]
+fn ties() {
+    let ballots = "3: a
+                   2: b > c
+                   2: c > b";
+    check(
+        "a b c",
+        json!({}),
+        ballots,
+        order("a c b"),
+        expect![[r#"
+            winners: c
+            tie: b, c: elimination in round 1 (by order)
+            votes: a 3, b 2, c 4
+            round 1: a 3, b 2, c 2; out b; exhausted 0
+            round 2: a 3, c 4; elected c; exhausted 0
+            After round 1 b had the fewest votes and left. In round 2 c has 4 of the 7 votes that still count, and wins; 0 are exhausted.
+        "#]],
+    );
+    check(
+        "a b c",
+        json!({}),
+        ballots,
+        Ties::Report,
+        expect![[r#"
+            winners: b, c
+            tie: b, c: elimination in round 1 (by report)
+            votes: a 3, b 4, c 2
+            round 1: a 3, b 2, c 2; out c; exhausted 0
+            round 2: a 3, b 4; elected b; exhausted 0
+            After round 1 c had the fewest votes and left. Ties were left undecided; depending on them b and c can win. The rounds show one way to decide them.
+        "#]],
+    );
+}
+
+#[test]
+fn all_equal() {
+    check(
+        "a b c",
+        json!({}),
+        "a
+         b
+         c",
+        Ties::Report,
+        expect![[r#"
+            winners: a, b, c
+            tie: a, b, c: elimination in round 1 (by report)
+            tie: a, b: elimination in round 2 (by report)
+            votes: a 1, b 1, c 1
+            round 1: a 1, b 1, c 1; out c; exhausted 0
+            round 2: a 1, b 1; out b; exhausted 1
+            round 3: a 1; elected a; exhausted 2
+            After round 1 c had the fewest votes and left. After round 2 b had the fewest votes and left. Ties were left undecided; depending on them a, b and c can win. The rounds show one way to decide them.
+        "#]],
+    );
+}
+
+#[test]
+fn nothing_to_count_and_one_option() {
+    check(
+        "a b",
+        json!({}),
+        "7:",
+        Ties::Report,
+        expect![[r#"
+            winners: none
+            votes: a 0, b 0
+            round 1: a 0, b 0; exhausted 7
+            No ballot counts for any option, so nobody wins.
+        "#]],
+    );
+    check(
+        "a",
+        json!({}),
+        "2: a",
+        Ties::Report,
+        expect![[r#"
+            winners: a
+            votes: a 2
+            round 1: a 2; elected a; exhausted 0
+            In round 1 a has 2 of the 2 votes that still count, and wins; 0 are exhausted.
+        "#]],
+    );
+}
+
+/// Every option ties with every other until the last.
+#[test]
+fn the_most_options() {
+    let ids = |options: usize| {
+        let ids = (0..options).map(|option| format!("o{option}"));
+        ids.collect::<Vec<_>>().join(" ")
+    };
+    let ballots = ids(256).replace(' ', "\n");
+    let outcome = count::<InstantRunoff>(&ids(256), json!({}), &ballots, order(&ids(256)));
+    assert!(outcome.starts_with("winners: o0\n"), "{outcome}");
+    assert!(outcome.contains("round 256: o0 1; elected o0; exhausted 255"));
+    expect!["every round is listed: expected at most 256 options, found 257"]
+        .assert_eq(&refusal::<InstantRunoff>(&ids(257), json!({})));
+}
+
+#[test]
+fn what_holds_for_every_rule() {
+    for overvote in ["exhaust-if-multiple-continuing", "exhaust", "skip"] {
+        for until in ["majority", "two"] {
+            for batch in [false, true] {
+                let params =
+                    json!({"overvote": overvote, "until": until, "batch_elimination": batch});
+                properties_of_rounds::<InstantRunoff>(&params, 5, 1..=6);
+            }
+        }
+    }
+}
