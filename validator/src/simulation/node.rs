@@ -149,7 +149,7 @@ impl Node {
                 }
                 let file = self.disk.file("consensus.wal");
                 let machine = Machine::open(config, file, policy, height);
-                Some(machine.map_err(|error| failed(error))?)
+                Some(machine.map_err(failed)?)
             }
             false => None,
         };
