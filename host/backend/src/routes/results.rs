@@ -63,9 +63,10 @@ pub(crate) async fn results(
             (view, verified, "poa")
         }
         Ok(None) => return Err(Problem::unknown_election(query.election_id)),
-        Err(QueryError::NoValidator) => {
+        Err(error @ (QueryError::NoValidator | QueryError::Failed { .. })) => {
             let election_id = query.election_id;
             tracing::warn!(
+                %error,
                 election_id,
                 "results cannot be retrieved from PoA, falling back to what was seen last"
             );
