@@ -18,9 +18,16 @@ pub struct Params {
 }
 
 impl Params {
-    /// Pairs values with the manifest's parameters; `None` where their number differs.
-    pub(crate) fn new(declared: &'static [Param], values: Vec<ParamValue>) -> Option<Self> {
-        (declared.len() == values.len()).then_some(Self { declared, values })
+    /// Pairs values with the manifest's parameters; `None` where they do not fit them, in a contest
+    /// of so many options.
+    pub(crate) fn new(
+        declared: &'static [Param],
+        values: Vec<ParamValue>,
+        options: usize,
+    ) -> Option<Self> {
+        let fit = |(param, value): (&Param, &ParamValue)| param.takes(value, options);
+        let all = declared.len() == values.len() && declared.iter().zip(&values).all(fit);
+        all.then_some(Self { declared, values })
     }
 
     fn position(&self, name: &str) -> usize {

@@ -232,7 +232,7 @@ async fn tell_standing(app: &App) -> Result<(), BackendError> {
         report.healthy,
         report.validators.len()
     );
-    if app.client.is_connected() {
+    if report.healthy > 0 {
         return Ok(());
     }
     let kept = app.store.elections();

@@ -5,7 +5,7 @@
 use alloc::string::String;
 use core::fmt::Write;
 
-use crate::ballot::BallotKind;
+use crate::{ballot::BallotKind, contest::ParamValue};
 
 /// A plugin's description of itself, a constant of its rule.
 #[derive(Clone, Copy, Debug)]
@@ -207,6 +207,25 @@ impl Param {
     /// Its name.
     pub const fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Whether a value is one that the host may give: of this kind, within its bounds, and left out
+    /// only where it may be.
+    pub fn takes(&self, value: &ParamValue, options: usize) -> bool {
+        match (self.kind, value) {
+            (_, ParamValue::Absent) => matches!(self.default, Default::Optional),
+            (ParamKind::Integer { min, max }, ParamValue::Integer(value)) => {
+                (min..=max).contains(value)
+            }
+            (ParamKind::Choice(words), ParamValue::Choice(position)) => *position < words.len(),
+            (ParamKind::PerOption, ParamValue::PerOption(values)) => values.len() == options,
+            (ParamKind::Flag, ParamValue::Flag(_))
+            | (ParamKind::Ratio, ParamValue::Ratio(..))
+            | (ParamKind::Decimal { .. }, ParamValue::Decimal(_))
+            | (ParamKind::Text, ParamValue::Text(_))
+            | (ParamKind::Texts, ParamValue::Texts(_)) => true,
+            _ => false,
+        }
     }
 
     /// The words of a choice; empty for other kinds.

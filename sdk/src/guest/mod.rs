@@ -59,7 +59,7 @@ impl<R: Rule> Guest<R> {
             self.options = configuration.options.len();
             let contest = Contest::new(configuration.options);
             Some((
-                Params::new(R::MANIFEST.param_list(), configuration.params)?,
+                Params::new(R::MANIFEST.param_list(), configuration.params, self.options)?,
                 contest,
             ))
         });

@@ -4,7 +4,7 @@ use expect_test::expect;
 use serde_json::{Value, json};
 use tabella_protocol::{Hash, Payload, Transaction, rpc::ElectionStatus};
 
-use crate::deployment::{ADMIN_TOKEN, Deployment};
+use crate::deployment::{ADMIN_TOKEN, Deployment, FIRST_BLOCKS};
 
 const ADMIN: Option<&str> = Some(ADMIN_TOKEN);
 
@@ -215,8 +215,9 @@ async fn the_chain_is_verified_again() {
         verified,
         json!({
             "election_id": 1, "valid": true, "source": "poa",
-            "checked": {"blocks": 5, "signatures": 20, "ballots": 5},
-            "height": 5, "validators_agreeing": 3, "problems": [],
+            // Three signatures a block, and one a transaction: 5 ballots after 9 that set them up.
+            "checked": {"blocks": FIRST_BLOCKS + 5, "signatures": 3 * (FIRST_BLOCKS + 5) + 14, "ballots": 5},
+            "height": FIRST_BLOCKS + 5, "validators_agreeing": 3, "problems": [],
         })
     );
 }
@@ -268,10 +269,11 @@ async fn blocks_are_listed_newest_first_and_found_by_number_and_hash() {
         .iter()
         .map(|b| b["number"].clone())
         .collect();
-    assert_eq!(numbers, [5, 4, 3]);
+    assert_eq!(numbers, [5, 4, 3].map(|n| FIRST_BLOCKS + n));
     assert_eq!(page["blocks"][0]["parent_hash"], page["blocks"][1]["hash"]);
     let hash = page["blocks"][1]["hash"].as_str().unwrap();
-    let (_, by_number) = backend.get("/api/blocks/4", None).await;
+    let fourth = format!("/api/blocks/{}", FIRST_BLOCKS + 4);
+    let (_, by_number) = backend.get(&fourth, None).await;
     assert_eq!(by_number["hash"], hash);
     assert_eq!(by_number["signatures"], json!({"count": 3, "of": 3}));
     assert_eq!(by_number["transaction_ids"].as_array().unwrap().len(), 1);
@@ -281,7 +283,7 @@ async fn blocks_are_listed_newest_first_and_found_by_number_and_hash() {
     );
     for unknown in [
         "0",
-        "6",
+        &(FIRST_BLOCKS + 6).to_string(),
         "x",
         "18446744073709551615",
         &format!("0x{}", "0".repeat(64)),

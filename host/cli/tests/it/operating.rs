@@ -32,10 +32,13 @@ async fn health_says_whether_blocks_come() {
     })
     .await;
     assert_eq!(status()["health"]["ready"], true);
-    let peers = run(&["validator", "peers", "--rpc", &url]);
-    let peers = String::from_utf8_lossy(&peers.stdout).into_owned();
-    assert!(peers.contains("2 of 2 known validators"), "{peers}");
-    assert!(peers.contains("validator-3"), "{peers}");
+    // A peer that connected by itself is known as soon as its record is told.
+    eventually("both others are known", async || {
+        let peers = run(&["validator", "peers", "--rpc", &url]);
+        let peers = String::from_utf8_lossy(&peers.stdout).into_owned();
+        (peers.contains("2 of 2 known validators") && peers.contains("validator-3")).then_some(())
+    })
+    .await;
     let evidence = run(&["validator", "evidence", "--rpc", &url]);
     assert_eq!(evidence.status.code(), Some(0), "{evidence:?}");
 
