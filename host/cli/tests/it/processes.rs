@@ -82,9 +82,10 @@ impl Drop for Processes {
 
 /// The files of a network that `tabella init` wrote, and its processes, started one by one.
 pub(crate) struct Bare {
-    directory: TempDir,
-    pub(crate) ports: PortRange,
+    /// Dropped before the directory, which holds their logs.
     pub(crate) processes: Processes,
+    pub(crate) ports: PortRange,
+    directory: TempDir,
 }
 
 impl Bare {
