@@ -139,7 +139,6 @@ impl World {
     }
 
     fn start_height(&mut self, node: usize, start: &HeightStart) -> Result<(), End> {
-        self.live(node).peers_ahead = false;
         self.drive(node, |machine, outside| machine.start(start, outside))?;
         self.take_synced(node)
     }
@@ -158,7 +157,7 @@ impl World {
             let over = live.finalized + 1 == start.height;
             let paced = live.synced == live.finalized
                 || live.pool.len() > 0
-                || live.peers_ahead
+                || live.heard >= start.height
                 || now >= live.idle_until;
             over && paced
         });
@@ -447,9 +446,7 @@ impl World {
     fn note_height(&mut self, node: usize, wire: &Wire) {
         let Some((said, _)) = wire.said() else { return };
         let live = self.live(node);
-        if said.place().0 > live.ledger.tip().height {
-            live.peers_ahead = true;
-        }
+        live.heard = live.heard.max(said.place().0);
     }
 
     /// A client asks a validator, and another one when it hears nothing.

@@ -63,8 +63,8 @@ pub(super) struct Live {
     pub(super) committed: Option<HeightStart>,
     /// When the next height starts at the latest.
     pub(super) idle_until: u64,
-    /// Whether peers were seen to work on the next height.
-    pub(super) peers_ahead: bool,
+    /// The greatest height that a peer was seen to work on.
+    pub(super) heard: u64,
     /// The last height whose block came from a peer that was ahead.
     pub(super) synced: u64,
     /// Blocks of later heights that a peer sent, with the peer.
@@ -162,7 +162,7 @@ impl Node {
             finalized: 0,
             committed: None,
             idle_until: 0,
-            peers_ahead: false,
+            heard: 0,
             synced: 0,
             ahead: BTreeMap::new(),
         })

@@ -17,7 +17,7 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<u8>)> {
         // The product at its limit by loops.
         ("many loops", many(8, &|_| wide_loops(2_400, 4, 16))),
         ("branches over locals", many(7, &|_| diamonds(1_900, 254))),
-        ("branch tables", many(9, &|_| tables(250, 75))),
+        ("branch tables", many(8, &|_| tables(250, 75))),
         ("deep operand stacks", many(9, &|_| deep_stack(6_000))),
         ("wide blocks", many(9, &|_| wide_blocks(32, 600))),
         ("wide loops", many(9, &|_| block_loops(32, 300))),
