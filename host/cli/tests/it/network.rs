@@ -50,10 +50,14 @@ pub(crate) async fn eventually<T>(what: &str, mut holds: impl AsyncFnMut() -> Op
     }
 }
 
-/// Whether a process exists. A child that ended and was not waited for counts as gone.
+/// Whether a thread of the process runs. A child that ended and was not waited for counts as gone; one
+/// whose main thread alone has ended still holds its files.
 pub(crate) fn is_alive(pid: u32) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat"))
-        .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or("").starts_with(" Z"))
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task"));
+    tasks.into_iter().flatten().flatten().any(|task| {
+        std::fs::read_to_string(task.path().join("stat"))
+            .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or("").starts_with(" Z"))
+    })
 }
 
 pub(crate) fn signal(pid: u32, signal: Signal) {
