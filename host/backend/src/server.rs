@@ -87,6 +87,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/elections", get(routes::elections::elections))
         .route("/elections/{id}", get(routes::elections::election))
         .route("/elections/{id}/board", get(routes::board::board))
+        .route("/elections/{id}/export", get(routes::export::export))
         .route("/blocks", get(routes::blocks::blocks))
         .route("/blocks/{id}", get(routes::blocks::block))
         .route("/plugins", get(routes::plugins::plugins))

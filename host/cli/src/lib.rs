@@ -27,6 +27,7 @@ mod chaos;
 mod commands;
 mod config_file;
 pub mod dev;
+mod election_export;
 mod election_file;
 mod exit;
 mod genesis_file;
@@ -41,6 +42,7 @@ mod machine;
 mod network_files;
 mod quorum;
 mod results;
+mod scratch;
 mod shutdown;
 mod usage;
 

@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     io::BufRead,
-    path::{Path, PathBuf},
+    path::Path,
     time::Duration,
 };
 
@@ -17,6 +17,8 @@ use tabella_ledger::Ledger;
 use tabella_protocol::{
     BoardEntry, CommitCertificate, Genesis, Hash, Payload, PublicKey, Transaction, VoterId,
 };
+
+use crate::scratch::Scratch;
 
 /// Board entries asked for at once.
 const PAGE: u64 = 1_000;
@@ -195,7 +197,7 @@ fn replay(file: &Path, network: &Genesis, findings: &mut Findings) -> Result<Rep
     }
     findings.backend = Some(key);
     let directory = Scratch::new()?;
-    let ledger = Ledger::open(&directory.0, genesis)?;
+    let ledger = Ledger::open_scratch(directory.path(), genesis)?;
     let mut replayed = Replayed {
         transactions: Vec::new(),
         refused: BTreeMap::new(),
@@ -248,27 +250,4 @@ fn execute(
     transactions
         .map(|bytes| Ok((Hash::of(bytes), Transaction::from_bytes(bytes)?)))
         .collect()
-}
-
-/// A directory that goes with its value.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Result<Self> {
-        let name = format!(
-            "tabella-local-ledger-{}-{:x}",
-            std::process::id(),
-            rand::random::<u64>()
-        );
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).with_context(|| format!("cannot create {}", path.display()))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What is left in the temporary directory harms nobody.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }

@@ -12,12 +12,8 @@ use tabella_protocol::{
     rpc::{BlockSummary, BlockView, ElectionView, NodeStatus},
 };
 
-use crate::{BlockProof, CallError, Client, QueryError, pool::Node, transport::Batch};
+use crate::{BlockProof, BlockProofError, Client, QueryError, pool::Node};
 
-/// Blocks fetched in one request.
-const BLOCKS_PER_REQUEST: u64 = 16;
-/// How long one such request may take.
-const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
 /// Problems kept; more than these say nothing new.
 const PROBLEMS_MAX: usize = 100;
 
@@ -88,7 +84,7 @@ impl Client {
                 ..Integrity::default()
             },
         };
-        let mut fetched = self.fetch(1, height).await?;
+        let mut fetched = self.fetch_blocks(1, height, unjudged).await?;
         while walk.next.height <= height && !fetched.is_empty() {
             let following = walk.next.height + fetched.len() as u64;
             let checking = tokio::task::spawn_blocking(move || {
@@ -96,7 +92,7 @@ impl Client {
                 (walk, goes_on)
             });
             // The next blocks travel while these are checked.
-            let (checked, more) = tokio::join!(checking, self.fetch(following, height));
+            let (checked, more) = tokio::join!(checking, self.fetch_blocks(following, height, unjudged));
             let (back, goes_on) =
                 checked.map_err(|error| IntegrityError::Task(error.to_string()))?;
             walk = back;
@@ -108,52 +104,6 @@ impl Client {
         let mut found = walk.finish();
         self.compare_heads(&heads, &mut found).await;
         Ok(found)
-    }
-
-    /// The blocks from a height on, at most a request's worth and none past `to`.
-    async fn fetch(&self, from: u64, to: u64) -> Result<Vec<BlockView>, QueryError> {
-        if from > to {
-            return Ok(Vec::new());
-        }
-        let heights: Vec<_> = (from..=to.min(from + BLOCKS_PER_REQUEST - 1)).collect();
-        // A request's worth of full blocks would be too much at once; most are far from full.
-        let bytes_max = self.block_answer_bytes_max() * 4;
-        let mut tried: Vec<Arc<Node>> = Vec::new();
-        let mut failure = QueryError::NoValidator;
-        while let Some(node) = self.pool.pick(&tried) {
-            let batch = Batch::new("tabella_getBlock", heights.iter().map(|height| [height]));
-            let answer = self
-                .pool
-                .batch::<Option<BlockView>>(&node, batch, REQUEST_DEADLINE, bytes_max)
-                .await;
-            match answer {
-                Ok(views) => {
-                    let whole = views.into_iter().map_while(|view| view.ok().flatten());
-                    let views: Vec<_> = whole.collect();
-                    if !views.is_empty() {
-                        return Ok(views);
-                    }
-                    failure = QueryError::Failed {
-                        node_id: node.endpoint.node_id.clone(),
-                        error: CallError::Garbage(format!("no block {from}")),
-                    };
-                }
-                Err(error) => {
-                    failure = QueryError::Failed {
-                        node_id: node.endpoint.node_id.clone(),
-                        error,
-                    };
-                }
-            }
-            tried.push(node);
-        }
-        // Perhaps the blocks are only too large together.
-        if heights.len() > 1
-            && let Some(view) = self.block(from).await?
-        {
-            return Ok(vec![view]);
-        }
-        Err(failure)
     }
 
     async fn heads(&self) -> Vec<(Arc<Node>, NodeStatus)> {
@@ -211,6 +161,11 @@ impl Client {
         }
         found.validators_agreeing = votes.values().map(Vec::len).max().unwrap_or(0);
     }
+}
+
+/// The walk itself judges blocks, and tells what is wrong with them.
+fn unjudged(_: &[BlockView]) -> Result<(), BlockProofError> {
+    Ok(())
 }
 
 /// A walk over the chain, one block after the other.

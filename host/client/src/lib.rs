@@ -11,7 +11,8 @@
 //! - `health`, `pool`: the state of each validator, background checks, choice by health and latency.
 //! - `submission`: batches, failover and hedging of transactions.
 //! - `follower`, `block`: verified blocks and confirmations.
-//! - `queries`, `results`: reads, hedged when a validator is late; `integrity`: re-checks a whole chain.
+//! - `queries`, `results`: reads, hedged when a validator is late; `blocks`: whole blocks in bulk;
+//!   `integrity`: re-checks a whole chain.
 //!
 //! ```no_run
 //! # async fn example(genesis: tabella_protocol::Genesis, ballot: tabella_protocol::Transaction) -> Result<(), Box<dyn std::error::Error>> {
@@ -29,6 +30,7 @@
 //! ```
 
 mod block;
+mod blocks;
 mod builder;
 mod client;
 mod endpoint;

@@ -13,7 +13,7 @@
 //!
 //! Layout: `vet` and `execute` (one file per transaction kind) are the rules of the chain, `state`
 //! what they change, `block` and `commit` the way to disk, `board_log` the Merkle logs, `read`,
-//! `receipt`, `tally` and `verify` the ways back.
+//! `receipt`, `tally` and `verify` the ways back; `scratch` a chain for who re-executes one.
 
 mod acks;
 mod block;
@@ -24,6 +24,7 @@ mod execute;
 mod read;
 mod receipt;
 mod refusal;
+mod scratch;
 mod state;
 mod store;
 mod tally;

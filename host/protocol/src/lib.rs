@@ -11,6 +11,7 @@
 //! - [`ValidatorHistory`]: the validator sets from genesis on, and how each is proven.
 //! - [`Evidence`]: proof that validators lied.
 //! - [`merkle`]: RFC 6962 logs; [`Receipt`]: a proof that a ballot is on the board.
+//! - [`ExportLine`]: an election as an auditor takes it away.
 //! - [`PeerRecord`]: how validators find each other; [`rpc`]: the JSON-RPC shapes.
 //!
 //! ```
@@ -29,6 +30,7 @@ mod block;
 pub mod codec;
 mod consensus_vote;
 mod election;
+mod election_export;
 mod evidence;
 mod genesis;
 mod hash;
@@ -52,6 +54,7 @@ pub use election::{
     BoardEntry, BoardHead, ContestSpec, Disclosure, ElectionSpec, ElectionSpecError, Eligibility,
     OptionSpec, Revote, RollEntry, VoterId,
 };
+pub use election_export::ExportLine;
 pub use evidence::{
     Evidence, EvidenceError, EvidenceFile, EvidenceSummary, Named, SignedProposal, SignedVote,
 };

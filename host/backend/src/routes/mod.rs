@@ -5,6 +5,7 @@ pub(crate) mod admin_elections;
 pub(crate) mod blocks;
 pub(crate) mod board;
 pub(crate) mod elections;
+pub(crate) mod export;
 pub(crate) mod health;
 pub(crate) mod plugins;
 pub(crate) mod receipt;

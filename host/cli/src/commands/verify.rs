@@ -10,12 +10,14 @@ use tabella_client::ValidatorEndpoint;
 use tabella_protocol::{EvidenceFile, EvidenceSummary, Genesis, Named, Receipt, ReceiptSummary};
 
 use crate::{
+    election_export::{self, Verified},
     exit::Exit,
     genesis_file::read_genesis,
     local_ledger::{self, Findings},
+    results,
 };
 
-/// Check receipts and evidence with no network, and backends' local ledgers
+/// Check receipts, whole elections and evidence with no network, and backends' local ledgers
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArguments {
     #[command(subcommand)]
@@ -30,6 +32,22 @@ enum VerifyCommand {
     #[command(verbatim_doc_comment)]
     Receipt {
         /// The receipt, as `GET /api/votes/receipt` answered it
+        file: PathBuf,
+        /// The network's genesis document, from a source you trust
+        #[arg(long)]
+        genesis: PathBuf,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check a whole election from its export: executes the chain again from genesis, every ballot
+    /// through its rule, and counts again; exits 0 when all of it holds and 1 when it does not
+    ///
+    /// Example: curl -o election.jsonl http://127.0.0.1:8000/api/elections/1/export
+    ///          tabella verify election election.jsonl --genesis genesis.json
+    #[command(verbatim_doc_comment)]
+    Election {
+        /// The export, as `GET /api/elections/{id}/export` answered it
         file: PathBuf,
         /// The network's genesis document, from a source you trust
         #[arg(long)]
@@ -82,6 +100,15 @@ pub(crate) async fn run(arguments: &VerifyArguments) -> Result<Exit> {
         } => {
             let verdict = check(&read(file)?, &read_genesis(genesis)?);
             Ok(answer("receipt", &verdict, *json, describe))
+        }
+        VerifyCommand::Election {
+            file,
+            genesis,
+            json,
+        } => {
+            let verdict = election_export::check(file, &read_genesis(genesis)?)
+                .map_err(|error| format!("{error:#}"));
+            Ok(answer("election", &verdict, *json, describe_election))
         }
         VerifyCommand::Evidence {
             file,
@@ -208,6 +235,45 @@ fn check(bytes: &[u8], genesis: &Genesis) -> Result<ReceiptSummary, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "not a receipt: not UTF-8".to_owned())?;
     let receipt = Receipt::from_json(text).map_err(|error| error.to_string())?;
     receipt.verify(genesis).map_err(|error| error.to_string())
+}
+
+fn describe_election(verified: &Verified) -> String {
+    let mut text = format!(
+        "VALID: election {id}, {title:?}: {blocks} blocks executed again, {signatures} signatures hold\n\
+         ballots      {ballots} on the board, of {turnout} voters\n\
+         board root   {root}\n",
+        id = verified.election_id,
+        title = verified.title,
+        blocks = verified.blocks,
+        signatures = verified.signatures,
+        ballots = verified.ballots,
+        turnout = verified.turnout,
+        root = verified.board_root,
+    );
+    for contest in &verified.contests {
+        let winners = results::winners(&contest.outcome);
+        text.push_str(&format!(
+            "{id}: {winners}\n  outcome    {outcome}\n  rule       {plugin}\n",
+            id = contest.title,
+            winners = match winners.is_empty() {
+                true => "no winner".to_owned(),
+                false => winners.join(", "),
+            },
+            outcome = contest.outcome_sha256,
+            plugin = contest.plugin,
+        ));
+        if let Some(explanation) = contest.outcome["explanation"].as_str() {
+            text.push_str(&format!("  {explanation}\n"));
+        }
+    }
+    text.push_str(&match &verified.certified {
+        Some(by) => format!(
+            "certified    this very count, by {} of {} validators, in block {}\n",
+            by.by, by.of, by.height
+        ),
+        None => "NOT CERTIFIED: no quorum of validators has attested a result yet\n".to_owned(),
+    });
+    text
 }
 
 fn describe(summary: &ReceiptSummary) -> String {

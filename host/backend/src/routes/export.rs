@@ -1,0 +1,113 @@
+//! `GET /api/elections/{id}/export`: the chain up to an election's result, for
+//! `tabella verify election`.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures::stream;
+use tabella_protocol::{
+    Disclosure, ExportLine, Hash,
+    rpc::{ElectionStatus, ResultsView},
+};
+
+use crate::{app::App, extract::Path, problem::Problem};
+
+const JSON_LINES: &str = "application/x-ndjson";
+
+/// The genesis document, every block up to the one that made the result final (up to the newest
+/// where it is not), and an end, one a line, fetched as they are read.
+pub(crate) async fn export(
+    State(app): State<Arc<App>>,
+    Path(election_id): Path<u64>,
+) -> Result<Response, Problem> {
+    let election = app.elections.get(election_id).await?;
+    let results = app.client.election_results(election_id).await?;
+    let (results, _) = results.ok_or_else(|| Problem::unknown_election(election_id))?;
+    if election.view.spec.disclosure == Disclosure::AtClose && !is_over(&results) {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "election-not-closed",
+            "this election shows its ballots at close; export it then",
+        ));
+    }
+    let height = app.height();
+    let last = results
+        .certificate
+        .map_or(height, |certificate| certificate.height.min(height));
+    Ok((
+        [(header::CONTENT_TYPE, JSON_LINES)],
+        lines(app, election_id, last),
+    )
+        .into_response())
+}
+
+fn is_over(results: &ResultsView) -> bool {
+    matches!(
+        results.status,
+        ElectionStatus::Closed | ElectionStatus::Final
+    )
+}
+
+/// How far an export has come.
+enum Next {
+    Genesis,
+    /// What follows the block at this height with this hash.
+    After(u64, Hash),
+    Done,
+}
+
+fn lines(app: Arc<App>, election_id: u64, last: u64) -> Body {
+    let lines = stream::try_unfold(Next::Genesis, move |next| {
+        let app = app.clone();
+        async move {
+            let mut text = Vec::new();
+            let next = match next {
+                Next::Genesis => {
+                    let genesis = app.client.genesis().clone();
+                    line(
+                        &mut text,
+                        &ExportLine::Genesis {
+                            election_id,
+                            genesis,
+                        },
+                    )?;
+                    Next::After(0, app.client.genesis_hash())
+                }
+                Next::After(height, _) if height >= last => {
+                    line(&mut text, &ExportLine::End { blocks: last })?;
+                    Next::Done
+                }
+                Next::After(height, hash) => {
+                    let views = app.client.blocks(height, hash, last).await;
+                    let mut reached = (height, hash);
+                    for view in views.map_err(std::io::Error::other)? {
+                        reached = (view.header.height, view.hash);
+                        line(
+                            &mut text,
+                            &ExportLine::Block {
+                                block: view.block,
+                                certificate: view.certificate,
+                            },
+                        )?;
+                    }
+                    Next::After(reached.0, reached.1)
+                }
+                Next::Done => return Ok(None),
+            };
+            Ok::<_, std::io::Error>(Some((Bytes::from(text), next)))
+        }
+    });
+    Body::from_stream(lines)
+}
+
+fn line(text: &mut Vec<u8>, line: &ExportLine) -> std::io::Result<()> {
+    serde_json::to_writer(&mut *text, line)?;
+    text.push(b'\n');
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! Whole blocks, many in a request.
+
+use std::{sync::Arc, time::Duration};
+
+use tabella_protocol::{Hash, rpc::BlockView};
+
+use crate::{
+    BlockProof, BlockProofError, CallError, Client, QueryError, pool::Node, transport::Batch,
+};
+
+/// Blocks fetched in one request.
+const BLOCKS_PER_REQUEST: u64 = 16;
+/// How long one such request may take.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
+
+impl Client {
+    /// Whole blocks after the one at `height` with `hash` (0 and the genesis hash to begin with),
+    /// at most a request's worth and none past `to`: each proven to be committed by the validators
+    /// of its height and to follow the one before.
+    ///
+    /// Empty only where `to` is not above `height`.
+    pub async fn blocks(
+        &self,
+        height: u64,
+        hash: Hash,
+        to: u64,
+    ) -> Result<Vec<BlockView>, QueryError> {
+        self.fetch_blocks(height + 1, to, |views| {
+            let validators = self.validators();
+            let mut parent = hash;
+            for (height, view) in (height + 1..).zip(views) {
+                let proof = BlockProof {
+                    height,
+                    parent: Some(parent),
+                };
+                parent = proof.verify_header(&view.header, &view.certificate, &validators)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// The blocks from a height on, at most a request's worth and none past `to`, as `judge`
+    /// accepts them.
+    pub(crate) async fn fetch_blocks(
+        &self,
+        from: u64,
+        to: u64,
+        judge: impl Fn(&[BlockView]) -> Result<(), BlockProofError>,
+    ) -> Result<Vec<BlockView>, QueryError> {
+        if from > to {
+            return Ok(Vec::new());
+        }
+        let heights: Vec<_> = (from..=to.min(from + BLOCKS_PER_REQUEST - 1)).collect();
+        let mut tried: Vec<Arc<Node>> = Vec::new();
+        let mut failure = QueryError::NoValidator;
+        while let Some(node) = self.pool.pick(&tried) {
+            let node_id = node.endpoint.node_id.clone();
+            failure = match self.blocks_of(&node, &heights).await {
+                Ok(views) => match judge(&views) {
+                    Ok(()) => return Ok(views),
+                    Err(lie) => {
+                        let lie = lie.to_string();
+                        self.pool.disproved(&node, lie.clone());
+                        QueryError::Disproved { node_id, lie }
+                    }
+                },
+                Err(error) => QueryError::Failed { node_id, error },
+            };
+            tried.push(node);
+        }
+        // Perhaps the blocks are only too large together.
+        if heights.len() > 1
+            && let Some(view) = self.block(from).await?
+        {
+            let views = vec![view];
+            return match judge(&views) {
+                Ok(()) => Ok(views),
+                Err(_) => Err(failure),
+            };
+        }
+        Err(failure)
+    }
+
+    /// The first of these blocks that one validator holds; at least one.
+    async fn blocks_of(&self, node: &Node, heights: &[u64]) -> Result<Vec<BlockView>, CallError> {
+        // A request's worth of full blocks would be too much at once; most are far from full.
+        let bytes_max = self.block_answer_bytes_max() * 4;
+        let batch = Batch::new("tabella_getBlock", heights.iter().map(|height| [height]));
+        let views = self
+            .pool
+            .batch::<Option<BlockView>>(node, batch, REQUEST_DEADLINE, bytes_max)
+            .await?;
+        let held = views.into_iter().map_while(|view| view.ok().flatten());
+        let held: Vec<_> = held.collect();
+        match held.is_empty() {
+            true => Err(CallError::Garbage("a block is missing".to_owned())),
+            false => Ok(held),
+        }
+    }
+}
