@@ -15,3 +15,4 @@ mod operating;
 mod plugin;
 mod processes;
 mod receipt;
+mod shared_database;
