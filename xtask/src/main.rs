@@ -4,6 +4,7 @@
 
 mod checks;
 mod image;
+mod postgres;
 mod shell;
 mod wasm_target;
 
@@ -245,6 +246,7 @@ fn simulate(seeds: u64, from: u64) -> Result<()> {
 
 fn test(rest: &[OsString]) -> Result<()> {
     wasm_target::ensure_installed()?;
+    postgres::ensure_installed();
     step("tests");
     if shell::has_nextest() {
         run(cargo()

@@ -12,6 +12,7 @@ use crate::{
     app::App,
     clock, crash,
     pending::{Due, Landed, Patience, Settled},
+    sharing,
     store::{Confirmed, ConfirmedSubmission, Mark, StoreError},
 };
 
@@ -47,11 +48,12 @@ pub(crate) async fn confirm_blocks(app: Arc<App>, mut blocks: mpsc::Receiver<Arc
         let mut writes = Vec::new();
         for block in group {
             let landed = app.pending.landed(&block.transaction_ids);
-            if landed.is_empty() && empty < EMPTY_BLOCKS_MAX {
+            let is_nothing = landed.is_empty() && app.store.shared().is_none();
+            if is_nothing && empty < EMPTY_BLOCKS_MAX {
                 empty += 1;
             } else {
                 empty = 0;
-                let confirmed = confirmations(&block, &landed);
+                let confirmed = confirmations(&app, &block, &landed);
                 writes.push((confirmed, landed.into_iter().map(|(_, l)| l).collect()));
             }
         }
@@ -84,7 +86,7 @@ async fn write_all(app: &App, writes: &[Write]) -> Result<(), StoreError> {
     futures::future::try_join_all(writes).await.map(drop)
 }
 
-fn confirmations(block: &VerifiedBlock, landed: &[(usize, Landed)]) -> Confirmed {
+fn confirmations(app: &App, block: &VerifiedBlock, landed: &[(usize, Landed)]) -> Confirmed {
     Confirmed {
         mark: Some(Mark {
             height: block.height(),
@@ -95,6 +97,10 @@ fn confirmations(block: &VerifiedBlock, landed: &[(usize, Landed)]) -> Confirmed
         confirmed_at_ms: clock::unix_ms(block.timestamp()),
         signatures: u32::try_from(block.certificate.signatures.len()).unwrap_or(u32::MAX),
         submissions: landed.iter().map(|(i, l)| confirmed(*i, l)).collect(),
+        transaction_ids: match app.store.shared() {
+            Some(_) => block.transaction_ids.clone(),
+            None => Vec::new(),
+        },
     }
 }
 
@@ -134,9 +140,13 @@ async fn carry_one(app: &App, due: Due) {
         sign_again(app, &due).await;
         return;
     }
-    let bytes = match app.store.by_sequence(due.sequence) {
-        Ok(Some(submission)) if !submission.transaction.is_empty() => submission.transaction,
-        Ok(_) => return,
+    let bytes = match app.store.by_sequence(due.sequence).await {
+        Ok(Some(submission)) => match sharing::settled(app, submission.state) {
+            None => submission.transaction,
+            // Another backend was faster to record it.
+            Some(settled) => return app.pending.settle(due.sequence, &settled),
+        },
+        Ok(None) => return,
         Err(error) => {
             tracing::warn!(%error, "a recorded submission cannot be read");
             return;
@@ -236,6 +246,7 @@ async fn settle(app: &App, due: &Due, confirmation: &Confirmation) {
         confirmed_at_ms: clock::unix_ms(confirmation.timestamp),
         signatures: u32::try_from(confirmation.signatures).unwrap_or(u32::MAX),
         submissions: vec![submission],
+        transaction_ids: Vec::new(),
     };
     if app.store.confirm(confirmed).await.is_ok() {
         let settled = Settled::Confirmed {
@@ -255,9 +266,12 @@ async fn sign_again(app: &App, due: &Due) {
     if settle_if_confirmed(app, due).await {
         return;
     }
-    let Ok(Some(submission)) = app.store.by_sequence(due.sequence) else {
+    let Ok(Some(submission)) = app.store.by_sequence(due.sequence).await else {
         return;
     };
+    if let Some(settled) = sharing::settled(app, submission.state) {
+        return app.pending.settle(due.sequence, &settled);
+    }
     let Ok(old) = Transaction::from_bytes(&submission.transaction) else {
         return;
     };

@@ -1,6 +1,7 @@
 //! What a backend's config file says.
 
 use std::{
+    fmt,
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
     path::PathBuf,
 };
@@ -25,8 +26,12 @@ pub struct Config {
     /// The secret behind voters' pseudonyms and login tokens: one line of at least 32 characters,
     /// readable by its owner alone. With another secret, voters could vote a second time.
     pub master_secret_file: PathBuf,
-    /// Where the database and the plugins are kept.
+    /// Where the database, the local ledger and the plugins are kept.
     pub data: PathBuf,
+    /// A PostgreSQL database that several backends share, as `postgres://user:password@host/name`; a
+    /// file in `data` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<DatabaseUrl>,
     /// Where to listen; 127.0.0.1:8000 where absent.
     #[serde(default = "Config::default_listen")]
     pub listen: SocketAddr,
@@ -52,6 +57,28 @@ pub struct Config {
     /// How long a refresh token is good for.
     #[serde(default = "Config::default_refresh_token_s")]
     pub refresh_token_s: u64,
+}
+
+/// Where the shared database is. It may hold a password, and shows nothing of itself.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// The database at this URL.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self(url.into())
+    }
+
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DatabaseUrl(..)")
+    }
 }
 
 /// Who may register an account.

@@ -94,7 +94,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// The order of an election's life, which never goes back.
-fn rank(status: ElectionStatus) -> u8 {
+pub(crate) fn rank(status: ElectionStatus) -> u8 {
     match status {
         ElectionStatus::Upcoming => 0,
         ElectionStatus::Open => 1,
@@ -228,7 +228,7 @@ impl Elections {
     }
 
     async fn stored(&self, election_id: u64) -> Result<Option<Election>, Problem> {
-        let views = self.store.elections()?;
+        let views = self.store.elections().await?;
         let kept = views.into_iter().find(|v| v.election_id == election_id);
         let mirrored = self.local.election(election_id).map(|e| view_of(&e));
         let view = match (kept, mirrored) {

@@ -6,7 +6,8 @@
 //! The chain decides; this backend only proves and repeats what it decided.
 //!
 //! - `submissions`: one ballot from request to answer; `background`: confirmations and what is
-//!   carried later; `pending`: what is not settled; `store`: the database.
+//!   carried later; `pending`: what is not settled; `store`: the database, a file or one that backends
+//!   share; `sharing`: what those owe each other; `waiting`: while it is away at the start.
 //! - `local_ledger`: the backend's own signed chain, for the time when no validator takes ballots;
 //!   `reconciliation`: what became of its ballots; `crash`: where tests let the process die.
 //! - `elections`: elections and their rules; `auth`: tokens, passwords, roles.
@@ -38,11 +39,13 @@ mod reconciliation;
 mod routes;
 mod secrets;
 mod server;
+mod sharing;
 mod start;
 mod store;
 mod submissions;
+mod waiting;
 
-pub use config::{Config, Registration};
+pub use config::{Config, DatabaseUrl, Registration};
 pub use local_ledger::{LedgerLine, is_local_genesis_of};
 pub use secrets::SecretError;
 pub use server::BODY_BYTES_MAX;

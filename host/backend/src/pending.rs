@@ -1,4 +1,7 @@
 //! Submissions that are durable here and not settled on the chain: what is to be carried there.
+//!
+//! Where backends share a database, some are carried by another one: they are here as long as
+//! somebody waits for them or a later ballot of the same voter must not overtake them.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -64,12 +67,22 @@ pub(crate) struct Durable {
     pub(crate) voter: VoterId,
 }
 
+/// Who carries a submission to the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Carrier {
+    /// This backend.
+    Own,
+    /// Another one over the same database.
+    Elsewhere,
+}
+
 #[derive(Debug)]
 struct Entry {
     transaction_id: Hash,
     expiry_height: u64,
     election_id: u64,
     voter: VoterId,
+    carrier: Carrier,
     accepted_by: Option<Arc<ValidatorEndpoint>>,
     is_local: bool,
     /// When something was last done about it; never since a restart.
@@ -128,6 +141,14 @@ impl Inner {
         let before = (election_id, voter, 0)..(election_id, voter, sequence);
         self.by_voter.range(before).next().map(|(.., first)| *first)
     }
+
+    fn remove(&mut self, sequence: u64) -> Option<Entry> {
+        let entry = self.entries.remove(&sequence)?;
+        self.by_transaction.remove(&entry.transaction_id);
+        self.by_voter
+            .remove(&(entry.election_id, entry.voter, sequence));
+        Some(entry)
+    }
 }
 
 /// Unsettled submissions, in order of acceptance.
@@ -148,7 +169,9 @@ impl Pending {
     /// How many are held where.
     pub(crate) fn counts(&self) -> Counts {
         let mut counts = Counts::default();
-        for entry in self.inner().entries.values() {
+        let inner = self.inner();
+        let own = inner.entries.values().filter(|e| e.carrier == Carrier::Own);
+        for entry in own {
             match entry.standing() {
                 Standing::Recorded => counts.recorded += 1,
                 Standing::Local => counts.local += 1,
@@ -160,11 +183,25 @@ impl Pending {
 
     /// The sequence of the oldest.
     pub(crate) fn oldest(&self) -> Option<u64> {
-        self.inner().entries.keys().next().copied()
+        let inner = self.inner();
+        let mut own = inner
+            .entries
+            .iter()
+            .filter(|(_, e)| e.carrier == Carrier::Own);
+        own.next().map(|(sequence, _)| *sequence)
     }
 
-    /// A submission became durable.
+    /// A submission became durable, or this backend's to carry.
     pub(crate) fn insert(&self, durable: Durable) {
+        self.put(durable, Carrier::Own);
+    }
+
+    /// A submission that another backend carries is waited for here.
+    pub(crate) fn watch(&self, durable: Durable) {
+        self.put(durable, Carrier::Elsewhere);
+    }
+
+    fn put(&self, durable: Durable, carrier: Carrier) {
         let Durable {
             sequence,
             transaction_id,
@@ -174,7 +211,8 @@ impl Pending {
         } = durable;
         let mut inner = self.inner();
         // Known already where the database was opened again.
-        if inner.entries.contains_key(&sequence) {
+        if let Some(entry) = inner.entries.get_mut(&sequence) {
+            entry.carrier = carrier;
             return;
         }
         inner.by_transaction.insert(transaction_id, sequence);
@@ -184,6 +222,7 @@ impl Pending {
             expiry_height,
             election_id,
             voter,
+            carrier,
             is_local: false,
             accepted_by: None,
             touched: Some(Instant::now()),
@@ -192,12 +231,73 @@ impl Pending {
         inner.entries.insert(sequence, entry);
     }
 
+    /// Another backend carries it, as far as is known.
+    pub(crate) fn disown(&self, sequence: u64) {
+        if let Some(entry) = self.inner().entries.get_mut(&sequence) {
+            entry.carrier = Carrier::Elsewhere;
+        }
+    }
+
+    /// Which are still this backend's is to be looked up.
+    pub(crate) fn disown_all(&self) {
+        for entry in self.inner().entries.values_mut() {
+            entry.carrier = Carrier::Elsewhere;
+        }
+    }
+
+    /// Whether another backend carries it.
+    pub(crate) fn is_elsewhere(&self, transaction_id: &Hash) -> bool {
+        let inner = self.inner();
+        let sequence = inner.by_transaction.get(transaction_id);
+        let entry = sequence.and_then(|sequence| inner.entries.get(sequence));
+        entry.is_some_and(|entry| entry.carrier == Carrier::Elsewhere)
+    }
+
+    /// Up to `count_max` submissions that others carry, from sequence `from` on, and where to go on:
+    /// 0 at the end. Those are forgotten that have been here for longer than `patience` and that
+    /// nobody waits for any more.
+    pub(crate) fn elsewhere(
+        &self,
+        from: u64,
+        patience: Duration,
+        count_max: usize,
+    ) -> (Vec<u64>, u64) {
+        let mut inner = self.inner();
+        let mut forgotten = Vec::new();
+        let mut found = Vec::new();
+        let mut next = 0;
+        let others = inner.entries.range(from..);
+        for (sequence, entry) in others.filter(|(_, e)| e.carrier == Carrier::Elsewhere) {
+            if found.len() == count_max {
+                next = *sequence;
+                break;
+            }
+            let voter = (entry.election_id, entry.voter);
+            let of_voter = (voter.0, voter.1, 0)..=(voter.0, voter.1, u64::MAX);
+            let is_alone = inner.by_voter.range(of_voter).nth(1).is_none();
+            let is_old = entry.touched.is_none_or(|at| at.elapsed() > patience);
+            let is_awaited = entry.waiters.iter().any(|waiter| !waiter.is_closed());
+            if is_alone && is_old && !is_awaited {
+                forgotten.push(*sequence);
+            } else {
+                found.push(*sequence);
+            }
+        }
+        for sequence in forgotten {
+            inner.remove(sequence);
+        }
+        (found, next)
+    }
+
     /// A submission was signed again.
     pub(crate) fn replace(&self, sequence: u64, transaction_id: Hash, expiry_height: u64) {
         let mut inner = self.inner();
         let Some(entry) = inner.entries.get_mut(&sequence) else {
             return;
         };
+        if entry.transaction_id == transaction_id {
+            return;
+        }
         let old = std::mem::replace(&mut entry.transaction_id, transaction_id);
         entry.expiry_height = expiry_height;
         entry.accepted_by = None;
@@ -281,16 +381,8 @@ impl Pending {
 
     /// Its end is durable: tells who waits.
     pub(crate) fn settle(&self, sequence: u64, settled: &Settled) {
-        let entry = {
-            let mut inner = self.inner();
-            let Some(entry) = inner.entries.remove(&sequence) else {
-                return;
-            };
-            inner.by_transaction.remove(&entry.transaction_id);
-            inner
-                .by_voter
-                .remove(&(entry.election_id, entry.voter, sequence));
-            entry
+        let Some(entry) = self.inner().remove(sequence) else {
+            return;
         };
         for waiter in entry.waiters {
             // Who waited may have gone.
@@ -330,7 +422,7 @@ impl Pending {
             let is_due = entry
                 .touched
                 .is_none_or(|touched| touched.elapsed() >= patience);
-            if is_first && is_due {
+            if is_first && is_due && entry.carrier == Carrier::Own {
                 entry.touched = Some(Instant::now());
                 due.push(Due {
                     sequence: *sequence,
@@ -427,6 +519,42 @@ mod tests {
         pending.settle(1, &rejected);
         assert!(turn.try_recv().is_ok());
         assert_eq!(sequences(pending.due(0, NOW, 9, 9)), [2, 3]);
+    }
+
+    #[test]
+    fn what_another_backend_carries_is_waited_for_and_left_alone() {
+        let pending = Pending::default();
+        pending.watch(durable(1, 1, 9));
+        pending.insert(durable(2, 2, 9));
+        let sequences = |due: (Vec<Due>, u64)| due.0.iter().map(|d| d.sequence).collect::<Vec<_>>();
+        // Neither it, nor what must not overtake it.
+        assert!(sequences(pending.due(0, NOW, 9, 9)).is_empty());
+        assert!(pending.is_elsewhere(&id(1)) && !pending.is_elsewhere(&id(2)));
+        assert_eq!((pending.counts().recorded, pending.oldest()), (1, Some(2)));
+        assert_eq!(pending.elsewhere(0, Duration::ZERO, 9), (vec![1], 0));
+        // Taken over.
+        pending.insert(durable(1, 1, 9));
+        assert_eq!(sequences(pending.due(0, NOW, 9, 9)), [1]);
+        assert_eq!(pending.elsewhere(0, Duration::ZERO, 9), (vec![], 0));
+    }
+
+    #[test]
+    fn what_another_backend_carries_is_forgotten_once_nobody_waits() {
+        let pending = Pending::default();
+        for n in 1..=3 {
+            pending.watch(durable(u64::from(n), n, n));
+        }
+        let waiter = pending.wait(&id(2)).unwrap();
+        assert_eq!(
+            pending.elsewhere(0, Duration::from_secs(60), 2),
+            (vec![1, 2], 3)
+        );
+        assert_eq!(pending.elsewhere(0, Duration::ZERO, 2), (vec![2], 0));
+        assert_eq!(pending.len(), 1);
+        drop(waiter);
+        assert_eq!(pending.elsewhere(0, Duration::ZERO, 2), (vec![], 0));
+        assert_eq!(pending.len(), 0);
+        assert!(pending.landed(&[id(2)]).is_empty());
     }
 
     #[test]

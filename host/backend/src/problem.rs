@@ -187,6 +187,10 @@ impl From<StoreError> for Problem {
                 "database-unavailable",
                 "the database failed; nothing was recorded, try again later",
             ),
+            StoreError::Elsewhere => (
+                "settled-elsewhere",
+                "another backend looks after this submission; nothing was changed, ask again later",
+            ),
             StoreError::Overloaded => (
                 "overloaded",
                 "too many submissions are waiting; nothing was recorded, try again later",

@@ -100,6 +100,11 @@ impl MasterSecret {
         self.derive(&[b"tokens", &genesis.0])
     }
 
+    /// Tells this secret from others, and nothing more.
+    pub(crate) fn fingerprint(&self, genesis: &Hash) -> Hash {
+        Hash(self.derive(&[b"fingerprint", &genesis.0]))
+    }
+
     fn derive(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(self.0.as_bytes())
             .expect("HMAC takes a key of any length");
@@ -148,6 +153,7 @@ mod tests {
             master.election(&one, 2),
             master.election(&two, 1),
             master.tokens(&one),
+            master.fingerprint(&one).0,
         ];
         for (i, a) in secrets.iter().enumerate() {
             assert!(secrets[i + 1..].iter().all(|b| a != b));

@@ -93,17 +93,22 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/plugins", get(routes::plugins::plugins))
         .route("/plugins/{sha256}", get(routes::plugins::plugin))
         .route("/plugins/{sha256}/wasm", get(routes::plugins::wasm));
-    Router::new()
+    let router = Router::new()
         .nest("/api", api)
         .route("/health/live", get(routes::health::live))
         .route("/health/ready", get(routes::health::ready))
         .route("/metrics", get(routes::health::metrics))
         .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
+        .method_not_allowed_fallback(method_not_allowed);
+    with_common(router.with_state(app))
+}
+
+/// What every answer has, whatever is routed.
+pub(crate) fn with_common(router: Router) -> Router {
+    router
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(common_headers))
-        .with_state(app)
 }
 
 /// Serves until `shutdown` resolves and answers in flight are given, or a few seconds after.

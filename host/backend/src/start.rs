@@ -9,8 +9,9 @@ use std::{
     time::Duration,
 };
 
+use futures::FutureExt;
 use tabella_client::{BuildError, Client, FollowFrom};
-use tabella_protocol::{Genesis, GenesisError};
+use tabella_protocol::{Genesis, GenesisError, SigningKey};
 use tabella_runtime::HostFault;
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 
@@ -26,9 +27,13 @@ use crate::{
     pending::Pending,
     reconciliation::{self, Reconciliation},
     secrets::{MasterSecret, SecretError, read_key, read_secret},
-    server,
-    store::{OpenError, Store},
+    server, sharing,
+    store::{self, Identity, Mark, OpenError, Store},
+    waiting,
 };
+
+/// Pause between two attempts to reach a database server that is away.
+const DATABASE_PAUSE: Duration = Duration::from_millis(500);
 
 /// Why a backend cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -88,42 +93,200 @@ pub enum BackendError {
 
 /// A backend that listens, and serves once [`serve`](Self::serve) is called.
 pub struct Backend {
-    app: Arc<App>,
     listener: TcpListener,
+    stage: Stage,
+}
+
+/// How far a backend has come.
+enum Stage {
+    /// Its database is away.
+    Waiting(Box<Files>),
+    Ready(Parts),
+}
+
+struct Parts {
+    app: Arc<App>,
     tasks: JoinSet<()>,
 }
 
+/// What the files that a configuration names hold.
+pub(crate) struct Files {
+    config: Config,
+    genesis: Genesis,
+    registrar: SigningKey,
+    authority: Option<SigningKey>,
+    master: MasterSecret,
+    admin_token: AdminToken,
+}
+
+/// An open database, and what in it is not settled.
+struct Opened {
+    store: Store,
+    pending: Arc<Pending>,
+    mark: Option<Mark>,
+}
+
 impl Backend {
-    /// Reads every file that `config` names, opens the database and listens.
+    /// Reads every file that `config` names, opens the database and listens. A database server that
+    /// does not answer is waited for while [`serve`](Self::serve) answers 503.
     pub async fn bind(config: Config) -> Result<Self, BackendError> {
+        let listen = config.listen;
+        let files = Files::read(config)?;
+        let stage = match files.open().await {
+            Ok(opened) => Stage::Ready(files.assemble(opened).await?),
+            Err(BackendError::Database(OpenError::Away(reason))) => {
+                tracing::warn!(%reason, "the database is away: nothing is taken until it is back");
+                Stage::Waiting(Box::new(files))
+            }
+            Err(error) => return Err(error),
+        };
+        let listener = TcpListener::bind(listen)
+            .await
+            .map_err(|error| BackendError::Listen { listen, error })?;
+        Ok(Self { listener, stage })
+    }
+
+    /// The address that is listened on: the configured one, with the port that it got.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `shutdown` resolves; what is acknowledged is durable at any moment.
+    pub async fn serve(
+        self,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), BackendError> {
+        let Self { listener, stage } = self;
+        let shutdown = shutdown.boxed().shared();
+        let (listener, parts) = match stage {
+            Stage::Ready(parts) => (listener, parts),
+            Stage::Waiting(files) => {
+                let waiting = waiting::serve_until(listener, wait(*files), shutdown.clone());
+                match waiting.await.map_err(BackendError::Serve)? {
+                    Some((listener, parts)) => (listener, parts?),
+                    // Told to stop before the database came.
+                    None => return Ok(()),
+                }
+            }
+        };
+        let Parts { app, mut tasks } = parts;
+        let listen = listener.local_addr().map_err(BackendError::Serve)?;
+        tracing::info!(%listen, network = %app.client.genesis().network, "backend is listening");
+        let serving = server::serve(server::router(app.clone()), listener, shutdown);
+        let result = tokio::select! {
+            result = serving => result.map_err(BackendError::Serve),
+            // Without it votes would be taken and go nowhere.
+            ended = tasks.join_next() => Err(BackendError::Background(match ended {
+                Some(Err(error)) => error.to_string(),
+                _ => "it returned".to_owned(),
+            })),
+        };
+        tasks.shutdown().await;
+        app.local.close().await;
+        app.store.close().await;
+        result
+    }
+}
+
+/// Opens the database as soon as its server answers.
+async fn wait(files: Files) -> Result<Parts, BackendError> {
+    loop {
+        tokio::time::sleep(DATABASE_PAUSE).await;
+        match files.open().await {
+            Ok(opened) => {
+                tracing::info!("the database is there");
+                return files.assemble(opened).await;
+            }
+            Err(BackendError::Database(OpenError::Away(reason))) => {
+                tracing::debug!(%reason, "the database is still away");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+impl Files {
+    fn read(config: Config) -> Result<Self, BackendError> {
         let text = std::fs::read_to_string(&config.genesis).map_err(|error| {
             BackendError::ReadGenesis {
                 path: config.genesis.clone(),
                 error,
             }
         })?;
-        let genesis = Genesis::from_json(&text)?;
-        let genesis_hash = genesis.hash();
-        let registrar = read_key(&config.registrar_key)?;
-        let authority = config.authority_key.as_deref().map(read_key).transpose()?;
-        let master = MasterSecret::new(read_secret(&config.master_secret_file)?);
-        let admin_token = AdminToken::new(&read_secret(&config.admin_token_file)?);
-        let plugins_directory = config.data.join("plugins");
-        let cache_directory = config.data.join("plugin-cache");
-        for directory in [&config.data, &plugins_directory, &cache_directory] {
+        let files = Self {
+            genesis: Genesis::from_json(&text)?,
+            registrar: read_key(&config.registrar_key)?,
+            authority: config.authority_key.as_deref().map(read_key).transpose()?,
+            master: MasterSecret::new(read_secret(&config.master_secret_file)?),
+            admin_token: AdminToken::new(&read_secret(&config.admin_token_file)?),
+            config,
+        };
+        for directory in [
+            &files.config.data,
+            &files.plugins_directory(),
+            &files.cache_directory(),
+        ] {
             create_private(directory)?;
         }
+        Ok(files)
+    }
 
+    fn plugins_directory(&self) -> PathBuf {
+        self.config.data.join("plugins")
+    }
+
+    fn cache_directory(&self) -> PathBuf {
+        self.config.data.join("plugin-cache")
+    }
+
+    async fn open(&self) -> Result<Opened, BackendError> {
+        let data = &self.config.data;
         let pending = Arc::new(Pending::default());
-        let store = Store::open(&config.data.join("backend.redb"), pending.clone())?;
+        let store = match &self.config.database {
+            None => Store::open(&data.join(store::FILE), pending.clone())?,
+            Some(url) => {
+                let genesis_hash = self.genesis.hash();
+                let identity = Identity {
+                    genesis_hash,
+                    registrar: self.registrar.public(),
+                    secret_fingerprint: self.master.fingerprint(&genesis_hash),
+                };
+                Store::connect(url.reveal(), data, &identity, &pending).await?
+            }
+        };
         let mark = store
             .mark()
+            .await
             .map_err(|error| BackendError::ReadDatabase(error.to_string()))?;
         let unsettled = pending.len();
         if unsettled > 0 {
             tracing::info!(unsettled, "recorded votes are carried to the chain");
         }
+        Ok(Opened {
+            store,
+            pending,
+            mark,
+        })
+    }
 
+    /// Puts the parts together and starts what goes on beside requests.
+    async fn assemble(self, opened: Opened) -> Result<Parts, BackendError> {
+        let Opened {
+            store,
+            pending,
+            mark,
+        } = opened;
+        let (plugins_directory, cache_directory) =
+            (self.plugins_directory(), self.cache_directory());
+        let Self {
+            config,
+            genesis,
+            registrar,
+            authority,
+            master,
+            admin_token,
+        } = self;
+        let genesis_hash = genesis.hash();
         let local_directory = config.data.join("local-ledger");
         let local =
             LocalLedger::start(local_directory.clone(), genesis.clone()).map_err(|error| {
@@ -179,48 +342,11 @@ impl Backend {
         tasks.spawn(background::carry(app.clone()));
         tasks.spawn(local_ledger::mirror(app.clone()));
         tasks.spawn(reconciliation::keep(app.clone()));
+        if let Some(shared) = app.store.shared() {
+            tasks.spawn(sharing::share(app.clone(), shared.clone()));
+        }
         tell_standing(&app).await?;
-        let listen = config.listen;
-        let listener = TcpListener::bind(listen)
-            .await
-            .map_err(|error| BackendError::Listen { listen, error })?;
-        Ok(Self {
-            app,
-            listener,
-            tasks,
-        })
-    }
-
-    /// The address that is listened on: the configured one, with the port that it got.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
-
-    /// Serves until `shutdown` resolves; what is acknowledged is durable at any moment.
-    pub async fn serve(
-        self,
-        shutdown: impl Future<Output = ()> + Send + 'static,
-    ) -> Result<(), BackendError> {
-        let Self {
-            app,
-            listener,
-            mut tasks,
-        } = self;
-        let listen = listener.local_addr().map_err(BackendError::Serve)?;
-        tracing::info!(%listen, network = %app.client.genesis().network, "backend is listening");
-        let serving = server::serve(server::router(app.clone()), listener, shutdown);
-        let result = tokio::select! {
-            result = serving => result.map_err(BackendError::Serve),
-            // Without it votes would be taken and go nowhere.
-            ended = tasks.join_next() => Err(BackendError::Background(match ended {
-                Some(Err(error)) => error.to_string(),
-                _ => "it returned".to_owned(),
-            })),
-        };
-        tasks.shutdown().await;
-        app.local.close().await;
-        app.store.close().await;
-        result
+        Ok(Parts { app, tasks })
     }
 }
 
@@ -235,7 +361,7 @@ async fn tell_standing(app: &App) -> Result<(), BackendError> {
     if report.healthy > 0 {
         return Ok(());
     }
-    let kept = app.store.elections();
+    let kept = app.store.elections().await;
     let kept = kept.map_err(|error| BackendError::ReadDatabase(error.to_string()))?;
     let elections = kept.len().max(app.local.view().elections);
     if elections == 0 {

@@ -151,7 +151,7 @@ impl App {
         let open = require_open(&election);
         if open.is_err()
             && let Some(client_id) = &wish.client_id
-            && let Some(known) = self.store.submission(client_id)?
+            && let Some(known) = self.store.submission(client_id).await?
         {
             let ballots = encode(&election, &wish.cast)?;
             return if known.content == content(wish.election_id, &voter, &ballots) {
@@ -335,7 +335,7 @@ impl App {
         };
         match error {
             AppendError::Refused(refusal)
-                if self.is_final(election, transaction, &refusal, sent)? =>
+                if self.is_final(election, transaction, &refusal, sent).await? =>
             {
                 let (code, reason) = (refusal.code.as_str(), refusal.message.clone());
                 self.refuse(&transaction_id, code, reason).await?;
@@ -379,7 +379,7 @@ impl App {
     /// Whether what the local ledger refuses, the network can never take. It may lack what the
     /// network did since it was last heard of, and a validator may have the ballot already; such a
     /// ballot is kept all the same, and the chain decides.
-    fn is_final(
+    async fn is_final(
         &self,
         election: &Election,
         transaction: &Transaction,
@@ -407,7 +407,7 @@ impl App {
                 match self.local.ballot_of(id, voter) {
                     Some(ballot) => {
                         let standing = ballot.entry.transaction_id.to_string();
-                        let standing = self.store.submission(&standing)?;
+                        let standing = self.store.submission(&standing).await?;
                         !standing.is_some_and(|s| matches!(s.state, State::Rejected { .. }))
                     }
                     None => false,
@@ -461,7 +461,7 @@ impl App {
                     await_end(Some(settled), None, wait).await?
                 }
                 // Settled since it was read, so that the database knows more by now.
-                None => match self.store.by_sequence(known.sequence)? {
+                None => match self.store.by_sequence(known.sequence).await? {
                     Some(now) => self.standing(now.state, &public_id)?,
                     None => Answer::Recorded,
                 },
@@ -469,6 +469,7 @@ impl App {
             state => self.standing(state, &public_id)?,
         };
         if let Answer::Pending { .. } = answer {
+            self.help(&transaction_id, &known.transaction).await;
             self.keep_again(election, &transaction_id, known.transaction)
                 .await;
         }
@@ -483,6 +484,20 @@ impl App {
             answer,
             repeated: true,
         })
+    }
+
+    /// Hands a submission that another backend carries to a validator, so that the answer is true:
+    /// how far the other one came is not known here. A validator takes the same transaction once.
+    async fn help(&self, transaction_id: &Hash, bytes: &[u8]) {
+        let is_next = self.pending.wait_turn(transaction_id).is_none();
+        if !self.pending.is_elsewhere(transaction_id) || !is_next || !self.client.is_connected() {
+            return;
+        }
+        let submitting = self.client.submit(bytes.to_vec());
+        if let Ok(Ok(submitted)) = tokio::time::timeout(ACCEPTANCE_WAIT, submitting).await {
+            self.pending
+                .accepted(transaction_id, Some(submitted.validator));
+        }
     }
 
     /// Whether a refusal is about heights alone, and the same ballot can be signed here under

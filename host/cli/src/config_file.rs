@@ -2,14 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use serde::de::DeserializeOwned;
 
 /// The configuration in the TOML file at `path`, and the directory its relative paths start at.
 pub(crate) fn read_config<C: DeserializeOwned>(path: &Path) -> Result<(C, PathBuf)> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let config = toml::from_str(&text).with_context(|| format!("in {}", path.display()))?;
+    // Not in the error's own form, which quotes the line: it may hold a password.
+    let config = toml::from_str(&text).map_err(|error: toml::de::Error| {
+        let before = error.span().and_then(|span| text.get(..span.start));
+        let line = before.map_or(1, |before| before.matches('\n').count() + 1);
+        anyhow!("in {}, line {line}: {}", path.display(), error.message())
+    })?;
     let directory = path.parent().unwrap_or(Path::new("")).to_owned();
     Ok((config, directory))
 }

@@ -170,6 +170,10 @@ const VALIDATOR_DEFAULTS: &str = r#"# What follows are the defaults; remove the 
 /// Every other key of a backend with its default. It stands before the validators, which are tables.
 const BACKEND_DEFAULTS: &str = r#"# What follows are the defaults; remove the mark to change one.
 
+# A PostgreSQL database that several backends share, each with the same keys and secrets and a data
+# directory of its own: see docs/operating.md. Without it, a file in the data directory.
+# database = "postgres://tabella:password@db.example/tabella"
+
 # How long a submission waits for its confirmation before it is answered as pending.
 #confirmation_wait_ms = 2000
 

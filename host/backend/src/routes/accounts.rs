@@ -100,7 +100,7 @@ pub(crate) async fn login(
     if check(&request).is_err() {
         return Err(refused());
     }
-    let account = app.store.account(&request.username)?;
+    let account = app.store.account(&request.username).await?;
     let known = account.as_ref().map(|a| a.password_hash.clone());
     let matches = app.passwords.verify(request.password, known).await?;
     match account {
@@ -128,7 +128,7 @@ pub(crate) async fn refresh(
         )
     };
     // The role is the account's of today, not the token's of then.
-    let account = app.store.account(&claims.sub)?.ok_or_else(used)?;
+    let account = app.store.account(&claims.sub).await?.ok_or_else(used)?;
     let retire = claims.jti.ok_or_else(used)?;
     issue(&app, account.name, account.role, Some(retire))
         .await
@@ -139,7 +139,7 @@ pub(crate) async fn profile(
     State(app): State<Arc<App>>,
     principal: Principal,
 ) -> Result<JsonAnswer<Profile>, Problem> {
-    let account = app.store.account(&principal.name)?;
+    let account = app.store.account(&principal.name).await?;
     Ok(JsonAnswer(Profile {
         created_at: account.map(|account| clock::rfc3339(account.created_at_ms)),
         username: principal.name,

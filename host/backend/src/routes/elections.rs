@@ -84,7 +84,7 @@ pub(crate) async fn elections(
     let views = match app.client.elections().await {
         Ok(views) => views,
         // While no validator answers, what was seen last must do.
-        Err(tabella_client::QueryError::NoValidator) => app.store.elections()?,
+        Err(tabella_client::QueryError::NoValidator) => app.store.elections().await?,
         Err(error) => return Err(error.into()),
     };
     let summaries = views

@@ -31,7 +31,7 @@ pub(crate) async fn receipt(
             "no submission has this transaction_id",
         )
     };
-    let known = app.store.submission(&query.transaction_id)?;
+    let known = app.store.submission(&query.transaction_id).await?;
     let pending = matches!(&known, Some(submission) if submission.state == Stored::Open);
     let id = match known {
         Some(submission) => submission.transaction_id,

@@ -53,7 +53,7 @@ pub(crate) async fn transaction_status(
     State(app): State<Arc<App>>,
     Query(query): Query<StatusQuery>,
 ) -> Result<Json<StatusAnswer>, Problem> {
-    let answer = match app.store.submission(&query.transaction_id)? {
+    let answer = match app.store.submission(&query.transaction_id).await? {
         Some(submission) => of_submission(&app, submission).await,
         None => of_chain(&app, &query.transaction_id).await?,
     };

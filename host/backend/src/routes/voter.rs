@@ -46,7 +46,7 @@ pub(crate) async fn status(
     require_voter(&principal)?;
     let election = app.elections.get(query.election_id).await?;
     let voter = election.pseudonym(&principal.name);
-    let vote = app.store.ballot_of(query.election_id, &voter)?;
+    let vote = app.store.ballot_of(query.election_id, &voter).await?;
     Ok(Json(VoterStatus {
         election_id: query.election_id,
         has_voted: vote.is_some(),
@@ -61,10 +61,10 @@ pub(crate) async fn history(
 ) -> Result<Json<Vec<VoteAnswer>>, Problem> {
     require_voter(&principal)?;
     let mut votes = Vec::new();
-    for view in app.store.elections()? {
+    for view in app.store.elections().await? {
         // A pseudonym of its own in every election: there is no list to look into.
         let voter = app.elections.pseudonym(view.election_id, &principal.name);
-        if let Some(submission) = app.store.ballot_of(view.election_id, &voter)? {
+        if let Some(submission) = app.store.ballot_of(view.election_id, &voter).await? {
             votes.push(answer(&app, submission));
         }
     }

@@ -9,7 +9,7 @@ use super::{Store, StoreError, tables, writer::Write};
 use crate::{auth::Role, pending::Pending};
 
 /// Largest stored account, in bytes.
-const ACCOUNT_BYTES_MAX: usize = 4 << 10;
+pub(super) const ACCOUNT_BYTES_MAX: usize = 4 << 10;
 
 /// Somebody who can log in.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -145,16 +145,5 @@ impl Store {
             })
         })
         .await
-    }
-
-    /// The account of this name.
-    pub(crate) fn account(&self, name: &str) -> Result<Option<Account>, StoreError> {
-        let read = self.database.begin_read()?;
-        let accounts = read.open_table(tables::ACCOUNTS).map_err(StoreError::of)?;
-        let account = accounts.get(name).map_err(StoreError::of)?;
-        account
-            .map(|bytes| codec::decode(bytes.value(), ACCOUNT_BYTES_MAX))
-            .transpose()
-            .map_err(StoreError::of)
     }
 }

@@ -1,10 +1,15 @@
 //! The backend's database: what is acknowledged is in here first.
 //!
-//! One writer thread commits whatever has queued up in one durable transaction (group commit), so
-//! that the price of an fsync is shared by all who wait for it. Readers read committed state only.
+//! One writer commits whatever has queued up in one durable transaction (group commit), so that the
+//! price of an fsync is shared by all who wait for it. Readers read committed state only.
+//!
+//! There are two kinds behind one interface: a file of this backend alone (`file`, `writer`, over
+//! redb), and a database that several backends share (`postgres`).
 
 mod accounts;
+mod file;
 mod handle;
+mod postgres;
 mod record;
 mod tables;
 #[cfg(test)]
@@ -12,28 +17,30 @@ mod tests;
 mod writer;
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use redb::{Database, ReadableDatabase, ReadableTable};
-use tabella_protocol::{Hash, VoterId, codec, rpc::ElectionView};
+use futures::FutureExt;
+use redb::Database;
+use tabella_protocol::{Hash, VoterId, rpc::ElectionView};
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use accounts::Account;
 use handle::{Handle, Opener};
+pub(crate) use postgres::{Identity, Shared};
 pub(crate) use record::{Mark, NewSubmission, Recorded, State, Submission};
 use writer::Write;
 
-use crate::pending::{Durable, Pending};
+use crate::pending::Pending;
 
+/// The database's file in the data directory, where no other database is configured.
+pub(crate) const FILE: &str = "backend.redb";
 /// Writes waiting for the writer; past it, submissions are refused with 503.
 const QUEUE_MAX: usize = 16_384;
-/// The database's cache, in bytes.
-const CACHE_BYTES: usize = 64 << 20;
 
 /// Why the database cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +61,23 @@ pub enum OpenError {
     /// A stored value does not read back.
     #[error("the database holds a value that cannot be read: {0}")]
     Corrupt(String),
+    /// The database server cannot be reached now; it may be later.
+    #[error("the database server does not answer: {0}")]
+    Away(String),
+    /// The database server cannot be used as it is.
+    #[error("the database server cannot be used: {0}")]
+    Server(String),
+    /// The shared database belongs to others.
+    #[error("{0}")]
+    Mismatch(&'static str),
+    /// The data directory cannot be used beside a shared database.
+    #[error("{path} cannot be used: {reason}")]
+    Directory {
+        /// The file in it.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// Why a read or write failed.
@@ -63,6 +87,9 @@ pub(crate) enum StoreError {
     Failed(String),
     #[error("more than {QUEUE_MAX} writes are waiting")]
     Overloaded,
+    /// Nothing was changed, because others know better.
+    #[error("another backend carries the submission, or it is settled")]
+    Elsewhere,
 }
 
 impl StoreError {
@@ -71,10 +98,17 @@ impl StoreError {
     }
 }
 
+/// Where is read.
+#[derive(Clone)]
+enum Reads {
+    File(Handle),
+    Shared(Arc<Shared>),
+}
+
 /// The database.
 #[derive(Clone)]
 pub(crate) struct Store {
-    database: Handle,
+    reads: Reads,
     writes: mpsc::Sender<Write>,
     healthy: Arc<AtomicBool>,
 }
@@ -84,8 +118,8 @@ impl Store {
     pub(crate) fn open(path: &Path, pending: Arc<Pending>) -> Result<Self, OpenError> {
         let again = path.to_owned();
         // Made at the first start only: a file that is gone later is no reason to begin anew.
-        let database = builder().create(path).map_err(redb::Error::from)?;
-        let opener = Box::new(move || builder().open(&again).map_err(redb::Error::from));
+        let database = file::builder().create(path).map_err(redb::Error::from)?;
+        let opener = Box::new(move || file::builder().open(&again).map_err(redb::Error::from));
         Self::start(database, opener, pending)
     }
 
@@ -100,15 +134,15 @@ impl Store {
         pending: Arc<Pending>,
     ) -> Result<Self, OpenError> {
         let opener: Opener = Box::new(move || {
-            let database = builder().create_with_backend(backend());
+            let database = file::builder().create_with_backend(backend());
             database.map_err(redb::Error::from)
         });
         Self::start(opener()?, opener, pending)
     }
 
     fn start(database: Database, opener: Opener, pending: Arc<Pending>) -> Result<Self, OpenError> {
-        prepare(&database)?;
-        let next_sequence = load_open(&database, &pending)?;
+        file::prepare(&database)?;
+        let next_sequence = file::load_open(&database, &pending)?;
         let database = Handle::new(database);
         let healthy = Arc::new(AtomicBool::new(true));
         let (writes, queue) = mpsc::channel(QUEUE_MAX);
@@ -125,10 +159,53 @@ impl Store {
             .spawn(move || writer.run(queue))
             .map_err(redb::Error::Io)?;
         Ok(Self {
-            database,
+            reads: Reads::File(database),
             writes,
             healthy,
         })
+    }
+
+    /// Connects to the database that backends share, as the one over the directory `data`.
+    pub(crate) async fn connect(
+        url: &str,
+        data: &Path,
+        identity: &Identity,
+        pending: &Arc<Pending>,
+    ) -> Result<Self, OpenError> {
+        let file = data.join(FILE);
+        let open = file::count_open(&file)?;
+        if open > 0 {
+            return Err(OpenError::Directory {
+                path: file,
+                reason: format!(
+                    "it holds {open} acknowledged ballots that the chain does not have yet; start without `database` until they are confirmed"
+                ),
+            });
+        }
+        let healthy = Arc::new(AtomicBool::new(true));
+        let (writes, queue) = mpsc::channel(QUEUE_MAX);
+        let to = postgres::Opening {
+            url: url.to_owned(),
+            data: data.to_owned(),
+            identity: identity.clone(),
+            pending: pending.clone(),
+            healthy: healthy.clone(),
+            queue,
+        };
+        let shared = to.open().boxed().await?;
+        Ok(Self {
+            reads: Reads::Shared(shared),
+            writes,
+            healthy,
+        })
+    }
+
+    /// The database that backends share, where this is one.
+    pub(crate) fn shared(&self) -> Option<&Arc<Shared>> {
+        match &self.reads {
+            Reads::File(_) => None,
+            Reads::Shared(shared) => Some(shared),
+        }
     }
 
     /// Whether the last write succeeded.
@@ -226,83 +303,58 @@ impl Store {
     }
 
     /// The submission under a client's or the chain's id.
-    pub(crate) fn submission(&self, id: &str) -> Result<Option<Submission>, StoreError> {
-        let read = self.database.begin_read()?;
-        let by_client = read
-            .open_table(tables::CLIENT_IDS)
-            .map_err(StoreError::of)?;
-        let mut sequence = by_client
-            .get(id)
-            .map_err(StoreError::of)?
-            .map(|sequence| sequence.value());
-        if sequence.is_none()
-            && let Ok(hash) = id.parse::<Hash>()
-        {
-            let by_hash = read
-                .open_table(tables::TRANSACTIONS)
-                .map_err(StoreError::of)?;
-            sequence = by_hash
-                .get(&hash.0)
-                .map_err(StoreError::of)?
-                .map(|sequence| sequence.value());
-        }
-        match sequence {
-            Some(sequence) => self.by_sequence(sequence),
-            None => Ok(None),
+    pub(crate) async fn submission(&self, id: &str) -> Result<Option<Submission>, StoreError> {
+        match &self.reads {
+            Reads::File(file) => file.submission(id),
+            Reads::Shared(shared) => shared.submission(id).await,
         }
     }
 
     /// The submission with this sequence.
-    pub(crate) fn by_sequence(&self, sequence: u64) -> Result<Option<Submission>, StoreError> {
-        let read = self.database.begin_read()?;
-        let submissions = read
-            .open_table(tables::SUBMISSIONS)
-            .map_err(StoreError::of)?;
-        let found = submissions.get(sequence).map_err(StoreError::of)?;
-        found
-            .map(|bytes| Submission::from_bytes(bytes.value()))
-            .transpose()
-            .map_err(StoreError::of)
+    pub(crate) async fn by_sequence(
+        &self,
+        sequence: u64,
+    ) -> Result<Option<Submission>, StoreError> {
+        match &self.reads {
+            Reads::File(file) => file.by_sequence(sequence),
+            Reads::Shared(shared) => shared.by_sequence(sequence).await,
+        }
     }
 
     /// A voter's standing ballot in an election.
-    pub(crate) fn ballot_of(
+    pub(crate) async fn ballot_of(
         &self,
         election_id: u64,
         voter: &VoterId,
     ) -> Result<Option<Submission>, StoreError> {
-        let read = self.database.begin_read()?;
-        let voters = read.open_table(tables::VOTERS).map_err(StoreError::of)?;
-        let sequence = voters
-            .get((election_id, &voter.0))
-            .map_err(StoreError::of)?
-            .map(|sequence| sequence.value());
-        match sequence {
-            Some(sequence) => self.by_sequence(sequence),
-            None => Ok(None),
+        match &self.reads {
+            Reads::File(file) => file.ballot_of(election_id, voter),
+            Reads::Shared(shared) => shared.ballot_of(election_id, voter).await,
         }
     }
 
     /// Where following the chain stopped.
-    pub(crate) fn mark(&self) -> Result<Option<Mark>, StoreError> {
-        let read = self.database.begin_read()?;
-        let meta = read.open_table(tables::META).map_err(StoreError::of)?;
-        let mark = meta.get(tables::META_MARK).map_err(StoreError::of)?;
-        mark.map(|bytes| codec::decode(bytes.value(), 64))
-            .transpose()
-            .map_err(StoreError::of)
+    pub(crate) async fn mark(&self) -> Result<Option<Mark>, StoreError> {
+        match &self.reads {
+            Reads::File(file) => file.mark(),
+            Reads::Shared(shared) => shared.mark().await,
+        }
     }
 
     /// The elections last seen on the chain.
-    pub(crate) fn elections(&self) -> Result<Vec<ElectionView>, StoreError> {
-        let read = self.database.begin_read()?;
-        let elections = read.open_table(tables::ELECTIONS).map_err(StoreError::of)?;
-        let mut views = Vec::new();
-        for row in elections.iter().map_err(StoreError::of)? {
-            let (_, json) = row.map_err(StoreError::of)?;
-            views.push(serde_json::from_slice(json.value()).map_err(StoreError::of)?);
+    pub(crate) async fn elections(&self) -> Result<Vec<ElectionView>, StoreError> {
+        match &self.reads {
+            Reads::File(file) => file.elections(),
+            Reads::Shared(shared) => shared.elections().await,
         }
-        Ok(views)
+    }
+
+    /// The account of this name.
+    pub(crate) async fn account(&self, name: &str) -> Result<Option<Account>, StoreError> {
+        match &self.reads {
+            Reads::File(file) => file.account(name),
+            Reads::Shared(shared) => shared.account(name).await,
+        }
     }
 }
 
@@ -316,6 +368,9 @@ pub(crate) struct Confirmed {
     pub(crate) confirmed_at_ms: u64,
     pub(crate) signatures: u32,
     pub(crate) submissions: Vec<ConfirmedSubmission>,
+    /// Every transaction of the block, in order, where the database is shared: ballots that others
+    /// carry are among them.
+    pub(crate) transaction_ids: Vec<Hash>,
 }
 
 /// One of them.
@@ -325,69 +380,4 @@ pub(crate) struct ConfirmedSubmission {
     pub(crate) transaction_id: Hash,
     pub(crate) index: u32,
     pub(crate) validator: Option<String>,
-}
-
-fn builder() -> redb::Builder {
-    let mut builder = Database::builder();
-    builder.set_cache_size(CACHE_BYTES);
-    builder
-}
-
-fn prepare(database: &Database) -> Result<(), OpenError> {
-    let write = database.begin_write().map_err(redb::Error::from)?;
-    tables::create(&write).map_err(redb::Error::from)?;
-    {
-        let mut meta = write.open_table(tables::META).map_err(redb::Error::from)?;
-        let version = meta
-            .get(tables::META_VERSION)
-            .map_err(redb::Error::from)?
-            .map(|version| version.value().to_vec());
-        match version {
-            None => {
-                meta.insert(tables::META_VERSION, tables::VERSION)
-                    .map_err(redb::Error::from)?;
-            }
-            Some(version) if version == tables::VERSION => {}
-            Some(got) => {
-                return Err(OpenError::Version {
-                    expected: tables::VERSION.to_vec(),
-                    got,
-                });
-            }
-        }
-    }
-    write.commit().map_err(redb::Error::from)?;
-    Ok(())
-}
-
-/// Puts every open submission back among those to be carried to the chain; answers the next
-/// sequence.
-fn load_open(database: &Database, pending: &Pending) -> Result<u64, OpenError> {
-    let read = database.begin_read().map_err(redb::Error::from)?;
-    let open = read.open_table(tables::OPEN).map_err(redb::Error::from)?;
-    let submissions = read
-        .open_table(tables::SUBMISSIONS)
-        .map_err(redb::Error::from)?;
-    for row in open.iter().map_err(redb::Error::from)? {
-        let sequence = row.map_err(redb::Error::from)?.0.value();
-        let Some(bytes) = submissions.get(sequence).map_err(redb::Error::from)? else {
-            return Err(OpenError::Corrupt(format!(
-                "submission {sequence} is missing"
-            )));
-        };
-        let corrupt = |error: &dyn std::fmt::Display| {
-            OpenError::Corrupt(format!("submission {sequence}: {error}"))
-        };
-        let submission = Submission::from_bytes(bytes.value()).map_err(|error| corrupt(&error))?;
-        let transaction = tabella_protocol::Transaction::from_bytes(&submission.transaction)
-            .map_err(|error| corrupt(&error))?;
-        pending.insert(Durable {
-            sequence,
-            transaction_id: submission.transaction_id,
-            expiry_height: transaction.body.expiry_height,
-            election_id: submission.election_id,
-            voter: submission.voter,
-        });
-    }
-    tables::next_sequence(&submissions).map_err(|error| OpenError::Engine(error.into()))
 }

@@ -2,7 +2,6 @@
 
 use std::{
     io,
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,12 +9,90 @@ use std::{
 };
 
 use redb::{StorageBackend, backends::InMemoryBackend};
-use tabella_protocol::{Payload, Revote, SigningKey, Transaction, TransactionBody};
+use tabella_protocol::{
+    ElectionSpec, Eligibility, Payload, PublicKey, Revote, SigningKey, Transaction, TransactionBody,
+};
+use tabella_test_postgres::Postgres;
+use tempfile::TempDir;
 
 use super::*;
-use crate::pending::Standing;
+use crate::{auth::Role, pending::Standing};
 
-fn submission(n: u8, voter: u8, client_id: Option<&str>) -> NewSubmission {
+/// A database that can be opened again, of either kind.
+enum Place {
+    File(TempDir),
+    Shared { postgres: Postgres, data: TempDir },
+}
+
+impl Place {
+    fn file() -> Self {
+        Self::File(tempfile::tempdir().unwrap())
+    }
+
+    fn postgres() -> Option<Self> {
+        Some(Self::Shared {
+            postgres: Postgres::start()?,
+            data: tempfile::tempdir().unwrap(),
+        })
+    }
+
+    async fn open(&self) -> (Store, Arc<Pending>) {
+        let pending = Arc::new(Pending::default());
+        let store = match self {
+            Self::File(directory) => {
+                Store::open(&directory.path().join(FILE), pending.clone()).unwrap()
+            }
+            Self::Shared { postgres, data } => {
+                Store::connect(&postgres.url(), data.path(), &identity(), &pending)
+                    .await
+                    .unwrap()
+            }
+        };
+        (store, pending)
+    }
+}
+
+pub(super) fn identity() -> Identity {
+    Identity {
+        genesis_hash: Hash([1; 32]),
+        registrar: PublicKey([2; 32]),
+        secret_fingerprint: Hash([3; 32]),
+    }
+}
+
+/// Runs each test over both kinds of database.
+macro_rules! over_both {
+    ($($name:ident),* $(,)?) => {
+        mod over_a_file {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::Place::file()).await;
+            })*
+        }
+
+        mod over_postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                if let Some(place) = super::Place::postgres() {
+                    super::$name(place).await;
+                }
+            })*
+        }
+    };
+}
+
+over_both!(
+    what_was_recorded_is_there_after_reopening,
+    an_id_stands_for_one_content_and_a_voter_for_one_ballot,
+    within_one_commit_too,
+    a_rejected_ballot_does_not_bar_its_voter,
+    a_submission_signed_again_is_found_under_both_ids,
+    a_submission_reads_back_as_it_was_written,
+    accounts_and_refresh_tokens_are_used_once,
+    elections_are_kept,
+);
+
+pub(super) fn submission(n: u8, voter: u8, client_id: Option<&str>) -> NewSubmission {
     let payload = Payload::CastBallot {
         election_id: 1,
         voter: VoterId([voter; 32]),
@@ -37,13 +114,7 @@ fn submission(n: u8, voter: u8, client_id: Option<&str>) -> NewSubmission {
     }
 }
 
-fn open(path: &Path) -> (Store, Arc<Pending>) {
-    let pending = Arc::new(Pending::default());
-    let store = Store::open(path, pending.clone()).unwrap();
-    (store, pending)
-}
-
-fn confirmed(sequence: u64, transaction_id: Hash) -> Confirmed {
+pub(super) fn confirmed(sequence: u64, transaction_id: Hash) -> Confirmed {
     let block_hash = Hash([8; 32]);
     Confirmed {
         mark: Some(Mark {
@@ -58,16 +129,14 @@ fn confirmed(sequence: u64, transaction_id: Hash) -> Confirmed {
             sequence,
             transaction_id,
             index: 0,
-            validator: None,
+            validator: Some("validator-1".into()),
         }],
+        transaction_ids: vec![transaction_id],
     }
 }
 
-#[tokio::test]
-async fn what_was_recorded_is_there_after_reopening() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("db");
-    let (store, pending) = open(&path);
+async fn what_was_recorded_is_there_after_reopening(place: Place) {
+    let (store, pending) = place.open().await;
     let records = (0..200).map(|n| store.record(submission(n, n, None)));
     for recorded in futures::future::join_all(records).await {
         assert_eq!(recorded.unwrap(), Recorded::New);
@@ -76,6 +145,7 @@ async fn what_was_recorded_is_there_after_reopening() {
     let first = submission(0, 0, None).transaction_id;
     let sequence = store
         .submission(&first.to_string())
+        .await
         .unwrap()
         .unwrap()
         .sequence;
@@ -83,13 +153,13 @@ async fn what_was_recorded_is_there_after_reopening() {
     store.close().await;
     drop(store);
 
-    let (store, pending) = open(&path);
+    let (store, pending) = place.open().await;
     // Only what is not settled is carried on.
     assert_eq!(pending.len(), 199);
-    assert_eq!(store.mark().unwrap().unwrap().height, 3);
+    assert_eq!(store.mark().await.unwrap().unwrap().height, 3);
     for n in 0..200 {
         let id = submission(n, n, None).transaction_id;
-        let known = store.submission(&id.to_string()).unwrap().unwrap();
+        let known = store.submission(&id.to_string()).await.unwrap().unwrap();
         assert_eq!(known.content, Hash([n; 32]));
         assert_eq!(
             pending.standing(&id),
@@ -100,14 +170,17 @@ async fn what_was_recorded_is_there_after_reopening() {
     // New ones go on behind the old.
     store.record(submission(201, 201, None)).await.unwrap();
     let id = submission(201, 201, None).transaction_id;
-    let sequence = store.submission(&id.to_string()).unwrap().unwrap().sequence;
+    let sequence = store
+        .submission(&id.to_string())
+        .await
+        .unwrap()
+        .unwrap()
+        .sequence;
     assert_eq!(sequence, 200);
 }
 
-#[tokio::test]
-async fn an_id_stands_for_one_content_and_a_voter_for_one_ballot() {
-    let directory = tempfile::tempdir().unwrap();
-    let (store, _) = open(&directory.path().join("db"));
+async fn an_id_stands_for_one_content_and_a_voter_for_one_ballot(place: Place) {
+    let (store, _) = place.open().await;
     let record = async |n, voter, id| store.record(submission(n, voter, id)).await.unwrap();
     assert_eq!(record(1, 1, Some("a")).await, Recorded::New);
     assert!(matches!(record(1, 1, Some("a")).await, Recorded::Same(_)));
@@ -125,10 +198,8 @@ async fn an_id_stands_for_one_content_and_a_voter_for_one_ballot() {
     assert_eq!(store.record(revote).await.unwrap(), Recorded::New);
 }
 
-#[tokio::test]
-async fn within_one_commit_too() {
-    let directory = tempfile::tempdir().unwrap();
-    let (store, _) = open(&directory.path().join("db"));
+async fn within_one_commit_too(place: Place) {
+    let (store, _) = place.open().await;
     let same = (0..50).map(|_| store.record(submission(1, 1, Some("a"))));
     let answers = futures::future::join_all(same).await;
     let new = answers
@@ -141,36 +212,29 @@ async fn within_one_commit_too() {
     assert_eq!(same.count(), 49);
 }
 
-#[tokio::test]
-async fn a_rejected_ballot_does_not_bar_its_voter() {
-    let directory = tempfile::tempdir().unwrap();
-    let (store, _) = open(&directory.path().join("db"));
+async fn a_rejected_ballot_does_not_bar_its_voter(place: Place) {
+    let (store, _) = place.open().await;
     store.record(submission(1, 1, Some("a"))).await.unwrap();
     store
         .reject(0, "ballot-refused".into(), "no".into(), 7)
         .await
         .unwrap();
-    let known = store.submission("a").unwrap().unwrap();
+    let known = store.submission("a").await.unwrap().unwrap();
     assert!(matches!(known.state, State::Rejected { .. }));
-    assert_eq!(store.ballot_of(1, &VoterId([1; 32])).unwrap(), None);
+    assert_eq!(store.ballot_of(1, &VoterId([1; 32])).await.unwrap(), None);
     let again = store.record(submission(2, 1, Some("b"))).await.unwrap();
     assert_eq!(again, Recorded::New);
     // What is confirmed is not rejected any more.
     let id = submission(2, 1, None).transaction_id;
     store.confirm(confirmed(1, id)).await.unwrap();
-    store
-        .reject(1, "expired".into(), "no".into(), 8)
-        .await
-        .unwrap();
-    let known = store.submission("b").unwrap().unwrap();
+    let late = store.reject(1, "expired".into(), "no".into(), 8).await;
+    assert!(matches!(late, Ok(()) | Err(StoreError::Elsewhere)));
+    let known = store.submission("b").await.unwrap().unwrap();
     assert!(matches!(known.state, State::Confirmed { height: 3, .. }));
 }
 
-#[tokio::test]
-async fn a_submission_signed_again_is_found_under_both_ids() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("db");
-    let (store, pending) = open(&path);
+async fn a_submission_signed_again_is_found_under_both_ids(place: Place) {
+    let (store, pending) = place.open().await;
     let old = submission(1, 1, None);
     let new = submission(2, 1, None);
     store.record(old.clone()).await.unwrap();
@@ -179,7 +243,7 @@ async fn a_submission_signed_again_is_found_under_both_ids() {
         .await
         .unwrap();
     for id in [old.transaction_id, new.transaction_id] {
-        let known = store.submission(&id.to_string()).unwrap().unwrap();
+        let known = store.submission(&id.to_string()).await.unwrap().unwrap();
         assert_eq!(known.transaction_id, new.transaction_id);
     }
     assert_eq!(pending.standing(&old.transaction_id), None);
@@ -187,6 +251,114 @@ async fn a_submission_signed_again_is_found_under_both_ids() {
         pending.standing(&new.transaction_id),
         Some(Standing::Recorded)
     );
+}
+
+async fn a_submission_reads_back_as_it_was_written(place: Place) {
+    let (store, _) = place.open().await;
+    let mut new = submission(1, 1, Some("a"));
+    new.election_id = u64::MAX;
+    new.submitted_at_ms = 1 << 60;
+    store.record(new.clone()).await.unwrap();
+    let known = store.submission("a").await.unwrap().unwrap();
+    assert_eq!(store.by_sequence(0).await.unwrap().unwrap(), known);
+    let expected = Submission {
+        sequence: 0,
+        client_id: Some("a".into()),
+        election_id: u64::MAX,
+        voter: new.voter,
+        content: new.content,
+        transaction_id: new.transaction_id,
+        transaction: new.transaction,
+        submitted_at_ms: 1 << 60,
+        state: State::Open,
+    };
+    assert_eq!(known, expected);
+    let by_voter = store.ballot_of(u64::MAX, &new.voter).await.unwrap();
+    assert_eq!(by_voter.unwrap(), expected);
+    store
+        .confirm(confirmed(0, new.transaction_id))
+        .await
+        .unwrap();
+    let known = store.submission("a").await.unwrap().unwrap();
+    let state = State::Confirmed {
+        height: 3,
+        block_hash: Hash([8; 32]),
+        index: 0,
+        confirmed_at_ms: 9,
+        signatures: 2,
+        validator: Some("validator-1".into()),
+    };
+    assert_eq!(known.state, state);
+    // A reason is a validator's own words, whatever they hold.
+    store.record(submission(2, 2, Some("b"))).await.unwrap();
+    let reason = "no\0 \u{fe0f}'\";--".to_owned();
+    store.reject(1, "c".into(), reason, 7).await.unwrap();
+    let known = store.submission("b").await.unwrap().unwrap();
+    let State::Rejected { reason, .. } = known.state else {
+        panic!("expected a refusal");
+    };
+    assert!(reason.ends_with("\u{fe0f}'\";--"), "{reason:?}");
+    for unknown in ["", "c", "\0", &Hash([9; 32]).to_string()] {
+        assert_eq!(store.submission(unknown).await.unwrap(), None);
+    }
+}
+
+async fn accounts_and_refresh_tokens_are_used_once(place: Place) {
+    let (store, _) = place.open().await;
+    let account = Account {
+        name: "alice".into(),
+        password_hash: "$argon2id$".into(),
+        role: Role::Voter,
+        created_at_ms: 5,
+    };
+    assert!(store.create_account(account.clone()).await.unwrap());
+    assert!(!store.create_account(account.clone()).await.unwrap());
+    assert_eq!(store.account("alice").await.unwrap(), Some(account));
+    assert_eq!(store.account("bob").await.unwrap(), None);
+    assert_eq!(store.account("\0").await.unwrap(), None);
+    let rotate = async |account: &str, retire: Option<&str>, issue: &str, now_ms| {
+        let retire = retire.map(str::to_owned);
+        let rotated = store.rotate_refresh_token(account, retire, issue.into(), now_ms, 100);
+        rotated.await.unwrap()
+    };
+    assert!(rotate("alice", None, "t1", 1).await);
+    assert!(!rotate("alice", Some("t0"), "t2", 1).await, "never issued");
+    assert!(rotate("alice", Some("t1"), "t2", 1).await);
+    assert!(!rotate("alice", Some("t1"), "t3", 1).await, "used before");
+    assert!(!rotate("bob", Some("t2"), "t3", 1).await, "another's");
+    assert!(rotate("alice", None, "t4", 1).await);
+    assert!(!rotate("alice", Some("t4"), "t5", 100).await, "expired");
+}
+
+async fn elections_are_kept(place: Place) {
+    let (store, _) = place.open().await;
+    let view = |election_id, status| ElectionView {
+        election_id,
+        spec: ElectionSpec {
+            title: "Mayor \u{0} \u{1F5F3}".into(),
+            contests: vec![],
+            eligibility: Eligibility::Credentials,
+            revote: Revote::Last,
+            disclosure: tabella_protocol::Disclosure::AtClose,
+        },
+        status,
+        roll_size: 3,
+        turnout: 1,
+        board: tabella_protocol::BoardHead {
+            election_id,
+            size: 0,
+            root: Hash([0; 32]),
+        },
+        transaction_id: Hash([7; 32]),
+        ballot_schemas: vec![],
+    };
+    use tabella_protocol::rpc::ElectionStatus as Status;
+    let kept = [view(1, Status::Closed), view(2, Status::Upcoming)];
+    store.keep_election(&view(1, Status::Open)).await.unwrap();
+    for view in &kept {
+        store.keep_election(view).await.unwrap();
+    }
+    assert_eq!(store.elections().await.unwrap(), kept);
 }
 
 /// Storage that fails on command, and outlives the database that is closed over it.
@@ -267,5 +439,5 @@ async fn nothing_is_acknowledged_while_the_database_fails_and_it_recovers_by_its
     assert_eq!(pending.len(), 2);
     // What was acknowledged before is still there.
     let first = submission(1, 1, None).transaction_id.to_string();
-    assert_eq!(store.submission(&first).unwrap().unwrap().sequence, 0);
+    assert_eq!(store.submission(&first).await.unwrap().unwrap().sequence, 0);
 }

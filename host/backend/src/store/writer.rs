@@ -15,8 +15,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     Confirmed, NewSubmission, OpenError, Recorded, State, StoreError, Submission,
     accounts::AccountWrite,
+    file::load_open,
     handle::{Handle, Opener},
-    load_open, tables,
+    tables,
 };
 use crate::{
     metrics,

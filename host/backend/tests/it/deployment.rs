@@ -116,6 +116,7 @@ impl Deployment {
             admin_token_file: file("admin-token"),
             master_secret_file: file("master-secret"),
             data: file("data"),
+            database: None,
             listen: "127.0.0.1:0".parse().unwrap(),
             validators: nodes.iter().map(Node::endpoint).collect(),
             bootnodes: vec![],

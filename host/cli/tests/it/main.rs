@@ -16,3 +16,4 @@ mod operating;
 mod plugin;
 mod processes;
 mod receipt;
+mod shared_database;

@@ -190,6 +190,20 @@ impl Network {
         format!("http://{listen}")
     }
 
+    /// Writes the configuration of a backend over the shared database at `url`, with the keys of the
+    /// first, under a name; the address it listens on, a port of this test's own.
+    pub(crate) fn configure_sharing_backend(&self, name: &str, port: u16, url: &str) -> String {
+        let text = std::fs::read_to_string(self.data().join("backend.toml")).expect("a file");
+        let mut config: toml::Table = text.parse().expect("TOML");
+        let listen = format!("127.0.0.1:{}", self.port(port));
+        config.insert("listen".into(), listen.clone().into());
+        config.insert("data".into(), format!("data/{name}").into());
+        config.insert("database".into(), url.into());
+        let path = self.data().join(format!("{name}.toml"));
+        std::fs::write(path, config.to_string()).expect("writable");
+        format!("http://{listen}")
+    }
+
     /// A port of this test's own; `tabella dev` takes the first few after 0 and after 100.
     pub(crate) fn port(&self, offset: u16) -> u16 {
         self.ports.base + offset

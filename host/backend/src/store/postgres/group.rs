@@ -1,0 +1,548 @@
+//! One group of writes in one transaction: what it needs is read at once, decided here in order, and
+//! written at once.
+
+use std::collections::HashMap;
+
+use sqlx::{PgConnection, Row};
+use tabella_protocol::{Hash, Revote, VoterId, codec, rpc::ElectionView};
+
+use super::{
+    super::{
+        Confirmed, ConfirmedSubmission, Mark, NewSubmission, Recorded, State, Submission,
+        accounts::AccountWrite, writer::Write,
+    },
+    carriers::{self, Me},
+    rows::{Kept, bytes, columns, storable},
+};
+use crate::{elections::rank, pending::Durable};
+
+/// What came of one write, once its group is durable.
+#[derive(Debug)]
+pub(super) enum Done {
+    Recorded(Box<RecordDone>),
+    /// It holds now.
+    Written,
+    /// Whether it was changed: an account created, a token rotated.
+    Changed(bool),
+    /// Another backend carries the submission, or it is settled: nothing was changed.
+    Elsewhere {
+        sequence: u64,
+    },
+}
+
+#[derive(Debug)]
+pub(super) struct RecordDone {
+    pub(super) recorded: Recorded,
+    /// What this backend is to carry.
+    pub(super) own: Option<Durable>,
+    /// What others carry and this backend has to wait for.
+    pub(super) elsewhere: Vec<Durable>,
+}
+
+/// The `network` row, locked until the group ends.
+struct Network {
+    next_sequence: u64,
+    mark: Option<Mark>,
+}
+
+/// Applies a group; one answer for each write, in order.
+pub(super) async fn apply(
+    connection: &mut PgConnection,
+    me: &Me,
+    group: &[Write],
+) -> Result<Vec<Done>, sqlx::Error> {
+    let before = lock(connection, me).await?;
+    let mut now = Network { ..before };
+    let mut done: Vec<Option<Done>> = Vec::with_capacity(group.len());
+    let mut new = Vec::new();
+    for write in group {
+        done.push(match write {
+            // Together, below: what was rejected here bars nobody there.
+            Write::Record { submission, .. } => {
+                new.push(submission);
+                None
+            }
+            other => Some(apply_one(connection, me, &mut now, other).await?),
+        });
+    }
+    let mut recorded = record(connection, me, &mut now, &new).await?.into_iter();
+    if now.next_sequence != before.next_sequence || now.mark != before.mark {
+        sqlx::query("UPDATE network SET next_sequence = $1, mark_height = $2, mark_hash = $3")
+            .bind(now.next_sequence.cast_signed())
+            .bind(now.mark.map(|mark| mark.height.cast_signed()))
+            .bind(now.mark.map(|mark| mark.hash.0.to_vec()))
+            .execute(connection)
+            .await?;
+    }
+    let done = done.into_iter().map(|done| match done {
+        Some(done) => done,
+        None => Done::Recorded(Box::new(
+            recorded.next().expect("one answer for each record"),
+        )),
+    });
+    Ok(done.collect())
+}
+
+/// Waits for other backends' groups, and shows that this one is alive.
+async fn lock(connection: &mut PgConnection, me: &Me) -> Result<Network, sqlx::Error> {
+    let statement = concat!(
+        "WITH alive AS (",
+        carriers::sign_of_life!(),
+        ") SELECT next_sequence, mark_height, mark_hash FROM network FOR UPDATE"
+    );
+    let row = sqlx::query(statement)
+        .bind(me.id)
+        .bind(me.home.as_slice())
+        .fetch_one(connection)
+        .await?;
+    let height: Option<i64> = row.try_get("mark_height")?;
+    let mark = match height {
+        Some(height) => Some(Mark {
+            height: height.cast_unsigned(),
+            hash: Hash(bytes(&row, "mark_hash")?),
+        }),
+        None => None,
+    };
+    Ok(Network {
+        next_sequence: row.try_get::<i64, _>("next_sequence")?.cast_unsigned(),
+        mark,
+    })
+}
+
+async fn apply_one(
+    connection: &mut PgConnection,
+    me: &Me,
+    network: &mut Network,
+    write: &Write,
+) -> Result<Done, sqlx::Error> {
+    match write {
+        Write::Confirm { confirmed, .. } => confirm(connection, network, confirmed).await,
+        Write::Reject {
+            sequence, state, ..
+        } => reject(connection, me, *sequence, state).await,
+        Write::SignAgain {
+            sequence,
+            transaction_id,
+            transaction,
+            expiry_height,
+            ..
+        } => {
+            let again = (transaction_id, transaction.as_slice(), *expiry_height);
+            sign_again(connection, me, *sequence, again).await
+        }
+        Write::Election {
+            election_id, json, ..
+        } => keep_election(connection, *election_id, json).await,
+        Write::Account(write) => account(connection, write).await,
+        Write::Record { .. } | Write::Stop { .. } => Ok(Done::Written),
+    }
+}
+
+/// Records a block's confirmations, whoever carries the ballots, unless another backend did.
+async fn confirm(
+    connection: &mut PgConnection,
+    network: &mut Network,
+    confirmed: &Confirmed,
+) -> Result<Done, sqlx::Error> {
+    let Some(mark) = confirmed.mark else {
+        for item in &confirmed.submissions {
+            confirm_one(connection, confirmed, item).await?;
+        }
+        return Ok(Done::Written);
+    };
+    if network
+        .mark
+        .is_some_and(|known| mark.height <= known.height)
+    {
+        return Ok(Done::Written);
+    }
+    if !confirmed.transaction_ids.is_empty() {
+        let validators: HashMap<Hash, &str> = confirmed
+            .submissions
+            .iter()
+            .filter_map(|item| Some((item.transaction_id, item.validator.as_deref()?)))
+            .collect();
+        let ids = confirmed.transaction_ids.iter();
+        let names = ids
+            .clone()
+            .map(|id| validators.get(id).copied().map(storable));
+        let indexes = (0i32..).take(ids.len());
+        sqlx::query(
+            "UPDATE submissions s SET state = 1, transaction = '', carrier = NULL, height = $1, \
+             block_hash = $2, confirmed_at_ms = $3, signatures = $4, block_index = l.index, \
+             validator = l.validator \
+             FROM unnest($5::bytea[], $6::int4[], $7::text[]) AS l (id, index, validator) \
+             WHERE s.transaction_id = l.id AND s.state <> 1",
+        )
+        .bind(confirmed.height.cast_signed())
+        .bind(confirmed.block_hash.0.as_slice())
+        .bind(confirmed.confirmed_at_ms.cast_signed())
+        .bind(confirmed.signatures.cast_signed())
+        .bind(ids.map(|id| id.0.to_vec()).collect::<Vec<_>>())
+        .bind(indexes.collect::<Vec<_>>())
+        .bind(names.collect::<Vec<_>>())
+        .execute(connection)
+        .await?;
+    }
+    // A backend that began to follow later than others does not vouch for what it has not seen.
+    if network
+        .mark
+        .is_none_or(|known| mark.height == known.height.saturating_add(1))
+    {
+        network.mark = Some(mark);
+    }
+    Ok(Done::Written)
+}
+
+async fn confirm_one(
+    connection: &mut PgConnection,
+    confirmed: &Confirmed,
+    item: &ConfirmedSubmission,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE submissions SET state = 1, transaction = '', carrier = NULL, height = $1, \
+         block_hash = $2, confirmed_at_ms = $3, signatures = $4, block_index = $5, \
+         validator = $6, transaction_id = $7 WHERE sequence = $8 AND state <> 1",
+    )
+    .bind(confirmed.height.cast_signed())
+    .bind(confirmed.block_hash.0.as_slice())
+    .bind(confirmed.confirmed_at_ms.cast_signed())
+    .bind(confirmed.signatures.cast_signed())
+    .bind(item.index.cast_signed())
+    .bind(item.validator.as_deref().map(storable))
+    .bind(item.transaction_id.0.as_slice())
+    .bind(item.sequence.cast_signed())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn reject(
+    connection: &mut PgConnection,
+    me: &Me,
+    sequence: u64,
+    state: &State,
+) -> Result<Done, sqlx::Error> {
+    let State::Rejected {
+        code,
+        reason,
+        rejected_at_ms,
+    } = state
+    else {
+        return Ok(Done::Written);
+    };
+    let changed = sqlx::query(
+        "UPDATE submissions SET state = 2, transaction = '', carrier = NULL, code = $1, \
+         reason = $2, rejected_at_ms = $3 WHERE sequence = $4 AND state = 0 AND carrier = $5",
+    )
+    .bind(storable(code))
+    .bind(storable(reason))
+    .bind(rejected_at_ms.cast_signed())
+    .bind(sequence.cast_signed())
+    .bind(me.id)
+    .execute(connection)
+    .await?;
+    Ok(match changed.rows_affected() {
+        0 => Done::Elsewhere { sequence },
+        _ => Done::Written,
+    })
+}
+
+async fn sign_again(
+    connection: &mut PgConnection,
+    me: &Me,
+    sequence: u64,
+    (transaction_id, transaction, expiry_height): (&Hash, &[u8], u64),
+) -> Result<Done, sqlx::Error> {
+    // Two backends that both hold it for theirs must not sign it twice: one carries it.
+    let old = sqlx::query(
+        "INSERT INTO replaced_transactions (transaction_id, sequence) \
+         SELECT transaction_id, sequence FROM submissions \
+         WHERE sequence = $1 AND state = 0 AND carrier = $2",
+    )
+    .bind(sequence.cast_signed())
+    .bind(me.id)
+    .execute(&mut *connection)
+    .await?;
+    if old.rows_affected() == 0 {
+        return Ok(Done::Elsewhere { sequence });
+    }
+    sqlx::query(
+        "UPDATE submissions SET transaction_id = $1, transaction = $2, expiry_height = $3 \
+         WHERE sequence = $4",
+    )
+    .bind(transaction_id.0.as_slice())
+    .bind(transaction)
+    .bind(expiry_height.cast_signed())
+    .bind(sequence.cast_signed())
+    .execute(connection)
+    .await?;
+    Ok(Done::Written)
+}
+
+async fn keep_election(
+    connection: &mut PgConnection,
+    election_id: u64,
+    json: &[u8],
+) -> Result<Done, sqlx::Error> {
+    let view: ElectionView =
+        serde_json::from_slice(json).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let text = String::from_utf8_lossy(json);
+    sqlx::query(
+        "INSERT INTO elections AS e (election_id, stage, view) VALUES ($1, $2, $3) \
+         ON CONFLICT (election_id) DO UPDATE SET stage = EXCLUDED.stage, view = EXCLUDED.view \
+         WHERE e.stage <= EXCLUDED.stage",
+    )
+    .bind(election_id.cast_signed())
+    .bind(i16::from(rank(view.status)))
+    .bind(&*text)
+    .execute(connection)
+    .await?;
+    Ok(Done::Written)
+}
+
+async fn account(connection: &mut PgConnection, write: &AccountWrite) -> Result<Done, sqlx::Error> {
+    match write {
+        AccountWrite::Create { account, .. } => {
+            let created = sqlx::query(
+                "INSERT INTO accounts (name, account) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            )
+            .bind(storable(&account.name))
+            .bind(codec::encode(account))
+            .execute(connection)
+            .await?;
+            Ok(Done::Changed(created.rows_affected() == 1))
+        }
+        AccountWrite::Rotate {
+            account,
+            retire,
+            issue,
+            now_ms,
+            expires_at_ms,
+            ..
+        } => {
+            if let Some(retire) = retire {
+                let usable = sqlx::query(
+                    "DELETE FROM refresh_tokens WHERE id = $1 \
+                     RETURNING account = $2 AND expires_at_ms > $3 AS usable",
+                )
+                .bind(storable(retire))
+                .bind(storable(account))
+                .bind(now_ms.cast_signed())
+                .fetch_optional(&mut *connection)
+                .await?;
+                match usable {
+                    Some(row) if row.try_get("usable")? => {}
+                    _ => return Ok(Done::Changed(false)),
+                }
+            }
+            sqlx::query(
+                "INSERT INTO refresh_tokens (id, account, expires_at_ms) VALUES ($1, $2, $3)",
+            )
+            .bind(storable(issue))
+            .bind(storable(account))
+            .bind(expires_at_ms.cast_signed())
+            .execute(connection)
+            .await?;
+            Ok(Done::Changed(true))
+        }
+    }
+}
+
+/// Submissions that a group's new ones may stand against: those in the database, and those that come
+/// in the group itself.
+#[derive(Default)]
+struct Known {
+    kept: Vec<Kept>,
+    by_client: HashMap<String, usize>,
+    by_transaction: HashMap<Hash, usize>,
+    by_voter: HashMap<(u64, VoterId), Vec<usize>>,
+}
+
+impl Known {
+    fn add(&mut self, kept: Kept) {
+        let submission = &kept.submission;
+        if self.by_transaction.contains_key(&submission.transaction_id) {
+            return;
+        }
+        let place = self.kept.len();
+        if let Some(client_id) = &submission.client_id {
+            self.by_client.insert(client_id.clone(), place);
+        }
+        self.by_transaction.insert(submission.transaction_id, place);
+        if !matches!(submission.state, State::Rejected { .. }) {
+            let key = (submission.election_id, submission.voter);
+            self.by_voter.entry(key).or_default().push(place);
+        }
+        self.kept.push(kept);
+    }
+
+    fn of_voter(&self, new: &NewSubmission) -> impl Iterator<Item = &Kept> {
+        let places = self.by_voter.get(&(new.election_id, new.voter));
+        places.into_iter().flatten().map(|place| &self.kept[*place])
+    }
+
+    /// What stands against a new submission.
+    fn verdict(&self, new: &NewSubmission) -> Option<(Recorded, Option<&Kept>)> {
+        let by_client = new.client_id.as_ref().and_then(|id| self.by_client.get(id));
+        if let Some(place) = by_client {
+            let kept = &self.kept[*place];
+            return Some(if kept.submission.content == new.content {
+                (
+                    Recorded::Same(Box::new(kept.submission.clone())),
+                    Some(kept),
+                )
+            } else {
+                (Recorded::Reused, None)
+            });
+        }
+        if let Some(place) = self.by_transaction.get(&new.transaction_id) {
+            let kept = &self.kept[*place];
+            return Some((
+                Recorded::Same(Box::new(kept.submission.clone())),
+                Some(kept),
+            ));
+        }
+        if new.revote == Revote::Refuse {
+            let standing = self.of_voter(new).max_by_key(|k| k.submission.sequence)?;
+            let standing = Box::new(standing.submission.clone());
+            return Some((Recorded::AlreadyVoted(standing), None));
+        }
+        None
+    }
+}
+
+async fn record(
+    connection: &mut PgConnection,
+    me: &Me,
+    network: &mut Network,
+    new: &[&NewSubmission],
+) -> Result<Vec<RecordDone>, sqlx::Error> {
+    if new.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut known = load(connection, new).await?;
+    let loaded = known.kept.len();
+    let mut done = Vec::with_capacity(new.len());
+    for new in new {
+        let mut own = None;
+        let mut elsewhere = Vec::new();
+        let mut find = |kept: &Kept| match kept.carrier {
+            Some(carrier) if carrier == me.id => own = Some(kept.durable()),
+            Some(_) => elsewhere.push(kept.durable()),
+            None => {}
+        };
+        let recorded = match known.verdict(new) {
+            Some((recorded, same)) => {
+                if let Some(same) = same {
+                    find(same);
+                }
+                recorded
+            }
+            None => {
+                // What is cast later goes out after what is cast earlier, whoever carries that.
+                known.of_voter(new).for_each(&mut find);
+                let kept = kept(new, network.next_sequence, me);
+                network.next_sequence += 1;
+                own = Some(kept.durable());
+                known.add(kept);
+                Recorded::New
+            }
+        };
+        done.push(RecordDone {
+            recorded,
+            own,
+            elsewhere,
+        });
+    }
+    insert(connection, me, &known.kept[loaded..]).await?;
+    Ok(done)
+}
+
+fn kept(new: &NewSubmission, sequence: u64, me: &Me) -> Kept {
+    Kept {
+        submission: Submission {
+            sequence,
+            client_id: new.client_id.clone(),
+            election_id: new.election_id,
+            voter: new.voter,
+            content: new.content,
+            transaction_id: new.transaction_id,
+            transaction: new.transaction.clone(),
+            submitted_at_ms: new.submitted_at_ms,
+            state: State::Open,
+        },
+        expiry_height: new.expiry_height,
+        carrier: Some(me.id),
+    }
+}
+
+/// Reads what may stand against the new ones.
+async fn load(connection: &mut PgConnection, new: &[&NewSubmission]) -> Result<Known, sqlx::Error> {
+    let client_ids: Vec<&str> = new.iter().filter_map(|n| n.client_id.as_deref()).collect();
+    let transaction_ids: Vec<&[u8]> = new.iter().map(|n| n.transaction_id.0.as_slice()).collect();
+    let elections: Vec<i64> = new.iter().map(|n| n.election_id.cast_signed()).collect();
+    let voters: Vec<&[u8]> = new.iter().map(|n| n.voter.0.as_slice()).collect();
+    let refuses: Vec<bool> = new.iter().map(|n| n.revote == Revote::Refuse).collect();
+    let statement = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM submissions s WHERE s.client_id = ANY($1) \
+          UNION ALL SELECT ",
+        columns!(),
+        " FROM submissions s WHERE s.transaction_id = ANY($2) \
+          UNION ALL SELECT ",
+        columns!(),
+        " FROM unnest($3::int8[], $4::bytea[], $5::bool[]) AS n (election_id, voter, refuse) \
+          JOIN submissions s ON s.election_id = n.election_id AND s.voter = n.voter \
+          AND s.state <> 2 AND (n.refuse OR s.state = 0)"
+    );
+    let rows = sqlx::query(statement)
+        .bind(client_ids)
+        .bind(transaction_ids)
+        .bind(elections)
+        .bind(voters)
+        .bind(refuses)
+        .fetch_all(connection)
+        .await?;
+    let mut known = Known::default();
+    for row in &rows {
+        known.add(Kept::of(row)?);
+    }
+    Ok(known)
+}
+
+async fn insert(connection: &mut PgConnection, me: &Me, new: &[Kept]) -> Result<(), sqlx::Error> {
+    if new.is_empty() {
+        return Ok(());
+    }
+    let of = |get: fn(&Submission) -> Vec<u8>| -> Vec<Vec<u8>> {
+        new.iter().map(|kept| get(&kept.submission)).collect()
+    };
+    let numbers = |get: fn(&Kept) -> u64| -> Vec<i64> {
+        new.iter().map(|kept| get(kept).cast_signed()).collect()
+    };
+    let client_ids: Vec<Option<&str>> = new
+        .iter()
+        .map(|kept| kept.submission.client_id.as_deref())
+        .collect();
+    sqlx::query(
+        "INSERT INTO submissions (sequence, client_id, election_id, voter, content, \
+         transaction_id, transaction, expiry_height, submitted_at_ms, carrier) \
+         SELECT n.*, $10 FROM unnest($1::int8[], $2::text[], $3::int8[], $4::bytea[], $5::bytea[], \
+         $6::bytea[], $7::bytea[], $8::int8[], $9::int8[]) AS n",
+    )
+    .bind(numbers(|kept| kept.submission.sequence))
+    .bind(client_ids)
+    .bind(numbers(|kept| kept.submission.election_id))
+    .bind(of(|submission| submission.voter.0.to_vec()))
+    .bind(of(|submission| submission.content.0.to_vec()))
+    .bind(of(|submission| submission.transaction_id.0.to_vec()))
+    .bind(of(|submission| submission.transaction.clone()))
+    .bind(numbers(|kept| kept.expiry_height))
+    .bind(numbers(|kept| kept.submission.submitted_at_ms))
+    .bind(me.id)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

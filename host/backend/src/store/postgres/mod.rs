@@ -1,0 +1,473 @@
+//! The database that several backends share: the same store over PostgreSQL.
+//!
+//! Whoever writes locks the one row of the table `network` first. So the groups of writes of all
+//! backends follow one another as those of one backend do in the file: what a group reads stays true
+//! until it commits, and sequences are given in the order of commits.
+//!
+//! - `writer`: commits what has queued up; `group`: one group in one transaction; `carriers`: who
+//!   carries what; `rows`: submissions as rows.
+
+mod carriers;
+mod group;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::{
+    future::Future,
+    path::PathBuf,
+    str::FromStr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use futures::FutureExt;
+use sqlx::{
+    ConnectOptions, Connection, PgConnection, PgPool, Row, SqlSafeStr,
+    migrate::{MigrateError, Migration, MigrationType, Migrator},
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tabella_protocol::{Hash, PublicKey, VoterId, codec, rpc::ElectionView};
+use tokio::sync::mpsc;
+
+use self::{
+    carriers::Me,
+    rows::{Kept, bytes, columns},
+};
+use super::{Account, Mark, OpenError, StoreError, Submission, accounts, writer::Write};
+use crate::pending::Pending;
+
+/// Connections for reading.
+const CONNECTIONS_MAX: u32 = 8;
+/// How long one read, or one group of writes, may take.
+const ANSWER_MAX: Duration = Duration::from_secs(4);
+/// How long the server lets one statement of it run, or wait for this backend.
+const STATEMENT_MAX_MS: &str = "3000";
+/// How long writes that failed may still turn up as done: longer than the server waits for a
+/// connection that says nothing.
+const DOUBT: Duration = Duration::from_secs(10);
+
+/// What all backends over one database must agree on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) genesis_hash: Hash,
+    pub(crate) registrar: PublicKey,
+    /// Says nothing of the master secret, but is another for every other.
+    pub(crate) secret_fingerprint: Hash,
+}
+
+/// Whether all that this backend is to carry is among the pending ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doubt {
+    Nothing,
+    /// Writes failed and may be there all the same.
+    Unread,
+    /// Read again at this time; later writes of the same kind may have come after.
+    Read(Instant),
+}
+
+/// The shared database, as one backend uses it.
+pub(crate) struct Shared {
+    options: PgConnectOptions,
+    pool: PgPool,
+    me: Me,
+    doubt: Mutex<Doubt>,
+    healthy: Arc<AtomicBool>,
+}
+
+/// What is needed to take part.
+pub(super) struct Opening {
+    pub(super) url: String,
+    pub(super) data: PathBuf,
+    pub(super) identity: Identity,
+    pub(super) pending: Arc<Pending>,
+    pub(super) healthy: Arc<AtomicBool>,
+    pub(super) queue: mpsc::Receiver<Write>,
+}
+
+impl Opening {
+    /// Connects to the database, brings its tables up to date, and takes part.
+    pub(super) async fn open(self) -> Result<Arc<Shared>, OpenError> {
+        let options = options(&self.url)?;
+        let mut connection = tokio::time::timeout(ANSWER_MAX, connect(options.clone()))
+            .await
+            .map_err(|_| OpenError::Away(format!("it did not answer within {ANSWER_MAX:?}")))?
+            .map_err(open_error)?;
+        migrate(&mut connection).await?;
+        agree(&mut connection, &self.identity).await?;
+        let me = Me::over(&self.data)?;
+        carriers::join(&mut connection, &me)
+            .await
+            .map_err(open_error)?;
+        // It may have failed meanwhile, which then is no more than that.
+        let _ = connection.close().await;
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS_MAX)
+            .acquire_timeout(ANSWER_MAX)
+            .after_connect(|connection, _| Box::pin(prepare(connection)))
+            .connect_lazy_with(options.clone());
+        let shared = Arc::new(Shared {
+            options,
+            pool,
+            me,
+            doubt: Mutex::new(Doubt::Nothing),
+            healthy: self.healthy,
+        });
+        let own = shared.own().await;
+        for durable in own.map_err(|error| OpenError::Away(error.to_string()))? {
+            self.pending.insert(durable);
+        }
+        let writer = writer::Writer::new(shared.clone(), self.pending);
+        tokio::spawn(writer.run(self.queue).boxed());
+        Ok(shared)
+    }
+}
+
+/// A session that has what every session must have.
+async fn connect(options: PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    let mut connection = options.connect().await?;
+    prepare(&mut connection).await?;
+    Ok(connection)
+}
+
+/// Parameters that a URL may have.
+const PARAMETERS: [&str; 13] = [
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "statement-cache-capacity",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+];
+
+/// Nothing that it refuses is quoted, because it may hold a password.
+fn options(url: &str) -> Result<PgConnectOptions, OpenError> {
+    let malformed = || {
+        OpenError::Server(
+            "`database` is no URL like postgres://user:password@host:5432/name".to_owned(),
+        )
+    };
+    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+        return Err(malformed());
+    }
+    let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
+    for parameter in parameters.split('&').filter(|p| !p.is_empty()) {
+        let (key, _) = parameter.split_once('=').unwrap_or((parameter, ""));
+        if !PARAMETERS.contains(&key) {
+            let known = PARAMETERS.join(", ");
+            return Err(OpenError::Server(format!(
+                "`database` has a parameter that is not known; known are {known}"
+            )));
+        }
+    }
+    let options = PgConnectOptions::from_str(url).map_err(|_| malformed())?;
+    Ok(options
+        .application_name("tabella-backend")
+        .disable_statement_logging())
+}
+
+/// Sets what every session must have, and refuses a server that forgets.
+async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT set_config('synchronous_commit', \
+         CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' \
+         ELSE current_setting('synchronous_commit') END, false), \
+         set_config('statement_timeout', $1, false), \
+         set_config('idle_in_transaction_session_timeout', $1, false), \
+         set_config('default_transaction_isolation', 'read committed', false), \
+         current_setting('fsync') AS fsync, pg_is_in_recovery() AS standby",
+    )
+    .bind(STATEMENT_MAX_MS)
+    .fetch_one(connection)
+    .await?;
+    if row.try_get::<String, _>("fsync")? != "on" {
+        return Err(sqlx::Error::Configuration(
+            "the server runs with fsync = off, so that nothing it says is durable; turn it on"
+                .into(),
+        ));
+    }
+    if row.try_get("standby")? {
+        let error = std::io::Error::other("it is a standby, which takes no writes");
+        return Err(error.into());
+    }
+    Ok(())
+}
+
+/// Whether the server, or the way to it, is at fault: another attempt may succeed.
+fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::BeginFailed => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            // Connection exceptions, too many connections, shutting down or starting up.
+            ["08", "53", "57P"]
+                .iter()
+                .any(|class| code.starts_with(class))
+        }),
+        _ => false,
+    }
+}
+
+/// Whether the same group may succeed at once, given that nothing of it was committed.
+fn may_be_repeated(error: &sqlx::Error) -> bool {
+    let is_conflict = |code: &str| {
+        // Serialization failures, deadlocks, locks and statements that took too long.
+        code.starts_with("40") || code == "55P03" || code == "57014"
+    };
+    match error {
+        sqlx::Error::Database(inner) => {
+            is_away(error) || inner.code().is_some_and(|code| is_conflict(&code))
+        }
+        _ => is_away(error),
+    }
+}
+
+fn open_error(error: sqlx::Error) -> OpenError {
+    if is_away(&error) {
+        OpenError::Away(error.to_string())
+    } else {
+        OpenError::Server(error.to_string())
+    }
+}
+
+async fn migrate(connection: &mut PgConnection) -> Result<(), OpenError> {
+    let migrator = Migrator::with_migrations(vec![Migration::new(
+        1,
+        "initial".into(),
+        MigrationType::Simple,
+        include_str!("migrations/0001_initial.sql").into_sql_str(),
+        false,
+    )]);
+    // Not `run`, whose future the compiler does not take for one that may change threads.
+    let migrated = migrator.run_direct(None, connection, false).await;
+    migrated.map_err(|error| match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+            open_error(error)
+        }
+        error => OpenError::Server(format!(
+            "its tables are of another version: {error}; use the version that wrote them"
+        )),
+    })
+}
+
+/// Writes down at the first start what every later one must bring.
+async fn agree(connection: &mut PgConnection, identity: &Identity) -> Result<(), OpenError> {
+    sqlx::query(
+        "INSERT INTO network (genesis_hash, registrar, secret_fingerprint) VALUES ($1, $2, $3) \
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(identity.genesis_hash.0.as_slice())
+    .bind(identity.registrar.0.as_slice())
+    .bind(identity.secret_fingerprint.0.as_slice())
+    .execute(&mut *connection)
+    .await
+    .map_err(open_error)?;
+    let row = sqlx::query("SELECT genesis_hash, registrar, secret_fingerprint FROM network")
+        .fetch_one(connection)
+        .await
+        .map_err(open_error)?;
+    let of = |column| bytes(&row, column).map_err(open_error);
+    if of("genesis_hash")? != identity.genesis_hash.0 {
+        return Err(OpenError::Mismatch(
+            "the database belongs to another network; give each network a database of its own",
+        ));
+    }
+    if of("registrar")? != identity.registrar.0 {
+        return Err(OpenError::Mismatch(
+            "the database belongs to backends with another registrar key; give every backend the same `registrar_key`",
+        ));
+    }
+    if of("secret_fingerprint")? != identity.secret_fingerprint.0 {
+        return Err(OpenError::Mismatch(
+            "the database belongs to backends with another master secret, with which voters could vote a second time; give every backend the same `master_secret_file`",
+        ));
+    }
+    Ok(())
+}
+
+impl Shared {
+    /// The answer to a read, or an error once it takes too long.
+    async fn answered<T>(
+        &self,
+        read: impl Future<Output = Result<T, sqlx::Error>> + Send,
+    ) -> Result<T, StoreError> {
+        tokio::time::timeout(ANSWER_MAX, read.boxed())
+            .await
+            .map_err(|_| StoreError::Failed(format!("no answer within {ANSWER_MAX:?}")))?
+            .map_err(StoreError::of)
+    }
+
+    async fn one(
+        &self,
+        query: sqlx::query::Query<'_, sqlx::Postgres, sqlx::postgres::PgArguments>,
+    ) -> Result<Option<Submission>, StoreError> {
+        self.answered(async {
+            let row = query.fetch_optional(&self.pool).await?;
+            let kept = row.map(|row| Kept::of(&row)).transpose()?;
+            Ok(kept.map(|kept| kept.submission))
+        })
+        .await
+    }
+
+    pub(super) async fn submission(&self, id: &str) -> Result<Option<Submission>, StoreError> {
+        if let Ok(hash) = id.parse::<Hash>() {
+            let statement = concat!(
+                "SELECT ",
+                columns!(),
+                " FROM submissions s WHERE s.transaction_id = $1 UNION ALL SELECT ",
+                columns!(),
+                " FROM replaced_transactions r JOIN submissions s USING (sequence) \
+                  WHERE r.transaction_id = $1 LIMIT 1"
+            );
+            return self.one(sqlx::query(statement).bind(hash.0.to_vec())).await;
+        }
+        if id.contains('\0') {
+            return Ok(None);
+        }
+        let statement = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM submissions s WHERE s.client_id = $1"
+        );
+        self.one(sqlx::query(statement).bind(id)).await
+    }
+
+    pub(super) async fn by_sequence(
+        &self,
+        sequence: u64,
+    ) -> Result<Option<Submission>, StoreError> {
+        let statement = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM submissions s WHERE s.sequence = $1"
+        );
+        self.one(sqlx::query(statement).bind(sequence.cast_signed()))
+            .await
+    }
+
+    pub(super) async fn ballot_of(
+        &self,
+        election_id: u64,
+        voter: &VoterId,
+    ) -> Result<Option<Submission>, StoreError> {
+        let statement = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM submissions s WHERE s.election_id = $1 AND s.voter = $2 AND s.state <> 2 \
+              ORDER BY s.sequence DESC LIMIT 1"
+        );
+        let query = sqlx::query(statement)
+            .bind(election_id.cast_signed())
+            .bind(voter.0.as_slice());
+        self.one(query).await
+    }
+
+    pub(super) async fn mark(&self) -> Result<Option<Mark>, StoreError> {
+        self.answered(async {
+            let row = sqlx::query(
+                "SELECT mark_height, mark_hash FROM network WHERE mark_height IS NOT NULL",
+            )
+            .fetch_optional(&self.pool)
+            .await?;
+            let mark = row.map(|row| {
+                Ok::<_, sqlx::Error>(Mark {
+                    height: row.try_get::<i64, _>("mark_height")?.cast_unsigned(),
+                    hash: Hash(bytes(&row, "mark_hash")?),
+                })
+            });
+            mark.transpose()
+        })
+        .await
+    }
+
+    pub(super) async fn elections(&self) -> Result<Vec<ElectionView>, StoreError> {
+        let rows = self.answered(async {
+            sqlx::query("SELECT view FROM elections ORDER BY election_id")
+                .fetch_all(&self.pool)
+                .await
+        });
+        let views = rows.await?.into_iter().map(|row| {
+            let view: String = row.try_get("view").map_err(StoreError::of)?;
+            serde_json::from_str(&view).map_err(StoreError::of)
+        });
+        views.collect()
+    }
+
+    pub(super) async fn account(&self, name: &str) -> Result<Option<Account>, StoreError> {
+        if name.contains('\0') {
+            return Ok(None);
+        }
+        let row = self.answered(async {
+            sqlx::query("SELECT account FROM accounts WHERE name = $1")
+                .bind(name)
+                .fetch_optional(&self.pool)
+                .await
+        });
+        let account = row.await?.map(|row| {
+            let bytes: Vec<u8> = row.try_get("account").map_err(StoreError::of)?;
+            codec::decode(&bytes, accounts::ACCOUNT_BYTES_MAX).map_err(StoreError::of)
+        });
+        account.transpose()
+    }
+
+    fn doubt(&self) -> Doubt {
+        *self.doubt.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_doubt(&self, doubt: Doubt) {
+        *self.doubt.lock().unwrap_or_else(PoisonError::into_inner) = doubt;
+    }
+
+    /// Whether what this backend carries is to be read again, because writes that failed may be there
+    /// all the same.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        match self.doubt() {
+            Doubt::Nothing => false,
+            Doubt::Unread => true,
+            Doubt::Read(at) => at.elapsed() >= DOUBT,
+        }
+    }
+
+    /// It was read again.
+    pub(crate) fn has_read_again(&self, started: Instant) {
+        let mut doubt = self.doubt.lock().unwrap_or_else(PoisonError::into_inner);
+        *doubt = match *doubt {
+            Doubt::Unread => Doubt::Read(started),
+            Doubt::Read(_) | Doubt::Nothing => Doubt::Nothing,
+        };
+    }
+
+    /// What this backend carries is to be read again.
+    pub(crate) fn doubt_all(&self) {
+        self.set_doubt(Doubt::Unread);
+    }
+
+    /// Notes whether the server does what it is asked, and answers whether it did before.
+    pub(crate) fn set_healthy(&self, is_healthy: bool) -> bool {
+        self.healthy.swap(is_healthy, Ordering::Relaxed)
+    }
+
+    /// A session for the writer, which finds by indexes alone what a group needs.
+    async fn connect_writer(&self) -> Result<PgConnection, sqlx::Error> {
+        let mut connection = connect(self.options.clone()).await?;
+        // The planner would read a young table whole, and remember that.
+        sqlx::query("SET enable_seqscan = off")
+            .execute(&mut connection)
+            .await?;
+        Ok(connection)
+    }
+}

@@ -1,0 +1,59 @@
+//! What a backend answers while its database server is away at the start: that it lives, and is not
+//! ready.
+
+use std::{future::Future, io};
+
+use axum::{Json, Router, http::StatusCode, routing::get};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, sync::oneshot};
+
+use crate::{problem::Problem, routes, server, store::StoreError};
+
+/// Serves until `ready` resolves, and answers what came of it with the listener to go on with;
+/// nothing where `shutdown` resolves before.
+pub(crate) async fn serve_until<T>(
+    listener: TcpListener,
+    ready: impl Future<Output = T>,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<Option<(TcpListener, T)>> {
+    let listener = listener.into_std()?;
+    let serving = TcpListener::from_std(listener.try_clone()?)?;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let router = server::with_common(
+        Router::new()
+            .route("/health/live", get(routes::health::live))
+            .route("/health/ready", get(not_ready))
+            .fallback(unavailable),
+    );
+    let server = tokio::spawn(server::serve(router, serving, async {
+        // Dropped is as good.
+        let _ = stopped.await;
+    }));
+    let result = tokio::select! {
+        result = ready => Some(result),
+        () = shutdown => None,
+    };
+    drop(stop);
+    // Connections are closed, so that clients come back to the one that serves everything.
+    server.await.map_err(io::Error::other)??;
+    match result {
+        Some(result) => Ok(Some((TcpListener::from_std(listener)?, result))),
+        None => Ok(None),
+    }
+}
+
+async fn not_ready() -> (StatusCode, Json<Value>) {
+    let answer = json!({
+        "status": "not-ready",
+        "database": "failed",
+        "local_ledger": "closed",
+        "validators_healthy": 0,
+        "validators": 0,
+        "pending_submissions": 0,
+    });
+    (StatusCode::SERVICE_UNAVAILABLE, Json(answer))
+}
+
+async fn unavailable() -> Problem {
+    StoreError::of("its server is away").into()
+}
