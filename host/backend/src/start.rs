@@ -15,19 +15,22 @@ use tabella_runtime::HostFault;
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 
 use crate::{
+    accounts::open_store,
     app::App,
     auth::{AdminToken, Passwords, Tokens},
     background,
     config::Config,
     discovery,
     elections::{self, Elections},
+    events::{self, Events},
+    limits::Limits,
     live::LiveCounts,
     local_ledger::{self, LocalLedger},
     pending::Pending,
     reconciliation::{self, Reconciliation},
     secrets::{MasterSecret, SecretError, read_key, read_secret},
     server,
-    store::{OpenError, Store},
+    store::OpenError,
 };
 
 /// Why a backend cannot start or go on.
@@ -47,6 +50,11 @@ pub enum BackendError {
     /// A secret file cannot be used.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// A web origin is none.
+    #[error(
+        "cors_origins names {0:?}; expected an origin such as https://vote.example, without a path"
+    )]
+    CorsOrigin(String),
     /// The data directory cannot be used.
     #[error("the data directory {path} cannot be used: {error}")]
     Data {
@@ -108,14 +116,19 @@ impl Backend {
         let authority = config.authority_key.as_deref().map(read_key).transpose()?;
         let master = MasterSecret::new(read_secret(&config.master_secret_file)?);
         let admin_token = AdminToken::new(&read_secret(&config.admin_token_file)?);
+        let cors_origins =
+            server::cors_origins(&config.cors_origins).map_err(BackendError::CorsOrigin)?;
         let plugins_directory = config.data.join("plugins");
         let cache_directory = config.data.join("plugin-cache");
         for directory in [&config.data, &plugins_directory, &cache_directory] {
-            create_private(directory)?;
+            create_private(directory).map_err(|error| BackendError::Data {
+                path: directory.clone(),
+                error,
+            })?;
         }
 
         let pending = Arc::new(Pending::default());
-        let store = Store::open(&config.data.join("backend.redb"), pending.clone())?;
+        let store = open_store(&config, pending.clone())?;
         let mark = store
             .mark()
             .map_err(|error| BackendError::ReadDatabase(error.to_string()))?;
@@ -162,6 +175,14 @@ impl Backend {
             reconciliation: Reconciliation::default(),
             elections,
             live: LiveCounts::default(),
+            events: Events::new(
+                config.event_subscribers_max,
+                Duration::from_secs(config.event_session_s),
+            ),
+            limits: Limits::new(&config.rate_limits),
+            spool_directory: config.data.clone(),
+            trusted_proxies: config.trusted_proxies,
+            cors_origins,
             registrar,
             authority,
             admin_token,
@@ -179,6 +200,7 @@ impl Backend {
         tasks.spawn(background::carry(app.clone()));
         tasks.spawn(local_ledger::mirror(app.clone()));
         tasks.spawn(reconciliation::keep(app.clone()));
+        tasks.spawn(events::feed(app.clone()));
         tell_standing(&app).await?;
         let listen = config.listen;
         let listener = TcpListener::bind(listen)
@@ -208,6 +230,12 @@ impl Backend {
         } = self;
         let listen = listener.local_addr().map_err(BackendError::Serve)?;
         tracing::info!(%listen, network = %app.client.genesis().network, "backend is listening");
+        let events = app.clone();
+        let shutdown = async move {
+            shutdown.await;
+            // Who follows them would wait for ever.
+            events.events.stop();
+        };
         let serving = server::serve(server::router(app.clone()), listener, shutdown);
         let result = tokio::select! {
             result = serving => result.map_err(BackendError::Serve),
@@ -252,14 +280,10 @@ async fn tell_standing(app: &App) -> Result<(), BackendError> {
 }
 
 /// Creates a directory that only its owner may enter: compiled plugins in it run as native code.
-fn create_private(path: &Path) -> Result<(), BackendError> {
+pub(crate) fn create_private(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(path)
-        .map_err(|error| BackendError::Data {
-            path: path.to_owned(),
-            error,
-        })
 }

@@ -23,7 +23,7 @@ use redb::{Database, ReadableDatabase, ReadableTable};
 use tabella_protocol::{Hash, VoterId, codec, rpc::ElectionView};
 use tokio::sync::{mpsc, oneshot};
 
-pub(crate) use accounts::Account;
+pub(crate) use accounts::{Account, Rotation, Session};
 use handle::{Handle, Opener};
 pub(crate) use record::{Mark, NewSubmission, Recorded, State, Submission};
 use writer::Write;
@@ -54,6 +54,13 @@ pub enum OpenError {
     /// A stored value does not read back.
     #[error("the database holds a value that cannot be read: {0}")]
     Corrupt(String),
+}
+
+impl OpenError {
+    /// Whether another process has it open.
+    pub(crate) fn is_in_use(&self) -> bool {
+        matches!(self, Self::Engine(redb::Error::DatabaseAlreadyOpen))
+    }
 }
 
 /// Why a read or write failed.

@@ -11,6 +11,7 @@ mod election;
 mod hostile_plugin;
 mod membership;
 mod network;
+mod openapi_fuzz;
 mod operating;
 mod plugin;
 mod processes;
