@@ -1,7 +1,9 @@
 //! What every request sees: the parts of the backend.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use axum::http::HeaderValue;
+use ipnet::IpNet;
 use tabella_client::{Client, Confirmation, SubmitError, WaitError};
 use tabella_protocol::{Payload, SigningKey, Transaction, TransactionBody};
 
@@ -9,6 +11,8 @@ use crate::{
     auth::{AdminToken, Passwords, Tokens},
     config::Registration,
     elections::Elections,
+    events::Events,
+    limits::Limits,
     live::LiveCounts,
     local_ledger::LocalLedger,
     pending::Pending,
@@ -32,6 +36,12 @@ pub(crate) struct App {
     pub(crate) reconciliation: Reconciliation,
     pub(crate) elections: Elections,
     pub(crate) live: LiveCounts,
+    pub(crate) events: Events,
+    pub(crate) limits: Limits,
+    /// Where what is too large for memory may stand for a while.
+    pub(crate) spool_directory: PathBuf,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) cors_origins: Vec<HeaderValue>,
     pub(crate) registrar: SigningKey,
     pub(crate) authority: Option<SigningKey>,
     pub(crate) admin_token: AdminToken,

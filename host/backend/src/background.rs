@@ -65,6 +65,7 @@ pub(crate) async fn confirm_blocks(app: Arc<App>, mut blocks: mpsc::Receiver<Arc
         }
         crash::point("confirmation-written");
         for (confirmed, landed) in writes {
+            app.events.confirmed(&confirmed);
             for landed in landed {
                 let settled = Settled::Confirmed {
                     height: confirmed.height,

@@ -6,6 +6,7 @@ use std::{
     path::PathBuf,
 };
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use tabella_client::ValidatorEndpoint;
 
@@ -54,9 +55,83 @@ pub struct Config {
     /// How long an access token is good for.
     #[serde(default = "Config::default_access_token_s")]
     pub access_token_s: u64,
-    /// How long a refresh token is good for.
+    /// How long a session lasts: from the login on, however often its tokens are refreshed.
     #[serde(default = "Config::default_refresh_token_s")]
     pub refresh_token_s: u64,
+    /// Web origins, such as `https://vote.example`, whose pages may call this backend. Pages of
+    /// others cannot.
+    #[serde(default)]
+    pub cors_origins: Vec<String>,
+    /// Reverse proxies, as addresses with a prefix length, whose `x-forwarded-for` is believed.
+    /// From others it is ignored.
+    #[serde(default)]
+    pub trusted_proxies: Vec<IpNet>,
+    /// How often one account or address may ask.
+    #[serde(default)]
+    pub rate_limits: RateLimits,
+    /// Most clients that follow the events at once; more are refused.
+    #[serde(default = "Config::default_event_subscribers_max")]
+    pub event_subscribers_max: usize,
+    /// How long a client may follow the events before it has to connect again.
+    #[serde(default = "Config::default_event_session_s")]
+    pub event_session_s: u64,
+}
+
+/// How often one account or address may ask. Requests from this machine's own loopback addresses
+/// count for no address: they come from the operator, or through a proxy that the configuration
+/// does not name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RateLimits {
+    /// All requests of one address; an IPv6 network of 64 bits counts as one.
+    pub address: Rate,
+    /// Its registrations, logins and refreshes.
+    pub address_logins: Rate,
+    /// All requests of one voter.
+    pub account: Rate,
+    /// Logins into one account, from wherever.
+    pub account_logins: Rate,
+}
+
+impl RateLimits {
+    /// No limits at all.
+    pub const NONE: Self = Self {
+        address: Rate::NONE,
+        address_logins: Rate::NONE,
+        account: Rate::NONE,
+        account_logins: Rate::NONE,
+    };
+}
+
+impl Default for RateLimits {
+    /// Room for ten thousand voters behind one address at once.
+    fn default() -> Self {
+        let rate = |per_minute, burst| Rate { per_minute, burst };
+        Self {
+            address: rate(60_000, 50_000),
+            address_logins: rate(1_200, 10_000),
+            account: rate(120, 60),
+            account_logins: rate(10, 20),
+        }
+    }
+}
+
+/// A rate: so many at once, and so many a minute in the long run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rate {
+    /// In the long run; 0 for no limit.
+    pub per_minute: u32,
+    /// At once.
+    pub burst: u32,
+}
+
+impl Rate {
+    /// No limit.
+    pub const NONE: Self = Self {
+        per_minute: 0,
+        burst: 0,
+    };
 }
 
 /// Where the shared database is. It may hold a password, and shows nothing of itself.
@@ -104,6 +179,11 @@ impl Config {
     /// The default of [`refresh_token_s`](Self::refresh_token_s): thirty days.
     pub const REFRESH_TOKEN_S: u64 = 30 * 24 * 60 * 60;
 
+    /// The default of [`event_subscribers_max`](Self::event_subscribers_max).
+    pub const EVENT_SUBSCRIBERS_MAX: usize = 1_000;
+    /// The default of [`event_session_s`](Self::event_session_s): an hour.
+    pub const EVENT_SESSION_S: u64 = 60 * 60;
+
     fn default_listen() -> SocketAddr {
         Self::LISTEN
     }
@@ -122,5 +202,13 @@ impl Config {
 
     fn default_refresh_token_s() -> u64 {
         Self::REFRESH_TOKEN_S
+    }
+
+    fn default_event_subscribers_max() -> usize {
+        Self::EVENT_SUBSCRIBERS_MAX
+    }
+
+    fn default_event_session_s() -> u64 {
+        Self::EVENT_SESSION_S
     }
 }

@@ -32,7 +32,7 @@ const UNKNOWN_MAX: usize = 1_024;
 const READY_MAX: usize = 4_096;
 
 /// A rule's name for people.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub(crate) struct Rule {
     pub(crate) name: String,
     pub(crate) version: String,

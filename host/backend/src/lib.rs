@@ -13,7 +13,9 @@
 //! - `elections`: elections and their rules; `auth`: tokens, passwords, roles.
 //! - `live`: counts of open elections that show them.
 //! - `discovery`: validators that only a bootnode knows.
-//! - `routes`: the REST surface, a file each; `server`: what they share; `problem`: errors.
+//! - `accounts`: who may log in; `limits`: who asks too often; `events`: what happens now.
+//! - `routes`: the REST surface, a file each; `openapi`: its description; `server`: what they
+//!   share; `problem`: errors.
 //!
 //! ```no_run
 //! # async fn example(config: tabella_backend::Config) -> Result<(), tabella_backend::BackendError> {
@@ -21,21 +23,29 @@
 //! # }
 //! ```
 
+mod accounts;
 mod app;
 mod auth;
 mod background;
+mod client_address;
 mod clock;
+mod conditional;
 mod config;
 mod crash;
 mod discovery;
 mod elections;
+mod events;
 mod extract;
+mod limits;
 mod live;
 mod local_ledger;
 mod metrics;
+mod openapi;
 mod pending;
 mod problem;
+mod rate_limit;
 mod reconciliation;
+mod roll_report;
 mod routes;
 mod secrets;
 mod server;
@@ -45,8 +55,11 @@ mod store;
 mod submissions;
 mod waiting;
 
-pub use config::{Config, DatabaseUrl, Registration};
+pub use accounts::{CreateAccountError, create_account};
+pub use auth::Role;
+pub use config::{Config, DatabaseUrl, Rate, RateLimits, Registration};
 pub use local_ledger::{LedgerLine, is_local_genesis_of};
+pub use openapi::openapi_json;
 pub use secrets::SecretError;
 pub use server::BODY_BYTES_MAX;
 pub use start::{Backend, BackendError};

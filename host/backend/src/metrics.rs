@@ -75,6 +75,8 @@ static SUBMISSIONS: [AtomicU64; ANSWERS.len()] = [const { AtomicU64::new(0) }; A
 static SUBMISSION_TIME: Histogram = Histogram::new();
 static COMMIT_TIME: Histogram = Histogram::new();
 static COMMIT_WRITES: AtomicU64 = AtomicU64::new(0);
+static RATE_LIMITED: AtomicU64 = AtomicU64::new(0);
+static EVENT_SUBSCRIBERS_DROPPED: AtomicU64 = AtomicU64::new(0);
 
 /// A submission was answered.
 pub(crate) fn submission(answer: Answer, time: Duration) {
@@ -88,6 +90,16 @@ pub(crate) fn database_commit(writes: usize, time: Duration) {
     COMMIT_TIME.observe(time);
 }
 
+/// A request was refused because too many came.
+pub(crate) fn rate_limited() {
+    RATE_LIMITED.fetch_add(1, Ordering::Relaxed);
+}
+
+/// A client read events too slowly.
+pub(crate) fn event_subscriber_dropped() {
+    EVENT_SUBSCRIBERS_DROPPED.fetch_add(1, Ordering::Relaxed);
+}
+
 /// Values read at the moment of asking.
 pub(crate) struct Gauges {
     pub(crate) pending: usize,
@@ -97,6 +109,7 @@ pub(crate) struct Gauges {
     pub(crate) database_healthy: bool,
     pub(crate) local_ledger_healthy: bool,
     pub(crate) local_ledger_ballots: u64,
+    pub(crate) event_subscribers: usize,
 }
 
 /// Everything, as text.
@@ -183,6 +196,27 @@ pub(crate) fn render(gauges: &Gauges) -> String {
         "gauge",
         "Ballots in the local ledger, settled ones included.",
         gauges.local_ledger_ballots,
+    );
+    gauge(
+        &mut text,
+        "rate_limited_total",
+        "counter",
+        "Requests refused because an account or address asked too often.",
+        RATE_LIMITED.load(Ordering::Relaxed),
+    );
+    gauge(
+        &mut text,
+        "event_subscribers",
+        "gauge",
+        "Clients that follow the events.",
+        gauges.event_subscribers as u64,
+    );
+    gauge(
+        &mut text,
+        "event_subscribers_dropped_total",
+        "counter",
+        "Clients that read the events too slowly.",
+        EVENT_SUBSCRIBERS_DROPPED.load(Ordering::Relaxed),
     );
     text
 }

@@ -50,7 +50,7 @@ impl Standing {
 }
 
 /// Unsettled submissions by where they are held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, utoipa::ToSchema)]
 pub(crate) struct Counts {
     pub(crate) recorded: u64,
     pub(crate) local: u64,

@@ -1,5 +1,7 @@
 //! Refusals and failures as RFC 9457 problem documents with a stable `code`.
 
+use std::time::Duration;
+
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -19,19 +21,30 @@ pub(crate) struct Problem {
     pointer: Option<String>,
     plugin_code: Option<u32>,
     transaction_id: Option<String>,
+    retry_after: Option<Duration>,
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
+/// A refusal or failure (RFC 9457).
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemDocument<'a> {
+    /// Always `about:blank`: the code says what it is.
     r#type: &'static str,
+    /// The status in words.
     title: &'a str,
+    /// The HTTP status.
     status: u16,
+    /// Stable, for programs.
     code: &'a str,
+    /// For people; where a rule refused, the rule's own words.
     detail: &'a str,
+    /// JSON pointer to the offending field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pointer: Option<&'a str>,
+    /// The number that the rule gave with its refusal.
     #[serde(skip_serializing_if = "Option::is_none")]
     plugin_code: Option<u32>,
+    /// The submission that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     transaction_id: Option<&'a str>,
 }
@@ -49,6 +62,7 @@ impl Problem {
             pointer: None,
             plugin_code: None,
             transaction_id: None,
+            retry_after: None,
         }
     }
 
@@ -70,6 +84,17 @@ impl Problem {
             "no-validator",
             "no validator can be reached now; try again later",
         )
+    }
+
+    /// More requests than one may make.
+    pub(crate) fn too_many(wait: Duration) -> Self {
+        let mut problem = Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too-many-requests",
+            "too many requests; wait as long as retry-after says",
+        );
+        problem.retry_after = Some(wait);
+        problem
     }
 
     /// An internal failure: the error goes to the log, the client sees nothing of it.
@@ -202,7 +227,7 @@ impl From<StoreError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = Body {
+        let body = ProblemDocument {
             r#type: "about:blank",
             title: self.status.canonical_reason().unwrap_or("Error"),
             status: self.status.as_u16(),
@@ -218,8 +243,14 @@ impl IntoResponse for Problem {
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        let wait = match self.status {
+            StatusCode::SERVICE_UNAVAILABLE => Some(Duration::from_secs(1)),
+            _ => self.retry_after,
+        };
+        if let Some(wait) = wait {
+            // Whole seconds, so that who waits them is not too early.
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

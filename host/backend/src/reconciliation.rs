@@ -22,7 +22,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 const CONFLICTS_MAX: usize = 1_000;
 
 /// An acknowledged ballot that the chain refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub(crate) struct Conflict {
     transaction_id: String,
     election_id: u64,

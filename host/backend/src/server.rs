@@ -3,22 +3,34 @@
 use std::{
     any::Any,
     future::{Future, IntoFuture},
+    net::SocketAddr,
     sync::Arc,
     time::Duration,
 };
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    extract::{DefaultBodyLimit, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, post},
 };
 use tokio::{net::TcpListener, sync::oneshot};
-use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::{
+    CompressionLevel,
+    catch_panic::CatchPanicLayer,
+    compression::{
+        CompressionLayer, Predicate,
+        predicate::{And, NotForContentType, SizeAbove},
+    },
+    cors::{AllowOrigin, CorsLayer},
+};
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt},
+    routes,
+};
 
-use crate::{app::App, problem::Problem, routes};
+use crate::{app::App, client_address::ClientAddress, problem::Problem};
 
 /// Largest request body where a route names no other bound, in bytes.
 pub const BODY_BYTES_MAX: usize = 64 << 10;
@@ -28,78 +40,24 @@ const ELECTION_BYTES_MAX: usize = 1 << 20;
 const DRAIN: Duration = Duration::from_secs(5);
 /// Longest request id taken over from a client.
 const REQUEST_ID_BYTES_MAX: usize = 128;
+/// Smaller answers are not compressed, in bytes.
+const COMPRESSED_BYTES_MIN: u64 = 1 << 10;
+/// How long browsers may remember what other origins may do.
+const CORS_MAX_AGE: Duration = Duration::from_secs(60 * 60);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 pub(crate) fn router(app: Arc<App>) -> Router {
-    let votes = Router::new()
-        .route("/submit", post(routes::submit::submit))
-        .route(
-            "/transaction-status",
-            get(routes::transaction_status::transaction_status),
-        )
-        .route("/results", get(routes::results::results))
-        .route("/receipt", get(routes::receipt::receipt))
-        .route("/status", get(routes::voter::status))
-        .route("/history", get(routes::voter::history))
-        .route(
-            "/verify-blockchain",
-            post(routes::verify_blockchain::verify_blockchain),
-        );
-    let auth = Router::new()
-        .route("/register", post(routes::accounts::register))
-        .route("/login", post(routes::accounts::login))
-        .route("/refresh", post(routes::accounts::refresh))
-        .route("/profile", get(routes::accounts::profile));
-    let admin = Router::new()
-        .route(
-            "/elections",
-            post(routes::admin_elections::create).layer(DefaultBodyLimit::max(ELECTION_BYTES_MAX)),
-        )
-        .route("/elections/{id}/open", post(routes::admin_elections::open))
-        .route(
-            "/elections/{id}/close",
-            post(routes::admin_elections::close),
-        )
-        .route("/elections/{id}/roll", post(routes::roll::extend))
-        .route(
-            "/plugins",
-            post(routes::plugins::publish)
-                .layer(DefaultBodyLimit::max(routes::plugins::WASM_BYTES_MAX)),
-        )
-        .route(
-            "/voter-tokens",
-            post(routes::voter_tokens::mint).layer(DefaultBodyLimit::max(ELECTION_BYTES_MAX)),
-        )
-        .route(
-            "/reconciliation",
-            get(routes::reconciliation::reconciliation),
-        )
-        .route("/local-ledger", get(routes::reconciliation::local_ledger))
-        .route("/validators/health", get(routes::validators::health))
-        .route(
-            "/validators/refresh-status",
-            post(routes::validators::refresh),
-        );
-    let api = Router::new()
-        .nest("/votes", votes)
-        .nest("/auth", auth)
-        .nest("/admin", admin)
-        .route("/elections", get(routes::elections::elections))
-        .route("/elections/{id}", get(routes::elections::election))
-        .route("/elections/{id}/board", get(routes::board::board))
-        .route("/elections/{id}/export", get(routes::export::export))
-        .route("/blocks", get(routes::blocks::blocks))
-        .route("/blocks/{id}", get(routes::blocks::block))
-        .route("/plugins", get(routes::plugins::plugins))
-        .route("/plugins/{sha256}", get(routes::plugins::plugin))
-        .route("/plugins/{sha256}/wasm", get(routes::plugins::wasm));
-    let router = Router::new()
-        .nest("/api", api)
-        .route("/health/live", get(routes::health::live))
-        .route("/health/ready", get(routes::health::ready))
-        .route("/metrics", get(routes::health::metrics))
+    let (router, _) = routes().split_for_parts();
+    let router = router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed);
+    let router = match app.cors_origins.is_empty() {
+        true => router,
+        false => router.layer(cors(&app.cors_origins)),
+    };
+    let router = router
+        .layer(compression())
+        .layer(middleware::from_fn_with_state(app.clone(), limit_address));
     with_common(router.with_state(app))
 }
 
@@ -111,6 +69,100 @@ pub(crate) fn with_common(router: Router) -> Router {
         .layer(middleware::from_fn(common_headers))
 }
 
+/// Checks that every text is a web origin (RFC 6454), as browsers write it; answers the first that is
+/// none.
+pub(crate) fn cors_origins(origins: &[String]) -> Result<Vec<HeaderValue>, String> {
+    let parse = |origin: &String| {
+        let uri: Uri = origin.parse().map_err(|_| origin.clone())?;
+        let web = matches!(uri.scheme_str(), Some("http" | "https"));
+        let written = format!(
+            "{}://{}",
+            uri.scheme_str().unwrap_or_default(),
+            uri.authority().map_or("", |authority| authority.as_str())
+        );
+        match HeaderValue::from_str(origin) {
+            Ok(value) if web && written == *origin => Ok(value),
+            _ => Err(origin.clone()),
+        }
+    };
+    origins.iter().map(parse).collect()
+}
+
+/// Pages of the named origins may call; they hold a token of their own, so that no cookie is sent.
+fn cors(origins: &[HeaderValue]) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins.iter().cloned()))
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([
+            header::ACCEPT,
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_NONE_MATCH,
+            REQUEST_ID,
+        ])
+        .expose_headers([
+            header::ETAG,
+            header::LOCATION,
+            header::RETRY_AFTER,
+            REQUEST_ID,
+        ])
+        .max_age(CORS_MAX_AGE)
+}
+
+/// gzip or br for what is large enough to gain by it; events go out as they come. The least effort:
+/// the processor has ballots to check.
+fn compression() -> CompressionLayer<And<SizeAbove, NotForContentType>> {
+    CompressionLayer::new()
+        .quality(CompressionLevel::Fastest)
+        .compress_when(SizeAbove::new(COMPRESSED_BYTES_MIN).and(NotForContentType::SSE))
+}
+
+/// Every route, with its description.
+pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
+    use crate::routes::*;
+    OpenApiRouter::new()
+        .routes(routes!(submit::submit))
+        .routes(routes!(transaction_status::transaction_status))
+        .routes(routes!(results::results))
+        .routes(routes!(receipt::receipt))
+        .routes(routes!(voter::status))
+        .routes(routes!(voter::history))
+        .routes(routes!(verify_blockchain::verify_blockchain))
+        .routes(routes!(accounts::register))
+        .routes(routes!(accounts::login))
+        .routes(routes!(accounts::refresh))
+        .routes(routes!(accounts::logout))
+        .routes(routes!(accounts::profile))
+        .routes(routes!(admin_accounts::create))
+        .routes(routes!(admin_accounts::set_role))
+        .routes(routes!(admin_elections::create).layer(DefaultBodyLimit::max(ELECTION_BYTES_MAX)))
+        .routes(routes!(admin_elections::open))
+        .routes(routes!(admin_elections::close))
+        .routes(routes!(roll::extend))
+        .routes(routes!(plugins::publish).layer(DefaultBodyLimit::max(plugins::WASM_BYTES_MAX)))
+        .routes(routes!(voter_tokens::mint).layer(DefaultBodyLimit::max(ELECTION_BYTES_MAX)))
+        .routes(routes!(reconciliation::reconciliation))
+        .routes(routes!(reconciliation::local_ledger))
+        .routes(routes!(validators::health))
+        .routes(routes!(validators::refresh))
+        .routes(routes!(elections::elections))
+        .routes(routes!(elections::election))
+        .routes(routes!(board::board))
+        .routes(routes!(export::export))
+        .routes(routes!(blocks::blocks))
+        .routes(routes!(blocks::block))
+        .routes(routes!(events::events))
+        .routes(routes!(plugins::plugins))
+        .routes(routes!(plugins::plugin))
+        .routes(routes!(plugins::wasm))
+        .routes(routes!(document::openapi))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
+        // A page for people, which describes all of these.
+        .route("/docs", axum::routing::get(document::page))
+}
+
 /// Serves until `shutdown` resolves and answers in flight are given, or a few seconds after.
 pub(crate) async fn serve(
     router: Router,
@@ -118,7 +170,8 @@ pub(crate) async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let (stopping, stopped) = oneshot::channel();
-    let server = axum::serve(listener, router).with_graceful_shutdown(async move {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, service).with_graceful_shutdown(async move {
         shutdown.await;
         let _ = stopping.send(());
     });
@@ -136,26 +189,57 @@ pub(crate) async fn serve(
     }
 }
 
+/// Notes whose request it is, and refuses one too many of the same address.
+async fn limit_address(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let address = ClientAddress::of(&request, &app.trusted_proxies);
+    request.extensions_mut().insert(address);
+    // Health and metrics are the operator's.
+    let limited = request.uri().path().starts_with("/api/");
+    match app.limits.request(address) {
+        Err(problem) if limited => problem.into_response(),
+        _ => next.run(request).await,
+    }
+}
+
 /// Echoes the request's id, or gives it one, and sets what every answer carries.
 async fn common_headers(request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     let mut response = next.run(request).await;
+    if response.status().is_server_error() {
+        tracing::warn!(request_id = ?id, status = %response.status(), "a request was not served");
+    }
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id);
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    headers.insert(
-        header::REFERRER_POLICY,
-        HeaderValue::from_static("no-referrer"),
-    );
+    for (name, value) in &SECURITY_HEADERS {
+        headers.entry(name).or_insert_with(|| value.clone());
+    }
     headers
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
     response
 }
+
+/// What tells browsers to make nothing of an answer but what it is. Transport security is told by
+/// the proxy that ends TLS.
+static SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
+    (
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    ),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    ),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+];
 
 fn request_id(headers: &HeaderMap) -> HeaderValue {
     let usable = |id: &&HeaderValue| {

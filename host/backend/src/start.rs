@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use axum::http::HeaderValue;
 use futures::FutureExt;
 use tabella_client::{BuildError, Client, FollowFrom};
 use tabella_protocol::{Genesis, GenesisError, SigningKey};
@@ -22,6 +23,8 @@ use crate::{
     config::Config,
     discovery,
     elections::{self, Elections},
+    events::{self, Events},
+    limits::Limits,
     live::LiveCounts,
     local_ledger::{self, LocalLedger},
     pending::Pending,
@@ -52,6 +55,11 @@ pub enum BackendError {
     /// A secret file cannot be used.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// A web origin is none.
+    #[error(
+        "cors_origins names {0:?}; expected an origin such as https://vote.example, without a path"
+    )]
+    CorsOrigin(String),
     /// The data directory cannot be used.
     #[error("the data directory {path} cannot be used: {error}")]
     Data {
@@ -117,11 +125,12 @@ pub(crate) struct Files {
     authority: Option<SigningKey>,
     master: MasterSecret,
     admin_token: AdminToken,
+    cors_origins: Vec<HeaderValue>,
 }
 
 /// An open database, and what in it is not settled.
-struct Opened {
-    store: Store,
+pub(crate) struct Opened {
+    pub(crate) store: Store,
     pending: Arc<Pending>,
     mark: Option<Mark>,
 }
@@ -172,6 +181,12 @@ impl Backend {
         let Parts { app, mut tasks } = parts;
         let listen = listener.local_addr().map_err(BackendError::Serve)?;
         tracing::info!(%listen, network = %app.client.genesis().network, "backend is listening");
+        let events = app.clone();
+        let shutdown = async move {
+            shutdown.await;
+            // Who follows them would wait for ever.
+            events.events.stop();
+        };
         let serving = server::serve(server::router(app.clone()), listener, shutdown);
         let result = tokio::select! {
             result = serving => result.map_err(BackendError::Serve),
@@ -206,19 +221,22 @@ async fn wait(files: Files) -> Result<Parts, BackendError> {
 }
 
 impl Files {
-    fn read(config: Config) -> Result<Self, BackendError> {
+    pub(crate) fn read(config: Config) -> Result<Self, BackendError> {
         let text = std::fs::read_to_string(&config.genesis).map_err(|error| {
             BackendError::ReadGenesis {
                 path: config.genesis.clone(),
                 error,
             }
         })?;
+        let cors_origins =
+            server::cors_origins(&config.cors_origins).map_err(BackendError::CorsOrigin)?;
         let files = Self {
             genesis: Genesis::from_json(&text)?,
             registrar: read_key(&config.registrar_key)?,
             authority: config.authority_key.as_deref().map(read_key).transpose()?,
             master: MasterSecret::new(read_secret(&config.master_secret_file)?),
             admin_token: AdminToken::new(&read_secret(&config.admin_token_file)?),
+            cors_origins,
             config,
         };
         for directory in [
@@ -226,7 +244,10 @@ impl Files {
             &files.plugins_directory(),
             &files.cache_directory(),
         ] {
-            create_private(directory)?;
+            create_private(directory).map_err(|error| BackendError::Data {
+                path: directory.clone(),
+                error,
+            })?;
         }
         Ok(files)
     }
@@ -239,7 +260,7 @@ impl Files {
         self.config.data.join("plugin-cache")
     }
 
-    async fn open(&self) -> Result<Opened, BackendError> {
+    pub(crate) async fn open(&self) -> Result<Opened, BackendError> {
         let data = &self.config.data;
         let pending = Arc::new(Pending::default());
         let store = match &self.config.database {
@@ -285,6 +306,7 @@ impl Files {
             authority,
             master,
             admin_token,
+            cors_origins,
         } = self;
         let genesis_hash = genesis.hash();
         let local_directory = config.data.join("local-ledger");
@@ -325,6 +347,14 @@ impl Files {
             reconciliation: Reconciliation::default(),
             elections,
             live: LiveCounts::default(),
+            events: Events::new(
+                config.event_subscribers_max,
+                Duration::from_secs(config.event_session_s),
+            ),
+            limits: Limits::new(&config.rate_limits),
+            spool_directory: config.data.clone(),
+            trusted_proxies: config.trusted_proxies,
+            cors_origins,
             registrar,
             authority,
             admin_token,
@@ -345,6 +375,7 @@ impl Files {
         if let Some(shared) = app.store.shared() {
             tasks.spawn(sharing::share(app.clone(), shared.clone()));
         }
+        tasks.spawn(events::feed(app.clone()));
         tell_standing(&app).await?;
         Ok(Parts { app, tasks })
     }
@@ -378,14 +409,10 @@ async fn tell_standing(app: &App) -> Result<(), BackendError> {
 }
 
 /// Creates a directory that only its owner may enter: compiled plugins in it run as native code.
-fn create_private(path: &Path) -> Result<(), BackendError> {
+pub(crate) fn create_private(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(path)
-        .map_err(|error| BackendError::Data {
-            path: path.to_owned(),
-            error,
-        })
 }

@@ -83,6 +83,17 @@ impl BackendApi {
         Ok(answer.json())
     }
 
+    /// Creates an account with a role.
+    pub(crate) async fn create_account(
+        &mut self,
+        username: &str,
+        password: &str,
+        role: &str,
+    ) -> Result<Value> {
+        let body = json!({"username": username, "password": password, "role": role});
+        self.post("/api/admin/accounts", &body).await
+    }
+
     /// Opens an election.
     pub(crate) async fn open(&mut self, election_id: u64) -> Result<Value> {
         self.post(

@@ -64,8 +64,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(commands::init::InitArguments),
-    /// Run the backend: the REST API in front of the validators
-    Backend(commands::role::RoleArguments),
+    Backend(commands::backend::BackendArguments),
     Dev(commands::dev::DevArguments),
     Demo(commands::demo::DemoArguments),
     Election(commands::election::ElectionArguments),
@@ -116,7 +115,7 @@ fn run(command: Command) -> Result<Exit> {
         Command::Health(arguments) => return block_on(commands::health::run(&arguments)),
         Command::Soak(arguments) => return block_on(commands::soak::run(&arguments)),
         Command::Bootnode(arguments) => return block_on(commands::role::bootnode(&arguments)),
-        Command::Backend(arguments) => return block_on(commands::role::backend(&arguments)),
+        Command::Backend(arguments) => return block_on(commands::backend::run(&arguments)),
         Command::Dev(arguments) => return block_on(commands::dev::run(&arguments)),
         Command::Demo(arguments) => return block_on(commands::demo::run(&arguments)),
         Command::Election(arguments) => return block_on(commands::election::run(&arguments)),

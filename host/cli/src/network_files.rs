@@ -184,9 +184,28 @@ const BACKEND_DEFAULTS: &str = r#"# What follows are the defaults; remove the ma
 # account may vote.
 #registration = "open"
 
-# How long tokens are good for, in seconds.
+# How long tokens are good for, in seconds. A session ends refresh_token_s after its login.
 #access_token_s = 3600
 #refresh_token_s = 2592000
+
+# Web origins whose pages may call this backend, such as "https://vote.example".
+#cors_origins = []
+
+# Reverse proxies whose x-forwarded-for is believed, such as "127.0.0.1/32" or "10.0.0.0/8". Without
+# it, all who come through a proxy count as one address.
+#trusted_proxies = []
+
+# How often one address (an IPv6 network of 64 bits counts as one) and one voter may ask: so many at
+# once, and so many a minute in the long run; per_minute = 0 sets no limit. This machine itself is not
+# limited by address.
+#rate_limits.address = { burst = 50000, per_minute = 60000 }
+#rate_limits.address_logins = { burst = 10000, per_minute = 1200 }
+#rate_limits.account = { burst = 60, per_minute = 120 }
+#rate_limits.account_logins = { burst = 20, per_minute = 10 }
+
+# Most clients that follow /api/events at once, and for how long before they connect again.
+#event_subscribers_max = 1000
+#event_session_s = 3600
 "#;
 
 fn bootnode_config(addresses: &Addresses) -> String {

@@ -8,6 +8,7 @@ use crate::{Hash, PublicKey, Signature, SigningKey, consensus_vote::signing_byte
 /// A validator's signed statement that it committed a block, made after the block is durable.
 ///
 /// Two acks of one validator for one height that differ prove that it lied.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ack {

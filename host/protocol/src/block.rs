@@ -12,6 +12,7 @@ use crate::{
 };
 
 /// What a block commits to. Its hash is the block's hash and the consensus value.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {

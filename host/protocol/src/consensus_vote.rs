@@ -109,6 +109,7 @@ pub(crate) fn signing_bytes<T: BorshSerialize>(
 }
 
 /// One validator's precommit in a certificate.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CommitSignature {
@@ -121,6 +122,7 @@ pub struct CommitSignature {
 /// A quorum of precommits for one block: proof that it was decided.
 ///
 /// Signatures are in strictly ascending order of validator key, so that one set has one encoding.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CommitCertificate {

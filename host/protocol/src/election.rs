@@ -35,6 +35,7 @@ impl From<PublicKey> for VoterId {
 }
 
 /// An option that a contest offers.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OptionSpec {
@@ -61,6 +62,7 @@ pub struct ContestSpec {
 }
 
 /// Who may vote, and who signs for them.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
 #[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
 pub enum Eligibility {
@@ -79,6 +81,7 @@ pub enum Eligibility {
 }
 
 /// What a second ballot of one voter does.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
 )]
@@ -91,6 +94,7 @@ pub enum Revote {
 }
 
 /// When counts may be shown.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
 )]
@@ -230,6 +234,7 @@ pub struct RollEntry {
 ///
 /// The ballot itself stands in the block; here is its hash, so that a receipt proves the ballot
 /// without showing it.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BoardEntry {
@@ -260,6 +265,7 @@ impl BoardEntry {
 }
 
 /// The head of one election's board at some height.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
 )]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Hash, PluginLimits, PublicKey, codec};
 
 /// How many validators must agree.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
 )]
@@ -51,6 +52,7 @@ impl Quorum {
 }
 
 /// One validator: its name for people, its key for the protocol.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ValidatorInfo {

@@ -13,6 +13,7 @@ use crate::{
 ///
 /// The file form is canonical: [`Receipt::to_json`] is the only text that [`Receipt::from_json`]
 /// reads, and every value in it is under a hash or a signature, so that no byte can be changed.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Receipt {

@@ -157,6 +157,7 @@ impl Standing {
 }
 
 /// Where an election is in its life.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ElectionStatus {
@@ -293,6 +294,7 @@ pub struct CertificateView {
 }
 
 /// One ballot on a board, with its bytes.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BoardItem {
     /// The board's entry.
@@ -330,6 +332,7 @@ pub struct ConsistencyProof {
 }
 
 /// One validator's attestation transaction, as the result certificate carries it.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttestationProof {
     /// Who attested.
@@ -341,6 +344,7 @@ pub struct AttestationProof {
 }
 
 /// A quorum of equal attestations.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResultCertificate {
     /// What was attested.

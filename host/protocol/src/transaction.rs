@@ -87,6 +87,7 @@ impl Payload {
 }
 
 /// What a validator says the result of a closed election is.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(
     Debug,
     Clone,

@@ -16,6 +16,7 @@ use crate::{
 const LEAVING_HEIGHTS: u64 = 100;
 
 /// Proof that one set followed another: the header that decided it, certified by the set before.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(
     Debug,
     Clone,

@@ -19,6 +19,7 @@ const NODE_ID_BYTES_MAX: usize = 64;
 const ADDRESS_BYTES_MAX: usize = 300;
 
 /// Where a validator can be reached, as the chain says.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NodeAddress {
@@ -123,6 +124,7 @@ pub enum ValidatorChangeError {
 }
 
 /// The validators and the quorum rule from one height on.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ValidatorSet {

@@ -23,10 +23,19 @@ pub(crate) const NAME_BYTES_MAX: usize = 256;
 
 /// What somebody may do.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    BorshSerialize,
+    BorshDeserialize,
+    utoipa::ToSchema,
 )]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Role {
+pub enum Role {
     /// Cast an own ballot.
     Voter,
     /// Administer elections, and everything a registrar may.
@@ -125,9 +134,22 @@ impl FromRequestParts<Arc<App>> for Principal {
             .tokens
             .verify(token, TokenKind::Access, crate::clock::now_s())
             .map_err(|error| unauthorised(error.code(), error.to_string()))?;
+        // A session that has ended takes its access tokens with it, and the role is the account's of
+        // today. Voters of a registrar have neither.
+        let role = match &claims.sid {
+            Some(session) => app.store.account_of_session(session).await?.map(|a| a.role),
+            None => Some(claims.role),
+        };
+        let Some(role) = role else {
+            let detail = "the session has ended; log in again";
+            return Err(unauthorised("token-revoked", detail.to_owned()));
+        };
+        if role == Role::Voter {
+            app.limits.voter(&claims.sub)?;
+        }
         Ok(Self {
             name: claims.sub,
-            role: claims.role,
+            role,
         })
     }
 }

@@ -38,6 +38,9 @@ pub(crate) struct Claims {
     pub(crate) iat: u64,
     /// Unix seconds.
     pub(crate) exp: u64,
+    /// The session that it belongs to, and ends with; a registrar's tokens have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sid: Option<String>,
     /// Unique; what a refresh token is retired by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) jti: Option<String>,
@@ -52,6 +55,7 @@ impl Claims {
             kind,
             iat,
             exp: iat.saturating_add(ttl_s),
+            sid: None,
             jti: None,
         }
     }

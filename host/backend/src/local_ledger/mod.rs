@@ -75,7 +75,7 @@ impl Shared {
 }
 
 /// What the ledger holds and how it is.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
 pub(crate) struct LedgerView {
     /// `healthy` or `failed`.
     pub(crate) status: &'static str,

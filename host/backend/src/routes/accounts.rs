@@ -1,43 +1,37 @@
-//! `POST /api/auth/register`, `POST /api/auth/login`, `POST /api/auth/refresh`,
-//! `GET /api/auth/profile`
+//! `POST /api/auth/register`, `.../login`, `.../refresh`, `.../logout`, `GET /api/auth/profile`
 
 use std::sync::Arc;
 
-use axum::{Json as JsonAnswer, extract::State, http::StatusCode};
+use axum::{Extension, Json as JsonAnswer, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    accounts::{RefreshError, TokenPair, check_credentials, open_session, refresh_session},
     app::App,
     auth::{Claims, PasswordError, Principal, Role, TokenKind},
+    client_address::ClientAddress,
     clock,
     config::Registration,
     extract::Json,
+    openapi::{Authenticates, Conflicts, Forbids, MayBeOverloaded, ReadsBody, optional_time},
     problem::Problem,
     store::Account,
 };
 
-/// Longest account name, in characters.
-const NAME_CHARS_MAX: usize = 64;
-/// Shortest password, in characters (NIST SP 800-63B-4 asks for 15 where it is the only factor;
-/// shorter ones remain common, and 8 is its floor).
-const PASSWORD_CHARS_MIN: usize = 8;
-/// Longest password, in bytes: hashing is paid for by its length too.
-const PASSWORD_BYTES_MAX: usize = 1_024;
-
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Credentials {
     username: String,
     password: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RefreshRequest {
     refresh_token: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct TokensAnswer {
     access_token: String,
     refresh_token: String,
@@ -47,15 +41,34 @@ pub(crate) struct TokensAnswer {
     role: Role,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Profile {
     username: String,
     role: Role,
+    #[schema(schema_with = optional_time)]
     created_at: Option<String>,
 }
 
+/// Register an account
+///
+/// The username is the voter id. Where registration is closed, voters get tokens from a registrar.
+#[utoipa::path(
+    post,
+    path = "/api/auth/register",
+    tag = "accounts",
+    operation_id = "register",
+    request_body = Credentials,
+    responses(
+        (status = 201, description = "Registered, and logged in", body = TokensAnswer),
+        ReadsBody,
+        Forbids,
+        Conflicts,
+        MayBeOverloaded
+    ),
+)]
 pub(crate) async fn register(
     State(app): State<Arc<App>>,
+    Extension(address): Extension<ClientAddress>,
     Json(request): Json<Credentials>,
 ) -> Result<(StatusCode, JsonAnswer<TokensAnswer>), Problem> {
     if app.registration == Registration::Closed {
@@ -65,28 +78,55 @@ pub(crate) async fn register(
             "accounts are not registered here; ask the registrar for a token",
         ));
     }
-    check(&request)?;
-    let password_hash = app.passwords.hash(request.password).await?;
-    let account = Account {
-        name: request.username,
-        password_hash,
-        role: Role::Voter,
-        created_at_ms: clock::now_ms(),
-    };
-    if !app.store.create_account(account.clone()).await? {
-        return Err(Problem::new(
-            StatusCode::CONFLICT,
-            "username-taken",
-            "this username is taken",
-        )
-        .at("/username"));
-    }
-    let tokens = issue(&app, account.name, account.role, None).await?;
-    Ok((StatusCode::CREATED, JsonAnswer(tokens)))
+    app.limits.login(address)?;
+    check_credentials(&request.username, &request.password)?;
+    let account = new_account(&app, request.username, request.password, Role::Voter).await?;
+    let tokens = open_session(&app, &account).await?;
+    Ok((StatusCode::CREATED, JsonAnswer(answer(account, tokens))))
 }
 
+/// Creates an account under a name that is free.
+pub(super) async fn new_account(
+    app: &App,
+    username: String,
+    password: String,
+    role: Role,
+) -> Result<Account, Problem> {
+    let account = Account {
+        name: username,
+        password_hash: app.passwords.hash(password).await?,
+        role,
+        created_at_ms: clock::now_ms(),
+    };
+    if app.store.create_account(account.clone()).await? {
+        return Ok(account);
+    }
+    let problem = Problem::new(
+        StatusCode::CONFLICT,
+        "username-taken",
+        "this username is taken",
+    );
+    Err(problem.at("/username"))
+}
+
+/// Log in
+///
+/// An unknown username and a wrong password are answered alike, and take as long.
+#[utoipa::path(
+    post,
+    path = "/api/auth/login",
+    tag = "accounts",
+    operation_id = "login",
+    request_body = Credentials,
+    responses(
+        (status = 200, description = "Logged in", body = TokensAnswer),
+        ReadsBody,
+        Authenticates
+    ),
+)]
 pub(crate) async fn login(
     State(app): State<Arc<App>>,
+    Extension(address): Extension<ClientAddress>,
     Json(request): Json<Credentials>,
 ) -> Result<JsonAnswer<TokensAnswer>, Problem> {
     let refused = || {
@@ -96,45 +136,95 @@ pub(crate) async fn login(
             "username or password is wrong",
         )
     };
+    app.limits.login(address)?;
     // What cannot be an account's is answered like a wrong password.
-    if check(&request).is_err() {
+    if check_credentials(&request.username, &request.password).is_err() {
         return Err(refused());
     }
+    app.limits.login_into(&request.username)?;
     let account = app.store.account(&request.username).await?;
     let known = account.as_ref().map(|a| a.password_hash.clone());
     let matches = app.passwords.verify(request.password, known).await?;
     match account {
-        Some(account) if matches => issue(&app, account.name, account.role, None)
-            .await
-            .map(JsonAnswer),
+        Some(account) if matches => {
+            let tokens = open_session(&app, &account).await?;
+            Ok(JsonAnswer(answer(account, tokens)))
+        }
         _ => Err(refused()),
     }
 }
 
-/// New tokens for a refresh token, which can be used once.
+/// New tokens for a refresh token
+///
+/// A refresh token can be used once. One that comes a second time ends the session: somebody has a copy.
+#[utoipa::path(
+    post,
+    path = "/api/auth/refresh",
+    tag = "accounts",
+    operation_id = "refresh",
+    request_body = RefreshRequest,
+    responses(
+        (status = 200, description = "New tokens; the old refresh token is void", body = TokensAnswer),
+        ReadsBody,
+        Authenticates
+    ),
+)]
 pub(crate) async fn refresh(
     State(app): State<Arc<App>>,
+    Extension(address): Extension<ClientAddress>,
     Json(request): Json<RefreshRequest>,
 ) -> Result<JsonAnswer<TokensAnswer>, Problem> {
-    let refused = |code, detail: String| Problem::new(StatusCode::UNAUTHORIZED, code, detail);
-    let claims = app
-        .tokens
-        .verify(&request.refresh_token, TokenKind::Refresh, clock::now_s())
-        .map_err(|error| refused(error.code(), error.to_string()))?;
-    let used = || {
-        refused(
-            "token-invalid",
-            "the refresh token was used before; log in again".to_owned(),
-        )
-    };
-    // The role is the account's of today, not the token's of then.
-    let account = app.store.account(&claims.sub).await?.ok_or_else(used)?;
-    let retire = claims.jti.ok_or_else(used)?;
-    issue(&app, account.name, account.role, Some(retire))
-        .await
-        .map(JsonAnswer)
+    app.limits.login(address)?;
+    let claims = refresh_claims(&app, &request)?;
+    let (account, tokens) = refresh_session(&app, claims).await?;
+    Ok(JsonAnswer(answer(account, tokens)))
 }
 
+/// Log out
+///
+/// Ends the session of a refresh token, and with it every token of the session. One that has ended already
+/// is as good.
+#[utoipa::path(
+    post,
+    path = "/api/auth/logout",
+    tag = "accounts",
+    operation_id = "logout",
+    request_body = RefreshRequest,
+    responses(
+        (status = 204, description = "The session is over"),
+        ReadsBody,
+        Authenticates
+    ),
+)]
+pub(crate) async fn logout(
+    State(app): State<Arc<App>>,
+    Json(request): Json<RefreshRequest>,
+) -> Result<StatusCode, Problem> {
+    if let Some(session) = refresh_claims(&app, &request)?.sid {
+        app.store.close_session(session).await?;
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn refresh_claims(app: &App, request: &RefreshRequest) -> Result<Claims, Problem> {
+    let claims = app
+        .tokens
+        .verify(&request.refresh_token, TokenKind::Refresh, clock::now_s());
+    claims.map_err(|error| Problem::new(StatusCode::UNAUTHORIZED, error.code(), error.to_string()))
+}
+
+/// Who this token is for
+#[utoipa::path(
+    get,
+    path = "/api/auth/profile",
+    tag = "accounts",
+    operation_id = "profile",
+    responses(
+        (status = 200, description = "The account or the voter", body = Profile),
+        Authenticates
+    ),
+    security(("bearer" = []))
+)]
 pub(crate) async fn profile(
     State(app): State<Arc<App>>,
     principal: Principal,
@@ -147,73 +237,26 @@ pub(crate) async fn profile(
     }))
 }
 
-fn check(request: &Credentials) -> Result<(), Problem> {
-    let invalid = |pointer: &str, detail: String| {
-        Err(Problem::bad_request("invalid-request", detail).at(pointer))
-    };
-    let name = &request.username;
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._@+-".contains(c);
-    if name.is_empty() || name.len() > NAME_CHARS_MAX || !name.chars().all(plain) {
-        return invalid(
-            "/username",
-            format!("expected 1 to {NAME_CHARS_MAX} letters, digits or . _ @ + -"),
-        );
+fn answer(account: Account, tokens: TokenPair) -> TokensAnswer {
+    TokensAnswer {
+        access_token: tokens.access,
+        refresh_token: tokens.refresh,
+        token_type: "Bearer",
+        expires_in_s: tokens.access_s,
+        username: account.name,
+        role: account.role,
     }
-    let password = &request.password;
-    if password.chars().count() < PASSWORD_CHARS_MIN || password.len() > PASSWORD_BYTES_MAX {
-        return invalid(
-            "/password",
-            format!(
-                "expected at least {PASSWORD_CHARS_MIN} characters and at most {PASSWORD_BYTES_MAX} bytes"
-            ),
-        );
-    }
-    Ok(())
 }
 
-async fn issue(
-    app: &App,
-    name: String,
-    role: Role,
-    retire: Option<String>,
-) -> Result<TokensAnswer, Problem> {
-    let now_s = clock::now_s();
-    let id = hex::encode(rand::random::<[u8; 16]>());
-    let access = Claims::new(
-        name.clone(),
-        role,
-        TokenKind::Access,
-        now_s,
-        app.access_token_s,
-    );
-    let mut refresh = Claims::new(
-        name.clone(),
-        role,
-        TokenKind::Refresh,
-        now_s,
-        app.refresh_token_s,
-    );
-    refresh.jti = Some(id.clone());
-    let expires_at_ms = refresh.exp.saturating_mul(1_000);
-    let rotated = app
-        .store
-        .rotate_refresh_token(&name, retire, id, clock::now_ms(), expires_at_ms)
-        .await?;
-    if !rotated {
-        return Err(Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "token-invalid",
-            "the refresh token was used before; log in again",
-        ));
+impl From<RefreshError> for Problem {
+    fn from(error: RefreshError) -> Self {
+        let code = match error {
+            RefreshError::Reused => "token-reused",
+            RefreshError::Over => "token-revoked",
+            RefreshError::Store(error) => return error.into(),
+        };
+        Self::new(StatusCode::UNAUTHORIZED, code, error.to_string())
     }
-    Ok(TokensAnswer {
-        access_token: app.tokens.issue(&access),
-        refresh_token: app.tokens.issue(&refresh),
-        token_type: "Bearer",
-        expires_in_s: app.access_token_s,
-        username: name,
-        role,
-    })
 }
 
 impl From<PasswordError> for Problem {

@@ -14,6 +14,7 @@ use crate::{
     app::App,
     auth::Principal,
     extract::{Json, Path},
+    openapi::{Administers, ReadsBody, Restricts},
     problem::Problem,
 };
 
@@ -21,7 +22,7 @@ use crate::{
 const LOOKUP: Duration = Duration::from_secs(3);
 const LOOKUP_PAUSE: Duration = Duration::from_millis(50);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CreateRequest {
     title: String,
@@ -42,7 +43,7 @@ fn at_close() -> Disclosure {
     Disclosure::AtClose
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ContestRequest {
     id: String,
@@ -53,10 +54,11 @@ struct ContestRequest {
     rule: String,
     options: Vec<OptionRequest>,
     #[serde(default)]
+    #[schema(value_type = Object)]
     params: Map<String, Value>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct OptionRequest {
     id: String,
@@ -74,7 +76,7 @@ impl From<OptionRequest> for OptionSpec {
 }
 
 /// Who may vote; `registrar` stands for this backend's key.
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum EligibilityRequest {
     Registrar,
@@ -82,7 +84,7 @@ enum EligibilityRequest {
     Credentials,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct AdminAnswer {
     election_id: u64,
     status: ElectionStatus,
@@ -91,6 +93,21 @@ pub(crate) struct AdminAnswer {
     block_hash: Hash,
 }
 
+/// Create an election
+#[utoipa::path(
+    post,
+    path = "/api/admin/elections",
+    tag = "administration",
+    operation_id = "create_election",
+    request_body = CreateRequest,
+    responses(
+        (status = 201, description = "It is on the chain", body = AdminAnswer),
+        Restricts,
+        ReadsBody,
+        Administers
+    ),
+    security(("bearer" = []))
+)]
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
     principal: Principal,
@@ -196,6 +213,20 @@ fn find_plugin(wanted: &str, published: &[PluginView]) -> Result<Hash, Problem> 
     }
 }
 
+/// Open an election: it takes ballots from now on
+#[utoipa::path(
+    post,
+    path = "/api/admin/elections/{id}/open",
+    tag = "administration",
+    operation_id = "open_election",
+    params(("id" = u64, Path, description = "The election", example = 1)),
+    responses(
+        (status = 200, description = "It is open", body = AdminAnswer),
+        Restricts,
+        Administers
+    ),
+    security(("bearer" = []))
+)]
 pub(crate) async fn open(
     State(app): State<Arc<App>>,
     principal: Principal,
@@ -204,6 +235,20 @@ pub(crate) async fn open(
     change(&app, &principal, Payload::OpenElection { election_id }).await
 }
 
+/// Close an election: validators tally it now
+#[utoipa::path(
+    post,
+    path = "/api/admin/elections/{id}/close",
+    tag = "administration",
+    operation_id = "close_election",
+    params(("id" = u64, Path, description = "The election", example = 1)),
+    responses(
+        (status = 200, description = "It is closed", body = AdminAnswer),
+        Restricts,
+        Administers
+    ),
+    security(("bearer" = []))
+)]
 pub(crate) async fn close(
     State(app): State<Arc<App>>,
     principal: Principal,

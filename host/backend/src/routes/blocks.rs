@@ -2,14 +2,21 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
 use serde::{Deserialize, Serialize};
 use tabella_protocol::{Hash, Header};
 
 use crate::{
     app::App,
     clock,
+    conditional::{Change, tagged},
     extract::{Path, Query},
+    openapi::{AsksValidators, NamesOne, ReadsQuery, time},
     problem::Problem,
 };
 
@@ -18,7 +25,8 @@ const PAGE: u64 = 20;
 /// Most blocks on a page.
 const PAGE_MAX: u64 = 100;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BlocksQuery {
     /// The newest block wanted; the newest there is, where absent.
@@ -26,7 +34,7 @@ pub(crate) struct BlocksQuery {
     count: Option<u64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct BlocksAnswer {
     /// The newest verified height.
     height: u64,
@@ -34,11 +42,12 @@ pub(crate) struct BlocksAnswer {
     blocks: Vec<BlockAnswer>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct BlockAnswer {
     number: u64,
     hash: Hash,
     parent_hash: Hash,
+    #[schema(schema_with = time)]
     timestamp: String,
     proposer: Option<String>,
     transactions: u32,
@@ -51,12 +60,25 @@ pub(crate) struct BlockAnswer {
     transaction_ids: Option<Vec<Hash>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct Signatures {
     count: usize,
     of: usize,
 }
 
+/// The newest blocks, newest first
+#[utoipa::path(
+    get,
+    path = "/api/blocks",
+    tag = "chain",
+    operation_id = "blocks",
+    params(BlocksQuery),
+    responses(
+        (status = 200, description = "Blocks", body = BlocksAnswer),
+        ReadsQuery,
+        AsksValidators
+    ),
+)]
 pub(crate) async fn blocks(
     State(app): State<Arc<App>>,
     Query(query): Query<BlocksQuery>,
@@ -74,10 +96,25 @@ pub(crate) async fn blocks(
     Ok(Json(BlocksAnswer { height, blocks }))
 }
 
+/// One block, by number or hash
+#[utoipa::path(
+    get,
+    path = "/api/blocks/{id}",
+    tag = "chain",
+    operation_id = "block",
+    params(("id" = String, Path, description = "A number, or a hash as 0x and 64 hex digits", example = "1")),
+    responses(
+        (status = 200, description = "The block", body = BlockAnswer),
+        (status = 304, description = "The client has it: `if-none-match`"),
+        NamesOne,
+        AsksValidators
+    ),
+)]
 pub(crate) async fn block(
     State(app): State<Arc<App>>,
     Path(wanted): Path<String>,
-) -> Result<Json<BlockAnswer>, Problem> {
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let height = match wanted.parse::<u64>() {
         Ok(height) => Some(height),
         Err(_) => match wanted.parse::<Hash>() {
@@ -101,7 +138,14 @@ pub(crate) async fn block(
     })?;
     let mut answer = answer(&app, &block.header, block.hash, signers);
     answer.transaction_ids = Some(block.transaction_ids);
-    Ok(Json(answer))
+    // Acks come after the block; nothing else of it changes.
+    let Signatures { count, of } = answer.signatures;
+    let change = match count >= of {
+        true => Change::Never,
+        false => Change::Perhaps,
+    };
+    let tag = format!("{}-{count}", answer.hash);
+    Ok(tagged(&headers, &tag, change, Json(answer)))
 }
 
 fn answer(app: &App, header: &Header, hash: Hash, signers: usize) -> BlockAnswer {

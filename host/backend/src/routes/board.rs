@@ -20,6 +20,7 @@ use tabella_protocol::{
 use crate::{
     app::App,
     extract::{Path, Query},
+    openapi::{AsksValidators, NamesOne, ReadsQuery},
     problem::Problem,
 };
 
@@ -27,7 +28,8 @@ use crate::{
 const PAGE_MAX: u64 = 500;
 const JSON_LINES: &str = "application/x-ndjson";
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BoardQuery {
     #[serde(default)]
@@ -35,7 +37,7 @@ pub(crate) struct BoardQuery {
     count: Option<u64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct BoardAnswer {
     board: BoardHead,
     from: u64,
@@ -44,7 +46,22 @@ pub(crate) struct BoardAnswer {
     next: Option<u64>,
 }
 
-/// One page; the whole board from `from` on for who accepts JSON lines.
+/// The ballots of an election, in the order of the chain
+///
+/// A page; or, with `accept: application/x-ndjson`, the whole board from `from` on, one ballot a line. Before an election that shows counts only at its close is closed, `ballots` and `plain` are empty.
+#[utoipa::path(
+    get,
+    path = "/api/elections/{id}/board",
+    tag = "elections",
+    operation_id = "board",
+    params(("id" = u64, Path, description = "The election", example = 1), BoardQuery),
+    responses(
+        (status = 200, description = "Ballots", content((BoardAnswer = "application/json"), (String = "application/x-ndjson"))),
+        ReadsQuery,
+        NamesOne,
+        AsksValidators
+    ),
+)]
 pub(crate) async fn board(
     State(app): State<Arc<App>>,
     Path(election_id): Path<u64>,

@@ -14,16 +14,18 @@ use crate::{
     app::App,
     elections::Election,
     extract::{Path, Query},
+    openapi::{AsksValidators, NamesOne, ReadsQuery},
     problem::Problem,
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ElectionsQuery {
     status: Option<StatusFilter>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum StatusFilter {
     Open,
@@ -42,7 +44,7 @@ impl StatusFilter {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct ElectionSummary {
     election_id: u64,
     title: String,
@@ -52,7 +54,7 @@ pub(crate) struct ElectionSummary {
     roll_size: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct ElectionAnswer {
     election_id: u64,
     title: String,
@@ -67,16 +69,31 @@ pub(crate) struct ElectionAnswer {
     transaction_id: Hash,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct ContestAnswer {
     id: String,
     title: String,
     rule: crate::elections::Rule,
     options: Vec<OptionSpec>,
+    #[schema(value_type = Object)]
     params: Value,
+    #[schema(value_type = Object)]
     ballot_schema: Value,
 }
 
+/// The elections
+#[utoipa::path(
+    get,
+    path = "/api/elections",
+    tag = "elections",
+    operation_id = "elections",
+    params(ElectionsQuery),
+    responses(
+        (status = 200, description = "Elections", body = [ElectionSummary]),
+        ReadsQuery,
+        AsksValidators
+    ),
+)]
 pub(crate) async fn elections(
     State(app): State<Arc<App>>,
     Query(query): Query<ElectionsQuery>,
@@ -105,6 +122,21 @@ fn summary(view: ElectionView) -> ElectionSummary {
     }
 }
 
+/// One election
+///
+/// `ballot_schema` is a JSON Schema of a contest's ballot, from the rule itself: enough to draw the ballot of a rule never seen before.
+#[utoipa::path(
+    get,
+    path = "/api/elections/{id}",
+    tag = "elections",
+    operation_id = "election",
+    params(("id" = u64, Path, description = "The election", example = 1)),
+    responses(
+        (status = 200, description = "The election", body = ElectionAnswer),
+        NamesOne,
+        AsksValidators
+    ),
+)]
 pub(crate) async fn election(
     State(app): State<Arc<App>>,
     Path(election_id): Path<u64>,

@@ -16,12 +16,31 @@ use tabella_protocol::{
     rpc::{ElectionStatus, ResultsView},
 };
 
-use crate::{app::App, extract::Path, problem::Problem};
+use crate::{
+    app::App,
+    extract::Path,
+    openapi::{AsksValidators, Conflicts, NamesOne},
+    problem::Problem,
+};
 
 const JSON_LINES: &str = "application/x-ndjson";
 
-/// The genesis document, every block up to the one that made the result final (up to the newest
-/// where it is not), and an end, one a line, fetched as they are read.
+/// A whole election, for `tabella verify election`
+///
+/// One JSON object a line: the genesis document, every block up to the one that made the result final (up to the newest where it is not), and an end. An election that shows counts only at its close is exported once it is closed.
+#[utoipa::path(
+    get,
+    path = "/api/elections/{id}/export",
+    tag = "elections",
+    operation_id = "export",
+    params(("id" = u64, Path, description = "The election", example = 1)),
+    responses(
+        (status = 200, description = "The chain up to the result", body = String, content_type = "application/x-ndjson"),
+        NamesOne,
+        Conflicts,
+        AsksValidators
+    ),
+)]
 pub(crate) async fn export(
     State(app): State<Arc<App>>,
     Path(election_id): Path<u64>,

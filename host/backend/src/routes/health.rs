@@ -12,12 +12,12 @@ use serde::Serialize;
 
 use crate::{app::App, metrics};
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Live {
     status: &'static str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Ready {
     status: &'static str,
     database: &'static str,
@@ -27,11 +27,33 @@ pub(crate) struct Ready {
     pending_submissions: usize,
 }
 
+/// Whether the process runs
+#[utoipa::path(
+    get,
+    path = "/health/live",
+    tag = "operation",
+    operation_id = "live",
+    responses(
+        (status = 200, description = "It does", body = Live)
+    ),
+)]
 pub(crate) async fn live() -> Json<Live> {
     Json(Live { status: "live" })
 }
 
+/// Whether ballots are taken
+///
 /// Ready while the database takes writes: with no validator there, ballots are still recorded.
+#[utoipa::path(
+    get,
+    path = "/health/ready",
+    tag = "operation",
+    operation_id = "ready",
+    responses(
+        (status = 200, description = "Ready", body = Ready),
+        (status = 503, description = "The database takes no writes", body = Ready)
+    ),
+)]
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Ready>) {
     let report = app.client.health();
     let healthy = app.store.is_healthy();
@@ -51,6 +73,16 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Read
     (code, Json(ready))
 }
 
+/// Counters, in the Prometheus text format
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "operation",
+    operation_id = "metrics",
+    responses(
+        (status = 200, description = "Metrics", body = String, content_type = "text/plain")
+    ),
+)]
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     let report = app.client.health();
     let ledger = app.local.view();
@@ -62,6 +94,7 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
         database_healthy: app.store.is_healthy(),
         local_ledger_healthy: ledger.is_healthy(),
         local_ledger_ballots: ledger.ballots,
+        event_subscribers: app.events.subscribers(),
     });
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
 }

@@ -1,11 +1,14 @@
 //! The REST routes, one file for each subject.
 
 pub(crate) mod accounts;
+pub(crate) mod admin_accounts;
 pub(crate) mod admin_elections;
 pub(crate) mod blocks;
 pub(crate) mod board;
+pub(crate) mod document;
 pub(crate) mod elections;
 pub(crate) mod export;
+pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod plugins;
 pub(crate) mod receipt;

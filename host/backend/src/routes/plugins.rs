@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::{
     Json,
     extract::{Request, State},
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
+    http::{HeaderMap, StatusCode, header},
+    response::Response,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -14,21 +14,43 @@ use tabella_protocol::{
     Hash, Payload,
     rpc::{PluginView, RefusalCode},
 };
+use utoipa::openapi::{
+    KnownFormat, ObjectBuilder, RefOr, SchemaFormat,
+    schema::{Schema, Type},
+};
 
 use crate::{
     app::App,
     auth::Principal,
+    conditional::{Change, has, tagged},
     extract::{Path, read_body},
+    openapi::{Administers, AsksValidators, NamesOne, Restricts},
     problem::Problem,
 };
 
 /// Largest plugin that a chain takes, in bytes, with room to say so when one is larger.
 pub(crate) const WASM_BYTES_MAX: usize = 512 << 10;
 
-#[derive(Serialize)]
+/// The bytes of a Wasm module, in the document.
+pub(crate) struct Module;
+
+impl utoipa::PartialSchema for Module {
+    fn schema() -> RefOr<Schema> {
+        let binary = SchemaFormat::KnownFormat(KnownFormat::Binary);
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(binary))
+            .into()
+    }
+}
+
+impl utoipa::ToSchema for Module {}
+
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct PluginAnswer {
     sha256: Hash,
     bytes: u64,
+    #[schema(value_type = Object)]
     manifest: Value,
 }
 
@@ -42,6 +64,17 @@ impl From<PluginView> for PluginAnswer {
     }
 }
 
+/// The rules that are on the chain
+#[utoipa::path(
+    get,
+    path = "/api/plugins",
+    tag = "elections",
+    operation_id = "plugins",
+    responses(
+        (status = 200, description = "Rules", body = [PluginAnswer]),
+        AsksValidators
+    ),
+)]
 pub(crate) async fn plugins(
     State(app): State<Arc<App>>,
 ) -> Result<Json<Vec<PluginAnswer>>, Problem> {
@@ -49,30 +82,59 @@ pub(crate) async fn plugins(
     Ok(Json(views.into_iter().map(PluginAnswer::from).collect()))
 }
 
+/// What a rule says of itself
+#[utoipa::path(
+    get,
+    path = "/api/plugins/{sha256}",
+    tag = "elections",
+    operation_id = "plugin",
+    params(("sha256" = String, Path, description = "SHA-256 of the Wasm bytes, with or without 0x")),
+    responses(
+        (status = 200, description = "The rule", body = PluginAnswer),
+        (status = 304, description = "The client has it: `if-none-match`"),
+        NamesOne,
+        AsksValidators
+    ),
+)]
 pub(crate) async fn plugin(
     State(app): State<Arc<App>>,
     Path(sha256): Path<String>,
-) -> Result<Json<PluginAnswer>, Problem> {
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let sha256 = parse(&sha256)?;
     let view = app.client.plugin(sha256).await?.ok_or_else(unknown)?;
-    Ok(Json(view.into()))
+    let answer = Json(PluginAnswer::from(view));
+    Ok(tagged(&headers, &sha256.to_string(), Change::Never, answer))
 }
 
+/// A rule's Wasm bytes, for whoever recounts
+#[utoipa::path(
+    get,
+    path = "/api/plugins/{sha256}/wasm",
+    tag = "elections",
+    operation_id = "plugin_wasm",
+    params(("sha256" = String, Path, description = "SHA-256 of the Wasm bytes, with or without 0x")),
+    responses(
+        (status = 200, description = "The module", body = Module, content_type = "application/wasm"),
+        (status = 304, description = "The client has it: `if-none-match`"),
+        NamesOne,
+        AsksValidators
+    ),
+)]
 pub(crate) async fn wasm(
     State(app): State<Arc<App>>,
     Path(sha256): Path<String>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let sha256 = parse(&sha256)?;
+    let tag = sha256.to_string();
+    // Bytes of this hash cannot be others.
+    if has(&headers, &tag) {
+        return Ok(tagged(&headers, &tag, Change::Never, ()));
+    }
     let wasm = app.client.plugin_wasm(sha256).await?.ok_or_else(unknown)?;
-    let headers = [
-        (header::CONTENT_TYPE, "application/wasm".to_owned()),
-        (header::ETAG, format!("\"{sha256}\"")),
-        (
-            header::CACHE_CONTROL,
-            "public, max-age=31536000, immutable".to_owned(),
-        ),
-    ];
-    Ok((headers, wasm).into_response())
+    let answer = ([(header::CONTENT_TYPE, "application/wasm")], wasm);
+    Ok(tagged(&headers, &tag, Change::Never, answer))
 }
 
 fn parse(text: &str) -> Result<Hash, Problem> {
@@ -87,7 +149,23 @@ fn unknown() -> Problem {
     )
 }
 
-/// Publishes the Wasm bytes in the body.
+/// Publish a rule
+///
+/// The body is the Wasm module. The same bytes again change nothing.
+#[utoipa::path(
+    post,
+    path = "/api/admin/plugins",
+    tag = "administration",
+    operation_id = "publish_plugin",
+    request_body(content = Module, content_type = "application/wasm"),
+    responses(
+        (status = 200, description = "It was on the chain already", body = PluginAnswer),
+        (status = 201, description = "It is on the chain", body = PluginAnswer),
+        Restricts,
+        Administers
+    ),
+    security(("bearer" = []))
+)]
 pub(crate) async fn publish(
     State(app): State<Arc<App>>,
     principal: Principal,

@@ -4,24 +4,51 @@ use std::sync::Arc;
 
 use axum::{
     extract::State,
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
+    http::{HeaderMap, StatusCode, header},
+    response::Response,
 };
 use serde::Deserialize;
-use tabella_protocol::Hash;
+use tabella_protocol::{Hash, Receipt};
 
-use crate::{app::App, extract::Query, problem::Problem, store::State as Stored};
+use crate::{
+    app::App,
+    conditional::{Change, tagged},
+    extract::Query,
+    openapi::{AsksValidators, Conflicts, NamesOne, ReadsQuery},
+    problem::Problem,
+    store::State as Stored,
+};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ReceiptQuery {
+    #[param(example = "t1")]
     transaction_id: String,
 }
 
-/// The receipt's canonical file form, verified, so that it can be kept as it comes.
+/// The receipt of a confirmed ballot
+///
+/// The file that `tabella verify receipt` checks without a network. It is verified before it is answered, and is to be kept as it comes, byte for byte.
+#[utoipa::path(
+    get,
+    path = "/api/votes/receipt",
+    tag = "votes",
+    operation_id = "receipt",
+    params(ReceiptQuery),
+    responses(
+        (status = 200, description = "The receipt", body = Receipt),
+        (status = 304, description = "The client has it: `if-none-match`"),
+        ReadsQuery,
+        NamesOne,
+        Conflicts,
+        AsksValidators
+    ),
+)]
 pub(crate) async fn receipt(
     State(app): State<Arc<App>>,
     Query(query): Query<ReceiptQuery>,
+    request: HeaderMap,
 ) -> Result<Response, Problem> {
     let problem = |status, code, detail: &str| Problem::new(status, code, detail);
     let unknown = || {
@@ -58,5 +85,14 @@ pub(crate) async fn receipt(
             "attachment; filename=\"receipt.json\"",
         ),
     ];
-    Ok((headers, receipt.to_json()).into_response())
+    // A receipt grows by acks until every validator's is there.
+    let validators = app.client.validators();
+    let of = validators.at(receipt.header.height).validators.len();
+    let change = match receipt.acks.len() >= of {
+        true => Change::Never,
+        false => Change::Perhaps,
+    };
+    let json = receipt.to_json();
+    let tag = Hash::of(json.as_bytes()).to_string();
+    Ok(tagged(&request, &tag, change, (headers, json)))
 }

@@ -16,13 +16,15 @@ use crate::{
     auth::Principal,
     clock,
     local_ledger::{self, LedgerView},
+    openapi::{Restricts, time},
     pending::Counts,
     problem::Problem,
     reconciliation::Conflict,
 };
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct ReconciliationAnswer {
+    #[schema(schema_with = time)]
     timestamp: String,
     /// Whether a validator can be reached, so that ballots are carried there.
     connected: bool,
@@ -33,11 +35,12 @@ pub(crate) struct ReconciliationAnswer {
     /// What became of every ballot in the local ledger.
     local_ballots: LocalBallots,
     /// Acknowledged here and refused by the chain, the newest last.
+    #[schema(value_type = Vec<Conflict>)]
     conflicts: VecDeque<Conflict>,
     local_ledger: LedgerView,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct LocalBallots {
     total: u64,
     confirmed: u64,
@@ -47,14 +50,27 @@ struct LocalBallots {
     settled_percentage: f64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct Oldest {
     transaction_id: String,
     election_id: u64,
+    #[schema(schema_with = time)]
     submitted_at: String,
     waiting_ms: u64,
 }
 
+/// What was acknowledged while the network did not take it, and what became of it
+#[utoipa::path(
+    get,
+    path = "/api/admin/reconciliation",
+    tag = "administration",
+    operation_id = "reconciliation",
+    responses(
+        (status = 200, description = "Where it stands", body = ReconciliationAnswer),
+        Restricts
+    ),
+    security(("bearer" = []))
+)]
 pub(crate) async fn reconciliation(
     State(app): State<Arc<App>>,
     principal: Principal,
@@ -98,7 +114,18 @@ fn percentage(part: u64, whole: u64) -> f64 {
     (part as f64 / whole as f64 * 1_000.0).round() / 10.0
 }
 
-/// The whole local ledger as JSON lines, for `tabella verify local-ledger`.
+/// The whole local ledger as JSON lines, for `tabella verify local-ledger`
+#[utoipa::path(
+    get,
+    path = "/api/admin/local-ledger",
+    tag = "administration",
+    operation_id = "local_ledger",
+    responses(
+        (status = 200, description = "The ledger", body = String, content_type = "application/x-ndjson"),
+        Restricts
+    ),
+    security(("bearer" = []))
+)]
 pub(crate) async fn local_ledger(
     State(app): State<Arc<App>>,
     principal: Principal,

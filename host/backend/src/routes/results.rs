@@ -7,27 +7,36 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tabella_client::QueryError;
 use tabella_protocol::{
-    Disclosure,
+    Disclosure, OptionSpec,
     rpc::{ElectionStatus, ElectionView, ResultCertificate, ResultsView},
+};
+
+use utoipa::openapi::{
+    ObjectBuilder,
+    schema::{SchemaType, Type},
 };
 
 use crate::{
     app::App,
     elections::{Election, Rule},
     extract::Query,
+    openapi::{AsksValidators, NamesOne, ReadsQuery, source},
     problem::Problem,
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ResultsQuery {
+    #[param(example = 1)]
     election_id: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct ResultsAnswer {
     election_id: u64,
     status: ElectionStatus,
+    #[schema(schema_with = source)]
     source: &'static str,
     total_votes: u64,
     contests: Vec<ContestAnswer>,
@@ -38,19 +47,54 @@ pub(crate) struct ResultsAnswer {
     certificate: Option<ResultCertificate>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = OptionResult)]
+struct OptionAnswer {
+    id: String,
+    title: String,
+    #[schema(schema_with = exact_number)]
+    votes: Value,
+    /// Of all ballots, or of all votes where ballots weigh more than one.
+    percentage: Option<f64>,
+    elected: Option<bool>,
+    seats: Option<u64>,
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = ContestResult)]
 struct ContestAnswer {
     id: String,
     title: String,
     rule: Rule,
-    options: Vec<Value>,
+    options: Vec<OptionAnswer>,
+    #[schema(value_type = Vec<String>)]
     winners: Value,
+    #[schema(value_type = Vec<Object>)]
     rounds: Value,
+    #[schema(value_type = Vec<Object>)]
     ties: Value,
+    #[schema(schema_with = exact_number)]
     quota: Value,
+    #[schema(value_type = Option<String>)]
     explanation: Value,
 }
 
+/// The results of an election
+///
+/// Before close, counts only where the election shows them live, otherwise turnout alone. `verified` says that a quorum of validators attested this outcome and that their signatures were checked here.
+#[utoipa::path(
+    get,
+    path = "/api/votes/results",
+    tag = "votes",
+    operation_id = "results",
+    params(ResultsQuery),
+    responses(
+        (status = 200, description = "Results", body = ResultsAnswer),
+        ReadsQuery,
+        NamesOne,
+        AsksValidators
+    ),
+)]
 pub(crate) async fn results(
     State(app): State<Arc<App>>,
     Query(query): Query<ResultsQuery>,
@@ -106,7 +150,7 @@ pub(crate) async fn results(
             let options = contest
                 .options
                 .iter()
-                .map(|option| option_answer(&option.id, &option.title, &outcome, whole));
+                .map(|option| option_answer(option, &outcome, whole));
             ContestAnswer {
                 id: contest.id.clone(),
                 title: contest.title.clone(),
@@ -167,22 +211,32 @@ fn from_outcomes(election: &Election, outcomes: &[Vec<u8>]) -> Result<Vec<Value>
         .collect()
 }
 
-fn option_answer(id: &str, title: &str, outcome: &Value, whole: f64) -> Value {
+fn option_answer(option: &OptionSpec, outcome: &Value, whole: f64) -> OptionAnswer {
     let result = outcome
         .get("options")
         .and_then(Value::as_array)
-        .and_then(|options| options.iter().find(|option| option["id"] == id));
-    let Some(result) = result else {
-        return json!({"id": id, "title": title, "votes": null, "percentage": null, "elected": null});
-    };
-    json!({
-        "id": id,
-        "title": title,
-        "votes": result["votes"],
-        "percentage": percentage(&result["votes"], whole),
-        "elected": result["elected"],
-        "seats": result["seats"],
-    })
+        .and_then(|options| {
+            options
+                .iter()
+                .find(|result| result["id"] == option.id.as_str())
+        });
+    let member = |name: &str| result.map_or(&Value::Null, |result| &result[name]);
+    OptionAnswer {
+        id: option.id.clone(),
+        title: option.title.clone(),
+        votes: member("votes").clone(),
+        percentage: percentage(member("votes"), whole),
+        elected: member("elected").as_bool(),
+        seats: member("seats").as_u64(),
+    }
+}
+
+/// Whole where every reader takes it exactly, else a text such as `7/3`.
+fn exact_number() -> utoipa::openapi::Object {
+    let types = [Type::Integer, Type::String, Type::Null];
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter(types))
+        .build()
 }
 
 /// What percentages are of: all ballots, or, where ballots weigh more than one, all votes.
@@ -199,12 +253,11 @@ fn whole(outcome: &Value, total_votes: u64) -> f64 {
 }
 
 /// Votes as a share of the whole, for display: two decimals.
-fn percentage(votes: &Value, whole: f64) -> Value {
-    match approximate(votes) {
-        Some(votes) if whole > 0.0 => json!((votes / whole * 10_000.0).round() / 100.0),
-        Some(_) => json!(0.0),
-        None => Value::Null,
-    }
+fn percentage(votes: &Value, whole: f64) -> Option<f64> {
+    approximate(votes).map(|votes| match whole > 0.0 {
+        true => (votes / whole * 10_000.0).round() / 100.0,
+        false => 0.0,
+    })
 }
 
 /// A number, a decimal text or a ratio such as `7/3`, near enough for a percentage.
@@ -230,14 +283,14 @@ mod tests {
 
     #[test]
     fn percentages_are_of_all_ballots() {
-        let check = |votes: Value, whole: f64, expected: Value| {
+        let check = |votes: Value, whole: f64, expected: Option<f64>| {
             assert_eq!(percentage(&votes, whole), expected, "{votes} of {whole}");
         };
-        check(json!(4313), 8980.0, json!(48.03));
-        check(json!("7/3"), 7.0, json!(33.33));
-        check(json!("12.5"), 50.0, json!(25.0));
-        check(json!(0), 0.0, json!(0.0));
-        check(Value::Null, 5.0, Value::Null);
+        check(json!(4313), 8980.0, Some(48.03));
+        check(json!("7/3"), 7.0, Some(33.33));
+        check(json!("12.5"), 50.0, Some(25.0));
+        check(json!(0), 0.0, Some(0.0));
+        check(Value::Null, 5.0, None);
     }
 
     #[test]

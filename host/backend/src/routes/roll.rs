@@ -4,16 +4,16 @@
 //! `{"voter_id": "...", "weight": 1}`. In an election of credentials `voter_id` is the public key.
 //! Good lines go to the chain in parts as they come; refused lines are reported.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use axum::{
-    Json,
     extract::{Request, State},
     http::{StatusCode, header},
+    response::Response,
 };
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tabella_protocol::{Eligibility, Payload, PublicKey, RollEntry, VoterId};
 
 use crate::{
@@ -21,29 +21,15 @@ use crate::{
     auth::{NAME_BYTES_MAX, Principal},
     elections::Election,
     extract::Path,
+    openapi::{Administers, ReadsBody, Restricts},
     problem::Problem,
+    roll_report::{RefusedLine, RollAnswer, RollReport},
 };
 
 /// Voters in one transaction.
 const PART_MAX: usize = 5_000;
 /// Longest line, in bytes.
 const LINE_BYTES_MAX: usize = 1_024;
-/// Refused lines named in the report; more are only counted.
-const REPORTED_MAX: usize = 1_000;
-
-#[derive(Serialize)]
-pub(crate) struct RollAnswer {
-    election_id: u64,
-    added: u64,
-    refused: u64,
-    refused_lines: Vec<RefusedLine>,
-}
-
-#[derive(Serialize)]
-struct RefusedLine {
-    line: u64,
-    reason: String,
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,62 +49,79 @@ enum Format {
     JsonLines,
 }
 
+/// Put voters on the roll of an election
+///
+/// Streamed: CSV lines `voter_id[,weight]` (`text/csv`) or JSON lines `{"voter_id": "..", "weight": 1}` (`application/x-ndjson`). Good lines go to the chain in parts as they come; every refused line is reported. The same roll again is harmless.
+#[utoipa::path(
+    post,
+    path = "/api/admin/elections/{id}/roll",
+    tag = "administration",
+    operation_id = "extend_roll",
+    params(("id" = u64, Path, description = "The election", example = 1)),
+    request_body(content((String = "text/csv"), (String = "application/x-ndjson"))),
+    responses(
+        (status = 200, description = "What became of the lines", body = RollAnswer),
+        Restricts,
+        ReadsBody,
+        Administers
+    ),
+    security(("bearer" = []))
+)]
 pub(crate) async fn extend(
     State(app): State<Arc<App>>,
     principal: Principal,
     Path(election_id): Path<u64>,
     request: Request,
-) -> Result<Json<RollAnswer>, Problem> {
+) -> Result<Response, Problem> {
     principal.require_admin()?;
     let format = format(&request)?;
     let election = app.elections.get(election_id).await?;
     let mut import = Import {
         app: &app,
+        election_id,
         election,
         format,
         line: 0,
         part: Vec::new(),
         part_lines: Vec::new(),
-        answer: RollAnswer {
-            election_id,
-            added: 0,
-            refused: 0,
-            refused_lines: Vec::new(),
-        },
+        part_voters: HashSet::new(),
+        added: 0,
+        report: RollReport::new(&app.spool_directory),
     };
     let mut body = request.into_body().into_data_stream();
     let mut rest = BytesMut::new();
+    let mut skipping = false;
     while let Some(chunk) = body.next().await {
         let chunk: Bytes = chunk.map_err(|_| {
             Problem::bad_request(
                 "unreadable-body",
                 format!(
-                    "the body ended before it was complete; {} voters are on the roll",
-                    import.answer.added
+                    "the body ended before it was complete; {} voters were added",
+                    import.added
                 ),
             )
         })?;
         rest.extend_from_slice(&chunk);
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             let line = rest.split_to(end + 1);
-            import.line(&line[..end]).await?;
+            if !std::mem::take(&mut skipping) {
+                import.line(&line[..end]).await?;
+            }
         }
         if rest.len() > LINE_BYTES_MAX {
-            return Err(Problem::bad_request(
-                "invalid-request",
-                format!(
-                    "line {} is longer than {LINE_BYTES_MAX} bytes; {} voters are on the roll",
-                    import.line + 1,
-                    import.answer.added
-                ),
-            ));
+            if !skipping {
+                import.line(&rest).await?;
+            }
+            // Up to its end, wherever that is.
+            skipping = true;
+            rest.clear();
         }
     }
-    if !rest.is_empty() {
+    if !rest.is_empty() && !skipping {
         import.line(&rest).await?;
     }
     import.flush().await?;
-    Ok(Json(import.answer))
+    import.report.answer(election_id, import.added)
 }
 
 fn format(request: &Request) -> Result<Format, Problem> {
@@ -140,21 +143,27 @@ fn format(request: &Request) -> Result<Format, Problem> {
 
 struct Import<'a> {
     app: &'a App,
+    election_id: u64,
     election: Election,
     format: Format,
     line: u64,
     part: Vec<RollEntry>,
     /// The line of each entry in the part.
     part_lines: Vec<u64>,
-    answer: RollAnswer,
+    part_voters: HashSet<VoterId>,
+    added: u64,
+    report: RollReport,
 }
 
 impl Import<'_> {
     async fn line(&mut self, line: &[u8]) -> Result<(), Problem> {
         self.line += 1;
+        if line.len() > LINE_BYTES_MAX {
+            let reason = format!("expected a line of at most {LINE_BYTES_MAX} bytes");
+            return self.refuse(self.line, reason);
+        }
         let Ok(text) = std::str::from_utf8(line) else {
-            self.refuse(self.line, "not UTF-8".to_owned());
-            return Ok(());
+            return self.refuse(self.line, "not UTF-8".to_owned());
         };
         let text = text.trim();
         let heading = self.line == 1 && (text == "voter_id" || text == "voter_id,weight");
@@ -162,14 +171,14 @@ impl Import<'_> {
             return Ok(());
         }
         match self.entry(text) {
-            Ok(entry) if self.part.iter().any(|other| other.voter == entry.voter) => {
-                self.refuse(self.line, "the same voter again".to_owned());
+            Ok(entry) if !self.part_voters.insert(entry.voter) => {
+                self.refuse(self.line, "the same voter again".to_owned())?;
             }
             Ok(entry) => {
                 self.part.push(entry);
                 self.part_lines.push(self.line);
             }
-            Err(reason) => self.refuse(self.line, reason),
+            Err(reason) => self.refuse(self.line, reason)?,
         }
         if self.part.len() >= PART_MAX {
             self.flush().await?;
@@ -207,11 +216,8 @@ impl Import<'_> {
         Ok(RollEntry { voter, weight })
     }
 
-    fn refuse(&mut self, line: u64, reason: String) {
-        self.answer.refused += 1;
-        if self.answer.refused_lines.len() < REPORTED_MAX {
-            self.answer.refused_lines.push(RefusedLine { line, reason });
-        }
+    fn refuse(&mut self, line: u64, reason: String) -> Result<(), Problem> {
+        self.report.refuse(RefusedLine { line, reason })
     }
 
     /// Puts the part on the chain. The chain takes a part as a whole, so that one which it refuses
@@ -219,22 +225,23 @@ impl Import<'_> {
     async fn flush(&mut self) -> Result<(), Problem> {
         let entries = std::mem::take(&mut self.part);
         let lines = std::mem::take(&mut self.part_lines);
+        self.part_voters.clear();
         let mut parts = vec![(entries, lines)];
         while let Some((mut entries, mut lines)) = parts.pop() {
             if entries.is_empty() {
                 continue;
             }
             let payload = Payload::ExtendRoll {
-                election_id: self.answer.election_id,
+                election_id: self.election_id,
                 entries: entries.clone(),
             };
             match self.app.administer(payload).await {
-                Ok(_) => self.answer.added += entries.len() as u64,
+                Ok(_) => self.added += entries.len() as u64,
                 Err(problem) if !problem.is(tabella_protocol::rpc::RefusalCode::InvalidRoll) => {
                     return Err(problem);
                 }
                 Err(problem) if entries.len() == 1 => {
-                    self.refuse(lines[0], problem.detail().to_owned());
+                    self.refuse(lines[0], problem.detail().to_owned())?;
                 }
                 Err(_) => {
                     let half = entries.len() / 2;

@@ -18,6 +18,10 @@ use crate::{
     auth::{NAME_BYTES_MAX, Principal, Role},
     extract::Json,
     metrics,
+    openapi::{
+        AsksRule, AsksValidators, Conflicts, NamesOne, ReadsBody, Restricts, source,
+        submission_status,
+    },
     problem::Problem,
     submissions::{Acknowledged, Answer, Cast, Credential, Voter, Wish},
 };
@@ -25,7 +29,7 @@ use crate::{
 /// Longest id that a client may choose, in bytes.
 const CLIENT_ID_BYTES_MAX: usize = 128;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SubmitRequest {
     election_id: u64,
@@ -39,11 +43,13 @@ pub(crate) struct SubmitRequest {
     expiry_height: Option<u64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct SubmitAnswer {
     transaction_id: String,
     chain_transaction_id: Hash,
+    #[schema(schema_with = submission_status)]
     status: &'static str,
+    #[schema(schema_with = source)]
     source: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     block_hash: Option<Hash>,
@@ -57,7 +63,8 @@ struct SubmitAnswer {
     warning: Option<&'static str>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = AcceptedBy)]
 struct ValidatorAnswer {
     node_id: String,
     rpc_url: String,
@@ -72,6 +79,28 @@ impl From<&ValidatorEndpoint> for ValidatorAnswer {
     }
 }
 
+/// Cast a ballot
+///
+/// Acknowledged means durable. The same `transaction_id` again answers the same, so that a client may repeat a request of which it heard nothing.
+#[utoipa::path(
+    post,
+    path = "/api/votes/submit",
+    tag = "votes",
+    operation_id = "submit_vote",
+    request_body = SubmitRequest,
+    responses(
+        (status = 200, description = "The same transaction id again: confirmed before", body = SubmitAnswer),
+        (status = 201, description = "Confirmed on the chain", body = SubmitAnswer),
+        (status = 202, description = "Durable, and not confirmed yet: ask for its status", body = SubmitAnswer),
+        Restricts,
+        ReadsBody,
+        NamesOne,
+        Conflicts,
+        AsksRule,
+        AsksValidators
+    ),
+    security(("bearer" = []))
+)]
 pub(crate) async fn submit(
     State(app): State<Arc<App>>,
     principal: Principal,

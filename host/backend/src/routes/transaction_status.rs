@@ -11,6 +11,7 @@ use crate::{
     app::App,
     clock,
     extract::Query,
+    openapi::{AsksValidators, NamesOne, ReadsQuery, optional_time, source, submission_status},
     pending::Standing,
     problem::Problem,
     store::{State as Stored, Submission},
@@ -19,36 +20,57 @@ use crate::{
 /// How long the count of acks may take; after it, the recorded count is shown.
 const SIGNERS_DEADLINE: Duration = Duration::from_millis(500);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StatusQuery {
+    #[param(example = "t1")]
     transaction_id: String,
+    #[param(example = 1)]
     election_id: Option<u64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct StatusAnswer {
     transaction_id: String,
     chain_transaction_id: Hash,
     election_id: Option<u64>,
+    #[schema(schema_with = submission_status)]
     status: &'static str,
+    #[schema(schema_with = source)]
     source: &'static str,
     block_number: Option<u64>,
     block_hash: Option<Hash>,
     confirmations: u64,
     signatures: Signatures,
+    #[schema(schema_with = optional_time)]
     submitted_at: Option<String>,
+    #[schema(schema_with = optional_time)]
     confirmed_at: Option<String>,
     code: Option<String>,
     reason: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct Signatures {
     count: usize,
     of: usize,
 }
 
+/// Where a submission stands
+#[utoipa::path(
+    get,
+    path = "/api/votes/transaction-status",
+    tag = "votes",
+    operation_id = "transaction_status",
+    params(StatusQuery),
+    responses(
+        (status = 200, description = "Its standing", body = StatusAnswer),
+        ReadsQuery,
+        NamesOne,
+        AsksValidators
+    ),
+)]
 pub(crate) async fn transaction_status(
     State(app): State<Arc<App>>,
     Query(query): Query<StatusQuery>,

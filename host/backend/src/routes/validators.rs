@@ -6,28 +6,35 @@ use axum::{Json, extract::State};
 use serde::Serialize;
 use tabella_client::{HealthReport, HealthStatus};
 
-use crate::{app::App, clock};
+use crate::{
+    app::App,
+    clock,
+    openapi::{one_of, optional_time, time},
+};
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct HealthAnswer {
+    #[schema(schema_with = time)]
     timestamp: String,
     validators: Vec<ValidatorAnswer>,
     summary: Summary,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct ValidatorAnswer {
     node_id: String,
     rpc_url: String,
     p2p_url: String,
+    #[schema(schema_with = health_status)]
     status: HealthStatus,
     height: Option<u64>,
     latency_ms: Option<f64>,
+    #[schema(schema_with = optional_time)]
     last_seen: Option<String>,
     problem: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct Summary {
     healthy: usize,
     total: usize,
@@ -38,27 +45,45 @@ struct Summary {
     meaning: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct Tolerates {
     crashed: usize,
     byzantine: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct RefreshAnswer {
     message: &'static str,
     validators: Vec<RefreshedValidator>,
+    #[schema(schema_with = time)]
     timestamp: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct RefreshedValidator {
     node_id: String,
+    #[schema(schema_with = health_status)]
     status: HealthStatus,
 }
 
+/// How the validators are, and which faults the network survives
+#[utoipa::path(
+    get,
+    path = "/api/admin/validators/health",
+    tag = "operation",
+    operation_id = "validators_health",
+    responses(
+        (status = 200, description = "As last seen", body = HealthAnswer)
+    ),
+)]
 pub(crate) async fn health(State(app): State<Arc<App>>) -> Json<HealthAnswer> {
     Json(answer(&app, app.client.health()))
+}
+
+/// The names of every status.
+fn health_status() -> utoipa::openapi::Object {
+    use HealthStatus::{Degraded, Healthy, Unreachable};
+    one_of(&[Healthy, Degraded, Unreachable].map(HealthStatus::name))
 }
 
 fn answer(app: &App, report: HealthReport) -> HealthAnswer {
@@ -118,6 +143,16 @@ fn percentage(part: usize, total: usize) -> f64 {
     (part as f64 / total as f64 * 1_000.0).round() / 10.0
 }
 
+/// Look at every validator now
+#[utoipa::path(
+    post,
+    path = "/api/admin/validators/refresh-status",
+    tag = "operation",
+    operation_id = "refresh_validators",
+    responses(
+        (status = 200, description = "As seen now", body = RefreshAnswer)
+    ),
+)]
 pub(crate) async fn refresh(State(app): State<Arc<App>>) -> Json<RefreshAnswer> {
     let report = app.client.refresh_validator_status().await;
     let validators = report.validators.into_iter().map(|v| RefreshedValidator {

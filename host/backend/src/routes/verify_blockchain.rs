@@ -6,18 +6,26 @@ use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use tabella_client::IntegrityError;
 
-use crate::{app::App, extract::Query, problem::Problem};
+use crate::{
+    app::App,
+    extract::Query,
+    openapi::{AsksValidators, NamesOne, ReadsQuery, source},
+    problem::Problem,
+};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct VerifyQuery {
+    #[param(example = 1)]
     election_id: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct VerifyAnswer {
     election_id: u64,
     valid: bool,
+    #[schema(schema_with = source)]
     source: &'static str,
     checked: Checked,
     height: u64,
@@ -25,13 +33,29 @@ pub(crate) struct VerifyAnswer {
     problems: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct Checked {
     blocks: u64,
     signatures: u64,
     ballots: u64,
 }
 
+/// Check the whole chain again
+///
+/// Blocks, certificates, signatures and every ballot of the election; nothing is taken on a validator's word. One re-check runs at a time.
+#[utoipa::path(
+    post,
+    path = "/api/votes/verify-blockchain",
+    tag = "votes",
+    operation_id = "verify_blockchain",
+    params(VerifyQuery),
+    responses(
+        (status = 200, description = "What was found", body = VerifyAnswer),
+        ReadsQuery,
+        NamesOne,
+        AsksValidators
+    ),
+)]
 pub(crate) async fn verify_blockchain(
     State(app): State<Arc<App>>,
     Query(query): Query<VerifyQuery>,

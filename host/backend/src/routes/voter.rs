@@ -10,34 +10,54 @@ use crate::{
     auth::{Principal, Role},
     clock,
     extract::Query,
+    openapi::{AsksValidators, NamesOne, ReadsQuery, Restricts, submission_status, time},
     pending::Standing,
     problem::Problem,
     store::{State as Stored, Submission},
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct VoterQuery {
+    #[param(example = 1)]
     election_id: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct VoterStatus {
     election_id: u64,
     has_voted: bool,
     vote: Option<VoteAnswer>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct VoteAnswer {
     election_id: u64,
     transaction_id: String,
+    #[schema(schema_with = submission_status)]
     status: &'static str,
+    #[schema(schema_with = time)]
     submitted_at: String,
     block_number: Option<u64>,
 }
 
-/// Whether this voter has voted, as far as this backend knows.
+/// Whether this voter has voted, as far as this backend knows
+#[utoipa::path(
+    get,
+    path = "/api/votes/status",
+    tag = "votes",
+    operation_id = "vote_status",
+    params(VoterQuery),
+    responses(
+        (status = 200, description = "Whether, and the ballot's standing", body = VoterStatus),
+        Restricts,
+        ReadsQuery,
+        NamesOne,
+        AsksValidators
+    ),
+    security(("bearer" = []))
+)]
 pub(crate) async fn status(
     State(app): State<Arc<App>>,
     principal: Principal,
@@ -54,7 +74,18 @@ pub(crate) async fn status(
     }))
 }
 
-/// This voter's standing ballots in all elections that this backend has seen.
+/// This voter's standing ballots in all elections that this backend has seen
+#[utoipa::path(
+    get,
+    path = "/api/votes/history",
+    tag = "votes",
+    operation_id = "vote_history",
+    responses(
+        (status = 200, description = "Ballots", body = [VoteAnswer]),
+        Restricts
+    ),
+    security(("bearer" = []))
+)]
 pub(crate) async fn history(
     State(app): State<Arc<App>>,
     principal: Principal,

@@ -10,13 +10,14 @@ use crate::{
     auth::{Claims, NAME_BYTES_MAX, Principal, Role, TokenKind},
     clock,
     extract::Json,
+    openapi::{ReadsBody, Restricts, time},
     problem::Problem,
 };
 
 /// Most voters in one request.
 const VOTERS_MAX: usize = 1_000;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MintRequest {
     voter_ids: Vec<String>,
@@ -25,18 +26,33 @@ pub(crate) struct MintRequest {
     expires_in_s: Option<u64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct MintAnswer {
     tokens: Vec<VoterToken>,
+    #[schema(schema_with = time)]
     expires_at: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct VoterToken {
     voter_id: String,
     token: String,
 }
 
+/// Tokens for voters whom a registrar authenticated elsewhere
+#[utoipa::path(
+    post,
+    path = "/api/admin/voter-tokens",
+    tag = "administration",
+    operation_id = "mint_voter_tokens",
+    request_body = MintRequest,
+    responses(
+        (status = 201, description = "Tokens, in the order of the voters", body = MintAnswer),
+        Restricts,
+        ReadsBody
+    ),
+    security(("bearer" = []))
+)]
 pub(crate) async fn mint(
     State(app): State<Arc<App>>,
     principal: Principal,

@@ -5,7 +5,7 @@ use std::path::Path;
 use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 use tabella_protocol::{Hash, Transaction, VoterId, codec, rpc::ElectionView};
 
-use super::{Account, Mark, OpenError, StoreError, Submission, accounts, handle::Handle, tables};
+use super::{Account, Mark, OpenError, Session, StoreError, Submission, accounts, handle::Handle, tables};
 use crate::pending::{Durable, Pending};
 
 /// The database's cache, in bytes.
@@ -92,9 +92,19 @@ impl Handle {
         let accounts = read.open_table(tables::ACCOUNTS).map_err(StoreError::of)?;
         let account = accounts.get(name).map_err(StoreError::of)?;
         account
-            .map(|bytes| codec::decode(bytes.value(), accounts::ACCOUNT_BYTES_MAX))
+            .map(|bytes| accounts::decode(bytes.value()))
             .transpose()
-            .map_err(StoreError::of)
+    }
+
+    pub(super) fn account_of_session(&self, id: &str) -> Result<Option<Account>, StoreError> {
+        let read = self.begin_read()?;
+        let sessions = read.open_table(tables::SESSIONS).map_err(StoreError::of)?;
+        let session = sessions.get(id).map_err(StoreError::of)?;
+        let Some(session) = session else {
+            return Ok(None);
+        };
+        let session: Session = accounts::decode(session.value())?;
+        self.account(&session.account)
     }
 }
 

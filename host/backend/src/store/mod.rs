@@ -29,7 +29,7 @@ use redb::Database;
 use tabella_protocol::{Hash, VoterId, rpc::ElectionView};
 use tokio::sync::{mpsc, oneshot};
 
-pub(crate) use accounts::Account;
+pub(crate) use accounts::{Account, Rotation, Session};
 use handle::{Handle, Opener};
 pub(crate) use postgres::{Identity, Shared};
 pub(crate) use record::{Mark, NewSubmission, Recorded, State, Submission};
@@ -78,6 +78,13 @@ pub enum OpenError {
         /// Why.
         reason: String,
     },
+}
+
+impl OpenError {
+    /// Whether another process has it open.
+    pub(crate) fn is_in_use(&self) -> bool {
+        matches!(self, Self::Engine(redb::Error::DatabaseAlreadyOpen))
+    }
 }
 
 /// Why a read or write failed.

@@ -20,9 +20,8 @@ pub(super) const OPEN: TableDefinition<'_, u64, ()> = TableDefinition::new("open
 pub(super) const ELECTIONS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("elections");
 /// Accounts by name.
 pub(super) const ACCOUNTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("accounts");
-/// Refresh tokens that may still be used, by their id.
-pub(super) const REFRESH_TOKENS: TableDefinition<'_, &str, &[u8]> =
-    TableDefinition::new("refresh_tokens");
+/// Sessions by id, which begins with the time at which they expire.
+pub(super) const SESSIONS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("sessions");
 
 /// The version of this layout.
 pub(super) const META_VERSION: &str = "version";
@@ -41,7 +40,7 @@ pub(super) fn create(write: &WriteTransaction) -> Result<(), TableError> {
     write.open_table(OPEN)?;
     write.open_table(ELECTIONS)?;
     write.open_table(ACCOUNTS)?;
-    write.open_table(REFRESH_TOKENS)?;
+    write.open_table(SESSIONS)?;
     Ok(())
 }
 

@@ -88,7 +88,9 @@ over_both!(
     a_rejected_ballot_does_not_bar_its_voter,
     a_submission_signed_again_is_found_under_both_ids,
     a_submission_reads_back_as_it_was_written,
-    accounts_and_refresh_tokens_are_used_once,
+    accounts_are_kept,
+    a_session_ends_when_a_refresh_token_comes_again,
+    expired_sessions_are_forgotten,
     elections_are_kept,
 );
 
@@ -303,31 +305,80 @@ async fn a_submission_reads_back_as_it_was_written(place: Place) {
     }
 }
 
-async fn accounts_and_refresh_tokens_are_used_once(place: Place) {
-    let (store, _) = place.open().await;
-    let account = Account {
-        name: "alice".into(),
+fn account(name: &str) -> Account {
+    Account {
+        name: name.into(),
         password_hash: "$argon2id$".into(),
         role: Role::Voter,
         created_at_ms: 5,
+    }
+}
+
+fn session(account: &str, refresh: &str) -> Session {
+    Session {
+        account: account.into(),
+        refresh: refresh.into(),
+    }
+}
+
+async fn accounts_are_kept(place: Place) {
+    let (store, _) = place.open().await;
+    let mut alice = account("alice");
+    assert!(store.create_account(alice.clone()).await.unwrap());
+    assert!(!store.create_account(alice.clone()).await.unwrap());
+    assert_eq!(store.account("alice").await.unwrap(), Some(alice.clone()));
+    for unknown in ["bob", "\0"] {
+        assert_eq!(store.account(unknown).await.unwrap(), None);
+        let changed = store.set_role(unknown.into(), Role::Admin).await;
+        assert_eq!(changed.unwrap(), None);
+    }
+    alice.role = Role::Auditor;
+    let changed = store.set_role("alice".into(), Role::Auditor).await;
+    assert_eq!(changed.unwrap(), Some(alice.clone()));
+    assert_eq!(store.account("alice").await.unwrap(), Some(alice));
+}
+
+async fn a_session_ends_when_a_refresh_token_comes_again(place: Place) {
+    let (store, _) = place.open().await;
+    store.create_account(account("alice")).await.unwrap();
+    let open = async |id: &str| {
+        let opened = store.open_session(id.into(), session("alice", "t1"), "0".into());
+        opened.await.unwrap();
     };
-    assert!(store.create_account(account.clone()).await.unwrap());
-    assert!(!store.create_account(account.clone()).await.unwrap());
-    assert_eq!(store.account("alice").await.unwrap(), Some(account));
-    assert_eq!(store.account("bob").await.unwrap(), None);
-    assert_eq!(store.account("\0").await.unwrap(), None);
-    let rotate = async |account: &str, retire: Option<&str>, issue: &str, now_ms| {
-        let retire = retire.map(str::to_owned);
-        let rotated = store.rotate_refresh_token(account, retire, issue.into(), now_ms, 100);
+    let rotate = async |id: &str, from: &str, to: &str| {
+        let rotated = store.rotate_session(id.into(), from.into(), to.into());
         rotated.await.unwrap()
     };
-    assert!(rotate("alice", None, "t1", 1).await);
-    assert!(!rotate("alice", Some("t0"), "t2", 1).await, "never issued");
-    assert!(rotate("alice", Some("t1"), "t2", 1).await);
-    assert!(!rotate("alice", Some("t1"), "t3", 1).await, "used before");
-    assert!(!rotate("bob", Some("t2"), "t3", 1).await, "another's");
-    assert!(rotate("alice", None, "t4", 1).await);
-    assert!(!rotate("alice", Some("t4"), "t5", 100).await, "expired");
+    let lasts = async |id: &str| {
+        let account = store.account_of_session(id).await.unwrap();
+        account.is_some_and(|account| account.name == "alice")
+    };
+    open("5a").await;
+    open("5b").await;
+    assert_eq!(rotate("5a", "t1", "t2").await, Rotation::Rotated);
+    assert!(lasts("5a").await && lasts("5b").await && !lasts("5c").await);
+    assert_eq!(rotate("5a", "t1", "t3").await, Rotation::Reused);
+    assert!(!lasts("5a").await && lasts("5b").await);
+    assert_eq!(rotate("5a", "t2", "t3").await, Rotation::Over);
+    store.close_session("5b".into()).await.unwrap();
+    assert_eq!(rotate("5b", "t1", "t2").await, Rotation::Over);
+    store.close_session("5b".into()).await.unwrap();
+}
+
+async fn expired_sessions_are_forgotten(place: Place) {
+    let (store, _) = place.open().await;
+    store.create_account(account("alice")).await.unwrap();
+    let open = async |id: &str, expired_before: &str| {
+        let opened = store.open_session(id.into(), session("alice", "t"), expired_before.into());
+        opened.await.unwrap();
+    };
+    open("1a", "0").await;
+    open("3a", "0").await;
+    open("5a", "2").await;
+    for (id, lasts) in [("1a", false), ("3a", true), ("5a", true)] {
+        let account = store.account_of_session(id).await.unwrap();
+        assert_eq!(account.is_some(), lasts, "{id}");
+    }
 }
 
 async fn elections_are_kept(place: Place) {

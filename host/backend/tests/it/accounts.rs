@@ -1,7 +1,7 @@
 //! Accounts and tokens.
 
 use serde_json::{Value, json};
-use tabella_backend::Registration;
+use tabella_backend::{Registration, Role};
 
 use crate::deployment::{ADMIN_TOKEN, Answer, Deployment, Running};
 
@@ -51,24 +51,215 @@ async fn a_wrong_password_and_an_unknown_name_answer_alike() {
     assert_eq!(wrong, impossible);
 }
 
+async fn refresh(backend: &Running, refresh_token: &str) -> Answer {
+    let body = json!({"refresh_token": refresh_token});
+    backend.post("/api/auth/refresh", None, body).await
+}
+
+async fn profile(backend: &Running, access_token: &str) -> Answer {
+    backend.get("/api/auth/profile", Some(access_token)).await
+}
+
 #[tokio::test]
-async fn a_refresh_token_is_good_once() {
+async fn a_refresh_token_is_good_once_and_a_copy_ends_the_session() {
     let deployment = Deployment::new().await;
     let backend = deployment.start().await;
     let (_, answer) = register(&backend, "alice").await;
-    let refresh = token(&answer, "refresh_token");
-    let body = json!({"refresh_token": refresh});
-    let (status, renewed) = backend.post("/api/auth/refresh", None, body.clone()).await;
+    let first = token(&answer, "refresh_token");
+    let (status, renewed) = refresh(&backend, first).await;
     assert_eq!(status, 200);
-    let (status, problem) = backend.post("/api/auth/refresh", None, body).await;
-    assert_eq!((status, &problem["code"]), (401, &json!("token-invalid")));
     let access = token(&renewed, "access_token");
-    assert_eq!(backend.get("/api/auth/profile", Some(access)).await.0, 200);
+    assert_eq!(profile(&backend, access).await.0, 200);
     // Neither kind passes for the other.
-    let (status, _) = backend.get("/api/auth/profile", Some(refresh)).await;
-    assert_eq!(status, 401);
-    let body = json!({"refresh_token": access});
-    assert_eq!(backend.post("/api/auth/refresh", None, body).await.0, 401);
+    let second = token(&renewed, "refresh_token");
+    assert_eq!(profile(&backend, second).await.0, 401);
+    assert_eq!(refresh(&backend, access).await.0, 401);
+
+    let (_, elsewhere) = login(&backend, "alice", "correct horse").await;
+    let (status, problem) = refresh(&backend, first).await;
+    assert_eq!((status, &problem["code"]), (401, &json!("token-reused")));
+    for spent in [first, second] {
+        let (status, problem) = refresh(&backend, spent).await;
+        assert_eq!((status, &problem["code"]), (401, &json!("token-revoked")));
+    }
+    let (status, problem) = profile(&backend, access).await;
+    assert_eq!((status, &problem["code"]), (401, &json!("token-revoked")));
+    let other = token(&elsewhere, "access_token");
+    assert_eq!(profile(&backend, other).await.0, 200, "another session");
+}
+
+#[tokio::test]
+async fn many_refreshes_at_once_bring_at_most_one_pair() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    let (_, answer) = register(&backend, "alice").await;
+    let first = token(&answer, "refresh_token");
+    let answers = futures::future::join_all((0..20).map(|_| refresh(&backend, first))).await;
+    let renewed = answers.iter().filter(|(status, _)| *status == 200).count();
+    assert_eq!(renewed, 1);
+}
+
+#[tokio::test]
+async fn logging_out_ends_every_token_of_the_session() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    let (_, answer) = register(&backend, "alice").await;
+    let (access, old) = (
+        token(&answer, "access_token"),
+        token(&answer, "refresh_token"),
+    );
+    let logout = async |refresh_token: &str| {
+        let request = backend
+            .http
+            .post(format!("{}/api/auth/logout", backend.url));
+        let body = json!({"refresh_token": refresh_token}).to_string();
+        request.body(body).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(logout(access).await, 401, "it takes the refresh token");
+    assert_eq!(logout(old).await, 204);
+    assert_eq!(logout(old).await, 204, "again changes nothing");
+    assert_eq!(profile(&backend, access).await.0, 401);
+    assert_eq!(refresh(&backend, old).await.0, 401);
+    backend.stop().await;
+    let backend = deployment.start().await;
+    assert_eq!(
+        profile(&backend, access).await.0,
+        401,
+        "nor after a restart"
+    );
+    assert_eq!(refresh(&backend, old).await.0, 401);
+}
+
+#[tokio::test]
+async fn administrators_create_accounts_and_change_roles() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    let create = async |token: &str, username: &str, role: &str| {
+        let body = json!({"username": username, "password": "correct horse", "role": role});
+        let answer = backend.post("/api/admin/accounts", Some(token), body);
+        answer.await
+    };
+    let (status, account) = create(ADMIN_TOKEN, "carol", "admin").await;
+    assert_eq!((status, &account["role"]), (201, &json!("admin")));
+    let (status, problem) = create(ADMIN_TOKEN, "carol", "auditor").await;
+    assert_eq!((status, &problem["code"]), (409, &json!("username-taken")));
+    assert_eq!(create(ADMIN_TOKEN, "dave", "emperor").await.0, 400);
+
+    let (_, answer) = login(&backend, "carol", "correct horse").await;
+    let carol = token(&answer, "access_token");
+    assert_eq!(create(carol, "audrey", "auditor").await.0, 201);
+    let (_, answer) = login(&backend, "audrey", "correct horse").await;
+    let audrey = token(&answer, "access_token");
+    let audits = "/api/admin/reconciliation";
+    assert_eq!(backend.get(audits, Some(audrey)).await.0, 200);
+    assert_eq!(create(audrey, "eve", "admin").await.0, 403);
+
+    // A role holds from now on, for tokens from before too.
+    let set_role = async |token: &str, username: &str, role: &str| {
+        let path = format!("/api/admin/accounts/{username}/role");
+        backend
+            .post(&path, Some(token), json!({"role": role}))
+            .await
+    };
+    assert_eq!(set_role(audrey, "audrey", "admin").await.0, 403);
+    let (status, account) = set_role(ADMIN_TOKEN, "carol", "voter").await;
+    assert_eq!((status, &account["role"]), (200, &json!("voter")));
+    assert_eq!(create(carol, "eve", "admin").await.0, 403);
+    let (status, problem) = set_role(ADMIN_TOKEN, "nobody", "admin").await;
+    assert_eq!((status, &problem["code"]), (404, &json!("unknown-account")));
+}
+
+#[tokio::test]
+async fn the_first_administrator_is_created_before_the_backend_runs() {
+    let deployment = Deployment::new().await;
+    let create = async |username: &str, password: &str| {
+        let (username, password) = (username.to_owned(), password.to_owned());
+        tabella_backend::create_account(&deployment.config, username, password, Role::Admin).await
+    };
+    create("alice", "correct horse").await.unwrap();
+    let error = create("alice", "correct horse").await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the username \"alice\" is taken; choose another"
+    );
+    assert!(create("bob", "short").await.is_err());
+    let backend = deployment.start().await;
+    let error = create("bob", "correct horse").await.unwrap_err();
+    assert!(error.is_database_in_use(), "{error}");
+    let (status, answer) = login(&backend, "alice", "correct horse").await;
+    assert_eq!((status, &answer["role"]), (200, &json!("admin")));
+}
+
+/// The median of the times that a wrong login takes.
+async fn median(backend: &Running, username: &str) -> std::time::Duration {
+    let mut times = Vec::new();
+    for _ in 0..9 {
+        let started = std::time::Instant::now();
+        assert_eq!(login(backend, username, "wrong horse").await.0, 401);
+        times.push(started.elapsed());
+    }
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+#[tokio::test]
+async fn how_long_a_login_takes_tells_no_account() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    register(&backend, "alice").await;
+    let (known, unknown) = (
+        median(&backend, "alice").await,
+        median(&backend, "nobody").await,
+    );
+    // Without a hash an answer takes a hundredth of it; a busy machine makes at most a few times.
+    let (less, more) = (known.min(unknown), known.max(unknown));
+    assert!(more < less * 5, "known {known:?}, unknown {unknown:?}");
+}
+
+#[tokio::test]
+async fn names_that_would_be_code_elsewhere_are_names_or_refused() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    for name in [
+        "' OR '1'='1",
+        "alice'; DROP TABLE accounts; --",
+        "../../etc/passwd",
+        "${jndi:ldap://x}",
+        "<script>alert(1)</script>",
+        "alice\u{0}",
+        "alice\r\nx-role: admin",
+        "a\u{202e}ecila",
+    ] {
+        let (status, problem) = register(&backend, name).await;
+        assert_eq!(
+            (status, &problem["pointer"]),
+            (400, &json!("/username")),
+            "{name}"
+        );
+        assert_eq!(
+            login(&backend, name, "correct horse").await.0,
+            401,
+            "{name}"
+        );
+        // A registrar's voter ids are any text; they are hashed, and nothing else becomes of them.
+        let token = backend.voter_token(name).await;
+        let (_, profile) = profile(&backend, &token).await;
+        assert_eq!(profile["username"], name);
+        let path = "/api/votes/status?election_id=1";
+        let (status, voted) = backend.get(path, Some(&token)).await;
+        assert_eq!(
+            (status, &voted["has_voted"]),
+            (200, &json!(false)),
+            "{name}"
+        );
+    }
+    for id in ["'%20OR%201=1", "%00", "..%2f..%2fbackend.redb", "%ff"] {
+        let path = format!("/api/votes/transaction-status?transaction_id={id}");
+        assert!(
+            matches!(backend.get(&path, None).await.0, 400 | 404),
+            "{id}"
+        );
+    }
 }
 
 #[tokio::test]

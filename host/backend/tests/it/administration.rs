@@ -146,7 +146,7 @@ async fn plugins_are_published_and_served_by_hash() {
     let hash = Hash::of(wasm);
     let url = format!("{}/api/plugins/{hash}/wasm", backend.url);
     let served = backend.http.get(url).send().await.unwrap();
-    assert_eq!(served.headers()["etag"], format!("\"{hash}\""));
+    assert_eq!(served.headers()["etag"], format!("W/\"{hash}\""));
     assert_eq!(served.bytes().await.unwrap(), wasm);
     let (_, plugins) = backend.get("/api/plugins", None).await;
     assert_eq!(plugins.as_array().unwrap().len(), 2);

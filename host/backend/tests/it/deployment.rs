@@ -3,7 +3,7 @@
 use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
-use tabella_backend::{Backend, BackendError, Config, Registration};
+use tabella_backend::{Backend, BackendError, Config, RateLimits, Registration};
 use tabella_protocol::{
     ContestSpec, Disclosure, ElectionSpec, Eligibility, Hash, OptionSpec, Payload, Revote,
     Transaction, TransactionBody,
@@ -53,6 +53,12 @@ pub(crate) fn spec(revote: Revote, eligibility: Eligibility) -> ElectionSpec {
 
 pub(crate) fn registrar() -> Eligibility {
     Eligibility::Registrar {
+        registrar: key(REGISTRAR).public(),
+    }
+}
+
+pub(crate) fn registrar_roll() -> Eligibility {
+    Eligibility::RegistrarRoll {
         registrar: key(REGISTRAR).public(),
     }
 }
@@ -125,6 +131,11 @@ impl Deployment {
             registration: Registration::Open,
             access_token_s: 3_600,
             refresh_token_s: 86_400,
+            cors_origins: vec![],
+            trusted_proxies: vec![],
+            rate_limits: RateLimits::default(),
+            event_subscribers_max: Config::EVENT_SUBSCRIBERS_MAX,
+            event_session_s: Config::EVENT_SESSION_S,
         };
         Self {
             network,
@@ -132,6 +143,18 @@ impl Deployment {
             directory,
             config,
         }
+    }
+
+    /// Creates election 5, which is not open.
+    pub(crate) async fn create_election(&self, eligibility: Eligibility) {
+        let spec = spec(Revote::Refuse, eligibility);
+        self.network
+            .commit(vec![by_authority(Payload::CreateElection(spec))]);
+    }
+
+    /// The rule of every election.
+    pub(crate) fn plugin(&self) -> Hash {
+        Hash::of(plurality())
     }
 
     /// The ballots on the chain, in order.

@@ -5,6 +5,7 @@ mod administration;
 mod bad_input;
 mod degradation;
 mod deployment;
+mod events;
 #[path = "../../../client/tests/it/fake.rs"]
 #[allow(
     dead_code,
@@ -12,4 +13,8 @@ mod deployment;
 )]
 mod fake;
 mod log_lines;
+mod openapi;
+mod roll;
+mod seed_contract;
 mod submission;
+mod surface;

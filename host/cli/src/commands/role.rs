@@ -1,6 +1,9 @@
 //! `tabella validator | bootnode | backend`: one process of a network, until it is told to stop.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -51,7 +54,13 @@ pub(crate) async fn bootnode(arguments: &RoleArguments) -> Result<Exit> {
 
 /// Runs a backend.
 pub(crate) async fn backend(arguments: &RoleArguments) -> Result<Exit> {
-    let (mut config, directory) = read_config::<tabella_backend::Config>(&arguments.config)?;
+    let config = backend_config(&arguments.config)?;
+    until_told(arguments, |shutdown| tabella_backend::run(config, shutdown)).await
+}
+
+/// A backend's configuration, with its paths.
+pub(crate) fn backend_config(file: &Path) -> Result<tabella_backend::Config> {
+    let (mut config, directory) = read_config::<tabella_backend::Config>(file)?;
     resolve(
         &directory,
         [
@@ -65,7 +74,7 @@ pub(crate) async fn backend(arguments: &RoleArguments) -> Result<Exit> {
     if let Some(authority_key) = &mut config.authority_key {
         resolve(&directory, [authority_key]);
     }
-    until_told(arguments, |shutdown| tabella_backend::run(config, shutdown)).await
+    Ok(config)
 }
 
 /// Runs `role` with a future that resolves when it is to stop, and bounds how long stopping takes.

@@ -12,6 +12,7 @@ mod export;
 mod hostile_plugin;
 mod membership;
 mod network;
+mod openapi_fuzz;
 mod operating;
 mod plugin;
 mod processes;

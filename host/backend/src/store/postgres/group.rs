@@ -9,8 +9,9 @@ use tabella_protocol::{Hash, Revote, VoterId, codec, rpc::ElectionView};
 use super::{
     super::{
         Confirmed, ConfirmedSubmission, Mark, NewSubmission, Recorded, State, Submission,
-        accounts::AccountWrite, writer::Write,
+        accounts::AccountDone, writer::Write,
     },
+    accounts,
     carriers::{self, Me},
     rows::{Kept, bytes, columns, storable},
 };
@@ -22,8 +23,7 @@ pub(super) enum Done {
     Recorded(Box<RecordDone>),
     /// It holds now.
     Written,
-    /// Whether it was changed: an account created, a token rotated.
-    Changed(bool),
+    Account(AccountDone),
     /// Another backend carries the submission, or it is settled: nothing was changed.
     Elsewhere {
         sequence: u64,
@@ -133,7 +133,7 @@ async fn apply_one(
         Write::Election {
             election_id, json, ..
         } => keep_election(connection, *election_id, json).await,
-        Write::Account(write) => account(connection, write).await,
+        Write::Account(write) => accounts::apply(connection, write).await.map(Done::Account),
         Write::Record { .. } | Write::Stop { .. } => Ok(Done::Written),
     }
 }
@@ -299,54 +299,6 @@ async fn keep_election(
     .execute(connection)
     .await?;
     Ok(Done::Written)
-}
-
-async fn account(connection: &mut PgConnection, write: &AccountWrite) -> Result<Done, sqlx::Error> {
-    match write {
-        AccountWrite::Create { account, .. } => {
-            let created = sqlx::query(
-                "INSERT INTO accounts (name, account) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-            )
-            .bind(storable(&account.name))
-            .bind(codec::encode(account))
-            .execute(connection)
-            .await?;
-            Ok(Done::Changed(created.rows_affected() == 1))
-        }
-        AccountWrite::Rotate {
-            account,
-            retire,
-            issue,
-            now_ms,
-            expires_at_ms,
-            ..
-        } => {
-            if let Some(retire) = retire {
-                let usable = sqlx::query(
-                    "DELETE FROM refresh_tokens WHERE id = $1 \
-                     RETURNING account = $2 AND expires_at_ms > $3 AS usable",
-                )
-                .bind(storable(retire))
-                .bind(storable(account))
-                .bind(now_ms.cast_signed())
-                .fetch_optional(&mut *connection)
-                .await?;
-                match usable {
-                    Some(row) if row.try_get("usable")? => {}
-                    _ => return Ok(Done::Changed(false)),
-                }
-            }
-            sqlx::query(
-                "INSERT INTO refresh_tokens (id, account, expires_at_ms) VALUES ($1, $2, $3)",
-            )
-            .bind(storable(issue))
-            .bind(storable(account))
-            .bind(expires_at_ms.cast_signed())
-            .execute(connection)
-            .await?;
-            Ok(Done::Changed(true))
-        }
-    }
 }
 
 /// Submissions that a group's new ones may stand against: those in the database, and those that come

@@ -5,8 +5,9 @@
 //! until it commits, and sequences are given in the order of commits.
 //!
 //! - `writer`: commits what has queued up; `group`: one group in one transaction; `carriers`: who
-//!   carries what; `rows`: submissions as rows.
+//!   carries what; `rows`: submissions as rows; `accounts`: who may log in.
 
+mod accounts;
 mod carriers;
 mod group;
 mod rows;
@@ -31,14 +32,14 @@ use sqlx::{
     migrate::{MigrateError, Migration, MigrationType, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use tabella_protocol::{Hash, PublicKey, VoterId, codec, rpc::ElectionView};
+use tabella_protocol::{Hash, PublicKey, VoterId, rpc::ElectionView};
 use tokio::sync::mpsc;
 
 use self::{
     carriers::Me,
     rows::{Kept, bytes, columns},
 };
-use super::{Account, Mark, OpenError, StoreError, Submission, accounts, writer::Write};
+use super::{Mark, OpenError, StoreError, Submission, writer::Write};
 use crate::pending::Pending;
 
 /// Connections for reading.
@@ -405,23 +406,6 @@ impl Shared {
             serde_json::from_str(&view).map_err(StoreError::of)
         });
         views.collect()
-    }
-
-    pub(super) async fn account(&self, name: &str) -> Result<Option<Account>, StoreError> {
-        if name.contains('\0') {
-            return Ok(None);
-        }
-        let row = self.answered(async {
-            sqlx::query("SELECT account FROM accounts WHERE name = $1")
-                .bind(name)
-                .fetch_optional(&self.pool)
-                .await
-        });
-        let account = row.await?.map(|row| {
-            let bytes: Vec<u8> = row.try_get("account").map_err(StoreError::of)?;
-            codec::decode(&bytes, accounts::ACCOUNT_BYTES_MAX).map_err(StoreError::of)
-        });
-        account.transpose()
     }
 
     fn doubt(&self) -> Doubt {

@@ -9,7 +9,8 @@ use tempfile::TempDir;
 
 use super::{
     super::{
-        ConfirmedSubmission, Mark, NewSubmission, OpenError, Recorded, State, Store, StoreError,
+        ConfirmedSubmission, Mark, NewSubmission, OpenError, Recorded, Rotation, Session, State,
+        Store, StoreError,
         tests::{confirmed, identity, submission},
     },
     *,
@@ -319,21 +320,27 @@ async fn a_refresh_token_is_good_once_at_all_backends_together() {
         return;
     };
     let (a, b) = (One::open(&postgres).await, One::open(&postgres).await);
-    let rotate = |one: &One, retire: Option<String>, issue: String| {
-        let store = one.store.clone();
-        async move {
-            let rotated = store.rotate_refresh_token("alice", retire, issue, 1, 100);
-            rotated.await.unwrap()
-        }
+    let rotate = |one: &One, id: &str, to: String| {
+        let (store, id) = (one.store.clone(), id.to_owned());
+        async move { store.rotate_session(id, "t".into(), to).await.unwrap() }
     };
     for n in 0..30 {
-        let token = format!("t{n}");
-        assert!(rotate(&a, None, token.clone()).await);
-        let (one, two) = tokio::join!(
-            rotate(&a, Some(token.clone()), format!("a{n}")),
-            rotate(&b, Some(token.clone()), format!("b{n}"))
+        let id = format!("5{n}");
+        let session = Session {
+            account: "alice".into(),
+            refresh: "t".into(),
+        };
+        let opened = a.store.open_session(id.clone(), session, "0".into());
+        opened.await.unwrap();
+        let both = tokio::join!(
+            rotate(&a, &id, format!("a{n}")),
+            rotate(&b, &id, format!("b{n}"))
         );
-        assert!(one != two, "{one} {two}");
+        let once = [
+            (Rotation::Rotated, Rotation::Reused),
+            (Rotation::Reused, Rotation::Rotated),
+        ];
+        assert!(once.contains(&both), "{both:?}");
     }
 }
 

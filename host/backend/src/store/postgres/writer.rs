@@ -6,7 +6,7 @@ use sqlx::{Connection, PgConnection};
 use tokio::sync::mpsc;
 
 use super::{
-    super::{StoreError, accounts::AccountWrite, writer::Write},
+    super::{StoreError, writer::Write},
     ANSWER_MAX, Doubt, Shared, carriers,
     group::{self, Done},
     may_be_repeated,
@@ -180,14 +180,7 @@ impl Writer {
             ) => {
                 let _ = reply.send(Ok(()));
             }
-            (
-                Write::Account(
-                    AccountWrite::Create { reply, .. } | AccountWrite::Rotate { reply, .. },
-                ),
-                Done::Changed(changed),
-            ) => {
-                let _ = reply.send(Ok(changed));
-            }
+            (Write::Account(write), Done::Account(done)) => write.finish(done),
             (write, Done::Elsewhere { sequence }) => {
                 pending.disown(sequence);
                 fail(write, StoreError::Elsewhere);
@@ -208,9 +201,7 @@ fn fail(write: Write, error: StoreError) {
         | Write::Reject { reply, .. }
         | Write::SignAgain { reply, .. }
         | Write::Election { reply, .. } => drop(reply.send(Err(error))),
-        Write::Account(AccountWrite::Create { reply, .. } | AccountWrite::Rotate { reply, .. }) => {
-            drop(reply.send(Err(error)))
-        }
+        Write::Account(write) => write.fail(error),
         Write::Stop { reply } => drop(reply.send(())),
     }
 }

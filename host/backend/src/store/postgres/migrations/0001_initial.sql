@@ -76,8 +76,10 @@ CREATE TABLE accounts (
     account bytea NOT NULL
 );
 
-CREATE TABLE refresh_tokens (
+-- Ids begin with the time at which they expire.
+CREATE TABLE sessions (
     id text COLLATE "C" PRIMARY KEY,
     account text COLLATE "C" NOT NULL,
-    expires_at_ms bigint NOT NULL
+    -- The refresh token that may be used next.
+    refresh text NOT NULL
 );

@@ -1,0 +1,133 @@
+//! Whose request it is, where proxies stand in between.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use axum::{
+    extract::{ConnectInfo, Request},
+    http::{HeaderMap, HeaderName},
+};
+use ipnet::IpNet;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// Bits of an IPv6 address that one subscriber has to itself.
+const IPV6_PREFIX: u128 = !0 << 64;
+
+/// The address that limits count a request for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct ClientAddress(IpAddr);
+
+impl ClientAddress {
+    /// The address that the connection comes from; or, where that is a proxy which is trusted, the
+    /// last one named in `x-forwarded-for` that is not.
+    pub(crate) fn of(request: &Request, trusted: &[IpNet]) -> Self {
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        let peer = peer.map_or(Ipv6Addr::UNSPECIFIED.into(), |ConnectInfo(peer)| peer.ip());
+        Self(subscriber(forwarded_for(
+            peer.to_canonical(),
+            request.headers(),
+            trusted,
+        )))
+    }
+
+    /// Whether it is this machine: its operator, or a proxy that the configuration does not name.
+    pub(crate) fn is_local(self) -> bool {
+        self.0.is_loopback()
+    }
+}
+
+fn forwarded_for(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
+    if trusted.is_empty() || !is_trusted(&peer) {
+        return peer;
+    }
+    let lines = headers.get_all(X_FORWARDED_FOR);
+    let mut hops: Vec<&str> = Vec::new();
+    for line in lines {
+        hops.extend(line.to_str().unwrap_or_default().split(','));
+    }
+    // From the nearest on: what stands before the first stranger may be made up by it.
+    let mut nearest = peer;
+    for hop in hops.into_iter().rev() {
+        let Some(address) = address_of(hop.trim()) else {
+            break;
+        };
+        nearest = address;
+        if !is_trusted(&address) {
+            break;
+        }
+    }
+    nearest
+}
+
+/// An address, with or without a port.
+fn address_of(hop: &str) -> Option<IpAddr> {
+    let bare = hop.trim_start_matches('[').trim_end_matches(']');
+    let address = match bare.parse() {
+        Ok(address) => address,
+        Err(_) => hop.parse::<SocketAddr>().ok()?.ip(),
+    };
+    Some(address.to_canonical())
+}
+
+/// One subscriber has a whole IPv6 network of 64 bits.
+fn subscriber(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(address) if !address.is_loopback() => {
+            Ipv6Addr::from_bits(address.to_bits() & IPV6_PREFIX).into()
+        }
+        address => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Body, http::HeaderValue};
+
+    use super::*;
+
+    fn check(peer: &str, forwarded: &[&'static str], expected: &str) {
+        let mut request = Request::new(Body::empty());
+        let peer = SocketAddr::new(peer.parse().unwrap(), 1);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        for line in forwarded {
+            let line = HeaderValue::from_static(line);
+            request.headers_mut().append(X_FORWARDED_FOR, line);
+        }
+        let trusted = ["10.0.0.0/8", "fd00::1/128"].map(|network| network.parse().unwrap());
+        let expected = ClientAddress(expected.parse().unwrap());
+        assert_eq!(ClientAddress::of(&request, &trusted), expected);
+    }
+
+    #[test]
+    fn a_stranger_cannot_name_itself() {
+        check("192.0.2.1", &["198.51.100.9"], "192.0.2.1");
+        check("192.0.2.1", &[], "192.0.2.1");
+    }
+
+    #[test]
+    fn a_trusted_proxy_names_whom_it_saw() {
+        check("10.0.0.1", &["198.51.100.9"], "198.51.100.9");
+        check("10.0.0.1", &["198.51.100.9:4711"], "198.51.100.9");
+        check("fd00::1", &["[2001:db8::1:2:3:4]:99"], "2001:db8::");
+        check("::ffff:10.0.0.1", &["198.51.100.9"], "198.51.100.9");
+        check("10.0.0.1", &[], "10.0.0.1");
+    }
+
+    #[test]
+    fn what_a_stranger_wrote_before_is_not_read() {
+        check("10.0.0.1", &["1.2.3.4, 198.51.100.9"], "198.51.100.9");
+        check(
+            "10.0.0.1",
+            &["1.2.3.4", "198.51.100.9, 10.0.0.7"],
+            "198.51.100.9",
+        );
+        check("10.0.0.1", &["198.51.100.9, unknown"], "10.0.0.1");
+        check("10.0.0.1", &["10.0.0.8, 10.0.0.7"], "10.0.0.8");
+    }
+
+    #[test]
+    fn an_ipv6_subscriber_is_one_network() {
+        check("2001:db8:0:1:aaaa::1", &[], "2001:db8:0:1::");
+        check("::1", &[], "::1");
+    }
+}

@@ -1,0 +1,300 @@
+//! What happens now, for whoever follows: blocks, confirmations, validators' status, turnout.
+//!
+//! Every event is written once and shared by all subscribers in a ring. A subscriber that falls
+//! behind the ring is told so and dropped; nothing is kept for it.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use serde::Serialize;
+use tabella_client::{HealthStatus, VerifiedBlock};
+use tabella_protocol::{Hash, rpc::ElectionStatus};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch},
+    time::{Instant, MissedTickBehavior},
+};
+
+use crate::{app::App, clock, metrics, store::Confirmed};
+
+/// Events in the ring: about a second of them under load.
+const EVENTS_MAX: usize = 128;
+/// Pause between two looks at the elections.
+const TURNOUT_PERIOD: Duration = Duration::from_secs(1);
+/// Pause after which a quiet stream shows that it lives.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Something that happened.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+enum Event {
+    /// A block was committed and verified.
+    Block {
+        number: u64,
+        hash: Hash,
+        timestamp: String,
+        transactions: u32,
+    },
+    /// Submissions of this backend stand in a block.
+    Confirmations {
+        block_number: u64,
+        block_hash: Hash,
+        /// The ids under which the chain knows them.
+        chain_transaction_ids: Vec<Hash>,
+    },
+    /// A validator's status changed.
+    Validator {
+        node_id: String,
+        status: HealthStatus,
+    },
+    /// An election's turnout or status changed.
+    Turnout {
+        election_id: u64,
+        status: ElectionStatus,
+        turnout: u64,
+    },
+}
+
+impl Event {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Block { .. } => "block",
+            Self::Confirmations { .. } => "confirmations",
+            Self::Validator { .. } => "validator",
+            Self::Turnout { .. } => "turnout",
+        }
+    }
+
+    /// As the stream carries it (WHATWG HTML, 9.2).
+    fn to_bytes(&self) -> Bytes {
+        let data = serde_json::to_string(self).expect("plain data serialises");
+        Bytes::from(format!("event: {}\ndata: {data}\n\n", self.name()))
+    }
+}
+
+/// Where events are told and followed.
+pub(crate) struct Events {
+    ring: broadcast::Sender<Bytes>,
+    room: Arc<Semaphore>,
+    session: Duration,
+    stopped: watch::Sender<bool>,
+}
+
+impl Events {
+    pub(crate) fn new(subscribers_max: usize, session: Duration) -> Self {
+        Self {
+            ring: broadcast::channel(EVENTS_MAX).0,
+            room: Arc::new(Semaphore::new(subscribers_max.min(Semaphore::MAX_PERMITS))),
+            session,
+            stopped: watch::channel(false).0,
+        }
+    }
+
+    /// Follows from now on; nothing where too many do.
+    pub(crate) fn subscribe(&self) -> Option<Subscription> {
+        let permit = self.room.clone().try_acquire_owned().ok()?;
+        Some(Subscription {
+            events: self.ring.subscribe(),
+            stopped: self.stopped.subscribe(),
+            until: Instant::now() + self.session,
+            _permit: permit,
+        })
+    }
+
+    /// Ends every subscription, now and later.
+    pub(crate) fn stop(&self) {
+        self.stopped.send_replace(true);
+    }
+
+    pub(crate) fn subscribers(&self) -> usize {
+        self.ring.receiver_count()
+    }
+
+    /// Tells that submissions were confirmed.
+    pub(crate) fn confirmed(&self, confirmed: &Confirmed) {
+        if confirmed.submissions.is_empty() {
+            return;
+        }
+        self.tell(|| Event::Confirmations {
+            block_number: confirmed.height,
+            block_hash: confirmed.block_hash,
+            chain_transaction_ids: confirmed
+                .submissions
+                .iter()
+                .map(|submission| submission.transaction_id)
+                .collect(),
+        });
+    }
+
+    /// Costs nothing while nobody follows.
+    fn tell(&self, event: impl FnOnce() -> Event) {
+        if self.subscribers() > 0 {
+            // The last one may have gone meanwhile.
+            let _ = self.ring.send(event().to_bytes());
+        }
+    }
+}
+
+/// One who follows.
+pub(crate) struct Subscription {
+    events: broadcast::Receiver<Bytes>,
+    stopped: watch::Receiver<bool>,
+    until: Instant,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// What a subscription brings next.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// More of the stream.
+    Text(Bytes),
+    /// The last of it.
+    Dropped(Bytes),
+    /// The end.
+    End,
+}
+
+impl Subscription {
+    pub(crate) async fn next(&mut self) -> Next {
+        let received = tokio::select! {
+            received = self.events.recv() => received,
+            () = tokio::time::sleep(KEEP_ALIVE) => return Next::Text(Bytes::from_static(b":\n\n")),
+            () = tokio::time::sleep_until(self.until) => return Next::End,
+            _ = self.stopped.wait_for(|stopped| *stopped) => return Next::End,
+        };
+        match received {
+            Ok(event) => Next::Text(event),
+            Err(broadcast::error::RecvError::Closed) => Next::End,
+            Err(broadcast::error::RecvError::Lagged(missed)) => {
+                metrics::event_subscriber_dropped();
+                Next::Dropped(Bytes::from(format!(
+                    "event: dropped\ndata: {{\"missed\":{missed}}}\n\n"
+                )))
+            }
+        }
+    }
+}
+
+/// Tells what happens, for ever.
+pub(crate) async fn feed(app: Arc<App>) {
+    let mut blocks = app.client.subscribe_blocks();
+    let mut health = app.client.health_changes();
+    let mut look = tokio::time::interval(TURNOUT_PERIOD);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut statuses = HashMap::new();
+    let mut turnouts = HashMap::new();
+    let mut has_changed = true;
+    tell_statuses(&app, &mut statuses);
+    loop {
+        tokio::select! {
+            block = blocks.recv() => match block {
+                Ok(block) => {
+                    has_changed |= block.header.transaction_count > 0;
+                    app.events.tell(|| block_event(&block));
+                }
+                // Followers see by the numbers that blocks are missing.
+                Err(broadcast::error::RecvError::Lagged(_)) => has_changed = true,
+                // The client has ended, and the backend with it.
+                Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+            },
+            changed = health.changed() => match changed {
+                Ok(()) => tell_statuses(&app, &mut statuses),
+                Err(_) => std::future::pending().await,
+            },
+            _ = look.tick() => {
+                if has_changed && app.events.subscribers() > 0 {
+                    has_changed = !tell_turnouts(&app, &mut turnouts).await;
+                }
+            }
+        }
+    }
+}
+
+fn block_event(block: &VerifiedBlock) -> Event {
+    Event::Block {
+        number: block.height(),
+        hash: block.hash,
+        timestamp: clock::rfc3339(block.header.timestamp_ms),
+        transactions: block.header.transaction_count,
+    }
+}
+
+fn tell_statuses(app: &App, known: &mut HashMap<String, HealthStatus>) {
+    for validator in app.client.health().validators {
+        let (node_id, status) = (validator.endpoint.node_id, validator.status);
+        if known.insert(node_id.clone(), status) != Some(status) {
+            app.events.tell(|| Event::Validator { node_id, status });
+        }
+    }
+}
+
+/// Whether the elections could be looked at.
+async fn tell_turnouts(app: &App, known: &mut HashMap<u64, (ElectionStatus, u64)>) -> bool {
+    let Ok(views) = app.client.elections().await else {
+        return false;
+    };
+    for view in views {
+        let (election_id, status, turnout) = (view.election_id, view.status, view.turnout);
+        if known.insert(election_id, (status, turnout)) != Some((status, turnout)) {
+            app.events.tell(|| Event::Turnout {
+                election_id,
+                status,
+                turnout,
+            });
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn turnout(turnout: u64) -> Event {
+        Event::Turnout {
+            election_id: 1,
+            status: ElectionStatus::Open,
+            turnout,
+        }
+    }
+
+    fn events(subscribers_max: usize) -> Events {
+        Events::new(subscribers_max, Duration::from_secs(60))
+    }
+
+    #[tokio::test]
+    async fn a_subscriber_reads_what_happens() {
+        let events = events(1);
+        events.tell(|| panic!("nobody follows yet"));
+        let mut subscription = events.subscribe().unwrap();
+        events.tell(|| turnout(7));
+        let expected =
+            "event: turnout\ndata: {\"election_id\":1,\"status\":\"open\",\"turnout\":7}\n\n";
+        assert_eq!(subscription.next().await, Next::Text(expected.into()));
+        let mut over = Events::new(1, Duration::ZERO).subscribe().unwrap();
+        assert_eq!(over.next().await, Next::End);
+    }
+
+    #[tokio::test]
+    async fn who_falls_behind_is_dropped() {
+        let events = events(2);
+        let mut slow = events.subscribe().unwrap();
+        let mut fast = events.subscribe().unwrap();
+        for count in 0..EVENTS_MAX as u64 + 5 {
+            events.tell(|| turnout(count));
+            assert!(matches!(fast.next().await, Next::Text(_)));
+        }
+        let dropped = "event: dropped\ndata: {\"missed\":5}\n\n";
+        assert_eq!(slow.next().await, Next::Dropped(dropped.into()));
+    }
+
+    #[tokio::test]
+    async fn there_is_room_for_so_many() {
+        let events = events(1);
+        let subscription = events.subscribe();
+        assert!(subscription.is_some() && events.subscribe().is_none());
+        drop(subscription);
+        let mut subscription = events.subscribe().unwrap();
+        events.stop();
+        assert_eq!(subscription.next().await, Next::End);
+    }
+}

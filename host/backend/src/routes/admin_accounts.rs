@@ -1,0 +1,114 @@
+//! `POST /api/admin/accounts`, `POST /api/admin/accounts/{username}/role`
+
+use std::sync::Arc;
+
+use axum::{Json as JsonAnswer, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+
+use super::accounts::new_account;
+use crate::{
+    accounts::check_credentials,
+    app::App,
+    auth::{Principal, Role},
+    clock,
+    extract::{Json, Path},
+    openapi::{Conflicts, NamesOne, ReadsBody, Restricts, time},
+    problem::Problem,
+    store::Account,
+};
+
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CreateAccountRequest {
+    username: String,
+    password: String,
+    role: Role,
+}
+
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RoleRequest {
+    role: Role,
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct AccountAnswer {
+    username: String,
+    role: Role,
+    #[schema(schema_with = time)]
+    created_at: String,
+}
+
+impl From<Account> for AccountAnswer {
+    fn from(account: Account) -> Self {
+        Self {
+            username: account.name,
+            role: account.role,
+            created_at: clock::rfc3339(account.created_at_ms),
+        }
+    }
+}
+
+/// Create an account with a role
+#[utoipa::path(
+    post,
+    path = "/api/admin/accounts",
+    tag = "administration",
+    operation_id = "create_account",
+    request_body = CreateAccountRequest,
+    responses(
+        (status = 201, description = "It can log in", body = AccountAnswer),
+        Restricts,
+        ReadsBody,
+        Conflicts
+    ),
+    security(("bearer" = []))
+)]
+pub(crate) async fn create(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+    Json(request): Json<CreateAccountRequest>,
+) -> Result<(StatusCode, JsonAnswer<AccountAnswer>), Problem> {
+    principal.require_admin()?;
+    check_credentials(&request.username, &request.password)?;
+    let account = new_account(&app, request.username, request.password, request.role).await?;
+    tracing::info!(role = ?account.role, "an administrator created an account");
+    Ok((StatusCode::CREATED, JsonAnswer(account.into())))
+}
+
+/// Give an account another role
+///
+/// It holds from the next request on, for tokens issued before too.
+#[utoipa::path(
+    post,
+    path = "/api/admin/accounts/{username}/role",
+    tag = "administration",
+    operation_id = "set_role",
+    params(("username" = String, Path, description = "The account")),
+    request_body = RoleRequest,
+    responses(
+        (status = 200, description = "It has this role", body = AccountAnswer),
+        Restricts,
+        ReadsBody,
+        NamesOne
+    ),
+    security(("bearer" = []))
+)]
+pub(crate) async fn set_role(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+    Path(username): Path<String>,
+    Json(request): Json<RoleRequest>,
+) -> Result<JsonAnswer<AccountAnswer>, Problem> {
+    principal.require_admin()?;
+    let account = app.store.set_role(username, request.role).await?;
+    let account = account.ok_or_else(|| {
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "unknown-account",
+            "there is no account with this username",
+        )
+    })?;
+    tracing::info!(role = ?account.role, "an administrator changed an account's role");
+    Ok(JsonAnswer(account.into()))
+}

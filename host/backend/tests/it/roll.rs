@@ -1,0 +1,111 @@
+//! Rolls: streamed in, every refused line reported.
+
+use futures::stream;
+use serde_json::{Value, json};
+use tabella_protocol::{Eligibility, Payload, Transaction};
+
+use crate::{
+    deployment::{ADMIN_TOKEN, Deployment, Running, registrar_roll},
+    fake::key,
+};
+
+async fn send(backend: &Running, content_type: &str, body: reqwest::Body) -> (u16, Value) {
+    let request = backend
+        .http
+        .post(format!("{}/api/admin/elections/5/roll", backend.url));
+    let request = request
+        .header("content-type", content_type)
+        .bearer_auth(ADMIN_TOKEN);
+    let response = request.body(body).send().await.unwrap();
+    let status = response.status().as_u16();
+    (
+        status,
+        serde_json::from_str(&response.text().await.unwrap()).unwrap(),
+    )
+}
+
+fn entries(deployment: &Deployment) -> usize {
+    let chain = deployment.network.chain();
+    let transactions = chain.blocks.iter().flat_map(|block| &block.transactions);
+    let parts =
+        transactions.map(
+            |bytes| match Transaction::from_bytes(bytes).unwrap().body.payload {
+                Payload::ExtendRoll { entries, .. } => entries.len(),
+                _ => 0,
+            },
+        );
+    parts.sum()
+}
+
+async fn start(eligibility: Eligibility) -> (Deployment, Running) {
+    let deployment = Deployment::new().await;
+    deployment.create_election(eligibility).await;
+    let backend = deployment.start().await;
+    (deployment, backend)
+}
+
+#[tokio::test]
+async fn good_lines_go_to_the_chain_and_bad_ones_are_named() {
+    let (deployment, backend) = start(registrar_roll()).await;
+    let long = "x".repeat(5_000);
+    let csv = format!(
+        "voter_id,weight\nalice\nbob,3\n\n\"Doe, Jane\",2\nalice\ncarol,0\ndave,many\ne,1,2\n{long}\nlast"
+    );
+    let (status, answer) = send(&backend, "text/csv", csv.into()).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(
+        (&answer["added"], &answer["refused"]),
+        (&json!(4), &json!(5))
+    );
+    let lines = answer["refused_lines"].as_array().unwrap().iter();
+    let lines: Vec<_> = lines.map(|line| line["line"].as_u64().unwrap()).collect();
+    assert_eq!(lines, [6, 7, 8, 9, 10]);
+    assert_eq!(entries(&deployment), 4);
+}
+
+#[tokio::test]
+async fn json_lines_and_credentials() {
+    let (deployment, backend) = start(Eligibility::Credentials).await;
+    let good = key(9).public();
+    let lines = format!(
+        "{}\n{}\n{}\n",
+        json!({"voter_id": good, "weight": 2}),
+        json!({"voter_id": "alice"}),
+        json!({"voter_id": good, "more": 1})
+    );
+    let (status, answer) = send(&backend, "application/x-ndjson", lines.into()).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(
+        (&answer["added"], &answer["refused"]),
+        (&json!(1), &json!(2))
+    );
+    assert_eq!(entries(&deployment), 1);
+}
+
+/// A roll larger than any part of it that is in memory at once, in chunks that break lines anywhere.
+#[tokio::test]
+async fn a_long_roll_is_taken_in_parts_and_every_refused_line_reported() {
+    const LINES: usize = 60_000;
+    let (deployment, backend) = start(registrar_roll()).await;
+    let mut text = String::new();
+    for line in 0..LINES {
+        match line % 10 {
+            9 => text.push_str(&format!("voter-{line},0\n")),
+            _ => text.push_str(&format!("voter-{line}\n")),
+        }
+    }
+    let chunks: Vec<_> = text.as_bytes().chunks(997).map(<[u8]>::to_vec).collect();
+    let chunks = stream::iter(chunks.into_iter().map(Ok::<_, std::io::Error>));
+    let body = reqwest::Body::wrap_stream(chunks);
+    let (status, answer) = send(&backend, "text/csv", body).await;
+    assert_eq!(status, 200);
+    assert_eq!(answer["added"], LINES - LINES / 10);
+    assert_eq!(answer["refused"], LINES / 10);
+    let lines = answer["refused_lines"].as_array().unwrap();
+    assert_eq!(lines.len(), LINES / 10);
+    assert_eq!(lines.last().unwrap()["line"], LINES);
+    assert_eq!(entries(&deployment), LINES - LINES / 10);
+    let spooled = std::fs::read_dir(&deployment.config.data).unwrap();
+    let names: Vec<_> = spooled.map(|entry| entry.unwrap().file_name()).collect();
+    assert!(names.len() <= 5, "nothing is left behind: {names:?}");
+}

@@ -1,0 +1,152 @@
+//! The whole OpenAPI document under schemathesis, an independent fuzzer, before a real network: no
+//! failure of the server, no status that is not documented, no answer that is not shaped as its schema.
+//!
+//! It needs Python 3 with `venv`, and installs schemathesis into the target directory. Without
+//! Python the test says so and passes, unless `TABELLA_REQUIRE_PYTHON` is set, as `.ci/run` does.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::json;
+
+use crate::network::Network;
+
+/// Pinned, so that a new release finds its new complaints on a day of our choosing.
+const SCHEMATHESIS: &str = "schemathesis==4.32.5";
+/// What a run begins from; another seed tries other requests.
+const SEED: &str = "20261126";
+/// Requests drawn for each operation, beside those that cover its schema's corners.
+const EXAMPLES: &str = "20";
+/// What is checked of every answer.
+const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
+    response_headers_conformance,response_schema_conformance,negative_data_rejection,ignored_auth";
+
+#[tokio::test]
+async fn no_request_gets_an_answer_that_is_not_documented() {
+    let Some(fuzzer) = fuzzer() else {
+        assert!(
+            std::env::var_os("TABELLA_REQUIRE_PYTHON").is_none(),
+            "python3 with venv is missing; install it (Debian: python3-venv)"
+        );
+        println!("skipped: python3 with venv is not here");
+        return;
+    };
+    let network = Network::start(&[]).await;
+    let plugin = prepare(&network).await;
+    let voter = network.voter_token("fuzzer").await;
+    // As a voter first: the administrator's run closes elections.
+    for (name, token, also) in [
+        (
+            "voter",
+            &voter,
+            vec!["--include-path-regex", "^/api/(votes|auth)/"],
+        ),
+        ("administrator", &network.ready.admin_token, vec![]),
+    ] {
+        let directory = network.path(name);
+        std::fs::create_dir(&directory).expect("writable");
+        let config = format!(
+            "[[operations]]\ninclude-path-regex = \"^/api/plugins/\"\nparameters = {{ sha256 = \"{plugin}\" }}\n"
+        );
+        std::fs::write(directory.join("schemathesis.toml"), config).expect("writable");
+        let output = Command::new(&fuzzer)
+            .current_dir(&directory)
+            .args([
+                "run",
+                &format!("{}/api/openapi.json", network.ready.backend),
+            ])
+            .args([
+                "--checks",
+                CHECKS,
+                "--seed",
+                SEED,
+                "--max-examples",
+                EXAMPLES,
+            ])
+            .args(["--phases", "examples,coverage,fuzzing"])
+            .args([
+                "--generation-database",
+                "none",
+                "--suppress-health-check",
+                "all",
+            ])
+            .args([
+                "--request-timeout",
+                "30",
+                "--no-color",
+                "--warnings",
+                "off",
+                "--no-shrink",
+            ])
+            .args(["--header", &format!("authorization: Bearer {token}")])
+            .args(also)
+            .output()
+            .expect("schemathesis starts");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "as {name}:\n{said}");
+        println!("as {name}:\n{said}");
+    }
+}
+
+/// An open election with a ballot under the id that the document's examples name; the rule's hash.
+async fn prepare(network: &Network) -> String {
+    let election_id = network.open_election(&json!({
+        "title": "Fuzzed",
+        "contests": [{
+            "id": "mayor",
+            "rule": "plurality",
+            "options": [{"id": "a", "title": "A"}, {"id": "b", "title": "B"}],
+        }],
+    }));
+    assert_eq!(election_id, 1);
+    let body = json!({
+        "election_id": 1, "ballot": {"choice": "a"}, "voter_id": "first", "transaction_id": "t1",
+    });
+    let mut admin = network.admin();
+    let answer = admin
+        .post("/api/votes/submit", &body)
+        .await
+        .expect("an answer");
+    assert!(answer.is_success(), "{}", answer.excerpt());
+    let rules = admin.get("/api/plugins").await.expect("an answer").json();
+    rules[0]["sha256"].as_str().expect("a hash").to_owned()
+}
+
+/// The installed fuzzer; nothing where there is no Python to install it.
+fn fuzzer() -> Option<PathBuf> {
+    let directory = Path::new(env!("CARGO_BIN_EXE_tabella")).with_file_name("schemathesis");
+    let program = directory.join("environment/bin/schemathesis");
+    std::fs::create_dir_all(&directory).expect("the target directory is writable");
+    // Tests of other processes may be about to install it too.
+    let lock = File::create(directory.join("lock")).expect("the target directory is writable");
+    lock.lock().expect("a lock");
+    let installed = directory.join("installed");
+    if std::fs::read_to_string(&installed).is_ok_and(|version| version == SCHEMATHESIS) {
+        return Some(program);
+    }
+    let made = Command::new("python3")
+        .args(["-m", "venv", "--clear"])
+        .arg(directory.join("environment"))
+        .status();
+    if !made.is_ok_and(|status| status.success()) {
+        return None;
+    }
+    let pip = Command::new(directory.join("environment/bin/pip"))
+        .args([
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            SCHEMATHESIS,
+        ])
+        .output()
+        .expect("pip starts");
+    assert!(
+        pip.status.success(),
+        "pip cannot install {SCHEMATHESIS}: {pip:?}"
+    );
+    std::fs::write(&installed, SCHEMATHESIS).expect("writable");
+    Some(program)
+}
