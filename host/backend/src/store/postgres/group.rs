@@ -40,6 +40,7 @@ pub(super) struct RecordDone {
 }
 
 /// The `network` row, locked until the group ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Network {
     next_sequence: u64,
     mark: Option<Mark>,
@@ -52,7 +53,7 @@ pub(super) async fn apply(
     group: &[Write],
 ) -> Result<Vec<Done>, sqlx::Error> {
     let before = lock(connection, me).await?;
-    let mut now = Network { ..before };
+    let mut now = before;
     let mut done: Vec<Option<Done>> = Vec::with_capacity(group.len());
     let mut new = Vec::new();
     for write in group {
@@ -66,7 +67,7 @@ pub(super) async fn apply(
         });
     }
     let mut recorded = record(connection, me, &mut now, &new).await?.into_iter();
-    if now.next_sequence != before.next_sequence || now.mark != before.mark {
+    if now != before {
         sqlx::query("UPDATE network SET next_sequence = $1, mark_height = $2, mark_hash = $3")
             .bind(now.next_sequence.cast_signed())
             .bind(now.mark.map(|mark| mark.height.cast_signed()))

@@ -45,12 +45,12 @@ use crate::pending::Pending;
 /// Connections for reading.
 const CONNECTIONS_MAX: u32 = 8;
 /// How long one read, or one group of writes, may take.
-const ANSWER_MAX: Duration = Duration::from_secs(4);
+const ANSWER_MAX: Duration = Duration::from_secs(6);
 /// How long the server lets one statement of it run, or wait for this backend.
-const STATEMENT_MAX_MS: &str = "3000";
+const STATEMENT_MAX_MS: &str = "5000";
 /// How long writes that failed may still turn up as done: longer than the server waits for a
 /// connection that says nothing.
-const DOUBT: Duration = Duration::from_secs(10);
+const DOUBT: Duration = Duration::from_secs(15);
 
 /// What all backends over one database must agree on.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use tempfile::TempDir;
 
 use super::{
     super::{
-        ConfirmedSubmission, Mark, NewSubmission, OpenError, Recorded, Rotation, Session, State,
-        Store, StoreError,
+        Confirmed, ConfirmedSubmission, Mark, NewSubmission, OpenError, Recorded, Rotation, Session,
+        State, Store, StoreError,
         tests::{confirmed, identity, submission},
     },
     *,
@@ -69,7 +69,7 @@ async fn the_same_at_two_backends_at_once_is_one_submission() {
         return;
     };
     let (a, b) = (One::open(&postgres).await, One::open(&postgres).await);
-    for n in 0..100u8 {
+    for n in 0..30u8 {
         let new = submission(n, n, Some("x"));
         let new = NewSubmission {
             client_id: Some(format!("id-{n}")),
@@ -93,9 +93,9 @@ async fn the_same_at_two_backends_at_once_is_one_submission() {
         let elsewhere = [&a, &b].map(|one| one.pending.is_elsewhere(&same.transaction_id));
         assert_ne!(elsewhere[0], elsewhere[1]);
     }
-    let last = a.store.by_sequence(99).await.unwrap();
+    let last = a.store.by_sequence(29).await.unwrap();
     assert!(last.is_some(), "sequences have no gaps");
-    assert_eq!(a.store.by_sequence(100).await.unwrap(), None);
+    assert_eq!(a.store.by_sequence(30).await.unwrap(), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,7 +104,7 @@ async fn one_voter_at_two_backends_at_once_casts_one_ballot_or_two_in_order() {
         return;
     };
     let (a, b) = (One::open(&postgres).await, One::open(&postgres).await);
-    for n in 0..50u8 {
+    for n in 0..15u8 {
         let (one, two) = tokio::join!(
             a.store.record(submission(n, n, None)),
             b.store.record(submission(n + 100, n, None))
@@ -116,7 +116,7 @@ async fn one_voter_at_two_backends_at_once_casts_one_ballot_or_two_in_order() {
             "{answers:?}"
         );
     }
-    for n in 200..250u8 {
+    for n in 200..215u8 {
         let (first, second) = (revote(n, n), revote(n - 100, n));
         let (one, two) = tokio::join!(
             a.store.record(first.clone()),
@@ -324,7 +324,7 @@ async fn a_refresh_token_is_good_once_at_all_backends_together() {
         let (store, id) = (one.store.clone(), id.to_owned());
         async move { store.rotate_session(id, "t".into(), to).await.unwrap() }
     };
-    for n in 0..30 {
+    for n in 0..10 {
         let id = format!("5{n}");
         let session = Session {
             account: "alice".into(),
@@ -440,6 +440,18 @@ async fn commits_wait_for_the_disk_whatever_the_server_says() {
     assert!(said.contains("fsync = off"), "{said}");
 }
 
+/// Records what may be refused for a while, or be there already.
+async fn recorded_in_time(one: &One, new: NewSubmission) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        match one.store.record(new.clone()).await {
+            Ok(Recorded::New | Recorded::Same(_)) => return,
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => assert!(Instant::now() < deadline, "{error}"),
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_acknowledged_while_the_server_is_away_and_it_recovers_by_itself() {
     let Some(mut postgres) = Postgres::start() else {
@@ -474,11 +486,8 @@ async fn nothing_is_acknowledged_while_the_server_is_away_and_it_recovers_by_its
                 .map(|(n, _)| n),
         );
         tokio::task::block_in_place(|| postgres.start_again());
-        let recorded = a
-            .store
-            .record(submission(round * 80 + 50, round * 80 + 50, None))
-            .await;
-        assert_eq!(recorded.unwrap(), Recorded::New);
+        let again = submission(round * 80 + 50, round * 80 + 50, None);
+        recorded_in_time(&a, again).await;
         acknowledged.push(round * 80 + 50);
         assert!(a.store.is_healthy());
     }
@@ -526,8 +535,7 @@ async fn a_server_that_hangs_is_given_up_and_what_it_did_is_found_out() {
     assert!(started.elapsed() < 2 * ANSWER_MAX);
     assert!(a.shared().is_in_doubt());
     holder.rollback().await.unwrap();
-    let recorded = a.store.record(submission(2, 2, None)).await.unwrap();
-    assert!(matches!(recorded, Recorded::New | Recorded::Same(_)));
+    recorded_in_time(&a, submission(2, 2, None)).await;
     let id = submission(2, 2, None).transaction_id;
     assert!(a.pending.standing(&id).is_some());
 }
