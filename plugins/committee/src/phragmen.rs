@@ -7,23 +7,34 @@ use core::cmp::Ordering;
 
 use tabella_sdk::{Chosen, Lots, Natural};
 
-use crate::voters::{Voters, best_now, forget_unused, take};
+use crate::voters::{Assigned, Voters, best_now, take};
 
 /// What voters bear already, as fractions of one denominator.
 pub(crate) struct Loads {
-    pub(crate) denominator: Natural,
+    denominator: Natural,
     /// By class.
-    pub(crate) loads: Vec<Natural>,
-    /// By ballot.
-    pub(crate) class: Vec<u32>,
+    loads: Vec<Natural>,
+    assigned: Assigned,
+    /// How many classes there may be before those that no ballot is in are dropped.
+    classes_max: usize,
 }
+
+/// Classes without ballots to put up with, beside as many as have some.
+const UNUSED_MAX: usize = 64;
 
 impl Loads {
     pub(crate) fn none(voters: &Voters) -> Self {
+        let loads = vec![Natural::default()];
+        Self::new(Natural::from(1), loads, Assigned::all_to(0, voters))
+    }
+
+    /// Loads by class, in fractions of the denominator.
+    pub(crate) fn new(denominator: Natural, loads: Vec<Natural>, assigned: Assigned) -> Self {
         Self {
-            denominator: Natural::from(1),
-            loads: vec![Natural::default()],
-            class: vec![0; voters.weights.len()],
+            denominator,
+            classes_max: loads.len() + UNUSED_MAX,
+            loads,
+            assigned,
         }
     }
 }
@@ -81,7 +92,7 @@ impl Loads {
     /// The loads of an option's supporters together, and its own.
     fn with(&self, voters: &Voters, option: usize) -> Natural {
         let mut burden = self.denominator.clone();
-        let weights = voters.by_class(option, &self.class, self.loads.len());
+        let weights = voters.by_class(option, &self.assigned, self.loads.len());
         for (weight, load) in weights.iter().zip(&self.loads) {
             if *weight > 0 {
                 burden.add_times(load, *weight);
@@ -101,8 +112,11 @@ impl Loads {
         let class = self.loads.len() as u32;
         self.loads.push(burden);
         for ballot in &voters.supporters[option] {
-            self.class[*ballot as usize] = class;
+            *self.assigned.class_mut(*ballot) = class;
         }
-        forget_unused(&mut self.class, &mut self.loads, 0);
+        if self.loads.len() > self.classes_max {
+            self.assigned.forget_unused(&mut self.loads, 0);
+            self.classes_max = self.loads.len() + UNUSED_MAX;
+        }
     }
 }

@@ -176,7 +176,7 @@ impl Rule for Stv {
             Rules::Scottish | Rules::Wigm | Rules::FractionalGregory => 1,
         };
         // There are about as many rounds as options, and each lists them.
-        let work = papers.preferences() * readings + self.contest.len().pow(2);
+        let work = papers.preferences().len() * readings + self.contest.len().pow(2);
         let counts_max = COUNTS_MAX.min(WORK_MAX / work);
         let count = |lots: &mut Lots<'_>| match self.rules {
             Rules::Meek => meek::count(self, &papers, lots),
