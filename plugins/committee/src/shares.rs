@@ -181,16 +181,20 @@ impl Purses {
         self.assigned.forget_unused(&mut self.classes, SPENT + 1);
     }
 
-    /// What voters have spent more than the one who has spent least, as loads to go on from.
+    /// What voters have spent, as loads to go on from; those who have nothing left spent a share.
     pub(crate) fn into_loads(self) -> Loads {
-        let spent = |class: &Class| self.paid(class);
-        let mut loads: Vec<Natural> = self.classes.iter().map(spent).collect();
-        loads[SPENT] = self.share.clone();
-        let least = loads.iter().min().cloned().unwrap_or_default();
-        for load in &mut loads {
-            *load = load.checked_sub(&least).unwrap_or_default();
+        let mut parts: Vec<Natural> = Vec::new();
+        for payment in self.payments {
+            for part in &mut parts {
+                *part = part.times(payment.payers);
+            }
+            parts.push(payment.amount);
         }
-        Loads::new(self.denominator, loads, self.assigned)
+        let share = parts.len() as u16;
+        parts.push(self.share);
+        let mut classes: Vec<_> = self.classes.into_iter().map(|c| c.payments).collect();
+        classes[SPENT] = vec![share];
+        Loads::new(self.denominator, parts, classes, self.assigned)
     }
 }
 

@@ -15,7 +15,10 @@
 //!   Transferable Vote by Meek's method" (The Computer Journal 30, 1987), as in OpenSTV and in the
 //!   rule `meek` of `droop` in fixed arithmetic: nine places, omega 10^-6 (two thirds of the
 //!   places), sure losers excluded together, the quota follows the votes that still count. Options
-//!   within the remaining surplus of the fewest votes tie for exclusion. Ties: lot.
+//!   within the remaining surplus of the fewest votes tie for exclusion. Ties: lot. Tens of thousands
+//!   of different rankings for many seats can be more work than one count may be: then rounds end
+//!   before their surplus has passed on to within omega, who is excluded is the one whose votes tend
+//!   to the fewest, and the explanation says in which rounds.
 //! - `fractional-gregory`: J. B. Gregory's method, as in Northern Ireland (Electoral Law Act (NI)
 //!   1962, schedule 5, rules 48 to 52) and Seanad elections: whole Droop quota; only the parcel
 //!   received last, by which the quota was reached, passes a surplus on, its transferable papers at
