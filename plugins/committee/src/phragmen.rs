@@ -7,23 +7,44 @@ use core::cmp::Ordering;
 
 use tabella_sdk::{Chosen, Lots, Natural};
 
-use crate::voters::{Voters, best_now, forget_unused, take};
+use crate::voters::{Assigned, Voters, best_now, take};
 
-/// What voters bear already, as fractions of one denominator.
+/// What voters bear already, in fractions of one denominator.
+///
+/// There may be about as many classes as ballots, so that only their parts are exact numbers.
 pub(crate) struct Loads {
-    pub(crate) denominator: Natural,
-    /// By class.
-    pub(crate) loads: Vec<Natural>,
-    /// By ballot.
-    pub(crate) class: Vec<u32>,
+    denominator: Natural,
+    /// What loads are made of.
+    parts: Vec<Natural>,
+    /// By class, which parts its load is made of.
+    classes: Vec<Vec<u16>>,
+    assigned: Assigned,
+    /// How many classes there may be before those that no ballot is in are dropped.
+    classes_max: usize,
 }
+
+/// Classes without ballots to put up with, beside as many as have some.
+const UNUSED_MAX: usize = 64;
 
 impl Loads {
     pub(crate) fn none(voters: &Voters) -> Self {
+        let classes = vec![Vec::new()];
+        let assigned = Assigned::all_to(0, voters);
+        Self::new(Natural::from(1), Vec::new(), classes, assigned)
+    }
+
+    pub(crate) fn new(
+        denominator: Natural,
+        parts: Vec<Natural>,
+        classes: Vec<Vec<u16>>,
+        assigned: Assigned,
+    ) -> Self {
         Self {
-            denominator: Natural::from(1),
-            loads: vec![Natural::default()],
-            class: vec![0; voters.weights.len()],
+            denominator,
+            parts,
+            classes_max: classes.len() + UNUSED_MAX,
+            classes,
+            assigned,
         }
     }
 }
@@ -80,12 +101,18 @@ impl Burden {
 impl Loads {
     /// The loads of an option's supporters together, and its own.
     fn with(&self, voters: &Voters, option: usize) -> Natural {
-        let mut burden = self.denominator.clone();
-        let weights = voters.by_class(option, &self.class, self.loads.len());
-        for (weight, load) in weights.iter().zip(&self.loads) {
+        let weights = voters.by_class(option, &self.assigned, self.classes.len());
+        let mut counts = vec![0; self.parts.len()];
+        for (weight, class) in weights.iter().zip(&self.classes) {
             if *weight > 0 {
-                burden.add_times(load, *weight);
+                for part in class {
+                    counts[usize::from(*part)] += weight;
+                }
             }
+        }
+        let mut burden = self.denominator.clone();
+        for (part, count) in self.parts.iter().zip(counts) {
+            burden.add_times(part, count);
         }
         burden
     }
@@ -95,14 +122,32 @@ impl Loads {
         let burden = self.with(voters, option);
         let number = voters.approvals[option];
         self.denominator = self.denominator.times(number);
-        for load in &mut self.loads {
-            *load = load.times(number);
+        for part in &mut self.parts {
+            *part = part.times(number);
         }
-        let class = self.loads.len() as u32;
-        self.loads.push(burden);
+        // There are at most 4,096 options, each of which was paid for or borne once.
+        self.classes.push(vec![self.parts.len() as u16]);
+        self.parts.push(burden);
+        let class = self.classes.len() as u32 - 1;
         for ballot in &voters.supporters[option] {
-            self.class[*ballot as usize] = class;
+            *self.assigned.class_mut(*ballot) = class;
         }
-        forget_unused(&mut self.class, &mut self.loads, 0);
+        if self.classes.len() > self.classes_max {
+            self.forget_unused();
+        }
+    }
+
+    fn forget_unused(&mut self) {
+        self.assigned.forget_unused(&mut self.classes, 0);
+        self.classes_max = self.classes.len() + UNUSED_MAX;
+        let mut used = vec![false; self.parts.len()];
+        for part in self.classes.iter().flatten() {
+            used[usize::from(*part)] = true;
+        }
+        for (part, used) in self.parts.iter_mut().zip(used) {
+            if !used {
+                *part = Natural::default();
+            }
+        }
     }
 }

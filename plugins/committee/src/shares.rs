@@ -8,7 +8,7 @@ use core::cmp::Ordering;
 use tabella_sdk::{Chosen, Lots, Natural};
 
 use crate::phragmen::Loads;
-use crate::voters::{Voters, best_now, forget_unused, take};
+use crate::voters::{Assigned, Voters, best_now, take};
 
 /// What voters have left: a share, less what they paid. Money is in fractions of one denominator,
 /// which grows with every payment.
@@ -18,8 +18,7 @@ pub(crate) struct Purses {
     payments: Vec<Payment>,
     /// The first is [`SPENT`].
     classes: Vec<Class>,
-    /// By ballot.
-    class: Vec<u32>,
+    assigned: Assigned,
 }
 
 /// What everybody paid for an option who did not have less.
@@ -70,7 +69,7 @@ impl Purses {
             share: Natural::from(money),
             payments: Vec::new(),
             classes: vec![class(0), class(1 << 31)],
-            class: vec![1; voters.weights.len()],
+            assigned: Assigned::all_to(1, voters),
         }
     }
 
@@ -81,7 +80,7 @@ impl Purses {
     fn price(&self, voters: &Voters, option: usize, cost: u64) -> Option<Price> {
         let mut weights = match self.payments[..] {
             [] => vec![0, voters.approvals[option]],
-            _ => voters.by_class(option, &self.class, self.classes.len()),
+            _ => voters.by_class(option, &self.assigned, self.classes.len()),
         };
         let mut price = Price {
             owed: self.denominator.times(cost),
@@ -156,9 +155,9 @@ impl Purses {
         let mut after: Vec<Option<u32>> = vec![None; self.classes.len()];
         after[SPENT] = Some(SPENT as u32);
         for ballot in &voters.supporters[option] {
-            let class = self.class[*ballot as usize];
-            let next = after[class as usize].unwrap_or_else(|| {
-                let had = &self.classes[class as usize];
+            let class = *self.assigned.class_mut(*ballot) as usize;
+            let next = after[class].unwrap_or_else(|| {
+                let had = &self.classes[class];
                 if self.is_poor(had, price, about) {
                     return SPENT as u32;
                 }
@@ -170,8 +169,8 @@ impl Purses {
                 // Classes in use are no more than ballots.
                 self.classes.len() as u32 - 1
             });
-            after[class as usize] = Some(next);
-            self.class[*ballot as usize] = next;
+            after[class] = Some(next);
+            *self.assigned.class_mut(*ballot) = next;
         }
         self.denominator = self.denominator.times(price.payers);
         self.share = self.share.times(price.payers);
@@ -179,23 +178,23 @@ impl Purses {
             amount: price.owed.clone(),
             payers: price.payers,
         });
-        forget_unused(&mut self.class, &mut self.classes, SPENT + 1);
+        self.assigned.forget_unused(&mut self.classes, SPENT + 1);
     }
 
-    /// What voters have spent more than the one who has spent least, as loads to go on from.
+    /// What voters have spent, as loads to go on from; those who have nothing left spent a share.
     pub(crate) fn into_loads(self) -> Loads {
-        let spent = |class: &Class| self.paid(class);
-        let mut loads: Vec<Natural> = self.classes.iter().map(spent).collect();
-        loads[SPENT] = self.share.clone();
-        let least = loads.iter().min().cloned().unwrap_or_default();
-        for load in &mut loads {
-            *load = load.checked_sub(&least).unwrap_or_default();
+        let mut parts: Vec<Natural> = Vec::new();
+        for payment in self.payments {
+            for part in &mut parts {
+                *part = part.times(payment.payers);
+            }
+            parts.push(payment.amount);
         }
-        Loads {
-            loads,
-            denominator: self.denominator,
-            class: self.class,
-        }
+        let share = parts.len() as u16;
+        parts.push(self.share);
+        let mut classes: Vec<_> = self.classes.into_iter().map(|c| c.payments).collect();
+        classes[SPENT] = vec![share];
+        Loads::new(self.denominator, parts, classes, self.assigned)
     }
 }
 

@@ -1,18 +1,17 @@
 //! Thiele's method: sequential proportional approval voting.
 
 use alloc::format;
-use alloc::vec;
 use alloc::vec::Vec;
 
 use tabella_sdk::{Chosen, Lots, Natural};
 
-use crate::voters::{Voters, best_now, take};
+use crate::voters::{Assigned, Voters, best_now, take};
 
 /// Elects up to `seats` options, in order.
 pub(crate) fn elect(voters: &Voters, seats: usize, lots: &mut Lots<'_>) -> Vec<usize> {
     let mut elected: Vec<usize> = Vec::new();
     // By ballot, how many of its options are elected.
-    let mut satisfied = vec![0u32; voters.weights.len()];
+    let mut satisfied = Assigned::all_to(0, voters);
     // A multiple of every 1, 2, ... that a weight is divided by so far.
     let mut multiple = Natural::from(1);
     // By option, its score when it was last looked at: at first each approval weighs 1.
@@ -45,7 +44,7 @@ pub(crate) fn elect(voters: &Voters, seats: usize, lots: &mut Lots<'_>) -> Vec<u
         let question = format!("seat {}", elected.len() + 1);
         let option = lots.choose(&tied, Chosen::Wins, &question);
         for ballot in &voters.supporters[option] {
-            satisfied[*ballot as usize] += 1;
+            *satisfied.class_mut(*ballot) += 1;
         }
         take(&mut open, option);
         elected.push(option);

@@ -43,34 +43,68 @@ impl Voters {
     }
 
     /// The weight of an option's supporters, by the class of their ballots.
-    pub(crate) fn by_class(&self, option: usize, class: &[u32], classes: usize) -> Vec<u64> {
-        let mut weights = vec![0; classes];
+    pub(crate) fn by_class(&self, option: usize, assigned: &Assigned, classes: usize) -> Vec<u64> {
+        if classes == 1 {
+            return vec![self.approvals[option]];
+        }
+        let mut weights = vec![0u64; classes];
+        // This is most of the work of a count, and its fuel. The weight of all ballots together
+        // fits 64 bits, so that no sum is checked again.
         for ballot in &self.supporters[option] {
-            let ballot = *ballot as usize;
-            weights[class[ballot] as usize] += self.weights[ballot];
+            let Ballot { weight, class } = assigned.ballots[*ballot as usize];
+            let sum = &mut weights[class as usize];
+            *sum = sum.wrapping_add(weight);
         }
         weights
     }
 }
 
-/// Drops classes that no ballot is in, but for the first `kept`, so that there are never more than
-/// ballots and those.
-pub(crate) fn forget_unused<T>(class: &mut [u32], classes: &mut Vec<T>, kept: usize) {
-    let mut used = vec![false; classes.len()];
-    used[..kept].fill(true);
-    for class in class.iter() {
-        used[*class as usize] = true;
+/// Which class each ballot is in.
+pub(crate) struct Assigned {
+    ballots: Vec<Ballot>,
+}
+
+#[derive(Clone, Copy)]
+struct Ballot {
+    weight: u64,
+    class: u32,
+}
+
+impl Assigned {
+    /// All ballots are in one class.
+    pub(crate) fn all_to(class: u32, voters: &Voters) -> Self {
+        let ballot = |weight: &u64| Ballot {
+            weight: *weight,
+            class,
+        };
+        Self {
+            ballots: voters.weights.iter().map(ballot).collect(),
+        }
     }
-    let mut new = vec![0; used.len()];
-    let mut next = 0;
-    for (class, used) in used.iter().enumerate() {
-        new[class] = next;
-        next += u32::from(*used);
+
+    pub(crate) fn class_mut(&mut self, ballot: u32) -> &mut u32 {
+        &mut self.ballots[ballot as usize].class
     }
-    let mut used = used.iter();
-    classes.retain(|_| used.next() == Some(&true));
-    for class in class {
-        *class = new[*class as usize];
+
+    /// Drops classes that no ballot is in, but for the first `kept`, so that there are never more
+    /// than ballots and those.
+    pub(crate) fn forget_unused<T>(&mut self, classes: &mut Vec<T>, kept: usize) {
+        let mut used = vec![false; classes.len()];
+        used[..kept].fill(true);
+        for ballot in &self.ballots {
+            used[ballot.class as usize] = true;
+        }
+        let mut new = vec![0; used.len()];
+        let mut next = 0;
+        for (class, used) in used.iter().enumerate() {
+            new[class] = next;
+            next += u32::from(*used);
+        }
+        let mut used = used.iter();
+        classes.retain(|_| used.next() == Some(&true));
+        for ballot in &mut self.ballots {
+            ballot.class = new[ballot.class as usize];
+        }
     }
 }
 

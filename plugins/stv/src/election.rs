@@ -29,6 +29,8 @@ pub(crate) struct Election {
     pub(crate) history: Vec<Vec<u128>>,
     pub(crate) rounds: Vec<Round>,
     pub(crate) seats: usize,
+    /// Positions of rounds that ended before surpluses had passed on whole.
+    cut_short: Vec<usize>,
     places: u8,
     /// All votes cast.
     cast: u128,
@@ -45,6 +47,8 @@ pub(crate) struct Count {
     pub(crate) votes: Vec<Number>,
     pub(crate) quota: Number,
     pub(crate) rounds: Vec<Round>,
+    /// Positions of rounds that ended before surpluses had passed on whole.
+    pub(crate) cut_short: Vec<usize>,
 }
 
 impl Election {
@@ -56,6 +60,7 @@ impl Election {
             history: Vec::new(),
             rounds: Vec::new(),
             seats,
+            cut_short: Vec::new(),
             places,
             cast,
             last_votes: vec![0; options],
@@ -137,6 +142,11 @@ impl Election {
         &mut self.rounds[last]
     }
 
+    /// Notes that the round under way ends before surpluses have passed on whole.
+    pub(crate) fn note_cut_short(&mut self) {
+        self.cut_short.push(self.rounds.len() - 1);
+    }
+
     /// Notes in the round under way where an option's votes went.
     pub(crate) fn note_transfers(&mut self, from: usize, to: &[u128], exhausted: u128) {
         let mut transfers = Vec::new();
@@ -168,6 +178,7 @@ impl Election {
             quota: self.number(quota),
             elected: self.elected,
             rounds: self.rounds,
+            cut_short: self.cut_short,
         }
     }
 }

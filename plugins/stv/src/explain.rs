@@ -45,6 +45,17 @@ pub(crate) fn paragraph(rule: &Stv, followed: &Followed<Count>) -> String {
             text.push_str(&format!("Round {number} excludes {names}. "));
         }
     }
+    if let [first, rest @ ..] = &count.cut_short[..] {
+        text.push_str(&format!(
+            "The ballots are so many and so different that round {}{} ended before surpluses had \
+             passed on to the last place. ",
+            first + 1,
+            match rest.len() {
+                0 => String::new(),
+                others => format!(" and {others} later ones"),
+            }
+        ));
+    }
     if *winners == count.elected {
         text.push_str(&format!("Elected: {}.", contest.list(winners)));
     } else {

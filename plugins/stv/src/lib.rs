@@ -15,7 +15,10 @@
 //!   Transferable Vote by Meek's method" (The Computer Journal 30, 1987), as in OpenSTV and in the
 //!   rule `meek` of `droop` in fixed arithmetic: nine places, omega 10^-6 (two thirds of the
 //!   places), sure losers excluded together, the quota follows the votes that still count. Options
-//!   within the remaining surplus of the fewest votes tie for exclusion. Ties: lot.
+//!   within the remaining surplus of the fewest votes tie for exclusion. Ties: lot. Tens of thousands
+//!   of different rankings for many seats can be more work than one count may be: then rounds end
+//!   before their surplus has passed on to within omega, who is excluded is the one whose votes tend
+//!   to the fewest, and the explanation says in which rounds.
 //! - `fractional-gregory`: J. B. Gregory's method, as in Northern Ireland (Electoral Law Act (NI)
 //!   1962, schedule 5, rules 48 to 52) and Seanad elections: whole Droop quota; only the parcel
 //!   received last, by which the quota was reached, passes a surplus on, its transferable papers at
@@ -176,7 +179,7 @@ impl Rule for Stv {
             Rules::Scottish | Rules::Wigm | Rules::FractionalGregory => 1,
         };
         // There are about as many rounds as options, and each lists them.
-        let work = papers.preferences() * readings + self.contest.len().pow(2);
+        let work = papers.preferences().len() * readings + self.contest.len().pow(2);
         let counts_max = COUNTS_MAX.min(WORK_MAX / work);
         let count = |lots: &mut Lots<'_>| match self.rules {
             Rules::Meek => meek::count(self, &papers, lots),

@@ -14,9 +14,14 @@ use crate::Stv;
 use crate::election::{Count, Election, Status};
 use crate::papers::Papers;
 
+mod chains;
 mod tree;
 
 use tree::Tree;
+
+/// Steps of papers along their chains in one count, about: what the fuel of a call allows. Only
+/// elections of tens of thousands of different rankings for many seats come near.
+const WORK_MAX: u64 = 43_000_000;
 
 const TEN: NonZeroU64 = NonZeroU64::new(10).unwrap();
 
@@ -25,13 +30,16 @@ enum Iteration {
     Elected,
     /// The surplus is within omega, or does not shrink any more.
     Converged,
+    /// The surplus still shrinks, but to follow it would be too much work; by option, the votes
+    /// that it tends to.
+    CutShort(Vec<i128>),
     /// These cannot overtake anybody any more.
     SureLosers(Vec<usize>),
 }
 
 struct Meek<'a> {
     rule: &'a Stv,
-    tree: Tree<'a>,
+    tree: Tree,
     election: Election,
     /// By option, the share it keeps, in units of the last place.
     keep: Vec<u64>,
@@ -41,6 +49,8 @@ struct Meek<'a> {
     /// Of all elected options together; below 0 where rounding took votes away.
     surplus: i128,
     cast: u128,
+    /// Steps so far.
+    work: u64,
 }
 
 /// Counts the election.
@@ -59,6 +69,7 @@ pub(crate) fn count(rule: &Stv, papers: &Papers, lots: &mut Lots<'_>) -> Count {
         quota: rule.quota.of(cast, rule.seats, scale.get()),
         surplus: 0,
         cast,
+        work: 0,
     };
     meek.distribute();
     if cast == 0 {
@@ -80,7 +91,14 @@ impl Meek<'_> {
                 Iteration::Elected => {}
                 Iteration::SureLosers(options) => self.exclude(&options),
                 Iteration::Converged => {
-                    let option = self.last(lots);
+                    // Votes are at most 64 bits times ten to the ninth.
+                    let votes: Vec<_> = self.election.votes.iter().map(|v| *v as i128).collect();
+                    let option = self.last(&votes, self.surplus, lots);
+                    self.exclude(&[option]);
+                }
+                Iteration::CutShort(votes) => {
+                    self.election.note_cut_short();
+                    let option = self.last(&votes, 0, lots);
                     self.exclude(&[option]);
                 }
             }
@@ -97,10 +115,13 @@ impl Meek<'_> {
     fn distribute(&mut self) {
         self.tree
             .distribute(&mut self.election.votes, &self.keep, self.scale);
+        self.work += self.tree.work;
     }
 
     fn iterate(&mut self) -> Iteration {
         let mut last_surplus = self.cast as i128;
+        // Before votes were shared out last in this iteration.
+        let mut before: Option<Vec<u128>> = None;
         loop {
             let held = self.election.votes.iter().sum();
             self.quota = (self.rule.quota).of(held, self.rule.seats, self.scale.get());
@@ -122,10 +143,42 @@ impl Meek<'_> {
             if let Some(options) = self.sure_losers() {
                 return Iteration::SureLosers(options);
             }
+            if let Some(before) = &before
+                && self.is_too_much_work()
+            {
+                return Iteration::CutShort(self.tendency(before, last_surplus));
+            }
             last_surplus = self.surplus;
+            before = Some(self.election.votes.clone());
             self.update_keep();
             self.distribute();
         }
+    }
+
+    /// Whether sharing out the votes once more could leave too little for the rounds to come, each
+    /// of which shares them out once at least.
+    fn is_too_much_work(&self) -> bool {
+        let rounds_max = self.election.of(Status::Continuing).len() as u64;
+        self.work + self.tree.work * rounds_max > WORK_MAX
+    }
+
+    /// By option, the votes where they tend to: as the surplus shrinks by the same share each time,
+    /// so do the changes of votes.
+    fn tendency(&self, before: &[u128], last_surplus: i128) -> Vec<i128> {
+        // Above 0, for the surplus has shrunk.
+        let shrunk = last_surplus - self.surplus;
+        let tends_to = |(votes, before): (&u128, &u128)| {
+            let (votes, before) = (*votes as i128, *before as i128);
+            // A product that does not fit is that of votes far beyond any real election.
+            let more = (votes - before).checked_mul(self.surplus);
+            votes + more.unwrap_or(0) / shrunk
+        };
+        self.election
+            .votes
+            .iter()
+            .zip(before)
+            .map(tends_to)
+            .collect()
     }
 
     /// keep x quota / votes, rounded up twice.
@@ -172,17 +225,12 @@ impl Meek<'_> {
         (sure > 0).then_some(options)
     }
 
-    /// Who is excluded: the fewest votes, or as good as.
-    fn last(&mut self, lots: &mut Lots<'_>) -> usize {
+    /// Who is excluded: the fewest votes, or within `surplus` of them.
+    fn last(&mut self, votes: &[i128], surplus: i128, lots: &mut Lots<'_>) -> usize {
         let mut tied = self.election.of(Status::Continuing);
-        let votes = |option: &usize| self.election.votes[*option] as i128;
-        let fewest = tied.iter().map(votes).min().unwrap_or(0);
-        tied.retain(|option| fewest + self.surplus >= votes(option));
-        if tied.is_empty() {
-            // A surplus below 0 leaves nobody within it.
-            tied = self.election.of(Status::Continuing);
-            tied.retain(|option| votes(option) == fewest);
-        }
+        let fewest = tied.iter().map(|option| votes[*option]).min().unwrap_or(0);
+        // A surplus below 0 leaves nobody within it but the last.
+        tied.retain(|option| fewest + surplus.max(0) >= votes[*option]);
         let question = format!("elimination in round {}", self.election.rounds.len());
         lots.choose(&tied, Chosen::Loses, &question)
     }

@@ -36,9 +36,11 @@ fn wasm_and_native_agree() {
 fn many_ballots() {
     let ballots = draw(47, 80_000, 35, 3, marks);
     for method in METHODS {
-        let params = json!({"seats": 9, "method": method});
-        let fuel = check::<Committee>("committee", 35, params, &ballots);
-        println!("{method}: {fuel} fuel");
+        for seats in [9, 30] {
+            let params = json!({"seats": seats, "method": method});
+            let fuel = check::<Committee>("committee", 35, params, &ballots);
+            println!("{method}, {seats} seats: {fuel} fuel");
+        }
     }
     for completion in COMPLETIONS {
         let params = budget(35, 100, "equal-shares", completion);

@@ -26,7 +26,7 @@ fn many_ballots(rules: &str) {
         ranks(&values)
     };
     let ballots = draw(43, 80_000, 35, 1_000_000, favour);
-    for seats in [5, 17] {
+    for seats in [5, 17, 28, 33] {
         let params = json!({"seats": seats, "rules": rules});
         let fuel = check::<Stv>("stv", 35, params, &ballots);
         println!("{rules}, {seats} seats: {fuel} fuel");

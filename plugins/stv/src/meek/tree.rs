@@ -1,151 +1,176 @@
 //! The ballots as a tree: what a vote is worth to an option depends only on the elected options
 //! ranked above it, so that ballots with the same ones are shared out together.
 
-use alloc::collections::BTreeMap;
+use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::num::NonZeroU64;
 
+use super::chains::Chains;
 use crate::election::Status;
-use crate::papers::{Cursor, Papers};
+use crate::papers::{Papers, Preference};
 
-/// Under which node, and for which option.
-type Key = (u32, u16);
+/// The node that all ballots start from; it is no option's.
+const ROOT: u32 = 0;
 
-/// The parent of nodes for first preferences.
-const ROOT: u32 = u32::MAX;
+/// Where there is no node.
+const NONE: u32 = u32::MAX;
+
+/// So few ballots share too little to have nodes of their own.
+const UNSHARED_MAX: usize = 12;
 
 /// The ballots that reach an option through the same elected options.
 struct Node {
     parent: u32,
-    option: u16,
+    first_child: u32,
+    next_sibling: u32,
+    option: Preference,
+    below: Below,
     /// How many.
     count: u64,
     /// Which of them end here for the tree: all where the option continues. Those of an elected
-    /// option are read on preference by preference instead of having nodes of their own below.
+    /// option pass on by chains of their own instead of nodes below.
     papers: Vec<u32>,
-    below: Below,
     /// What is left of each vote after the option took its share, in units of the last place.
     passed: u64,
 }
 
-/// Whether ballots go on from an elected option's node to nodes below.
+/// Whether ballots go on from a node to nodes below.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Below {
     Nodes,
     Nothing,
 }
 
-/// So few ballots share too little to have nodes of their own.
-const UNSHARED_MAX: usize = 8;
-
-pub(super) struct Tree<'a> {
-    papers: &'a Papers,
-    cursor: Cursor<'a>,
-    /// A parent stands before its children.
+pub(super) struct Tree {
+    chains: Chains,
+    /// The root first; a parent stands before its children.
     nodes: Vec<Node>,
-    by_key: BTreeMap<Key, u32>,
     /// By option, its nodes; empty once it is excluded.
     by_option: Vec<Vec<u32>>,
+    /// Nodes whose papers have to go on to nodes below.
+    crowded: Vec<u32>,
+    /// By option, the child of the node whose papers go on.
+    children: Vec<u32>,
+    /// The weight of all papers.
+    total: u64,
+    /// How much it was to share out the votes, in steps of a paper along its chain.
+    pub(super) work: u64,
 }
 
-impl<'a> Tree<'a> {
+impl Tree {
     /// All options continue.
-    pub(super) fn new(papers: &'a Papers, options: usize) -> Self {
+    pub(super) fn new(papers: &Papers, options: usize) -> Self {
+        let mut root = Node::new(NONE, 0);
+        root.papers = (0..papers.len() as u32).collect();
         let mut tree = Self {
-            papers,
-            cursor: papers.cursor(),
-            nodes: Vec::new(),
-            by_key: BTreeMap::new(),
+            chains: Chains::new(papers, options),
+            nodes: vec![root],
             by_option: vec![Vec::new(); options],
+            crowded: vec![ROOT],
+            children: vec![NONE; options],
+            total: papers.total(),
+            work: 0,
         };
-        let status = vec![Status::Continuing; options];
-        for paper in 0..papers.len() as u32 {
-            tree.place(paper, ROOT, &status);
-        }
+        tree.spread(&vec![Status::Continuing; options]);
         tree
-    }
-
-    /// Moves a ballot down from a node, through elected options, to the next continuing one. A
-    /// ballot that ranks no more stays counted in the nodes above.
-    fn place(&mut self, paper: u32, mut parent: u32, status: &[Status]) {
-        let count = self.papers.count(paper);
-        let takes_part = |option: usize| status[option] != Status::Excluded;
-        while let Some(option) = self.cursor.advance(paper, takes_part) {
-            let node = self.child(parent, option);
-            let fields = &mut self.nodes[node as usize];
-            fields.count += count;
-            if fields.below == Below::Nothing {
-                fields.papers.push(paper);
-                return;
-            }
-            parent = node;
-        }
-    }
-
-    fn child(&mut self, parent: u32, option: usize) -> u32 {
-        let Self {
-            nodes,
-            by_key,
-            by_option,
-            ..
-        } = self;
-        // There are at most 4,096 options, and fewer nodes than preferences.
-        *by_key.entry((parent, option as u16)).or_insert_with(|| {
-            let node = nodes.len() as u32;
-            nodes.push(Node {
-                parent,
-                option: option as u16,
-                count: 0,
-                papers: Vec::new(),
-                below: Below::Nothing,
-                passed: 0,
-            });
-            by_option[option].push(node);
-            node
-        })
     }
 
     /// Ballots of options that have become elected reach the next ones as well.
     pub(super) fn elect(&mut self, options: &[usize], status: &[Status]) {
         for option in options {
-            for node in self.by_option[*option].clone() {
-                let fields = &mut self.nodes[node as usize];
-                if fields.papers.len() <= UNSHARED_MAX {
+            self.chains.pass(*option, status);
+            for node in &self.by_option[*option] {
+                let papers = &self.nodes[*node as usize].papers;
+                if papers.len() > UNSHARED_MAX {
+                    self.crowded.push(*node);
                     continue;
                 }
-                fields.below = Below::Nodes;
-                for paper in core::mem::take(&mut self.nodes[node as usize].papers) {
-                    self.place(paper, node, status);
+                for paper in papers {
+                    self.chains.make(*paper, status);
                 }
             }
         }
+        self.spread(status);
     }
 
     /// Ballots of options that have been excluded go to the next ones instead.
     pub(super) fn exclude(&mut self, options: &[usize], status: &[Status]) {
         for option in options {
+            self.chains.pass(*option, status);
             for node in core::mem::take(&mut self.by_option[*option]) {
-                let Node {
-                    parent,
-                    count,
-                    papers,
-                    ..
-                } = &mut self.nodes[node as usize];
-                let parent = *parent;
-                *count = 0;
-                for paper in core::mem::take(papers) {
-                    self.place(paper, parent, status);
+                let fields = &mut self.nodes[node as usize];
+                fields.count = 0;
+                let mut papers = core::mem::take(&mut fields.papers);
+                let parent = fields.parent;
+                let waiting = &mut self.nodes[parent as usize].papers;
+                if waiting.is_empty() {
+                    self.crowded.push(parent);
+                }
+                waiting.append(&mut papers);
+            }
+        }
+        self.spread(status);
+    }
+
+    /// Moves the papers of crowded nodes to nodes below. A paper that ranks no more stays counted
+    /// in the nodes above.
+    fn spread(&mut self, status: &[Status]) {
+        while let Some(parent) = self.crowded.pop() {
+            self.children.fill(NONE);
+            let fields = &mut self.nodes[parent as usize];
+            fields.below = Below::Nodes;
+            let papers = core::mem::take(&mut fields.papers);
+            let mut child = fields.first_child;
+            while child != NONE {
+                let fields = &self.nodes[child as usize];
+                self.children[usize::from(fields.option)] = child;
+                child = fields.next_sibling;
+            }
+            for paper in papers {
+                let Some(option) = self.chains.first(paper, status) else {
+                    continue;
+                };
+                let child = match self.children[option] {
+                    NONE => self.add_child(parent, option),
+                    child => child,
+                };
+                let fields = &mut self.nodes[child as usize];
+                fields.count += self.chains.count(paper);
+                fields.papers.push(paper);
+                let room = match (fields.below, status[option]) {
+                    (Below::Nodes, _) => 0,
+                    (Below::Nothing, Status::Elected) => {
+                        self.chains.make(paper, status);
+                        UNSHARED_MAX
+                    }
+                    (Below::Nothing, _) => usize::MAX,
+                };
+                if fields.papers.len() == room.saturating_add(1) {
+                    self.crowded.push(child);
                 }
             }
         }
+    }
+
+    fn add_child(&mut self, parent: u32, option: usize) -> u32 {
+        // There are fewer nodes than preferences.
+        let child = self.nodes.len() as u32;
+        // Options are numbered from 0 to 255.
+        let mut node = Node::new(parent, option as Preference);
+        let above = &mut self.nodes[parent as usize];
+        node.next_sibling = core::mem::replace(&mut above.first_child, child);
+        self.nodes.push(node);
+        self.by_option[option].push(child);
+        self.children[option] = child;
+        child
     }
 
     /// Shares out every vote: an option takes `keep` of what reaches it, both its part and the part
     /// that passes on cut to the last place. `scale` units are a whole vote.
     pub(super) fn distribute(&mut self, votes: &mut [u128], keep: &[u64], scale: NonZeroU64) {
         // No option has more than all votes cast.
-        if self.papers.total().checked_mul(scale.get()).is_some() {
+        if self.total.checked_mul(scale.get()).is_some() {
             self.distribute_in::<u64>(votes, keep, scale);
         } else {
             self.distribute_in::<u128>(votes, keep, scale);
@@ -153,47 +178,61 @@ impl<'a> Tree<'a> {
     }
 
     fn distribute_in<V: Votes>(&mut self, votes: &mut [u128], keep: &[u64], scale: NonZeroU64) {
-        let taker = |keep: &u64| Taker {
-            keep: *keep,
-            pass: scale.get() - keep,
-            votes: V::default(),
-        };
-        let mut takers: Vec<Taker<V>> = keep.iter().map(taker).collect();
-        for position in 0..self.nodes.len() {
+        let mut takers = Box::new([Taker::<V>::default(); TAKERS]);
+        let takers = &mut *takers;
+        for (taker, keep) in takers.iter_mut().zip(keep) {
+            taker.keep = *keep;
+            taker.pass = scale.get() - keep;
+        }
+        self.nodes[ROOT as usize].passed = scale.get();
+        let mut work = 0u64;
+        for position in 1..self.nodes.len() {
             let node = &self.nodes[position];
-            let value = match node.parent {
-                ROOT => scale.get(),
-                parent => self.nodes[parent as usize].passed,
-            };
-            let mut passed = 0;
-            if node.count > 0 && value > 0 {
-                passed = takers[usize::from(node.option)].take(value, node.count, scale);
+            if node.count == 0 {
+                continue;
             }
+            let value = self.nodes[node.parent as usize].passed;
+            let passed = takers[usize::from(node.option)].take(value, node.count, scale);
             if passed > 0 {
                 for paper in &node.papers {
-                    let count = self.papers.count(*paper);
-                    let mut value = passed;
-                    for option in self.cursor.rest(*paper) {
-                        let taker = &mut takers[usize::from(*option)];
-                        // Excluded options keep nothing, and the others something.
-                        if taker.keep > 0 {
-                            value = taker.take(value, count, scale);
-                            if value == 0 {
-                                break;
-                            }
-                        }
-                    }
+                    let (count, chain) = (self.chains.count(*paper), self.chains.of(*paper));
+                    // In all far below 2^64, as is the fuel for it.
+                    work = work.wrapping_add(PAPER_WORK.wrapping_add(chain.len() as u64));
+                    pass_on(takers, chain, passed, count, scale);
                 }
             }
             self.nodes[position].passed = passed;
         }
-        for (votes, taker) in votes.iter_mut().zip(takers) {
+        self.work = work + self.nodes.len() as u64;
+        for (votes, taker) in votes.iter_mut().zip(takers.iter()) {
             *votes = taker.votes.into();
         }
     }
 }
 
+impl Node {
+    fn new(parent: u32, option: Preference) -> Self {
+        Self {
+            parent,
+            first_child: NONE,
+            next_sibling: NONE,
+            option,
+            below: Below::Nothing,
+            count: 0,
+            papers: Vec::new(),
+            passed: 0,
+        }
+    }
+}
+
+/// To turn to a paper is as much work as so many steps along its chain.
+const PAPER_WORK: u64 = 2;
+
+/// As many as there are numbers of options, so that none has to be checked.
+const TAKERS: usize = Preference::MAX as usize + 1;
+
 /// An option while votes are shared out.
+#[derive(Clone, Copy, Default)]
 struct Taker<V> {
     /// Of a whole vote, what it keeps and what it passes on.
     keep: u64,
@@ -201,17 +240,48 @@ struct Taker<V> {
     votes: V,
 }
 
+/// Passes so many votes of this value on along a chain.
+///
+/// This is most of the work of a count, and its fuel. Options are taken by fours, so that less of
+/// it goes into counting them; a vote of which nothing is left gives nothing.
+#[inline]
+fn pass_on<V: Votes>(
+    takers: &mut [Taker<V>; TAKERS],
+    chain: &[Preference],
+    mut value: u64,
+    count: u64,
+    scale: NonZeroU64,
+) {
+    let Some((last, before)) = chain.split_last() else {
+        return;
+    };
+    let (fours, rest) = before.as_chunks::<4>();
+    for four in fours {
+        for option in four {
+            value = takers[usize::from(*option)].take(value, count, scale);
+        }
+        if value == 0 {
+            return;
+        }
+    }
+    for option in rest {
+        value = takers[usize::from(*option)].take(value, count, scale);
+    }
+    let last = &mut takers[usize::from(*last)];
+    // Nearly all chains end at an option that continues, which keeps everything.
+    if last.pass == 0 {
+        last.votes.add(value, count);
+    } else {
+        last.take(value, count, scale);
+    }
+}
+
 impl<V: Votes> Taker<V> {
     /// Takes the option's part of so many votes of this value, and answers what is left of each.
     ///
-    /// This is most of the work of a count, and its fuel: products of two numbers up to the scale,
-    /// 10^9 at most, are not checked again.
-    #[inline]
+    /// Products of two numbers up to the scale, 10^9 at most, are not checked again.
+    #[inline(always)]
     fn take(&mut self, value: u64, count: u64, scale: NonZeroU64) -> u64 {
-        if self.pass == 0 {
-            self.votes.add(value, count);
-            return 0;
-        }
         self.votes.add(value.wrapping_mul(self.keep) / scale, count);
         value.wrapping_mul(self.pass) / scale
     }
@@ -225,13 +295,14 @@ trait Votes: Copy + Default + Into<u128> {
 
 /// For sums that are known to fit.
 impl Votes for u64 {
-    #[inline]
+    #[inline(always)]
     fn add(&mut self, value: u64, count: u64) {
         *self = self.wrapping_add(value.wrapping_mul(count));
     }
 }
 
 impl Votes for u128 {
+    #[inline(always)]
     fn add(&mut self, value: u64, count: u64) {
         *self += u128::from(value) * u128::from(count);
     }
