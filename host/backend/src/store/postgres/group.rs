@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use sqlx::{PgConnection, Row};
-use tabella_protocol::{Hash, Revote, VoterId, codec, rpc::ElectionView};
+use tabella_protocol::{Hash, Revote, VoterId, rpc::ElectionView};
 
 use super::{
     super::{
