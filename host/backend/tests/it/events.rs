@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, stream::BoxStream};
 use serde_json::{Value, json};
 
 use crate::deployment::{Deployment, Running};
 
 /// Follows the events; each as its name and data.
-async fn follow(backend: &Running) -> impl Stream<Item = (String, Value)> + Unpin {
+async fn follow(backend: &Running) -> BoxStream<'static, (String, Value)> {
     let response = backend
         .http
         .get(format!("{}/api/events", backend.url))
