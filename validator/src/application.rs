@@ -12,19 +12,19 @@ use tabella_consensus::{
     Application, BuiltBlock, Checked, Fatal, Handle, HeightStart, UndecidedBlock,
 };
 use tabella_ledger::{Ledger, Tip};
-use tabella_protocol::{CommitCertificate, Evidence, Hash, PublicKey, rpc::Standing};
+use tabella_protocol::{CommitCertificate, Evidence, Hash, PublicKey, Statement, rpc::Standing};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
     clock::now_ms, evidence::EvidenceLog, intake::Intake, metrics::Metrics,
-    peer_message::PeerMessage, replica::Replica,
+    peer_message::PeerMessage, replica::Replica, witness::Heard,
 };
 
 /// How often the newest ack is said again.
 const ACK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// How long a node that stops signing stays connected, so that the others hear why.
-pub(crate) const HALT_GRACE: Duration = Duration::from_secs(1);
+/// How long a node that stops signing stays connected, so that the others hear why, more than once.
+pub(crate) const HALT_GRACE: Duration = Duration::from_secs(5);
 
 /// The application behind consensus.
 pub(crate) struct Validator {
@@ -147,6 +147,16 @@ impl Application for Validator {
         Ok(())
     }
 
+    fn heard(&self, statement: Statement) {
+        let heard = self.replica.witness.hear(statement);
+        if heard == Heard::Fine {
+            return;
+        }
+        // Keeping evidence writes a file.
+        let (replica, consensus) = (Arc::clone(&self.replica), self.consensus.get().cloned());
+        tokio::task::spawn_blocking(move || broadcast(consensus.as_ref(), replica.acted_on(heard)));
+    }
+
     async fn message(&self, from: PublicKey, message: Bytes) {
         let tell = match PeerMessage::from_bytes(&message) {
             Ok(PeerMessage::Transactions(transactions)) => {
@@ -157,6 +167,7 @@ impl Application for Validator {
             Ok(PeerMessage::Certificate(certificate)) => {
                 Some(self.replica.take_certificate(certificate))
             }
+            Ok(PeerMessage::Statements(statements)) => self.replica.take_statements(statements),
             Err(error) => {
                 tracing::debug!(%from, %error, "malformed message of a peer dropped");
                 None
@@ -170,23 +181,17 @@ impl Application for Validator {
 }
 
 impl Validator {
-    /// Says this node's newest ack again, now and then, until the node stops.
+    /// Says this node's newest ack again and what it heard, now and then, until the node stops.
     pub(crate) async fn repeat_acks(&self) {
         let mut period = tokio::time::interval(ACK_INTERVAL);
         loop {
             period.tick().await;
-            self.broadcast(self.replica.tip_ack());
+            self.broadcast(self.replica.repeated());
         }
     }
 
     fn broadcast(&self, messages: impl IntoIterator<Item = Bytes>) {
-        if let Some(consensus) = self.consensus.get() {
-            for message in messages {
-                // All are far below the longest message; one that is lost is said again or found
-                // by others.
-                let _ = consensus.broadcast(message);
-            }
-        }
+        broadcast(self.consensus.get(), messages);
     }
 
     /// When this node last committed a block since it started.
@@ -276,5 +281,15 @@ impl Validator {
         tokio::task::spawn_blocking(move || work(&replica))
             .await
             .map_err(Fatal::new)?
+    }
+}
+
+fn broadcast(consensus: Option<&Handle>, messages: impl IntoIterator<Item = Bytes>) {
+    if let Some(consensus) = consensus {
+        for message in messages {
+            // All are far below the longest message; one that is lost is said again or found by
+            // others.
+            let _ = consensus.broadcast(message);
+        }
     }
 }

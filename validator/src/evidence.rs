@@ -19,16 +19,19 @@ use tabella_ledger::{Ledger, LedgerError};
 use tabella_protocol::{Ack, CommitCertificate, Evidence, Hash, PublicKey, Quorum};
 use tokio_util::sync::CancellationToken;
 
-use crate::metrics::Metrics;
+use crate::{metrics::Metrics, stop::Stop};
 
 /// Acks of heights that this node has not committed yet, a validator's last few.
 const EARLY_MAX: usize = 64;
-/// Evidence kept; one is enough to act on.
+/// Evidence kept.
 const EVIDENCE_MAX: usize = 1_000;
+/// Contradicting votes and proposals kept of each validator; one is enough to act on.
+const STATEMENTS_MAX: usize = 8;
 
 /// Compares what validators say with what stands here, and keeps what contradicts.
 pub(crate) struct EvidenceLog {
     metrics: Arc<Metrics>,
+    stop: Stop,
     file: PathBuf,
     /// Acks that came before this node committed their height.
     early: Mutex<BTreeMap<PublicKey, BTreeMap<u64, Ack>>>,
@@ -45,6 +48,7 @@ impl EvidenceLog {
         file: &Path,
         ledger: &Ledger,
         metrics: Arc<Metrics>,
+        stop: Stop,
     ) -> Result<Self, std::io::Error> {
         let found: Vec<Evidence> = match std::fs::read_to_string(file) {
             Ok(text) => serde_json::from_str(&text)?,
@@ -64,6 +68,7 @@ impl EvidenceLog {
         let (file, found) = (file.to_owned(), Mutex::new(found));
         Ok(Self {
             metrics,
+            stop,
             file,
             early: Mutex::default(),
             found,
@@ -131,7 +136,12 @@ impl EvidenceLog {
         let subject = evidence.subject();
         {
             let found = self.found.lock().expect("no holder of this lock panics");
-            if found.contains_key(&subject) || found.len() >= EVIDENCE_MAX {
+            let signer = signer(&evidence);
+            let same = found.values().filter(|known| self::signer(known) == signer);
+            if found.contains_key(&subject)
+                || found.len() >= EVIDENCE_MAX
+                || (signer.is_some() && same.count() >= STATEMENTS_MAX)
+            {
                 return None;
             }
         }
@@ -156,8 +166,11 @@ impl EvidenceLog {
             found.insert(subject, evidence.clone());
             write(&self.file, &found)
         };
+        // A node that forgot it over a restart would sign again.
         if let Err(error) = kept {
-            tracing::error!(%error, file = %self.file.display(), "evidence could not be kept");
+            let file = self.file.display();
+            self.stop
+                .fail(format!("evidence could not be written to {file}: {error}"));
         }
         if halts(ledger, &evidence) && !self.halt.is_cancelled() {
             tracing::error!("this validator stops signing and goes on answering reads");
@@ -191,6 +204,15 @@ impl EvidenceLog {
     }
 }
 
+/// Who signed two votes or proposals.
+fn signer(evidence: &Evidence) -> Option<PublicKey> {
+    match evidence {
+        Evidence::Votes { first, .. } => Some(first.vote.validator),
+        Evidence::Proposals { first, .. } => Some(first.proposal.proposer),
+        Evidence::Acks { .. } | Evidence::Fork { .. } => None,
+    }
+}
+
 /// Whether evidence shows that the history has split, where the quorum rule does not mask it.
 fn halts(ledger: &Ledger, evidence: &Evidence) -> bool {
     matches!(evidence, Evidence::Acks { .. } | Evidence::Fork { .. })
@@ -216,7 +238,12 @@ fn write(file: &Path, found: &BTreeMap<Hash, Evidence>) -> Result<(), std::io::E
     let mut out = std::fs::File::create(&temporary)?;
     serde_json::to_writer_pretty(&mut out, &found.values().collect::<Vec<_>>())?;
     out.sync_all()?;
-    std::fs::rename(&temporary, file)
+    std::fs::rename(&temporary, file)?;
+    match file.parent() {
+        // The new name is durable once its directory is.
+        Some(directory) => std::fs::File::open(directory)?.sync_all(),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -228,7 +255,7 @@ mod tests {
 
     fn open(fixture: &Fixture) -> EvidenceLog {
         let file = fixture.directory.path().join("evidence.json");
-        EvidenceLog::open(&file, &fixture.ledger, Arc::default()).unwrap()
+        EvidenceLog::open(&file, &fixture.ledger, Arc::default(), Stop::default()).unwrap()
     }
 
     #[test]
@@ -293,6 +320,27 @@ mod tests {
         assert!(
             log.is_signing(),
             "under bft one lying validator stops nobody"
+        );
+    }
+
+    #[test]
+    fn evidence_that_cannot_be_kept_stops_the_node() {
+        let fixture = Fixture::new(Revote::Refuse);
+        let ledger = &fixture.ledger;
+        let stop = Stop::default();
+        let file = fixture.directory.path().join("gone/evidence.json");
+        let log = EvidenceLog::open(&file, ledger, Arc::default(), stop.clone()).unwrap();
+        let genesis = ledger.genesis_hash();
+        let ack = |block: &[u8]| Ack::sign(&genesis, 1, Hash::of(block), Hash::ZERO, &key(1));
+        assert!(
+            log.take(ledger, Evidence::acks(ack(b"a"), ack(b"b")))
+                .is_some()
+        );
+        assert!(!log.is_signing());
+        let failure = stop.failure().unwrap();
+        assert!(
+            failure.starts_with("evidence could not be written"),
+            "{failure}"
         );
     }
 

@@ -4,7 +4,8 @@
 //! not outlive. Inside, `intake` takes transactions in (vetted, durable, relayed), `pool` judges them,
 //! `mempool` holds them, `journal` makes them durable; `application` is what consensus drives: it runs
 //! `replica`, which builds, checks and commits blocks and keeps those that are not decided yet in
-//! `undecided`. `pool` and `replica` know no clock, thread or network. `attest` tallies closed
+//! `undecided`. `witness` hears what validators say in consensus, and `evidence` keeps what contradicts.
+//! None of these but `intake` and `application` knows a clock, thread or network. `attest` tallies closed
 //! elections; `discovery` finds the other validators; `rpc` answers the world. `backup` copies and
 //! restores a stopped validator's data, and `observe` keeps a restored one from signing until that is
 //! safe.
@@ -38,6 +39,7 @@ mod stop;
 #[cfg(test)]
 mod testing;
 mod undecided;
+mod witness;
 
 pub use backup::{BackupError, BackupManifest, backup, restore, restore_nothing};
 pub use config::{Config, StaticPeer, TimeoutsConfig};

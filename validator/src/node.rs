@@ -185,7 +185,7 @@ async fn run_to_the_end(config: Config, stop: &Stop) -> Result<(), RunError> {
 
     let metrics = Arc::new(Metrics::default());
     let evidence_file = config.data.join("evidence.json");
-    let evidence = EvidenceLog::open(&evidence_file, &ledger, Arc::clone(&metrics))
+    let evidence = EvidenceLog::open(&evidence_file, &ledger, Arc::clone(&metrics), stop.clone())
         .map_err(file_error("evidence file", &evidence_file))?;
     let halt = evidence.halt.clone();
     let (tip, follow) = watch::channel(ledger.tip());

@@ -4,7 +4,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
 use tabella_consensus::MESSAGE_BYTES_MAX;
 use tabella_ledger::Vetted;
-use tabella_protocol::{Ack, CommitCertificate, Evidence, codec};
+use tabella_protocol::{Ack, CommitCertificate, Evidence, Statement, codec};
 
 /// A message between validators.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -17,7 +17,12 @@ pub(crate) enum PeerMessage {
     Evidence(Box<Evidence>),
     /// The sender's certificate of a height at which histories differ.
     Certificate(CommitCertificate),
+    /// What the sender heard validators say in consensus and others may have heard differently.
+    Statements(Vec<Statement>),
 }
+
+/// Statements in one message.
+const STATEMENTS_MAX: usize = 128;
 
 impl PeerMessage {
     pub(crate) fn to_bytes(&self) -> Bytes {
@@ -26,6 +31,14 @@ impl PeerMessage {
 
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, codec::DecodeError> {
         codec::decode(bytes, MESSAGE_BYTES_MAX)
+    }
+
+    /// Messages of what was heard.
+    pub(crate) fn heard(statements: &[Statement]) -> Vec<Bytes> {
+        let messages = statements.chunks(STATEMENTS_MAX);
+        messages
+            .map(|statements| Self::Statements(statements.to_vec()).to_bytes())
+            .collect()
     }
 
     /// Packs transactions into as few messages as their sizes allow. A transaction too long for any

@@ -13,10 +13,17 @@ use bytes::Bytes;
 use tabella_consensus::{BuiltBlock, Checked, Fatal, HeightStart, UndecidedBlock};
 use tabella_ledger::{BuildLimits, ExecutedBlock, InvalidBlock, Ledger, Tip};
 use tabella_protocol::{
-    Ack, Block, BlockError, CommitCertificate, Evidence, Hash, PublicKey, SigningKey, codec,
+    Ack, Block, BlockError, CommitCertificate, Evidence, Hash, PublicKey, SigningKey, Statement,
+    codec,
 };
 
-use crate::{evidence::EvidenceLog, peer_message::PeerMessage, pool::Pool, undecided::Undecided};
+use crate::{
+    evidence::EvidenceLog,
+    peer_message::PeerMessage,
+    pool::Pool,
+    undecided::Undecided,
+    witness::{Heard, Witness},
+};
 
 /// Blocks of one height that are held executed; a later one is executed again when it is decided.
 const EXECUTED_MAX: usize = 16;
@@ -27,6 +34,7 @@ pub(crate) struct Replica {
     pub(crate) pool: Arc<Pool>,
     pub(crate) undecided: Undecided,
     pub(crate) evidence: Arc<EvidenceLog>,
+    pub(crate) witness: Witness,
     pub(crate) key: SigningKey,
     pub(crate) build_limits: BuildLimits,
     /// Blocks of the height being decided, executed on the tip.
@@ -62,7 +70,9 @@ impl Replica {
         key: SigningKey,
         build_limits: BuildLimits,
     ) -> Self {
+        let tip = ledger.tip();
         Self {
+            witness: Witness::new(ledger.genesis_hash(), tip.height, tip.block_hash),
             ledger,
             pool,
             undecided,
@@ -179,20 +189,30 @@ impl Replica {
         }
         let ack = ack.map(|ack| PeerMessage::Ack(ack).to_bytes());
         let found = self.evidence.take_early(&self.ledger);
+        let mut tell: Vec<_> = ack.into_iter().chain(self.told(found)).collect();
+        let dissent = self.witness.decided(tip.height, tip.block_hash);
+        tell.extend(PeerMessage::heard(&dissent));
         Ok(Committed {
             tip,
             transactions: ids.len(),
             forget: self.pool.remove_included(&ids),
-            tell: ack.into_iter().chain(self.told(found)).collect(),
+            tell,
             next: self.height_start(),
         })
     }
 
-    /// This validator's ack of its newest block, to be said again: one that got lost would leave two
-    /// histories side by side with nobody the wiser.
-    pub(crate) fn tip_ack(&self) -> Option<Bytes> {
-        let ack = self.sign_ack(&self.ledger.tip())?;
-        Some(PeerMessage::Ack(ack).to_bytes())
+    /// What is to be told now and then: this validator's ack of its newest block, because one that got
+    /// lost would leave two histories side by side with nobody the wiser; what was heard in rounds that
+    /// ended without a decision; and, while a node that stopped signing is still connected, why it did.
+    pub(crate) fn repeated(&self) -> Vec<Bytes> {
+        let ack = self.sign_ack(&self.ledger.tip());
+        let ack = ack.map(|ack| PeerMessage::Ack(ack).to_bytes());
+        let heard = PeerMessage::heard(&self.witness.overdue());
+        let why = match self.evidence.is_signing() {
+            true => Vec::new(),
+            false => self.told(self.evidence.found()),
+        };
+        ack.into_iter().chain(heard).chain(why).collect()
     }
 
     /// The ack of a block that is durable here, where this validator is one of its height.
@@ -233,17 +253,42 @@ impl Replica {
         self.told(self.evidence.take_certificate(&self.ledger, certificate))
     }
 
-    /// Messages of what was found, and of what stands here at a contested height.
+    /// Takes what other validators heard; answers what to tell the others, and nothing where it is
+    /// not what it seems.
+    pub(crate) fn take_statements(&self, statements: Vec<Statement>) -> Option<Vec<Bytes>> {
+        let history = self.ledger.validators();
+        let mut tell = Vec::new();
+        for statement in statements {
+            tell.extend(self.acted_on(self.witness.take_told(&history, statement)?));
+        }
+        Some(tell)
+    }
+
+    /// Keeps what a statement proves; answers what to tell the others.
+    pub(crate) fn acted_on(&self, heard: Heard) -> Vec<Bytes> {
+        match heard {
+            Heard::Fine => Vec::new(),
+            Heard::Dissent(statement) => PeerMessage::heard(&[statement]),
+            Heard::Contradiction(evidence) => self.take_evidence(evidence),
+        }
+    }
+
+    /// Messages of what was found, and of what stands here at a contested height and was heard of it.
     fn told(&self, found: impl IntoIterator<Item = Evidence>) -> Vec<Bytes> {
         let mut messages = Vec::new();
         for evidence in found {
             let height = evidence.height();
             let contested = matches!(evidence, Evidence::Acks { .. } | Evidence::Fork { .. });
             messages.push(PeerMessage::Evidence(Box::new(evidence)).to_bytes());
-            let own = contested.then(|| self.ledger.block(height));
-            if let Some(Ok(Some(own))) = own {
+            if !contested {
+                continue;
+            }
+            if let Ok(Some(own)) = self.ledger.block(height) {
                 messages.push(PeerMessage::Certificate(own.certificate).to_bytes());
             }
+            let acks = self.ledger.acks(height).unwrap_or_default();
+            messages.extend(acks.into_iter().map(|ack| PeerMessage::Ack(ack).to_bytes()));
+            messages.extend(PeerMessage::heard(&self.witness.of_height(height)));
         }
         messages
     }
@@ -297,6 +342,7 @@ mod tests {
     use crate::{
         mempool::Bounds,
         simulation::disk::{Disk, Honesty},
+        stop::Stop,
         testing::{Fixture, key},
     };
 
@@ -306,7 +352,7 @@ mod tests {
             bytes_max: 1 << 20,
         };
         let file = fixture.directory.path().join("evidence.json");
-        let evidence = EvidenceLog::open(&file, &fixture.ledger, Arc::default());
+        let evidence = EvidenceLog::open(&file, &fixture.ledger, Arc::default(), Stop::default());
         Replica::new(
             Arc::clone(&fixture.ledger),
             Arc::new(Pool::new(Arc::clone(&fixture.ledger), bounds)),

@@ -32,21 +32,7 @@ impl Fixture {
 
     fn start(revote: Revote, quorum: Quorum) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
-        let genesis = Genesis {
-            version: Genesis::VERSION,
-            chain_id: 7,
-            network: "test".into(),
-            timestamp_ms: 1,
-            quorum,
-            validators: vec![ValidatorInfo {
-                node_id: "v".into(),
-                public_key: key(1).public(),
-            }],
-            authorities: vec![key(1).public()],
-            plugin_limits: PluginLimits::default(),
-            block_bytes_max: 4 << 20,
-            expiry_heights_max: 100,
-        };
+        let genesis = Self::genesis(quorum);
         let ledger = Arc::new(Ledger::open(directory.path(), genesis).expect("a fresh ledger"));
         let fixture = Self { ledger, directory };
         let wasm = tabella_plugins::get("plurality")
@@ -77,6 +63,25 @@ impl Fixture {
         fixture.commit(Payload::CreateElection(spec));
         fixture.commit(Payload::OpenElection { election_id: 1 });
         fixture
+    }
+
+    /// A network of the one validator with [`key`]`(1)`.
+    pub(crate) fn genesis(quorum: Quorum) -> Genesis {
+        Genesis {
+            version: Genesis::VERSION,
+            chain_id: 7,
+            network: "test".into(),
+            timestamp_ms: 1,
+            quorum,
+            validators: vec![ValidatorInfo {
+                node_id: "v".into(),
+                public_key: key(1).public(),
+            }],
+            authorities: vec![key(1).public()],
+            plugin_limits: PluginLimits::default(),
+            block_bytes_max: 4 << 20,
+            expiry_heights_max: 100,
+        }
     }
 
     /// Canonical bytes of a signed transaction; the nonce makes equal payloads distinct.

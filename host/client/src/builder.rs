@@ -115,7 +115,8 @@ impl Builder {
         self.check()?;
         let chain = Arc::new(Chain::new(self.genesis));
         let transport = Transport::new(self.health_deadline)?;
-        let pool = Arc::new(Pool::new(self.validators, transport, chain.genesis_hash));
+        let pool = Pool::new(self.validators, transport, chain.genesis.clone());
+        let pool = Arc::new(pool);
         let (submissions, queue) = mpsc::channel(submission::QUEUE_MAX);
         let mut tasks = JoinSet::new();
         tasks.spawn(submission::dispatch(pool.clone(), queue));

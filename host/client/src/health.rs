@@ -71,6 +71,8 @@ pub(crate) struct Health {
     successes: u32,
     fault: Option<String>,
     lie: Option<(Instant, String)>,
+    /// The height at which it is proven to have signed what contradicts itself.
+    convicted: Option<u64>,
     note: Option<String>,
     pub(crate) height: Option<u64>,
     pub(crate) latency: Option<Duration>,
@@ -85,6 +87,7 @@ impl Health {
             successes: 0,
             fault: Some("not checked yet".into()),
             lie: None,
+            convicted: None,
             note: None,
             height: None,
             latency: None,
@@ -105,6 +108,12 @@ impl Health {
     pub(crate) fn problem(&self, best_height: u64) -> Option<String> {
         if let Some((_, lie)) = &self.lie {
             return Some(lie.clone());
+        }
+        if let Some(height) = self.convicted {
+            return Some(format!(
+                "is proven to have contradicted itself at height {height}; see `tabella validator \
+                 evidence`"
+            ));
         }
         if let Some(fault) = &self.fault {
             return Some(fault.clone());
@@ -149,6 +158,11 @@ impl Health {
     pub(crate) fn checked(&mut self, status: &NodeStatus) {
         self.height = Some(status.height);
         self.note = (!status.signing).then(|| "has stopped signing".to_owned());
+    }
+
+    /// Evidence against it holds.
+    pub(crate) fn convicted(&mut self, height: u64) {
+        self.convicted.get_or_insert(height);
     }
 
     /// No usable answer came.

@@ -9,7 +9,10 @@ use std::{
 };
 
 use serde::{Serialize, de::DeserializeOwned};
-use tabella_protocol::{Hash, rpc::NodeStatus};
+use tabella_protocol::{
+    Genesis, Hash,
+    rpc::{EvidenceView, NodeStatus},
+};
 use tokio::sync::watch;
 
 use crate::{
@@ -31,6 +34,8 @@ pub(crate) struct Node {
     pub(crate) endpoint: Arc<ValidatorEndpoint>,
     health: Mutex<Health>,
     in_flight: AtomicUsize,
+    /// How much evidence it held when that was last read.
+    evidence_read: AtomicU64,
     logged: Mutex<Option<HealthStatus>>,
 }
 
@@ -55,7 +60,8 @@ impl Node {
 pub(crate) struct Pool {
     nodes: Vec<Arc<Node>>,
     transport: Transport,
-    genesis: Hash,
+    genesis: Genesis,
+    genesis_hash: Hash,
     best_height: AtomicU64,
     /// Counts the changes of any validator's status.
     changes: watch::Sender<u64>,
@@ -65,7 +71,7 @@ impl Pool {
     pub(crate) fn new(
         endpoints: Vec<ValidatorEndpoint>,
         transport: Transport,
-        genesis: Hash,
+        genesis: Genesis,
     ) -> Self {
         let nodes = endpoints.into_iter().map(|mut endpoint| {
             // Paths are appended to it nowhere, but a slash at the end would be a different key
@@ -75,12 +81,14 @@ impl Pool {
                 endpoint: Arc::new(endpoint),
                 health: Mutex::new(Health::unknown()),
                 in_flight: AtomicUsize::new(0),
+                evidence_read: AtomicU64::new(0),
                 logged: Mutex::new(None),
             })
         });
         Self {
             nodes: nodes.collect(),
             transport,
+            genesis_hash: genesis.hash(),
             genesis,
             best_height: AtomicU64::new(0),
             changes: watch::Sender::new(0),
@@ -185,7 +193,7 @@ impl Pool {
         let Ok(status) = self.observe(node, Latency::Counted, call).await else {
             return;
         };
-        if status.genesis != self.genesis {
+        if status.genesis != self.genesis_hash {
             self.disproved(node, format!("is of another network, {}", status.genesis));
             return;
         }
@@ -201,6 +209,33 @@ impl Pool {
         let best = heights.get(1).or(heights.first()).copied().unwrap_or(0);
         self.best_height.store(best, Ordering::Relaxed);
         self.publish(node);
+        let read = node.evidence_read.swap(status.evidence, Ordering::Relaxed);
+        if status.evidence > read && self.read_evidence(node, deadline).await.is_err() {
+            // Not answered in time; the next check tries again.
+            node.evidence_read.store(read, Ordering::Relaxed);
+        }
+    }
+
+    /// Reads the evidence that a validator holds, and believes what proves itself.
+    async fn read_evidence(&self, node: &Node, deadline: Duration) -> Result<(), CallError> {
+        let call = self.call::<Vec<EvidenceView>>(node, "tabella_getEvidence", [(); 0], deadline);
+        for evidence in call.await? {
+            let summary = match evidence.file.verify(&self.genesis) {
+                Ok(summary) => summary,
+                Err(error) => {
+                    self.disproved(node, format!("holds evidence that proves nothing: {error}"));
+                    continue;
+                }
+            };
+            for liar in summary.liars {
+                let accused = |node: &&Arc<Node>| node.endpoint.node_id == liar.node_id;
+                if let Some(accused) = self.nodes.iter().find(accused) {
+                    accused.health().convicted(summary.height);
+                    self.publish(accused);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Records that something a validator said was disproved.

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Ack, CertificateError, CommitCertificate, ConsensusProposal, ConsensusVote, Genesis, Hash,
-    PublicKey, Signature, ValidatorHistory, ValidatorProofError, ValidatorSetProof, codec,
+    PublicKey, Signature, SignedProposal, SignedVote, Statement, ValidatorHistory,
+    ValidatorProofError, ValidatorSetProof, codec,
 };
 
 /// Signed statements that contradict each other.
@@ -45,26 +46,6 @@ pub enum Evidence {
         /// The other.
         second: CommitCertificate,
     },
-}
-
-/// A consensus vote and its signature.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SignedVote {
-    /// The vote.
-    pub vote: ConsensusVote,
-    /// The validator's signature.
-    pub signature: Signature,
-}
-
-/// A proposal and its signature.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SignedProposal {
-    /// The proposal.
-    pub proposal: ConsensusProposal,
-    /// The proposer's signature.
-    pub signature: Signature,
 }
 
 /// What verified evidence says.
@@ -152,6 +133,26 @@ impl Evidence {
         Self::Proposals { first, second }
     }
 
+    /// Evidence of two statements; `None` where they do not contradict each other.
+    pub fn statements(a: &Statement, b: &Statement) -> Option<Self> {
+        if a.signer() != b.signer() || a.step() != b.step() {
+            return None;
+        }
+        match (a, b) {
+            (Statement::Vote(a), Statement::Vote(b)) => (a.vote.value != b.vote.value).then(|| {
+                let (first, second) = ordered(a.clone(), b.clone());
+                Self::Votes { first, second }
+            }),
+            (Statement::Proposal(a), Statement::Proposal(b)) => {
+                (a.proposal != b.proposal).then(|| {
+                    let (first, second) = ordered(a.clone(), b.clone());
+                    Self::Proposals { first, second }
+                })
+            }
+            _ => None,
+        }
+    }
+
     /// Evidence of two acks.
     pub fn acks(a: Ack, b: Ack) -> Self {
         let (first, second) = ordered(a, b);
@@ -222,9 +223,8 @@ impl Evidence {
             Self::Votes { first, second } => {
                 let (a, b) = (&first.vote, &second.vote);
                 known(&a.validator)?;
-                for SignedVote { vote, signature } in [first, second] {
-                    let message = vote.signing_bytes(genesis);
-                    signed(vote.validator.verify(&message, signature), &vote.validator)?;
+                for vote in [first, second] {
+                    signed(vote.verify(genesis), &vote.vote.validator)?;
                 }
                 liars.insert(a.validator);
                 let same_step = (a.kind, a.height, a.round, a.validator)
@@ -237,14 +237,8 @@ impl Evidence {
             Self::Proposals { first, second } => {
                 let (a, b) = (&first.proposal, &second.proposal);
                 known(&a.proposer)?;
-                for SignedProposal {
-                    proposal,
-                    signature,
-                } in [first, second]
-                {
-                    let message = proposal.signing_bytes(genesis);
-                    let holds = proposal.proposer.verify(&message, signature);
-                    signed(holds, &proposal.proposer)?;
+                for proposal in [first, second] {
+                    signed(proposal.verify(genesis), &proposal.proposal.proposer)?;
                 }
                 liars.insert(a.proposer);
                 let same_step = (a.height, a.round, a.proposer) == (b.height, b.round, b.proposer);

@@ -40,6 +40,7 @@ mod peer_record;
 mod plugin_limits;
 mod receipt;
 pub mod rpc;
+mod statement;
 mod transaction;
 mod validator_history;
 mod validator_set;
@@ -55,15 +56,14 @@ pub use election::{
     OptionSpec, Revote, RollEntry, VoterId,
 };
 pub use election_export::ExportLine;
-pub use evidence::{
-    Evidence, EvidenceError, EvidenceFile, EvidenceSummary, Named, SignedProposal, SignedVote,
-};
+pub use evidence::{Evidence, EvidenceError, EvidenceFile, EvidenceSummary, Named};
 pub use genesis::{Genesis, GenesisError, Quorum, ValidatorInfo};
 pub use hash::{Hash, HexError};
 pub use keys::{Address, PublicKey, Signature, SigningKey, verify_batch};
 pub use peer_record::{PeerRecord, PeerRecordError};
 pub use plugin_limits::{FuelCosts, PluginLimits};
 pub use receipt::{Receipt, ReceiptError, ReceiptSummary};
+pub use statement::{SignedProposal, SignedVote, Statement, Step, StepKind};
 pub use transaction::{Attestation, Payload, Transaction, TransactionBody, TransactionError};
 pub use validator_history::{
     HeaderError, ValidatorHistory, ValidatorProofError, ValidatorSetProof,

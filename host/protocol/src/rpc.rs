@@ -128,6 +128,9 @@ pub struct NodeStatus {
     /// What the node is to its network.
     #[serde(default)]
     pub standing: Standing,
+    /// How much evidence against validators it holds; see `tabella_getEvidence`.
+    #[serde(default)]
+    pub evidence: u64,
     /// The software's version.
     pub version: String,
 }

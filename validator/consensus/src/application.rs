@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tabella_protocol::{CommitCertificate, Evidence, Hash, PublicKey, Quorum};
+use tabella_protocol::{CommitCertificate, Evidence, Hash, PublicKey, Quorum, Statement};
 
 /// An application error that must stop the node: it went wrong in the host, not in what a peer sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -119,6 +119,11 @@ pub trait Application: Send + Sync + 'static {
     /// Proof that validators signed contradicting messages; called after the commit of the height in
     /// which it was seen.
     async fn evidence(&self, evidence: Vec<Evidence>) -> Result<(), Fatal>;
+
+    /// A proposal or vote that came from its signer's own connection; its signature is not checked yet.
+    /// The engine forgets those of other heights than the one being decided, so this is where a
+    /// validator that says two things is found out. Called for every one of them, and must not wait.
+    fn heard(&self, statement: Statement);
 
     /// A message that another validator sent with [`Handle::broadcast`](crate::Handle::broadcast);
     /// `from` is authenticated by the connection. Messages of one peer come one at a time and may be

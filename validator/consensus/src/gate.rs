@@ -17,11 +17,13 @@ use arc_malachitebft_engine::network::{NetworkEvent, NetworkMsg, NetworkRef, Sub
 use arc_malachitebft_network::{Channel, Multiaddr, PeerId};
 use async_trait::async_trait;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SpawnErr};
+use tabella_protocol::Statement;
 use tracing::{debug, warn};
 
 use crate::{
-    PeerLimits,
+    Application, PeerLimits,
     context::Tabella,
+    evidence,
     peers::{AddressBook, public_key},
     shared::Shared,
 };
@@ -40,6 +42,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// Hears the network's events.
 pub(crate) struct Gate {
     pub(crate) shared: Arc<Shared>,
+    pub(crate) application: Arc<dyn Application>,
     pub(crate) network: NetworkRef<Tabella>,
     pub(crate) address_book: Arc<tokio::sync::Mutex<AddressBook>>,
     pub(crate) limits: PeerLimits,
@@ -116,9 +119,13 @@ impl Gate {
                 state.subscriptions.insert((*peer, *channel));
             }
             // What peers say here is not verified yet, or never is; it only cuts a wait short.
-            NetworkEvent::Vote(_, vote) => self.shared.peers_at(vote.message.height.0),
-            NetworkEvent::Proposal(_, proposal) => {
+            NetworkEvent::Vote(peer, vote) => {
+                self.shared.peers_at(vote.message.height.0);
+                self.heard(peer, evidence::vote(vote));
+            }
+            NetworkEvent::Proposal(peer, proposal) => {
                 self.shared.peers_at(proposal.message.height.0);
+                self.heard(peer, evidence::proposal(proposal));
             }
             NetworkEvent::Status(peer, status) => {
                 self.shared.peer_tip(peer, status.tip_height.0);
@@ -137,6 +144,15 @@ impl Gate {
 }
 
 impl Gate {
+    /// Lets the application hear what a peer says in its own name.
+    fn heard(&self, peer: &PeerId, statement: Option<Statement>) {
+        if let Some(statement) = statement
+            && public_key(peer) == Some(statement.signer())
+        {
+            self.application.heard(statement);
+        }
+    }
+
     fn drop_event(&self, event: NetworkEvent<Tabella>) {
         if let NetworkEvent::SyncRequest(request, ..) = event {
             // Gives back what the network holds for the answer.

@@ -360,6 +360,7 @@ async fn start(
     let address_book = Arc::new(tokio::sync::Mutex::new(address_book));
     let gate = Gate {
         shared: shared.clone(),
+        application: application.clone(),
         network: network.clone(),
         address_book: address_book.clone(),
         limits: config.peer_limits,

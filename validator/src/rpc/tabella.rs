@@ -49,6 +49,7 @@ pub(crate) fn node_status(context: &Context) -> Result<Value, RpcError> {
         peers: context.peers(),
         signing: validator.standing().signs(),
         standing: validator.standing(),
+        evidence: validator.evidence.found().len() as u64,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     })
 }

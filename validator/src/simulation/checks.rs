@@ -14,10 +14,11 @@ impl World {
         if !problems.is_empty() {
             return problems;
         }
-        for node in self.honest() {
-            let Some(live) = &self.nodes[node].live else {
-                continue;
-            };
+        let live = |node: usize| self.nodes[node].live.as_ref();
+        let honest: Vec<_> = self.honest().filter_map(live).collect();
+        let is_one_network =
+            self.forks.is_empty() && honest.iter().all(|live| live.replica.evidence.is_signing());
+        for (node, live) in self.honest().filter_map(|node| Some((node, live(node)?))) {
             if self.forks.is_empty() && !live.replica.evidence.is_signing() && !self.may_fork() {
                 problems.push(format!("validator {node} stopped signing without a fork"));
             }
@@ -26,15 +27,48 @@ impl World {
                     "validator {node} found evidence against an honest one"
                 ));
             }
-            if self.forks.is_empty() && live.replica.evidence.is_signing() {
-                let found = self.check_ledger(&live.ledger);
-                problems.extend(found.into_iter().map(|p| format!("validator {node}: {p}")));
+            let (included, mut found) = self.check_ledger(&live.ledger);
+            if is_one_network {
+                found.extend(self.check_kept(|id| included.contains(id)));
             }
+            problems.extend(found.into_iter().map(|p| format!("validator {node}: {p}")));
+        }
+        // Where a liar has brought the network to a stop, ballots wait.
+        if !is_one_network && honest.len() == self.honest().count() {
+            let is_kept = |id: &Hash| {
+                honest.iter().any(|live| {
+                    let place = live.ledger.place_of(id);
+                    place.is_ok_and(|place| place.is_some()) || live.pool.get(id).is_some()
+                })
+            };
+            problems.extend(self.check_kept(is_kept));
         }
         problems
     }
 
-    fn check_ledger(&self, ledger: &Ledger) -> Vec<String> {
+    /// Honest validators without evidence that names the liar.
+    pub(super) fn ignorant(&self) -> Vec<usize> {
+        let attacker = self
+            .plan
+            .attack
+            .map(|attack| self.nodes[attack.attacker].key.public());
+        let names_it = |node: &usize| {
+            let live = self.nodes[*node].live.as_ref();
+            live.is_some_and(|live| {
+                let history = live.ledger.validators();
+                let found = live.replica.evidence.found().into_iter();
+                let mut summaries = found.filter_map(|found| found.verify(&history).ok());
+                summaries.any(|summary| {
+                    let mut liars = summary.liars.iter();
+                    liars.any(|liar| Some(liar.public_key) == attacker)
+                })
+            })
+        };
+        self.honest().filter(|node| !names_it(node)).collect()
+    }
+
+    /// Checks one chain by itself. Answers which ballots are on it, and what is wrong.
+    fn check_ledger(&self, ledger: &Ledger) -> (BTreeSet<Hash>, Vec<String>) {
         let mut problems = Vec::new();
         match ledger.verify() {
             Ok(view) => problems.extend(view.problems),
@@ -55,36 +89,52 @@ impl World {
             problems.push(format!("transaction {id} is on the chain {times} times"));
         }
         let mut voters: BTreeMap<VoterId, BTreeSet<Hash>> = BTreeMap::new();
-        let mut included = BTreeSet::new();
         for client in &self.clients {
             let id = Hash::of(&client.transaction);
-            let of_voter = voters.entry(client.voter).or_default();
             if count.contains_key(&id) {
-                of_voter.insert(id);
-                included.insert(id);
-            } else if client.answered == Some(true) && self.plan.revote == Revote::Last {
-                problems.push(format!("acknowledged transaction {id} is lost"));
+                voters.entry(client.voter).or_default().insert(id);
             }
         }
         for (voter, ballots) in &voters {
-            match (ballots.len(), self.plan.revote) {
-                (0, _) => problems.push(format!("every ballot of voter {voter} is lost")),
-                (2.., Revote::Refuse) => problems.push(format!("voter {voter} voted twice")),
-                _ => {}
+            if ballots.len() > 1 && self.plan.revote == Revote::Refuse {
+                problems.push(format!("voter {voter} voted twice"));
             }
         }
+        let turnout = voters.len() as u64;
+        let included: BTreeSet<Hash> = voters.into_values().flatten().collect();
         let Some(election) = ledger.election(1) else {
             problems.push("the election is gone".into());
-            return problems;
+            return (included, problems);
         };
-        let (board, turnout) = (election.board().size, election.turnout());
-        if (board, turnout) != (included.len() as u64, voters.len() as u64) {
+        let counted = (election.board().size, election.turnout());
+        if counted != (included.len() as u64, turnout) {
+            let (board, of) = counted;
             problems.push(format!(
-                "{board} ballots of {turnout} voters are counted, expected {} of {}",
+                "{board} ballots of {of} voters are counted, expected {} of {turnout}",
                 included.len(),
-                voters.len()
             ));
         }
+        (included, problems)
+    }
+
+    /// That of every acknowledged ballot something is kept: itself, or, where a voter has one vote and
+    /// cast two, one of them.
+    fn check_kept(&self, is_kept: impl Fn(&Hash) -> bool) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut voters: BTreeMap<VoterId, bool> = BTreeMap::new();
+        for client in &self.clients {
+            let id = Hash::of(&client.transaction);
+            let kept = is_kept(&id);
+            let acknowledged = client.answered == Some(true);
+            if acknowledged && !kept && self.plan.revote == Revote::Last {
+                problems.push(format!("acknowledged transaction {id} is lost"));
+            }
+            if kept || client.answered.is_some() {
+                *voters.entry(client.voter).or_default() |= kept;
+            }
+        }
+        let lost = voters.into_iter().filter(|(_, kept)| !kept);
+        problems.extend(lost.map(|(voter, _)| format!("every ballot of voter {voter} is lost")));
         problems
     }
 }

@@ -11,7 +11,7 @@ use tabella_consensus::machine::LogFile;
 use super::chance::Chance;
 
 /// What reaches the platter on its own, as one.
-const SECTOR_BYTES: u64 = 4_096;
+const PAGE_BYTES: usize = 4_096;
 
 /// How a process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,15 @@ impl Change {
             Self::Write { at, bytes } => write_at(content, *at, bytes),
             Self::Truncate(len) => resize(content, *len),
         }
+    }
+
+    /// How long it makes the file at least.
+    fn end(&self) -> usize {
+        let end = match self {
+            Self::Write { at, bytes } => *at + bytes.len() as u64,
+            Self::Truncate(len) => *len,
+        };
+        usize::try_from(end).expect("simulated files are small")
     }
 }
 
@@ -143,35 +152,39 @@ impl Content {
         }
     }
 
-    /// Keeps nothing of what was not synced, or all up to a moment, or any of its sectors.
+    /// Keeps what was not synced up to a moment; or each page up to a moment of its own, as a system
+    /// that writes pages back in any order leaves them, and the length up to another.
     fn lose(&mut self, chance: &mut Chance) {
         let changes = std::mem::take(&mut self.unsynced);
-        let keep_first = chance.index(changes.len() + 1);
-        let scattered = chance.happens(500);
-        for (index, change) in changes.into_iter().enumerate() {
-            match change {
-                _ if !scattered && index >= keep_first => break,
-                Change::Truncate(len) if !scattered || chance.happens(500) => {
-                    resize(&mut self.durable, len);
-                }
-                Change::Truncate(_) => {}
-                Change::Write { at, bytes } => {
-                    let mut from = 0;
-                    while from < bytes.len() {
-                        let offset = at + from as u64;
-                        let room = SECTOR_BYTES - offset % SECTOR_BYTES;
-                        let to = bytes
-                            .len()
-                            .min(from + usize::try_from(room).expect("4 KiB"));
-                        if !scattered || chance.happens(500) {
-                            write_at(&mut self.durable, offset, &bytes[from..to]);
-                        }
-                        from = to;
-                    }
+        let moment_of_length = chance.index(changes.len() + 1);
+        let longest = changes.iter().map(Change::end);
+        let longest = longest.fold(self.durable.len(), usize::max);
+        let pages = longest.div_ceil(PAGE_BYTES);
+        let mut moments = vec![moment_of_length; pages];
+        if chance.happens(500) {
+            moments.fill_with(|| chance.index(changes.len() + 1));
+        }
+        let mut left = Vec::new();
+        let mut length = 0;
+        for at in 0..=changes.len() {
+            let pages = moments.iter().enumerate();
+            for (page, _) in pages.filter(|(_, moment)| **moment == at) {
+                let from = page * PAGE_BYTES;
+                let to = self.durable.len().min(from + PAGE_BYTES);
+                if from < to {
+                    write_at(&mut left, from as u64, &self.durable[from..to]);
                 }
             }
+            if at == moment_of_length {
+                length = self.durable.len();
+            }
+            if let Some(change) = changes.get(at) {
+                change.apply(&mut self.durable);
+            }
         }
-        self.seen.clone_from(&self.durable);
+        resize(&mut left, length as u64);
+        self.durable.clone_from(&left);
+        self.seen = left;
     }
 }
 

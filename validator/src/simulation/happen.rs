@@ -13,7 +13,7 @@ use super::{
     disk::SimFile,
     node::End,
     plan::Sabotage,
-    world::{CLIENT_RETRY, Event, IDLE_BLOCK, OVERDUE_MS, SYNC_BATCH, TICK, World},
+    world::{CLIENT_RETRY, Event, IDLE_BLOCK, LEAVING, OVERDUE_MS, SYNC_BATCH, TICK, World},
 };
 use crate::peer_message::PeerMessage;
 
@@ -26,6 +26,7 @@ impl World {
             Event::Wire { from, wire } => {
                 let key = self.nodes[from].key.public();
                 self.note_height(node, &wire);
+                self.hear(node, from, &wire);
                 self.drive(node, |machine, outside| {
                     machine.receive(&key, &wire, outside)
                 })
@@ -150,9 +151,17 @@ impl World {
         let Some(live) = &mut self.nodes[node].live else {
             return;
         };
-        if !live.replica.evidence.is_signing() {
-            live.machine = None;
+        match live.leaves_at {
+            Some(leaves_at) if now >= leaves_at => live.machine = None,
+            None if !live.replica.evidence.is_signing() => {
+                live.leaves_at = Some(now + LEAVING);
+                self.at(now + LEAVING, node, Event::MayStart);
+            }
+            _ => {}
         }
+        let Some(live) = &mut self.nodes[node].live else {
+            return;
+        };
         let due = live.committed.as_ref().is_some_and(|start| {
             let over = live.finalized + 1 == start.height;
             let paced = live.synced == live.finalized
@@ -228,14 +237,15 @@ impl World {
     /// Sends a message of consensus, and listens whether an honest validator contradicts itself.
     fn publish(&mut self, node: usize, wire: Wire) {
         let attack = self.plan.attack.filter(|attack| attack.attacker == node);
-        let said = wire.said();
-        if let Some((said, value)) = said
+        let statement = wire.statement();
+        if let Some(statement) = &statement
             && attack.is_none()
         {
-            let before = *self.said.entry((node, said)).or_insert(value);
+            let (step, value) = (statement.step(), statement.value());
+            let before = *self.said.entry((node, step)).or_insert(value);
             if before != value {
                 self.violations.push(format!(
-                    "validator {node} signed {before:?} and then {value:?} as {said:?}"
+                    "validator {node} signed {before:?} and then {value:?} as {step:?}"
                 ));
             }
         }
@@ -244,7 +254,8 @@ impl World {
             return self.send_all(node, &event);
         };
         // At the places where it lies, the deceived hear the other story only.
-        let lies = said.is_some_and(|(said, _)| self.forged.contains_key(&said.place()));
+        let step = statement.map(|statement| statement.step());
+        let lies = step.is_some_and(|step| self.forged.contains_key(&(step.height, step.round)));
         for to in (0..self.nodes.len()).filter(|to| *to != node) {
             if !(lies && attack.deceives(to)) {
                 self.send(node, to, &event);
@@ -255,6 +266,9 @@ impl World {
     fn build(&mut self, node: usize, height: u64, round: u32) -> Result<(), End> {
         let now_ms = self.clock_ms(node);
         let live = self.live(node);
+        if !live.replica.evidence.is_signing() {
+            return Ok(());
+        }
         let proposed = live.replica.build(height, round, now_ms)?;
         live.forget(proposed.forget)?;
         let block = proposed.block;
@@ -320,6 +334,9 @@ impl World {
             ..
         } = *received;
         let live = self.live(node);
+        if !live.replica.evidence.is_signing() {
+            return Ok(());
+        }
         let checked = live
             .replica
             .check(height, round, proposer, &received.body)?;
@@ -399,6 +416,10 @@ impl World {
                 let tell = live.replica.take_certificate(certificate);
                 self.tell(node, tell);
             }
+            Ok(PeerMessage::Statements(statements)) => {
+                let tell = live.replica.take_statements(statements);
+                self.tell(node, tell.unwrap_or_default());
+            }
             Err(error) => panic!("nobody sends garbage here: {error}"),
         }
         Ok(())
@@ -416,9 +437,9 @@ impl World {
         let live = self.live(node);
         let height = live.ledger.tip().height;
         let overdue = PeerMessage::pack(&live.pool.overdue(before, OVERDUE_MAX));
-        let ack = live.replica.tip_ack();
+        let repeated = live.replica.repeated();
         self.tell(node, overdue);
-        self.tell(node, ack.into_iter().collect());
+        self.tell(node, repeated);
         self.send_all(node, &Event::Status { from: node, height });
         Ok(())
     }
@@ -444,9 +465,23 @@ impl World {
 
     /// Peers that work on the next height cut the pause before it short.
     fn note_height(&mut self, node: usize, wire: &Wire) {
-        let Some((said, _)) = wire.said() else { return };
+        let Some(statement) = wire.statement() else {
+            return;
+        };
         let live = self.live(node);
-        live.heard = live.heard.max(said.place().0);
+        live.heard = live.heard.max(statement.step().height);
+    }
+
+    /// Hears what a validator says in its own name.
+    fn hear(&mut self, node: usize, from: usize, wire: &Wire) {
+        let signer = self.nodes[from].key.public();
+        if let Some(statement) = wire.statement()
+            && statement.signer() == signer
+        {
+            let replica = &self.live(node).replica;
+            let tell = replica.acted_on(replica.witness.hear(statement));
+            self.tell(node, tell);
+        }
     }
 
     /// A client asks a validator, and another one when it hears nothing.

@@ -26,10 +26,10 @@ use std::{
     time::Instant,
 };
 
-use tabella_protocol::Hash;
+use tabella_protocol::{Hash, Quorum};
 
 use self::{
-    plan::{Plan, Sabotage},
+    plan::{Attack, Plan, Sabotage, Weather},
     setup::Setup,
     world::World,
 };
@@ -106,6 +106,42 @@ fn a_seed_gives_the_same_run_again() {
     for seed in [1, 2, 1_000_003] {
         let play = || play(seed, Plan::of(seed), &setup, &mut Figures::default()).0;
         assert_eq!(play(), play(), "seed {seed}");
+    }
+}
+
+/// Where nothing else goes wrong, a liar is found out by everybody whom it told the one thing or the
+/// other.
+#[test]
+fn a_liar_is_named_by_every_honest_validator() {
+    let cache = tempfile::TempDir::new().expect("a temporary directory");
+    let setup = Setup::new(cache.path());
+    for (validators, quorum) in [(3, Quorum::Majority), (4, Quorum::Bft)] {
+        for seed in 0..6 {
+            let attacker = usize::try_from(seed).expect("small") % validators;
+            let deceived = 1 << ((attacker + 1) % validators);
+            let plan = Plan {
+                validators,
+                quorum,
+                attack: Some(Attack { attacker, deceived }),
+                crashes: 0,
+                partitions: Vec::new(),
+                weather: Weather {
+                    loss_per_mille: 0,
+                    ..Plan::of(seed).weather
+                },
+                ..Plan::of(seed)
+            };
+            let directory = tempfile::TempDir::new().expect("a temporary directory");
+            let mut world = World::new(seed, plan, &setup, directory.path());
+            world.run();
+            assert!(world.attacks > 0, "seed {seed} of {validators}");
+            assert_eq!(world.judge(), [""; 0], "seed {seed} of {validators}");
+            let ignorant = world.ignorant();
+            assert!(
+                ignorant.is_empty(),
+                "seed {seed} of {validators}: {ignorant:?}"
+            );
+        }
     }
 }
 

@@ -11,7 +11,10 @@ use tabella_ledger::{BuildLimits, Ledger, Refusal};
 use tabella_protocol::{CommitCertificate, Genesis, Hash, SigningKey};
 use tabella_runtime::Runtime;
 
-use super::disk::{Crash, Disk, SimFile};
+use super::{
+    disk::{Crash, Disk, SimFile},
+    world::Time,
+};
 use crate::{
     evidence::EvidenceLog,
     journal::{Change, JournalStore},
@@ -19,6 +22,7 @@ use crate::{
     peer_message::PeerMessage,
     pool::Pool,
     replica::Replica,
+    stop::Stop,
     undecided::Undecided,
 };
 
@@ -55,8 +59,10 @@ pub(super) struct Live {
     pub(super) pool: Arc<Pool>,
     pub(super) journal: JournalStore,
     pub(super) replica: Replica,
-    /// Gone where the node does not sign any more.
+    /// Gone where the node has left consensus because it must not sign any more.
     pub(super) machine: Option<Machine<SimFile>>,
+    /// When it leaves, once it must not sign any more.
+    pub(super) leaves_at: Option<Time>,
     /// The height that is over, once consensus says so.
     pub(super) finalized: u64,
     /// What its commit answered.
@@ -119,7 +125,12 @@ impl Node {
         let pool = Arc::new(Pool::new(Arc::clone(&ledger), BOUNDS));
         let forget = pool.resume(held, now_ms).map_err(failed)?;
         journal.apply([Change::Remove(forget)]).map_err(failed)?;
-        let evidence = EvidenceLog::open(&self.evidence_file, &ledger, Arc::default());
+        let evidence = EvidenceLog::open(
+            &self.evidence_file,
+            &ledger,
+            Arc::default(),
+            Stop::default(),
+        );
         let replica = Replica::new(
             Arc::clone(&ledger),
             Arc::clone(&pool),
@@ -159,6 +170,7 @@ impl Node {
             journal,
             replica,
             machine,
+            leaves_at: None,
             finalized: 0,
             committed: None,
             idle_until: 0,

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use tabella_consensus::machine::{Forger, Received, Said, Timer, Wire};
-use tabella_protocol::{CommitCertificate, Genesis, Hash, VoterId};
+use tabella_consensus::machine::{Forger, Received, Timer, Wire};
+use tabella_protocol::{CommitCertificate, Genesis, Hash, Step, VoterId};
 use tabella_runtime::Runtime;
 
 use super::{
@@ -32,6 +32,8 @@ pub(super) const IDLE_BLOCK: Time = SECOND;
 pub(super) const SYNC_BATCH: u64 = 8;
 /// How long a client waits before it asks another validator.
 pub(super) const CLIENT_RETRY: Time = 700 * MS;
+/// How long a node that must not sign any more stays connected.
+pub(super) const LEAVING: Time = 5 * SECOND;
 /// How long after the last fault everything must have come right.
 const HEALING: Time = 120 * SECOND;
 /// Heights that every node must decide after the last fault, beyond those decided before.
@@ -145,7 +147,7 @@ pub(super) struct World {
     /// Heights at which honest nodes differ.
     pub(super) forks: BTreeSet<u64>,
     /// What each validator said, to catch one that contradicts itself.
-    pub(super) said: BTreeMap<(usize, Said), Option<Hash>>,
+    pub(super) said: BTreeMap<(usize, Step), Option<Hash>>,
     pub(super) forger: Option<Forger>,
     /// The attacker's second blocks, by height and round.
     pub(super) forged: BTreeMap<(u64, u32), Hash>,
@@ -302,10 +304,11 @@ impl World {
 
     /// Whether of two histories at most one is still signed by honest validators.
     fn is_fork_ended(&self) -> bool {
-        let signing: Vec<_> = self
-            .honest()
-            .filter(|node| self.is_connected(*node))
-            .collect();
+        let signing = self.honest().filter(|node| {
+            let live = self.nodes[*node].live.as_ref();
+            live.is_some_and(|live| live.replica.evidence.is_signing())
+        });
+        let signing: Vec<_> = signing.collect();
         let header = |node: usize, height| {
             let live = self.nodes[node].live.as_ref()?;
             live.ledger.header(height).ok().flatten()
@@ -457,11 +460,9 @@ impl World {
         let planned = node.disk.is_dead() || node.effects_left == Some(0);
         match end {
             End::Failed(reason) if !planned => {
-                // A log that a power cut tore is mended by the next start, as the node says.
-                let torn = reason.starts_with("corrupted log") && node.crash == Crash::PowerCut;
                 // On another history than its network, it cannot go on; the attack has been seen.
                 let forked = self.forks.iter().next().is_some() && reason.contains("was decided");
-                if !torn && !forked {
+                if !forked {
                     let reason = format!("validator {index} stopped: {reason}");
                     self.violations.push(reason);
                 }

@@ -9,6 +9,7 @@ mod degradation;
 mod dev;
 mod election;
 mod export;
+mod full_disk;
 mod hostile_plugin;
 mod membership;
 mod network;

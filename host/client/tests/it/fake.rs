@@ -594,6 +594,7 @@ impl Shared {
             peers: 2,
             signing: true,
             standing: Standing::Validator,
+            evidence: 0,
             version: "fake".into(),
         })
     }

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
 use tabella_consensus::{Application, BuiltBlock, Checked, Fatal, HeightStart, UndecidedBlock};
-use tabella_protocol::{CommitCertificate, Evidence, Hash, PublicKey, Quorum, codec};
+use tabella_protocol::{CommitCertificate, Evidence, Hash, PublicKey, Quorum, Statement, codec};
 use tokio::sync::watch;
 
 #[derive(BorshSerialize, BorshDeserialize)]
@@ -290,6 +290,8 @@ impl Application for Chain {
         self.state().evidence.extend(evidence);
         Ok(())
     }
+
+    fn heard(&self, _: Statement) {}
 
     async fn message(&self, from: PublicKey, message: Bytes) {
         self.state().messages.push((from, message));

@@ -4,6 +4,7 @@ mod byzantine;
 mod chain;
 mod crash;
 mod evidence;
+mod full_disk;
 mod network;
 mod partition;
 mod strangers;
