@@ -18,6 +18,8 @@ const WAITING: TableDefinition<'_, [u8; 32], (u64, &[u8])> = TableDefinition::ne
 const QUEUE_MAX: usize = 1_024;
 /// Most writes in one commit.
 const COMMIT_MAX: usize = 4_096;
+/// Most writes that forget held back for the next commit.
+const FORGET_MAX: usize = 256;
 const CACHE_BYTES: usize = 16 << 20;
 
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +36,12 @@ pub(crate) enum Change {
     Insert(Vec<(Hash, Arc<[u8]>)>),
     /// Transactions to forget.
     Remove(Vec<Hash>),
+}
+
+impl Change {
+    fn inserts(&self) -> bool {
+        matches!(self, Self::Insert(transactions) if !transactions.is_empty())
+    }
 }
 
 /// The journal's database.
@@ -198,21 +206,29 @@ fn write_all(
     mut queue: mpsc::Receiver<Write>,
     commit_time: &Timing,
 ) -> Result<(), JournalError> {
-    let mut batch = Vec::new();
+    let (mut batch, mut changes) = (Vec::new(), Vec::new());
     while queue.blocking_recv_many(&mut batch, COMMIT_MAX) > 0 {
-        let (changes, answers): (Vec<_>, Vec<_>) = batch
-            .drain(..)
-            .map(|write| (write.change, write.durable))
-            .unzip();
-        let started = Instant::now();
-        store.apply(changes)?;
-        commit_time.observe(started.elapsed());
-        for durable in answers.into_iter().flatten() {
+        let mut answers = Vec::new();
+        for write in batch.drain(..) {
+            answers.extend(write.durable);
+            changes.push(write.change);
+        }
+        // Nobody waits for what is forgotten: it goes with the next commit that somebody waits for.
+        // An answer to nothing new needs no commit either: what it repeats is on disk.
+        if changes.iter().any(Change::inserts) || changes.len() >= FORGET_MAX {
+            let started = Instant::now();
+            store.apply(changes.drain(..))?;
+            commit_time.observe(started.elapsed());
+        }
+        for durable in answers {
             // Whoever asked may have gone; the transaction stays.
             let _ = durable.send(());
         }
     }
-    Ok(())
+    if changes.is_empty() {
+        return Ok(());
+    }
+    store.apply(changes)
 }
 
 #[cfg(test)]
@@ -239,6 +255,21 @@ mod tests {
         let (_journal, held) = Journal::open(&path, Stop::default()).unwrap();
         assert_eq!(held, [vec![9], vec![5]]);
     }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_takes_no_commit_of_its_own() {
+        let disk = Disk::new(Honesty::Honest);
+        let (store, _) = JournalStore::open_on(disk.file("mempool.redb")).unwrap();
+        let stop = Stop::default();
+        let journal = Journal::start(store, stop.clone()).unwrap();
+        let transaction = |n: u8| (Hash([n; 32]), Arc::from([n].as_slice()));
+        assert!(journal.insert(vec![transaction(1)]).await);
+        disk.die_after(1);
+        journal.remove(vec![Hash([1; 32])]).await;
+        assert!(journal.insert(vec![]).await, "what it repeats is on disk");
+        assert!(!stop.is_stopping());
+    }
+
     #[tokio::test]
     async fn a_disk_that_fails_stops_the_node_and_acknowledges_nothing() {
         let disk = Disk::new(Honesty::Honest);

@@ -4,13 +4,16 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use rayon::prelude::*;
-use tabella_ledger::{Ledger, LedgerError, Refusal, VetError, Vetted};
+use tabella_ledger::{Admission, Ledger, LedgerError, Refusal, VetError, Vetted};
 use tabella_protocol::{
     Hash,
     rpc::{RefusalCode, TransactionStatus},
 };
 
 use crate::mempool::{Bounds, Known, Mempool, Origin};
+
+/// Fewer transactions are judged one after the other: waking other threads would take as long.
+const PARALLEL_MIN: usize = 32;
 
 /// A transaction's id, and whether the state takes it.
 pub(crate) type Judged = (Hash, Result<Vetted, Refusal>);
@@ -59,23 +62,26 @@ impl Pool {
         Ok(forgotten)
     }
 
-    /// Vets and admits transactions, in parallel.
+    /// Vets and admits transactions, many of them in parallel.
     pub(crate) fn judge(&self, transactions: Vec<Vec<u8>>) -> Result<Vec<Judged>, LedgerError> {
         let known: Vec<_> = {
             let mempool = self.lock();
             let known = |bytes: &Vec<u8>| mempool.get(&Hash::of(bytes));
             transactions.iter().map(known).collect()
         };
-        let work = transactions.into_par_iter().zip(known);
-        let judged = work.map(|(bytes, known)| match known {
+        let admission = self.ledger.admission()?;
+        let judge = |(bytes, known): (Vec<u8>, Option<Vetted>)| match known {
             Some(vetted) => Ok((vetted.id(), Ok(vetted))),
-            None => match judge_one(&self.ledger, &bytes) {
+            None => match judge_one(&self.ledger, &admission, &bytes) {
                 Ok(vetted) => Ok((vetted.id(), Ok(vetted))),
                 Err(VetError::Refused(refusal)) => Ok((Hash::of(&bytes), Err(refusal))),
                 Err(VetError::Ledger(error)) => Err(error),
             },
-        });
-        judged.collect()
+        };
+        if transactions.len() < PARALLEL_MIN {
+            return transactions.into_iter().zip(known).map(judge).collect();
+        }
+        transactions.into_par_iter().zip(known).map(judge).collect()
     }
 
     /// Takes judged transactions of a client. The same transaction again answers the same.
@@ -161,8 +167,8 @@ impl Pool {
     }
 }
 
-fn judge_one(ledger: &Ledger, bytes: &[u8]) -> Result<Vetted, VetError> {
+fn judge_one(ledger: &Ledger, admission: &Admission<'_>, bytes: &[u8]) -> Result<Vetted, VetError> {
     let vetted = ledger.vet(bytes)?;
-    ledger.admit(&vetted)?;
+    admission.admit(&vetted)?;
     Ok(vetted)
 }

@@ -34,6 +34,7 @@ mod vet;
 
 pub use block::{BuildLimits, Built, ExecutedBlock, InvalidBlock};
 pub use error::{LedgerError, VetError};
+pub use execute::Admission;
 pub use read::{BallotRecord, StoredBlock};
 pub use refusal::Refusal;
 pub use state::{Election, Tip};

@@ -59,12 +59,24 @@ struct Tables {
     roll: ReadOnlyTable<(u64, [u8; 32]), u32>,
 }
 
+impl Tables {
+    fn open(ledger: &Ledger) -> Result<Arc<Self>, LedgerError> {
+        let reads = ledger.database.begin_read()?;
+        Ok(Arc::new(Self {
+            transactions: reads.open_table(TRANSACTIONS)?,
+            voters: reads.open_table(VOTERS)?,
+            roll: reads.open_table(ROLL)?,
+        }))
+    }
+}
+
 /// The state as it would be after the transactions executed so far.
 pub(crate) struct Draft<'a> {
     ledger: &'a Ledger,
-    tables: Tables,
+    tables: Arc<Tables>,
     height: u64,
-    state: State,
+    /// Copied when it is first changed.
+    state: Arc<State>,
     /// Copies of the elections that this block touches, taken on first touch.
     touched: BTreeMap<u64, (ElectionRecord, Arc<Election>)>,
     created: BTreeMap<u64, Election>,
@@ -77,14 +89,11 @@ pub(crate) struct Draft<'a> {
 impl<'a> Draft<'a> {
     /// A draft of the block after the tip.
     pub(crate) fn new(ledger: &'a Ledger) -> Result<Self, LedgerError> {
-        let reads = ledger.database.begin_read()?;
-        let tables = Tables {
-            transactions: reads.open_table(TRANSACTIONS)?,
-            voters: reads.open_table(VOTERS)?,
-            roll: reads.open_table(ROLL)?,
-        };
-        let state = State::clone(&ledger.state());
-        Ok(Self {
+        Ok(Self::on(ledger, Tables::open(ledger)?, ledger.state()))
+    }
+
+    fn on(ledger: &'a Ledger, tables: Arc<Tables>, state: Arc<State>) -> Self {
+        Self {
             ledger,
             tables,
             height: state.tip.height + 1,
@@ -95,7 +104,7 @@ impl<'a> Draft<'a> {
             roll: BTreeMap::new(),
             included: BTreeSet::new(),
             changes: Changes::default(),
-        })
+        }
     }
 
     /// The state that the draft started from.
@@ -146,12 +155,13 @@ impl<'a> Draft<'a> {
     pub(crate) fn finish(self, proposer: PublicKey) -> (State, Changes) {
         let Self {
             height,
-            mut state,
+            state,
             touched,
             created,
             mut changes,
             ..
         } = self;
+        let mut state = Arc::unwrap_or_clone(state);
         turns::record(
             height,
             proposer,
@@ -262,16 +272,45 @@ impl<'a> Draft<'a> {
     }
 
     fn add_plugin(&mut self, hash: Hash, plugin: Plugin, wasm: &[u8]) {
-        self.state.plugins.insert(hash, plugin);
-        self.state.plugin_log.push(merkle::leaf_hash(&hash.0));
+        let state = Arc::make_mut(&mut self.state);
+        state.plugins.insert(hash, plugin);
+        state.plugin_log.push(merkle::leaf_hash(&hash.0));
         self.changes.plugins.push((hash, wasm.to_vec()));
     }
 }
 
-impl Ledger {
+/// The newest committed state, held to ask it about several transactions.
+pub struct Admission<'a> {
+    ledger: &'a Ledger,
+    tables: Arc<Tables>,
+    state: Arc<State>,
+}
+
+impl Admission<'_> {
     /// Whether a vetted transaction could stand in the next block, as the state is now.
     pub fn admit(&self, vetted: &Vetted) -> Result<(), VetError> {
-        Draft::new(self)?.execute(vetted)
+        let (tables, state) = (Arc::clone(&self.tables), Arc::clone(&self.state));
+        Draft::on(self.ledger, tables, state).execute(vetted)
+    }
+}
+
+impl Ledger {
+    /// The state as it is now, to admit transactions by.
+    pub fn admission(&self) -> Result<Admission<'_>, LedgerError> {
+        // In this order the tables are at least as new as the state: what a block adds to them in
+        // between is refused a moment early.
+        let state = self.state();
+        let tables = Tables::open(self)?;
+        Ok(Admission {
+            ledger: self,
+            tables,
+            state,
+        })
+    }
+
+    /// Whether a vetted transaction could stand in the next block, as the state is now.
+    pub fn admit(&self, vetted: &Vetted) -> Result<(), VetError> {
+        self.admission()?.admit(vetted)
     }
 }
 

@@ -1,5 +1,7 @@
 //! `submit-evidence`: put proof of a lie on the chain, once.
 
+use std::sync::Arc;
+
 use tabella_protocol::{Evidence, rpc::RefusalCode};
 
 use super::Draft;
@@ -20,7 +22,7 @@ impl Draft<'_> {
             return refuse(error.to_string());
         }
         let subject = evidence.subject();
-        if !self.state.evidence.insert(subject) {
+        if !Arc::make_mut(&mut self.state).evidence.insert(subject) {
             return refuse(format!("evidence {subject} is on the chain already"));
         }
         Ok(())
