@@ -39,7 +39,7 @@ const RETRY: &str = "retry: 1000\n\n";
     tag = "chain",
     operation_id = "events",
     responses(
-        (status = 200, description = "Events", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "Events", body = Object, content_type = "text/event-stream"),
         MayBeOverloaded
     ),
 )]

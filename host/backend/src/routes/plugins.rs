@@ -157,7 +157,7 @@ fn unknown() -> Problem {
     path = "/api/admin/plugins",
     tag = "administration",
     operation_id = "publish_plugin",
-    request_body(content = Module, content_type = "application/wasm"),
+    request_body(content((Module = "application/octet-stream"), (Module = "application/wasm"))),
     responses(
         (status = 200, description = "It was on the chain already", body = PluginAnswer),
         (status = 201, description = "It is on the chain", body = PluginAnswer),
