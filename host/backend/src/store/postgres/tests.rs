@@ -449,6 +449,7 @@ async fn recorded_in_time(one: &One, new: NewSubmission) {
             Ok(other) => panic!("{other:?}"),
             Err(error) => assert!(Instant::now() < deadline, "{error}"),
         }
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
@@ -462,13 +463,13 @@ async fn nothing_is_acknowledged_while_the_server_is_away_and_it_recovers_by_its
     let mut n = 0;
     for round in 0..3u8 {
         // Stopped in the middle of writes.
-        let writes = (0..40u8).map(|i| {
+        let writes = (0..20u8).map(|i| {
             let n = round * 80 + i;
             let store = a.store.clone();
             async move { (n, store.record(submission(n, n, None)).await) }
         });
         let writing = tokio::spawn(futures::future::join_all(writes.collect::<Vec<_>>()));
-        n += 40;
+        n += 20;
         tokio::task::block_in_place(|| postgres.stop());
         let refused = a
             .store
@@ -491,7 +492,7 @@ async fn nothing_is_acknowledged_while_the_server_is_away_and_it_recovers_by_its
         acknowledged.push(round * 80 + 50);
         assert!(a.store.is_healthy());
     }
-    assert!(n == 120 && acknowledged.len() >= 3);
+    assert!(n == 60 && acknowledged.len() >= 3);
     for n in &acknowledged {
         let id = submission(*n, *n, None).transaction_id;
         assert!(
@@ -504,13 +505,14 @@ async fn nothing_is_acknowledged_while_the_server_is_away_and_it_recovers_by_its
     for durable in a.shared().own().await.unwrap() {
         a.pending.insert(durable);
     }
-    for round in 0..3u8 {
-        for i in 0..40 {
-            let n = round * 80 + i;
-            let again = a.store.record(submission(n, n, None)).await.unwrap();
-            let was_there = matches!(again, Recorded::Same(_));
-            assert!(was_there || !acknowledged.contains(&n), "{n}: {again:?}");
-        }
+    let all = (0..3u8).flat_map(|round| (0..20).map(move |i| round * 80 + i));
+    let repeats = all.map(|n| {
+        let store = a.store.clone();
+        async move { (n, store.record(submission(n, n, None)).await.unwrap()) }
+    });
+    for (n, again) in futures::future::join_all(repeats).await {
+        let was_there = matches!(again, Recorded::Same(_));
+        assert!(was_there || !acknowledged.contains(&n), "{n}: {again:?}");
     }
 }
 
