@@ -61,7 +61,8 @@ async fn until(
 
 #[tokio::test]
 async fn a_ballot_its_block_and_the_turnout_are_told() {
-    let deployment = Deployment::new().await;
+    let mut deployment = Deployment::new().await;
+    deployment.config.confirmation_wait_ms = 20_000;
     let backend = deployment.start().await;
     let mut events = follow(&backend).await;
     let (status, answer) = backend.cast("alice", "t1", "a").await;
