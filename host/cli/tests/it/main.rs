@@ -8,7 +8,6 @@ mod crash;
 mod degradation;
 mod dev;
 mod election;
-mod full_disk;
 mod hostile_plugin;
 mod membership;
 mod network;

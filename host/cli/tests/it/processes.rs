@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs::File,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Output, Stdio},
+    process::{Child, Output, Stdio},
 };
 
 use nix::sys::signal::Signal;
@@ -35,23 +35,9 @@ pub(crate) struct Processes(BTreeMap<String, (Child, PathBuf)>);
 impl Processes {
     /// Runs `tabella ROLE --config CONFIG`; its log stands beside the configuration.
     pub(crate) fn start(&mut self, role: &str, config: &Path) {
-        self.spawn(tabella(), role, config);
-    }
-
-    /// As [`start`](Self::start), with files that cannot grow beyond a size: writes fail there.
-    pub(crate) fn start_limited(&mut self, role: &str, config: &Path, file_bytes_max: u64) {
-        // In the units of POSIX; without the trap, the system would kill the process.
-        let blocks = file_bytes_max / 512;
-        let limited = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
-        let mut command = Command::new("sh");
-        command.args(["-c", &limited]).arg(tabella().get_program());
-        self.spawn(command, role, config);
-    }
-
-    fn spawn(&mut self, mut tabella: Command, role: &str, config: &Path) {
         let log = config.with_extension("log");
         let out = File::options().create(true).append(true).open(&log);
-        let child = tabella
+        let child = tabella()
             .args([role, "--exit-with-parent", "--config"])
             .arg(config)
             .stdin(Stdio::piped())
@@ -69,13 +55,6 @@ impl Processes {
         let (mut child, _) = self.0.remove(name).expect("a running process");
         signal(child.id(), Signal::SIGKILL);
         child.wait().expect("a child");
-    }
-
-    /// Waits for a process to end by itself; how it ended, and what it has logged.
-    pub(crate) async fn ended(&mut self, name: &str) -> (ExitStatus, String) {
-        let (mut child, log) = self.0.remove(name).expect("a running process");
-        let status = eventually("it ends", async || child.try_wait().expect("a child")).await;
-        (status, std::fs::read_to_string(log).unwrap_or_default())
     }
 
     /// What a process has logged.
@@ -171,11 +150,6 @@ impl Bare {
     pub(crate) fn start(&mut self, role: &str, name: &str) {
         let config = self.path(&format!("{name}.toml"));
         self.processes.start(role, &config);
-    }
-
-    pub(crate) fn start_limited(&mut self, role: &str, name: &str, file_bytes_max: u64) {
-        let config = self.path(&format!("{name}.toml"));
-        self.processes.start_limited(role, &config, file_bytes_max);
     }
 
     /// The JSON-RPC of validator `n`.
