@@ -21,7 +21,7 @@ use tree::Tree;
 
 /// Steps of papers along their chains in one count, about: what the fuel of a call allows. Only
 /// elections of tens of thousands of different rankings for many seats come near.
-const WORK_MAX: u64 = 43_000_000;
+const WORK_MAX: u64 = 40_000_000;
 
 const TEN: NonZeroU64 = NonZeroU64::new(10).unwrap();
 
