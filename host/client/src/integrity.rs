@@ -92,7 +92,8 @@ impl Client {
                 (walk, goes_on)
             });
             // The next blocks travel while these are checked.
-            let (checked, more) = tokio::join!(checking, self.fetch_blocks(following, height, unjudged));
+            let (checked, more) =
+                tokio::join!(checking, self.fetch_blocks(following, height, unjudged));
             let (back, goes_on) =
                 checked.map_err(|error| IntegrityError::Task(error.to_string()))?;
             walk = back;

@@ -5,7 +5,9 @@ use std::path::Path;
 use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 use tabella_protocol::{Hash, Transaction, VoterId, codec, rpc::ElectionView};
 
-use super::{Account, Mark, OpenError, Session, StoreError, Submission, accounts, handle::Handle, tables};
+use super::{
+    Account, Mark, OpenError, Session, StoreError, Submission, accounts, handle::Handle, tables,
+};
 use crate::pending::{Durable, Pending};
 
 /// The database's cache, in bytes.

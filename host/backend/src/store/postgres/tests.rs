@@ -9,8 +9,8 @@ use tempfile::TempDir;
 
 use super::{
     super::{
-        Confirmed, ConfirmedSubmission, Mark, NewSubmission, OpenError, Recorded, Rotation, Session,
-        State, Store, StoreError,
+        Confirmed, ConfirmedSubmission, Mark, NewSubmission, OpenError, Recorded, Rotation,
+        Session, State, Store, StoreError,
         tests::{confirmed, identity, submission},
     },
     *,
