@@ -35,7 +35,7 @@ use self::{
 };
 
 /// Seeds that every run of the tests goes through.
-const SEEDS: u64 = 80;
+const SEEDS: u64 = 300;
 
 #[derive(Debug, Default)]
 struct Figures {
