@@ -99,7 +99,7 @@ impl AccountWrite {
     }
 }
 
-/// What came of a change, where others make it durable than this crate's own database.
+/// What came of a change, as the writer of a shared database reports it.
 #[derive(Debug)]
 pub(super) enum AccountDone {
     Created(bool),
