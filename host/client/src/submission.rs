@@ -1,9 +1,9 @@
 //! Submitting transactions: many callers' transactions travel in one batch, to one validator, and
 //! to another when that one is dead, late or full.
 //!
-//! A lone transaction does not wait for company: whatever is queued leaves as soon as a slot is
-//! free. Submitting is idempotent (a transaction's id is its content), so retries and hedges are
-//! harmless.
+//! A lone transaction does not wait for company: whatever is queued leaves as soon as a slot is free
+//! and the batch before it is a moment away. Submitting is idempotent (a transaction's id is its
+//! content), so retries and hedges are harmless.
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,6 +26,9 @@ const BATCH_MAX: usize = 64;
 const BATCH_BYTES_MAX: usize = 1 << 20;
 /// Batches under way at once, for each validator.
 const SLOTS_PER_VALIDATOR: usize = 2;
+/// Shortest time between two batches that are not full: a request costs both ends more than checking
+/// several signatures does. Who comes after a longer silence does not wait.
+const PAUSE: Duration = Duration::from_millis(3);
 /// Transactions waiting for a slot.
 pub(crate) const QUEUE_MAX: usize = 16_384;
 /// How long one validator may take over one batch.
@@ -121,6 +124,9 @@ pub(crate) async fn dispatch(pool: Arc<Pool>, mut queue: mpsc::Receiver<Job>) {
             batch.push(job);
         }
         tokio::spawn(send(pool.clone(), batch, slot));
+        if queue.len() < BATCH_MAX {
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 }
 
