@@ -1,11 +1,7 @@
 //! Taking transactions in: vet, admit, make durable, relay.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
-use tabella_consensus::Handle;
 use tabella_ledger::{Refusal, Vetted};
 use tabella_protocol::{Hash, rpc::RefusalCode, rpc::TransactionStatus};
 use tokio::sync::Notify;
@@ -14,15 +10,10 @@ use crate::{
     clock::now_ms,
     journal::Journal,
     metrics::{Timing, Timings},
-    peer_message::PeerMessage,
     pool::{Judged, Pool},
+    relay::Relay,
     stop::Stop,
 };
-
-/// A transaction that has waited this long at the validator that took it is relayed again.
-const OVERDUE_MS: u64 = 2_000;
-/// Most transactions relayed again at once.
-const OVERDUE_MAX: usize = 500;
 
 /// Takes transactions from clients and peers and holds them until they are on the chain.
 pub(crate) struct Intake {
@@ -30,7 +21,7 @@ pub(crate) struct Intake {
     journal: Journal,
     /// Wakes whoever waits for something to decide.
     pub(crate) work: Notify,
-    consensus: OnceLock<Handle>,
+    pub(crate) relay: Relay,
     stop: Stop,
     vet_time: Timing,
 }
@@ -43,11 +34,12 @@ impl Intake {
         held: Vec<Vec<u8>>,
         stop: Stop,
     ) -> Arc<Self> {
+        let relay = Relay::new(Arc::clone(&pool));
         let intake = Arc::new(Self {
             pool,
             journal,
             work: Notify::new(),
-            consensus: OnceLock::new(),
+            relay,
             stop,
             vet_time: Timing::default(),
         });
@@ -67,12 +59,6 @@ impl Intake {
         intake
     }
 
-    /// Connects the intake to consensus, so that it relays.
-    pub(crate) fn connect(&self, consensus: Handle) {
-        // Set once, at start.
-        let _ = self.consensus.set(consensus);
-    }
-
     /// Takes transactions from a client. Each answer says that the transaction is durable here (or
     /// on the chain), or why it is refused. The same transaction again answers the same.
     pub(crate) async fn submit(&self, transactions: Vec<Vec<u8>>) -> Vec<Result<Hash, Refusal>> {
@@ -83,7 +69,7 @@ impl Intake {
             return unavailable("the validator had to stop; ask another");
         };
         let submitted = self.pool.submit(judged, now_ms());
-        self.relay(&submitted.fresh);
+        self.relay.offer(&submitted.fresh);
         // A transaction that came again while its first copy is being written is answered with it:
         // the journal keeps the order of what it is asked to write.
         let fresh = submitted.fresh.iter();
@@ -128,27 +114,6 @@ impl Intake {
                     .fail(format!("judging a transaction failed: {panic}"));
                 None
             }
-        }
-    }
-
-    fn relay(&self, transactions: &[Vetted]) {
-        let Some(consensus) = self.consensus.get() else {
-            return;
-        };
-        for message in PeerMessage::pack(transactions) {
-            // Packed to fit; and what is lost here waits for this validator's own turn.
-            let _ = consensus.broadcast(message);
-        }
-    }
-
-    /// Relays again what has waited long, now and then, until the node stops.
-    pub(crate) async fn relay_overdue(&self) {
-        let mut period = tokio::time::interval(std::time::Duration::from_millis(OVERDUE_MS));
-        loop {
-            period.tick().await;
-            let before = now_ms().saturating_sub(OVERDUE_MS);
-            let overdue = self.pool.overdue(before, OVERDUE_MAX);
-            self.relay(&overdue);
         }
     }
 

@@ -31,6 +31,7 @@ mod node;
 mod observe;
 mod peer_message;
 mod pool;
+mod relay;
 mod replica;
 mod rpc;
 #[cfg(test)]

@@ -235,7 +235,7 @@ async fn run_to_the_end(config: Config, stop: &Stop) -> Result<(), RunError> {
     };
     let consensus = node.as_ref().map(Node::handle);
     if let Some(consensus) = &consensus {
-        intake.connect(consensus.clone());
+        intake.relay.connect(consensus.clone());
         // Set once, at start.
         let _ = validator.consensus.set(consensus.clone());
     }
@@ -273,7 +273,7 @@ async fn run_to_the_end(config: Config, stop: &Stop) -> Result<(), RunError> {
         })),
         tokio::spawn(until_stopped(stop.clone(), {
             let intake = Arc::clone(&intake);
-            async move { intake.relay_overdue().await }
+            async move { intake.relay.run().await }
         })),
         tokio::spawn(until_stopped(stop.clone(), {
             let validator = Arc::clone(&validator);
