@@ -20,6 +20,10 @@ use crate::{
     peer_message::PeerMessage, replica::Replica, witness::Heard,
 };
 
+/// After a block of at least this many transactions,
+const BUSY_TRANSACTIONS: usize = 32;
+/// the next one gathers transactions for this long: what a block costs beside them is shared by more.
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
 /// How often the newest ack is said again.
 const ACK_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -41,8 +45,15 @@ pub(crate) struct Validator {
     pub(crate) consensus: OnceLock<Handle>,
     /// The height being decided, and since when.
     pub(crate) deciding: Mutex<Option<(u64, Instant)>>,
-    /// When this node last committed a block since it started.
-    pub(crate) last_commit: Mutex<Option<Instant>>,
+    /// The block that this node last committed since it started.
+    pub(crate) last_commit: Mutex<Option<LastCommit>>,
+}
+
+/// A commit, as far as the next height's start depends on it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LastCommit {
+    at: Instant,
+    transactions: usize,
 }
 
 #[async_trait]
@@ -101,7 +112,10 @@ impl Application for Validator {
         *self
             .last_commit
             .lock()
-            .expect("no holder of this lock panics") = Some(Instant::now());
+            .expect("no holder of this lock panics") = Some(LastCommit {
+            at: Instant::now(),
+            transactions: committed.transactions,
+        });
         self.broadcast(committed.tell);
         self.note_membership(tip.height);
         self.intake.forget(committed.forget).await;
@@ -116,8 +130,18 @@ impl Application for Validator {
     }
 
     async fn next_height(&self) {
-        let last = self.last_commit().unwrap_or_else(Instant::now);
-        let idle = tokio::time::sleep_until(last + self.idle_block);
+        let last = *self
+            .last_commit
+            .lock()
+            .expect("no holder of this lock panics");
+        let last = last.unwrap_or_else(|| LastCommit {
+            at: Instant::now(),
+            transactions: 0,
+        });
+        if last.transactions >= BUSY_TRANSACTIONS {
+            tokio::time::sleep_until(last.at + BUSY_PAUSE).await;
+        }
+        let idle = tokio::time::sleep_until(last.at + self.idle_block);
         tokio::pin!(idle);
         loop {
             // Listening before looking, so that what arrives in between is not missed.
@@ -196,10 +220,10 @@ impl Validator {
 
     /// When this node last committed a block since it started.
     pub(crate) fn last_commit(&self) -> Option<Instant> {
-        *self
-            .last_commit
+        self.last_commit
             .lock()
             .expect("no holder of this lock panics")
+            .map(|last| last.at)
     }
 
     /// Notes when a height started; its later rounds change nothing.

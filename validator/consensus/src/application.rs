@@ -106,8 +106,8 @@ pub trait Application: Send + Sync + 'static {
     async fn commit(&self, certificate: CommitCertificate) -> Result<HeightStart, Fatal>;
 
     /// Waits before the height after a commit starts, so that an idle network does not decide empty
-    /// blocks as fast as it can. Return at once when there is something to decide. The wait is cut
-    /// short when other validators start the height or when this node is catching up.
+    /// blocks as fast as it can, nor a busy one small blocks. The wait is cut short when
+    /// other validators start the height or when this node is catching up.
     async fn next_height(&self);
 
     /// A committed block and its certificate, for peers that catch up.
