@@ -12,7 +12,10 @@ use tabella_consensus::{
     Application, BuiltBlock, Checked, Fatal, Handle, HeightStart, UndecidedBlock,
 };
 use tabella_ledger::{Ledger, Tip};
-use tabella_protocol::{CommitCertificate, Evidence, Hash, PublicKey, Statement, rpc::Standing};
+use tabella_protocol::{
+    CommitCertificate, Evidence, Hash, PublicKey, Statement,
+    rpc::{BlockView, Standing},
+};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
@@ -205,6 +208,17 @@ impl Application for Validator {
 }
 
 impl Validator {
+    /// Takes up blocks that others decided while this node takes no part, as
+    /// [`Replica::follow`] does.
+    pub(crate) async fn follow(&self, blocks: Vec<BlockView>) -> Result<(), Fatal> {
+        let forget = self
+            .blocking(move |replica| replica.follow(&blocks))
+            .await?;
+        self.intake.forget(forget).await;
+        self.tip.send_replace(self.ledger.tip());
+        Ok(())
+    }
+
     /// Says this node's newest ack again and what it heard, now and then, until the node stops.
     pub(crate) async fn repeat_acks(&self) {
         let mut period = tokio::time::interval(ACK_INTERVAL);

@@ -166,6 +166,11 @@ pub fn restore_nothing(
 ) -> Result<(), BackupError> {
     must_be_empty(data)?;
     fs::create_dir_all(data).map_err(failed("create", data))?;
+    mark(data, genesis, validator)
+}
+
+/// Keeps the node of this directory from signing what its key may have signed before.
+pub(crate) fn mark(data: &Path, genesis: Hash, validator: PublicKey) -> Result<(), BackupError> {
     let manifest = BackupManifest {
         genesis,
         validator,

@@ -145,7 +145,7 @@ impl Discovery {
             let everyone = validators.latest().keys().into_iter();
             let everyone_else = everyone.filter(|key| *key != self.key.public()).count();
             for bootnode in &self.bootnodes {
-                if let Err(error) = self.exchange(bootnode, &consensus).await {
+                if let Err(error) = self.exchange(bootnode, Some(&consensus)).await {
                     tracing::debug!(%bootnode, %error, "bootnode did not answer");
                 }
             }
@@ -159,7 +159,22 @@ impl Discovery {
         }
     }
 
-    async fn exchange(&self, bootnode: &str, consensus: &Handle) -> Result<(), reqwest::Error> {
+    /// Asks every bootnode once, for a node that does not take part yet.
+    pub(crate) async fn ask_bootnodes(&self) {
+        let asked = self.bootnodes.iter().map(|bootnode| async move {
+            if let Err(error) = self.exchange(bootnode, None).await {
+                tracing::debug!(%bootnode, %error, "bootnode did not answer");
+            }
+        });
+        futures::future::join_all(asked).await;
+    }
+
+    /// Tells a bootnode where this validator is, and learns where the others are.
+    async fn exchange(
+        &self,
+        bootnode: &str,
+        consensus: Option<&Handle>,
+    ) -> Result<(), reqwest::Error> {
         let url = format!("{}/peers", bootnode.trim_end_matches('/'));
         let answer = self.http.post(&url).json(&self.own_record()).send().await?;
         let known = answer.status() == reqwest::StatusCode::CONFLICT;
@@ -181,7 +196,8 @@ impl Discovery {
         Ok(())
     }
 
-    async fn take(&self, records: Vec<PeerRecord>, consensus: &Handle) {
+    /// Keeps what is news, and tells consensus, which a node that starts later asks by itself.
+    async fn take(&self, records: Vec<PeerRecord>, consensus: Option<&Handle>) {
         let mut changed = false;
         for record in records {
             if record.public_key == self.key.public() || !self.is_news(&record) {
@@ -203,13 +219,14 @@ impl Discovery {
                 continue;
             }
             tracing::info!(%node_id, %address, "validator found");
-            match PeerAddress::parse(key, &address) {
-                Ok(peer) => {
+            match (PeerAddress::parse(key, &address), consensus) {
+                (Ok(peer), Some(consensus)) => {
                     if let Err(error) = consensus.set_peer(peer).await {
                         tracing::warn!(%node_id, %error, "address not taken");
                     }
                 }
-                Err(error) => tracing::warn!(%node_id, %error, "address not taken"),
+                (Ok(_), None) => {}
+                (Err(error), _) => tracing::warn!(%node_id, %error, "address not taken"),
             }
         }
         if changed {

@@ -19,6 +19,7 @@
 mod application;
 mod attest;
 mod backup;
+mod catch_up;
 mod clock;
 mod config;
 mod discovery;

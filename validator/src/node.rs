@@ -12,14 +12,14 @@ use std::{
 use tabella_consensus::{Config as ConsensusConfig, Node, Participation, PeerAddress, WalPolicy};
 use tabella_ledger::{BuildLimits, Ledger, LedgerError};
 use tabella_protocol::{Genesis, GenesisError, SigningKey};
-use tokio::{net::TcpListener, sync::watch, time::sleep};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Config,
     application::{HALT_GRACE, Validator},
     attest::attest_results,
-    backup,
+    backup, catch_up,
     discovery::{Advertised, Discovery},
     evidence::EvidenceLog,
     intake::Intake,
@@ -187,7 +187,6 @@ async fn run_to_the_end(config: Config, stop: &Stop) -> Result<(), RunError> {
     let evidence_file = config.data.join("evidence.json");
     let evidence = EvidenceLog::open(&evidence_file, &ledger, Arc::clone(&metrics), stop.clone())
         .map_err(file_error("evidence file", &evidence_file))?;
-    let halt = evidence.halt.clone();
     let (tip, follow) = watch::channel(ledger.tip());
     let evidence = Arc::new(evidence);
     let replica = Replica::new(
@@ -197,7 +196,7 @@ async fn run_to_the_end(config: Config, stop: &Stop) -> Result<(), RunError> {
         Arc::clone(&evidence),
         key.clone(),
         BuildLimits {
-            bytes_max: usize::try_from(genesis.block_bytes_max).unwrap_or(usize::MAX),
+            bytes_max: block_bytes_max(&genesis),
             transactions_max: config.block_transactions_max,
         },
     );
@@ -213,25 +212,24 @@ async fn run_to_the_end(config: Config, stop: &Stop) -> Result<(), RunError> {
         deciding: Mutex::default(),
         last_commit: Mutex::default(),
     });
-    let consensus_config =
-        consensus_config(&config, &genesis, &ledger, &key, &node_id, &discovery)?;
-    if observe::is_restored(&config.data) && !halt.is_cancelled() {
-        if config.accept_missing_wal {
-            backup::unmark(&config.data).map_err(file_error("restored data", &config.data))?;
-        } else {
-            let unsigned = consensus_config.clone();
-            observe::until_safe(unsigned, Arc::clone(&validator), stop).await?;
+    // From here on, so that a node that catches up serves what it has.
+    let context = rpc::Context {
+        validator: Arc::clone(&validator),
+        discovery: Arc::clone(&discovery),
+        node_id: node_id.clone(),
+        tip: follow.clone(),
+        stop: stop.clone(),
+    };
+    let listener = rpc::Listener::new(listener, config.rpc_connections_max);
+    let serving = tokio::spawn(rpc::serve(listener, context, stop.clone()));
+    let started = start_consensus(&config, &node_id, &validator, &discovery, stop).await;
+    let node = match started {
+        Ok(node) => node,
+        Err(error) => {
+            stop.stop();
+            drain(serving).await;
+            return Err(error);
         }
-        if stop.is_stopping() {
-            ledger.flush_acks()?;
-            return stop
-                .failure()
-                .map_or(Ok(()), |reason| Err(RunError::Failed(reason)));
-        }
-    }
-    let node = match halt.is_cancelled() {
-        true => None,
-        false => Some(Node::start(consensus_config, Arc::clone(&validator) as _).await?),
     };
     let consensus = node.as_ref().map(Node::handle);
     if let Some(consensus) = &consensus {
@@ -248,20 +246,8 @@ async fn run_to_the_end(config: Config, stop: &Stop) -> Result<(), RunError> {
         "validator started"
     );
 
-    let context = rpc::Context {
-        validator: Arc::clone(&validator),
-        consensus: consensus.clone(),
-        discovery: Arc::clone(&discovery),
-        node_id,
-        tip: follow.clone(),
-        stop: stop.clone(),
-    };
     let tasks = [
-        tokio::spawn(rpc::serve(
-            rpc::Listener::new(listener, config.rpc_connections_max),
-            context,
-            stop.clone(),
-        )),
+        serving,
         tokio::spawn(until_stopped(stop.clone(), {
             let discovery = Arc::clone(&discovery);
             async move {
@@ -279,6 +265,10 @@ async fn run_to_the_end(config: Config, stop: &Stop) -> Result<(), RunError> {
             let validator = Arc::clone(&validator);
             async move { validator.repeat_acks().await }
         })),
+        tokio::spawn(until_stopped(stop.clone(), {
+            let (validator, data) = (Arc::clone(&validator), config.data.clone());
+            async move { catch_up::unmark_after_commit(validator, &data).await }
+        })),
         tokio::spawn(until_stopped(
             stop.clone(),
             attest_results(
@@ -290,18 +280,55 @@ async fn run_to_the_end(config: Config, stop: &Stop) -> Result<(), RunError> {
             ),
         )),
     ];
+    let halt = validator.evidence.halt.clone();
     let result = take_part(node, halt, stop).await;
     stop.stop();
     for task in tasks {
-        if tokio::time::timeout(RPC_DRAIN, task).await.is_err() {
-            tracing::warn!("a task does not end; leaving it behind");
-        }
+        drain(task).await;
     }
     ledger.flush_acks()?;
     tracing::info!(height = ledger.tip().height, "validator stopped");
     match stop.failure() {
         Some(reason) => Err(RunError::Failed(reason)),
         None => result,
+    }
+}
+
+/// Catches up, and starts consensus once this node may sign; not at all where it must not any more, or
+/// is told to stop meanwhile.
+async fn start_consensus(
+    config: &Config,
+    node_id: &str,
+    validator: &Arc<Validator>,
+    discovery: &Discovery,
+    stop: &Stop,
+) -> Result<Option<Node>, RunError> {
+    if validator.evidence.halt.is_cancelled() {
+        return Ok(None);
+    }
+    tokio::select! {
+        caught_up = catch_up::until_near(config, validator, discovery) => caught_up?,
+        () = stop.stopped() => return Ok(None),
+    }
+    let consensus_config = consensus_config(config, node_id, validator, discovery)?;
+    if observe::is_restored(&config.data) {
+        if config.accept_missing_wal {
+            backup::unmark(&config.data).map_err(file_error("restored data", &config.data))?;
+        } else {
+            let unsigned = consensus_config.clone();
+            observe::until_safe(unsigned, Arc::clone(validator), stop).await?;
+        }
+        if stop.is_stopping() {
+            return Ok(None);
+        }
+    }
+    let node = Node::start(consensus_config, Arc::clone(validator) as _).await?;
+    Ok(Some(node))
+}
+
+async fn drain(task: JoinHandle<()>) {
+    if tokio::time::timeout(RPC_DRAIN, task).await.is_err() {
+        tracing::warn!("a task does not end; leaving it behind");
     }
 }
 
@@ -348,10 +375,8 @@ async fn until_stopped(stop: Stop, task: impl Future<Output = ()>) {
 
 fn consensus_config(
     config: &Config,
-    genesis: &Genesis,
-    ledger: &Ledger,
-    key: &SigningKey,
     node_id: &str,
+    validator: &Validator,
     discovery: &Discovery,
 ) -> Result<ConsensusConfig, RunError> {
     let mut peers = discovery.known_peers();
@@ -361,10 +386,12 @@ fn consensus_config(
         peers.push(address);
     }
     // A restored node has no log until it has observed for a while.
-    let fresh = ledger.tip().height == 0 || config.accept_missing_wal;
+    let fresh = validator.ledger.tip().height == 0
+        || config.accept_missing_wal
+        || catch_up::is_marked(&config.data);
     Ok(ConsensusConfig {
-        genesis_hash: genesis.hash(),
-        signing_key: key.clone(),
+        genesis_hash: validator.ledger.genesis_hash(),
+        signing_key: validator.replica.key.clone(),
         node_id: node_id.to_owned(),
         data_dir: config.data.clone(),
         wal: if fresh {
@@ -377,9 +404,13 @@ fn consensus_config(
         peers,
         timeouts: (&config.timeouts).into(),
         peer_limits: (&config.peer_limits).into(),
-        block_bytes_max: usize::try_from(genesis.block_bytes_max).unwrap_or(usize::MAX),
+        block_bytes_max: block_bytes_max(validator.ledger.genesis()),
         status_interval_ms: STATUS_INTERVAL_MS,
     })
+}
+
+fn block_bytes_max(genesis: &Genesis) -> usize {
+    usize::try_from(genesis.block_bytes_max).unwrap_or(usize::MAX)
 }
 
 fn file_error(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> RunError {

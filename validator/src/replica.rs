@@ -14,7 +14,7 @@ use tabella_consensus::{BuiltBlock, Checked, Fatal, HeightStart, UndecidedBlock}
 use tabella_ledger::{BuildLimits, ExecutedBlock, InvalidBlock, Ledger, Tip};
 use tabella_protocol::{
     Ack, Block, BlockError, CommitCertificate, Evidence, Hash, PublicKey, SigningKey, Statement,
-    codec,
+    codec, rpc::BlockView,
 };
 
 use crate::{
@@ -199,6 +199,32 @@ impl Replica {
             tell,
             next: self.height_start(),
         })
+    }
+
+    /// Executes and commits blocks that others decided and that follow the tip, verified by the caller;
+    /// they are durable when this returns. Answers what the journal can forget. Nothing is acked: what
+    /// this node missed, others have vouched for.
+    pub(crate) fn follow(&self, blocks: &[BlockView]) -> Result<Vec<Hash>, Fatal> {
+        let mut forget = Vec::new();
+        for (left, view) in (0..blocks.len()).rev().zip(blocks) {
+            let bytes = hex::decode(view.block.trim_start_matches("0x")).map_err(Fatal::new)?;
+            let checked = self.ledger.check(&bytes, |id| self.pool.get(id));
+            let block = checked.map_err(Fatal::new)?.map_err(|invalid| {
+                let hash = view.hash;
+                Fatal::new(format!(
+                    "block {hash} was decided, but is invalid here: {invalid}"
+                ))
+            })?;
+            forget.extend(self.pool.remove_included(block.transaction_ids()));
+            let committed = match left {
+                0 => self.ledger.commit(block, &view.certificate),
+                _ => self.ledger.commit_unsynced(block, &view.certificate),
+            };
+            committed.map_err(Fatal::new)?;
+        }
+        let tip = self.ledger.tip();
+        self.witness.decided(tip.height, tip.block_hash);
+        Ok(forget)
     }
 
     /// What is to be told now and then: this validator's ack of its newest block, because one that got

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use redb::WriteTransaction;
+use redb::{Durability, WriteTransaction};
 use tabella_protocol::{CommitCertificate, Hash, ValidatorSetProof, codec};
 
 use crate::{
@@ -26,6 +26,28 @@ impl Ledger {
         block: ExecutedBlock,
         certificate: &CommitCertificate,
     ) -> Result<Tip, LedgerError> {
+        self.commit_in(begin_write(&self.database)?, block, certificate)
+    }
+
+    /// As [`commit`](Self::commit), but visible at once and durable only with the next block that is:
+    /// for a node that catches up and takes no part meanwhile. After a crash the chain ends with the
+    /// last durable block.
+    pub fn commit_unsynced(
+        &self,
+        block: ExecutedBlock,
+        certificate: &CommitCertificate,
+    ) -> Result<Tip, LedgerError> {
+        let mut transaction = self.database.begin_write()?;
+        transaction.set_durability(Durability::None)?;
+        self.commit_in(transaction, block, certificate)
+    }
+
+    fn commit_in(
+        &self,
+        transaction: WriteTransaction,
+        block: ExecutedBlock,
+        certificate: &CommitCertificate,
+    ) -> Result<Tip, LedgerError> {
         let before = self.state();
         if block.header.height != before.tip.height + 1
             || block.header.parent != before.tip.block_hash
@@ -41,7 +63,6 @@ impl Ledger {
                 certificate.block_hash, block.hash
             )));
         }
-        let transaction = begin_write(&self.database)?;
         write_block(&transaction, &block, certificate)?;
         write_changes(&transaction, &block, &before)?;
         write_validator_set(&transaction, &block, certificate, &before)?;

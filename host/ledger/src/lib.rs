@@ -9,7 +9,7 @@
 //! - [`Ledger::build`] makes a block of vetted transactions; [`Ledger::check`] re-executes one that
 //!   somebody else made. Both answer an [`ExecutedBlock`]; nothing is written yet.
 //! - [`Ledger::commit`] writes block, certificate, boards, indexes and state in one redb
-//!   transaction, durable when it returns.
+//!   transaction, durable when it returns; [`Ledger::commit_unsynced`] is for who catches up.
 //!
 //! Layout: `vet` and `execute` (one file per transaction kind) are the rules of the chain, `state`
 //! what they change, `block` and `commit` the way to disk, `board_log` the Merkle logs, `read`,

@@ -56,4 +56,4 @@ pub use config::{
 };
 pub use node::{Handle, MESSAGE_BYTES_MAX, MessageTooLong, Node, RunError, StartError};
 pub use peers::SetPeerError;
-pub use wal::WalError;
+pub use wal::{WalError, check as check_wal};

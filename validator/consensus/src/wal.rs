@@ -101,11 +101,12 @@ pub enum WalError {
     },
 }
 
-/// Checks the log of a node that is about to start `height`, and mends it; answers its path.
+/// Checks the log in `data_dir` of a node that is about to start `height`, and mends it; answers its
+/// path.
 ///
 /// The log always is of the last height that started, which is the one after the last committed block
 /// or, if the crash came in between, that block's own.
-pub(crate) fn check(data_dir: &Path, policy: WalPolicy, height: u64) -> Result<PathBuf, WalError> {
+pub fn check(data_dir: &Path, policy: WalPolicy, height: u64) -> Result<PathBuf, WalError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |error| WalError::Io { path, error }

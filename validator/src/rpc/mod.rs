@@ -38,8 +38,6 @@ const READY_BLOCK_AGE_MS: u64 = 10_000;
 #[derive(Clone)]
 pub(crate) struct Context {
     pub(crate) validator: Arc<Validator>,
-    /// Absent while this node must not sign.
-    pub(crate) consensus: Option<Handle>,
     pub(crate) discovery: Arc<Discovery>,
     pub(crate) node_id: String,
     pub(crate) tip: watch::Receiver<Tip>,
@@ -112,6 +110,7 @@ async fn ready(State(context): State<Context>) -> Response {
     let standing = context.validator.standing();
     let signing = standing.signs();
     let is_ready = signing
+        && context.consensus().is_some()
         && block_age_ms < allowed_ms
         && committed_age_ms.is_some_and(|age_ms| age_ms < allowed_ms);
     let status = if is_ready {
@@ -133,7 +132,7 @@ async fn ready(State(context): State<Context>) -> Response {
 }
 
 async fn metrics(State(context): State<Context>) -> Response {
-    let consensus = context.consensus.as_ref();
+    let consensus = context.consensus();
     let gauges = Gauges {
         height: context.tip.borrow().height,
         round: consensus.map_or(0, Handle::round),
@@ -152,11 +151,15 @@ async fn metrics(State(context): State<Context>) -> Response {
 }
 
 impl Context {
+    /// Absent while this node catches up or must not sign.
+    fn consensus(&self) -> Option<&Handle> {
+        self.validator.consensus.get()
+    }
+
     /// How many other validators are connected.
     pub(crate) fn peers(&self) -> u32 {
         let peers = self
-            .consensus
-            .as_ref()
+            .consensus()
             .map_or(0, |consensus| consensus.connected_peers().len());
         u32::try_from(peers).unwrap_or(u32::MAX)
     }

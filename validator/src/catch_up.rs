@@ -1,0 +1,171 @@
+//! Catching up before taking part: a node that is far behind takes whole blocks from the others'
+//! JSON-RPC, verified and executed one by one and written many at a time.
+//!
+//! Consensus has a way of its own to catch up, but it starts every height of the way and writes as
+//! much for each as for one that it decides. Here nothing is signed, so that a crash costs no more
+//! than the blocks since the last write. Nobody is believed: the certificates prove the blocks.
+
+use std::{fs::File, io, path::Path, sync::Arc, time::Duration};
+
+use tabella_client::{Client, Tip, ValidatorEndpoint};
+use tabella_consensus::{WalPolicy, check_wal};
+use tabella_protocol::PeerRecord;
+
+use crate::{
+    Config, application::Validator, backup, discovery::Discovery, node::RunError, observe,
+};
+
+/// Who is fewer blocks behind is left to consensus.
+const BEHIND_MIN: u64 = 64;
+/// How long the others may take to prove a newest block.
+const PROOF_DEADLINE: Duration = Duration::from_secs(5);
+/// How often others are asked again before consensus is left to do it, and the pause in between.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_secs(1);
+/// An operator is told every so many blocks.
+const TELL_BLOCKS: u64 = 10_000;
+/// Marks a directory whose write-ahead log was the right one when its node began to catch up.
+const MARK: &str = "catching-up";
+
+/// Whether the write-ahead log need not fit the chain, because the chain went on without it.
+pub(crate) fn is_marked(data: &Path) -> bool {
+    data.join(MARK).exists()
+}
+
+/// Removes the mark once consensus has decided a block, and so started a log that fits again.
+pub(crate) async fn unmark_after_commit(validator: Arc<Validator>, data: &Path) {
+    let mut tip = validator.tip.subscribe();
+    // The sender lives in the validator, which this holds.
+    if !is_marked(data) || tip.changed().await.is_err() {
+        return;
+    }
+    if let Err(error) = std::fs::remove_file(data.join(MARK)) {
+        tracing::warn!(%error, "cannot remove the mark of a node that caught up");
+    }
+}
+
+/// Catches up with the others to within a few blocks, where any of them can be asked. Returns early
+/// where the node is to stop; the caller knows.
+pub(crate) async fn until_near(
+    config: &Config,
+    validator: &Arc<Validator>,
+    discovery: &Discovery,
+) -> Result<(), RunError> {
+    discovery.ask_bootnodes().await;
+    let Some(client) = client_of(validator, discovery.records()) else {
+        return Ok(());
+    };
+    let mut tries = 0;
+    let mut is_marked = false;
+    while let Some(target) = newest(&client, validator).await {
+        if !is_marked {
+            mark(config, validator)?;
+            is_marked = true;
+        }
+        let before = validator.ledger.tip().height;
+        tracing::info!(height = before, target, "catching up");
+        if let Err(error) = follow(&client, validator, target).await? {
+            tracing::warn!(%error, "the others' blocks do not come");
+            let has_progressed = validator.ledger.tip().height > before;
+            tries = if has_progressed { 1 } else { tries + 1 };
+            if tries == TRIES {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+    Ok(())
+}
+
+fn client_of(validator: &Validator, records: Vec<PeerRecord>) -> Option<Client> {
+    let endpoints = records.into_iter().map(|record| ValidatorEndpoint {
+        node_id: record.node_id,
+        rpc_url: record.rpc_url,
+        p2p_url: record.p2p_address,
+    });
+    let genesis = validator.ledger.genesis().clone();
+    match Client::builder(genesis).validators(endpoints).build() {
+        Ok(client) => Some(client),
+        Err(error) => {
+            tracing::debug!(%error, "nobody to catch up from");
+            None
+        }
+    }
+}
+
+/// The newest block that is proven, where this node is far behind it.
+async fn newest(client: &Client, validator: &Validator) -> Option<u64> {
+    let far = validator.ledger.tip().height + BEHIND_MIN;
+    client.refresh_validator_status().await;
+    // Unproven, but whoever exaggerates gains a few seconds of waiting.
+    client
+        .blockchain_state()
+        .claimed_height
+        .filter(|claimed| *claimed >= far)?;
+    let mut tip = client.tip();
+    let is_far = |tip: &Option<Tip>| tip.is_some_and(|tip| tip.height >= far);
+    let proven = tokio::time::timeout(PROOF_DEADLINE, tip.wait_for(is_far)).await;
+    proven.ok()?.ok()?.map(|tip| tip.height)
+}
+
+/// Lets the directory hold a chain that its write-ahead log does not fit, whenever a crash comes.
+fn mark(config: &Config, validator: &Validator) -> Result<(), RunError> {
+    let data = config.data.as_path();
+    if is_marked(data) || observe::is_restored(data) {
+        return Ok(());
+    }
+    let tip = validator.ledger.tip().height;
+    let failed = |error: &dyn std::fmt::Display| {
+        RunError::Failed(format!("cannot mark {}: {error}", data.display()))
+    };
+    if config.accept_missing_wal {
+        return write_mark(data).map_err(|error| failed(&error));
+    }
+    if tip == 0 {
+        // Perhaps a new node, perhaps one that lost all it knew of what its key signed.
+        let (genesis, own) = (
+            validator.ledger.genesis_hash(),
+            validator.replica.key.public(),
+        );
+        return backup::mark(data, genesis, own).map_err(|error| failed(&error));
+    }
+    check_wal(data, WalPolicy::Require, tip + 1).map_err(tabella_consensus::StartError::from)?;
+    write_mark(data).map_err(|error| failed(&error))
+}
+
+fn write_mark(data: &Path) -> io::Result<()> {
+    File::create(data.join(MARK))?;
+    File::open(data)?.sync_all()
+}
+
+/// Executes the blocks up to `target` while the next ones are on their way. The inner error is the
+/// others', and what came until then is kept.
+async fn follow(
+    client: &Client,
+    validator: &Arc<Validator>,
+    target: u64,
+) -> Result<Result<(), tabella_client::QueryError>, RunError> {
+    let tip = validator.ledger.tip();
+    let mut told = tip.height;
+    let mut fetched = match client.blocks(tip.height, tip.block_hash, target).await {
+        Ok(blocks) => blocks,
+        Err(error) => return Ok(Err(error)),
+    };
+    while let Some(last) = fetched.last() {
+        let (height, hash) = (last.header.height, last.hash);
+        let (executed, next) = tokio::join!(
+            validator.follow(fetched),
+            client.blocks(height, hash, target)
+        );
+        executed.map_err(|fatal| RunError::Failed(fatal.to_string()))?;
+        if height >= told + TELL_BLOCKS {
+            told = height;
+            tracing::info!(height, target, "catching up");
+        }
+        fetched = match next {
+            Ok(blocks) => blocks,
+            Err(error) => return Ok(Err(error)),
+        };
+    }
+    Ok(Ok(()))
+}
