@@ -168,9 +168,7 @@ impl Application for Validator {
     }
 
     async fn evidence(&self, evidence: Vec<Evidence>) -> Result<(), Fatal> {
-        for evidence in evidence {
-            self.broadcast(self.replica.take_evidence(evidence));
-        }
+        self.take_evidence(evidence).await;
         Ok(())
     }
 
@@ -190,7 +188,9 @@ impl Application for Validator {
                 return self.intake.take_relayed(transactions).await;
             }
             Ok(PeerMessage::Ack(ack)) => self.replica.take_ack(ack),
-            Ok(PeerMessage::Evidence(evidence)) => Some(self.replica.take_evidence(*evidence)),
+            Ok(PeerMessage::Evidence(evidence)) => {
+                return self.take_evidence(vec![*evidence]).await;
+            }
             Ok(PeerMessage::Certificate(certificate)) => {
                 Some(self.replica.take_certificate(certificate))
             }
@@ -225,6 +225,20 @@ impl Validator {
         loop {
             period.tick().await;
             self.broadcast(self.replica.repeated());
+        }
+    }
+
+    /// Keeps evidence that proves something new, and tells the others.
+    pub(crate) async fn take_evidence(&self, evidence: Vec<Evidence>) {
+        let replica = Arc::clone(&self.replica);
+        // What is kept is written to a file.
+        let taken = tokio::task::spawn_blocking(move || {
+            let taken = evidence.into_iter().map(|e| replica.take_evidence(e));
+            taken.flatten().collect::<Vec<_>>()
+        });
+        match taken.await {
+            Ok(tell) => self.broadcast(tell),
+            Err(error) => tracing::error!(%error, "evidence could not be taken"),
         }
     }
 

@@ -39,7 +39,8 @@ pub(crate) async fn unmark_after_commit(validator: Arc<Validator>, data: &Path) 
     if !is_marked(data) || tip.changed().await.is_err() {
         return;
     }
-    if let Err(error) = std::fs::remove_file(data.join(MARK)) {
+    let removed = std::fs::remove_file(data.join(MARK)).and_then(|()| File::open(data)?.sync_all());
+    if let Err(error) = removed {
         tracing::warn!(%error, "cannot remove the mark of a node that caught up");
     }
 }
@@ -111,16 +112,13 @@ async fn newest(client: &Client, validator: &Validator) -> Option<u64> {
 /// Lets the directory hold a chain that its write-ahead log does not fit, whenever a crash comes.
 fn mark(config: &Config, validator: &Validator) -> Result<(), RunError> {
     let data = config.data.as_path();
-    if is_marked(data) || observe::is_restored(data) {
+    if config.accept_missing_wal || is_marked(data) || observe::is_restored(data) {
         return Ok(());
     }
     let tip = validator.ledger.tip().height;
     let failed = |error: &dyn std::fmt::Display| {
         RunError::Failed(format!("cannot mark {}: {error}", data.display()))
     };
-    if config.accept_missing_wal {
-        return write_mark(data).map_err(|error| failed(&error));
-    }
     if tip == 0 {
         // Perhaps a new node, perhaps one that lost all it knew of what its key signed.
         let (genesis, own) = (

@@ -11,7 +11,7 @@ use tabella_consensus::{Handle, PeerAddress};
 use tabella_ledger::Ledger;
 use tabella_protocol::{Genesis, NodeAddress, PeerRecord, PublicKey, Signature, SigningKey};
 
-use crate::clock::now_ms;
+use crate::{clock::now_ms, http};
 
 /// How often bootnodes are asked once every validator is connected, and before.
 const PERIOD_SETTLED: Duration = Duration::from_secs(10);
@@ -131,6 +131,11 @@ impl Discovery {
         }
     }
 
+    /// For asking those whose records these are.
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
     /// The newest record of every validator known here.
     pub(crate) fn records(&self) -> Vec<PeerRecord> {
         let records = self.records.lock().expect("no holder of this lock panics");
@@ -174,7 +179,7 @@ impl Discovery {
         &self,
         bootnode: &str,
         consensus: Option<&Handle>,
-    ) -> Result<(), reqwest::Error> {
+    ) -> Result<(), http::Error> {
         let url = format!("{}/peers", bootnode.trim_end_matches('/'));
         let answer = self.http.post(&url).json(&self.own_record()).send().await?;
         let known = answer.status() == reqwest::StatusCode::CONFLICT;
@@ -183,16 +188,9 @@ impl Discovery {
         {
             tracing::warn!(%bootnode, %error, "bootnode refused this validator's record");
         }
-        let answer = self.http.get(&url).send().await?.error_for_status()?;
-        let bytes = answer.bytes().await?;
-        if bytes.len() > ANSWER_BYTES_MAX {
-            tracing::warn!(%bootnode, bytes = bytes.len(), "bootnode's answer is too long");
-            return Ok(());
-        }
-        match serde_json::from_slice::<Vec<PeerRecord>>(&bytes) {
-            Ok(records) => self.take(records, consensus).await,
-            Err(error) => tracing::warn!(%bootnode, %error, "bootnode's answer is not understood"),
-        }
+        let answer = self.http.get(&url).send().await?;
+        let records = http::read_json(answer, ANSWER_BYTES_MAX).await?;
+        self.take(records, consensus).await;
         Ok(())
     }
 

@@ -25,8 +25,8 @@ use crate::{metrics::Metrics, stop::Stop};
 const EARLY_MAX: usize = 64;
 /// Evidence kept.
 const EVIDENCE_MAX: usize = 1_000;
-/// Contradicting votes and proposals kept of each validator; one is enough to act on.
-const STATEMENTS_MAX: usize = 8;
+/// Contradictions kept of each validator; one is enough to act on.
+const EVIDENCE_OF_ONE_MAX: usize = 8;
 
 /// Compares what validators say with what stands here, and keeps what contradicts.
 pub(crate) struct EvidenceLog {
@@ -140,7 +140,7 @@ impl EvidenceLog {
             let same = found.values().filter(|known| self::signer(known) == signer);
             if found.contains_key(&subject)
                 || found.len() >= EVIDENCE_MAX
-                || (signer.is_some() && same.count() >= STATEMENTS_MAX)
+                || (signer.is_some() && same.count() >= EVIDENCE_OF_ONE_MAX)
             {
                 return None;
             }
@@ -204,12 +204,15 @@ impl EvidenceLog {
     }
 }
 
-/// Who signed two votes or proposals.
+/// Who signed both statements, where it is one validator.
 fn signer(evidence: &Evidence) -> Option<PublicKey> {
     match evidence {
         Evidence::Votes { first, .. } => Some(first.vote.validator),
         Evidence::Proposals { first, .. } => Some(first.proposal.proposer),
-        Evidence::Acks { .. } | Evidence::Fork { .. } => None,
+        Evidence::Acks { first, second } => {
+            (first.validator == second.validator).then_some(first.validator)
+        }
+        Evidence::Fork { .. } => None,
     }
 }
 
@@ -222,6 +225,12 @@ fn halts(ledger: &Ledger, evidence: &Evidence) -> bool {
 /// The statement that `ack` contradicts, if it does: the same validator's earlier one, or else an
 /// ack of the block that stands here.
 fn contradicted(ledger: &Ledger, ack: &Ack) -> Result<Option<Ack>, LedgerError> {
+    let tip = ledger.tip();
+    let agrees = (ack.height, ack.block_hash, ack.state_root)
+        == (tip.height, tip.block_hash, tip.state_root);
+    if agrees {
+        return Ok(None);
+    }
     let Some(header) = ledger.header(ack.height)? else {
         return Ok(None);
     };

@@ -20,7 +20,7 @@ const QUEUE_MAX: usize = 1_024;
 const COMMIT_MAX: usize = 4_096;
 /// Most writes that forget held back for the next commit.
 const FORGET_MAX: usize = 256;
-const CACHE_BYTES: usize = 16 << 20;
+const CACHE_BYTES: usize = 8 << 20;
 
 #[derive(Debug, thiserror::Error)]
 #[error("mempool journal: {0}")]

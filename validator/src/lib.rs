@@ -24,6 +24,8 @@ mod clock;
 mod config;
 mod discovery;
 mod evidence;
+mod http;
+mod inquiry;
 mod intake;
 mod journal;
 mod mempool;

@@ -22,6 +22,7 @@ use crate::{
     backup, catch_up,
     discovery::{Advertised, Discovery},
     evidence::EvidenceLog,
+    inquiry,
     intake::Intake,
     journal::{Journal, JournalError},
     mempool::Bounds,
@@ -265,6 +266,10 @@ async fn run_to_the_end(config: Config, stop: &Stop) -> Result<(), RunError> {
             let validator = Arc::clone(&validator);
             async move { validator.repeat_acks().await }
         })),
+        tokio::spawn(until_stopped(
+            stop.clone(),
+            inquiry::run(Arc::clone(&validator), Arc::clone(&discovery)),
+        )),
         tokio::spawn(until_stopped(stop.clone(), {
             let (validator, data) = (Arc::clone(&validator), config.data.clone());
             async move { catch_up::unmark_after_commit(validator, &data).await }
@@ -386,9 +391,7 @@ fn consensus_config(
         peers.push(address);
     }
     // A restored node has no log until it has observed for a while.
-    let fresh = validator.ledger.tip().height == 0
-        || config.accept_missing_wal
-        || catch_up::is_marked(&config.data);
+    let fresh = validator.ledger.tip().height == 0 || config.accept_missing_wal;
     Ok(ConsensusConfig {
         genesis_hash: validator.ledger.genesis_hash(),
         signing_key: validator.replica.key.clone(),
@@ -396,9 +399,12 @@ fn consensus_config(
         data_dir: config.data.clone(),
         wal: if fresh {
             WalPolicy::Create
+        } else if catch_up::is_marked(&config.data) {
+            WalPolicy::MayBeOld
         } else {
             WalPolicy::Require
         },
+        halt: validator.evidence.halt.clone(),
         participation: Participation::Sign,
         listen: config.p2p_listen,
         peers,

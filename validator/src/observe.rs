@@ -39,7 +39,7 @@ pub(crate) async fn until_safe(
         ..config
     };
     tracing::warn!(
-        "restored from a backup: following the chain without signing until it is safe to sign"
+        "following the chain without signing, until nothing that this key may have signed before matters"
     );
     let node = Node::start(observer, validator as _).await?;
     let handle = node.handle();

@@ -51,6 +51,10 @@ impl Pool {
                 Ok(vetted) => {
                     let _ = mempool.insert(vetted, Origin::Client, now_ms);
                 }
+                // This host, not the chain: another start may find it well again.
+                Err(refusal) if refusal.code == RefusalCode::Unavailable => {
+                    tracing::warn!(transaction = %id, %refusal, "a transaction held here waits");
+                }
                 Err(refusal) => {
                     forgotten.push(id);
                     if refusal.code != RefusalCode::AlreadyIncluded {

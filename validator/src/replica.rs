@@ -27,6 +27,8 @@ use crate::{
 
 /// Blocks of one height that are held executed; a later one is executed again when it is decided.
 const EXECUTED_MAX: usize = 16;
+/// Evidence that is told again and again, the newest: a message may get lost.
+const REPEATED_MAX: usize = 4;
 
 /// A validator's blocks.
 pub(crate) struct Replica {
@@ -183,7 +185,7 @@ impl Replica {
         let ids = block.transaction_ids().to_vec();
         let tip = self.ledger.commit(block, certificate).map_err(Fatal::new)?;
         self.lock_executed().clear();
-        let ack = self.sign_ack(&tip);
+        let ack = self.sign_ack(&tip).filter(|_| self.evidence.is_signing());
         if let Some(ack) = &ack {
             self.ledger.add_ack(ack.clone()).map_err(Fatal::new)?;
         }
@@ -229,16 +231,15 @@ impl Replica {
 
     /// What is to be told now and then: this validator's ack of its newest block, because one that got
     /// lost would leave two histories side by side with nobody the wiser; what was heard in rounds that
-    /// ended without a decision; and, while a node that stopped signing is still connected, why it did.
+    /// ended without a decision; and the newest evidence, which is why a node stopped signing where it
+    /// did and is still connected.
     pub(crate) fn repeated(&self) -> Vec<Bytes> {
         let ack = self.sign_ack(&self.ledger.tip());
         let ack = ack.map(|ack| PeerMessage::Ack(ack).to_bytes());
         let heard = PeerMessage::heard(&self.witness.overdue());
-        let why = match self.evidence.is_signing() {
-            true => Vec::new(),
-            false => self.told(self.evidence.found()),
-        };
-        ack.into_iter().chain(heard).chain(why).collect()
+        let found = self.evidence.found().into_iter().rev().take(REPEATED_MAX);
+        let found = self.told(found);
+        ack.into_iter().chain(heard).chain(found).collect()
     }
 
     /// The ack of a block that is durable here, where this validator is one of its height.
@@ -362,7 +363,7 @@ fn block_hash(body: &[u8]) -> Option<Hash> {
 
 #[cfg(test)]
 mod tests {
-    use tabella_protocol::Revote;
+    use tabella_protocol::{Payload, Revote};
 
     use super::*;
     use crate::{
@@ -404,6 +405,20 @@ mod tests {
         assert!(replica.build(height, 1, 3).is_err());
         let checked = replica.check(height, 1, key(1).public(), &block.body);
         assert!(checked.is_err(), "{checked:?}");
+    }
+
+    #[test]
+    fn what_only_an_undecided_block_refuses_waits_on() {
+        let fixture = Fixture::new(Revote::Refuse);
+        let replica = replica(&fixture, &Disk::new(Honesty::Honest));
+        let close = fixture.sign(1, Payload::CloseElection { election_id: 1 });
+        let judged = replica.pool.judge(vec![close, fixture.ballot(1, 0)]);
+        replica.pool.submit(judged.unwrap(), 0);
+        let height = replica.height_start().height;
+        let proposed = replica.build(height, 0, 1).unwrap();
+        // Perhaps another block is decided, in which the election still is open.
+        assert_eq!(proposed.forget, []);
+        assert_eq!(replica.pool.len(), 2);
     }
 
     #[test]

@@ -11,7 +11,7 @@ const PROPOSALS: TableDefinition<'_, (u64, u32, [u8; 32]), [u8; 32]> =
     TableDefinition::new("proposals");
 /// `(height, block hash) -> canonical block bytes`.
 const BODIES: TableDefinition<'_, (u64, [u8; 32]), &[u8]> = TableDefinition::new("bodies");
-const CACHE_BYTES: usize = 16 << 20;
+const CACHE_BYTES: usize = 8 << 20;
 
 #[derive(Debug, thiserror::Error)]
 #[error("store of undecided blocks: {0}")]

@@ -17,6 +17,10 @@ const HEIGHTS_MAX: u64 = 32;
 /// Steps of one height remembered of each validator: its last rounds.
 const STEPS_MAX: usize = 96;
 
+/// Statements against a decided block that each validator may make others tell, of one height: a liar
+/// must not make everybody talk.
+const DISSENTS_MAX: usize = 8;
+
 /// What was heard.
 pub(crate) struct Witness {
     genesis: Hash,
@@ -190,16 +194,24 @@ impl Heights {
 
 impl OneHeight {
     fn dissents(&self, statement: &Statement) -> bool {
-        self.decided
-            .is_some_and(|decided| statement.value() != Some(decided))
+        let dissents = |statement: &Statement| {
+            self.decided
+                .is_some_and(|decided| statement.value() != Some(decided))
+        };
+        let before = self.said_by(statement.signer());
+        let before = before.filter(|said| said.is_told && dissents(&said.statement));
+        dissents(statement) && before.count() < DISSENTS_MAX
+    }
+
+    fn said_by(&self, signer: PublicKey) -> impl Iterator<Item = &Said> {
+        let of_signer = (signer, 0, StepKind::Proposal)..=(signer, u32::MAX, StepKind::Precommit);
+        self.said.range(of_signer).map(|(_, said)| said)
     }
 
     fn remember(&mut self, statement: Statement, is_told: bool) {
         let key = key(&statement);
-        let signer = key.0;
         self.said.insert(key, Said { statement, is_told });
-        let of_signer = (signer, 0, StepKind::Proposal)..=(signer, u32::MAX, StepKind::Precommit);
-        let mut steps = self.said.range(of_signer).map(|(key, _)| *key);
+        let mut steps = self.said_by(key.0).map(|said| self::key(&said.statement));
         if let Some(first) = steps.next()
             && steps.count() >= STEPS_MAX
         {
@@ -290,6 +302,17 @@ mod tests {
         assert_eq!(witness.hear(late), Heard::Fine);
         assert_eq!(witness.decided(5, Hash::of(b"five")), []);
         assert_eq!(witness.of_height(5).len(), 3, "but for the forged one");
+    }
+
+    #[test]
+    fn a_liar_makes_nobody_talk_for_ever() {
+        let witness = witness();
+        witness.decided(5, Hash::of(b"five"));
+        let heard = (0..40).map(|round| witness.hear(vote(5, round, None)));
+        let dissents = heard.filter(|heard| matches!(heard, Heard::Dissent(_)));
+        assert_eq!(dissents.count(), DISSENTS_MAX);
+        let other = vote_of(2, 5, 0, None);
+        assert_eq!(witness.hear(other.clone()), Heard::Dissent(other));
     }
 
     #[test]

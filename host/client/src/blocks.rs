@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tabella_protocol::{Hash, rpc::BlockView};
+use tabella_protocol::{Block, Hash, rpc::BlockView};
 
 use crate::{
     BlockProof, BlockProofError, CallError, Client, QueryError, pool::Node, transport::Batch,
@@ -12,6 +12,15 @@ use crate::{
 const BLOCKS_PER_REQUEST: u64 = 16;
 /// How long one such request may take.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Whether the bytes are those of the header's block.
+fn is_body_of(view: &BlockView) -> bool {
+    let Ok(bytes) = hex::decode(view.block.trim_start_matches("0x")) else {
+        return false;
+    };
+    let decoded = Block::decode(&bytes, bytes.len());
+    decoded.is_ok_and(|(block, _)| block.header == view.header)
+}
 
 impl Client {
     /// Whole blocks after the one at `height` with `hash` (0 and the genesis hash to begin with),
@@ -34,6 +43,9 @@ impl Client {
                     parent: Some(parent),
                 };
                 parent = proof.verify_header(&view.header, &view.certificate, &validators)?;
+                if !is_body_of(view) {
+                    return Err(BlockProofError::Transactions(view.header.height));
+                }
             }
             Ok(())
         })

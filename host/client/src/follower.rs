@@ -28,8 +28,10 @@ const GRACE: Duration = Duration::from_millis(1_500);
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long a validator may take to tell the changes of the validators.
 const LEARN_DEADLINE: Duration = Duration::from_secs(2);
-/// Transaction ids remembered, so that who asks late is answered at once.
+/// Transaction ids remembered, so that who asks late is answered at once, and the blocks that hold
+/// them.
 const RECENT_IDS_MAX: usize = 65_536;
+const RECENT_BLOCKS_MAX: usize = 2_048;
 /// Blocks a subscriber may fall behind before it misses some.
 const SUBSCRIBER_LAG_MAX: usize = 256;
 
@@ -207,17 +209,13 @@ impl Chain {
             seen.recent.insert(*id, (block.clone(), index));
         }
         seen.recent_blocks.push_back(block.clone());
-        while seen.recent.len() > RECENT_IDS_MAX {
+        while seen.recent.len() > RECENT_IDS_MAX || seen.recent_blocks.len() > RECENT_BLOCKS_MAX {
             let Some(oldest) = seen.recent_blocks.pop_front() else {
                 break;
             };
             for id in &oldest.transaction_ids {
                 seen.recent.remove(id);
             }
-        }
-        // Empty blocks hold no ids, but they hold memory.
-        while seen.recent_blocks.len() > RECENT_IDS_MAX {
-            seen.recent_blocks.pop_front();
         }
         drop(seen);
         self.tip.send_replace(Some(Tip {

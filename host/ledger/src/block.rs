@@ -58,7 +58,7 @@ impl ExecutedBlock {
 pub struct Built {
     /// The block.
     pub block: ExecutedBlock,
-    /// Candidates refused by the state, with the reason.
+    /// Candidates that the state at the tip refuses, with the reason.
     pub refused: Vec<(Hash, Refusal)>,
 }
 
@@ -86,7 +86,7 @@ impl Ledger {
         let bytes_max = limits
             .bytes_max
             .min(self.block_bytes_max().saturating_sub(ENVELOPE_BYTES));
-        let (mut bytes, mut transactions, mut refused) = (0, Vec::new(), Vec::new());
+        let (mut bytes, mut transactions, mut disputed) = (0, Vec::new(), Vec::new());
         for vetted in candidates {
             // Each transaction's bytes carry a four-byte length.
             let size = vetted.bytes.len() + 4;
@@ -98,10 +98,11 @@ impl Ledger {
                     bytes += size;
                     transactions.push(vetted.bytes.to_vec());
                 }
-                Err(VetError::Refused(refusal)) => refused.push((vetted.id, refusal)),
+                Err(VetError::Refused(refusal)) => disputed.push((vetted, refusal)),
                 Err(VetError::Ledger(error)) => return Err(error),
             }
         }
+        let refused = self.refused_by_the_tip(&disputed)?;
         let parent = draft.base().tip;
         let (state, changes) = draft.finish(proposer);
         let header = Header {
@@ -127,6 +128,23 @@ impl Ledger {
             block: executed(block.header, bytes, state, changes),
             refused,
         })
+    }
+
+    /// Those that the tip refuses too. The others were refused because of what comes before them in a
+    /// block that may never be decided, and they wait on.
+    fn refused_by_the_tip(
+        &self,
+        disputed: &[(&Vetted, Refusal)],
+    ) -> Result<Vec<(Hash, Refusal)>, LedgerError> {
+        let mut refused = Vec::new();
+        for (vetted, refusal) in disputed {
+            match Draft::new(self)?.execute(vetted) {
+                Ok(()) => {}
+                Err(VetError::Refused(_)) => refused.push((vetted.id, refusal.clone())),
+                Err(VetError::Ledger(error)) => return Err(error),
+            }
+        }
+        Ok(refused)
     }
 
     /// Re-executes a block on the state at the tip. `known` answers transactions that were vetted

@@ -59,7 +59,7 @@ pub(crate) const OUTCOMES: TableDefinition<'_, u64, &[u8]> = TableDefinition::ne
 /// Largest stored record of this ledger's own, when it is read back.
 pub(crate) const RECORD_BYTES_MAX: usize = 1 << 30;
 /// Memory that redb may use to cache pages of one chain.
-const CACHE_BYTES: usize = 64 << 20;
+const CACHE_BYTES: usize = 32 << 20;
 
 /// The chain of one network on this machine.
 ///

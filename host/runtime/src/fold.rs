@@ -13,6 +13,9 @@ use crate::verdict::HostFault;
 
 /// Chunks for each thread that may be folded and wait to be merged behind a slower one.
 const AHEAD_MAX: u64 = 4;
+/// Chunks cut for each worker before whoever cuts folds one too: with a single one, a worker that is
+/// done sooner would wait for the next cut.
+const WAITING_MAX: usize = 2;
 
 /// The count so far.
 pub(crate) struct Fold<'a> {
@@ -88,7 +91,7 @@ impl<'a> Fold<'a> {
             while let Some(chunk) = batches.next_chunk()? {
                 cut += 1;
                 // Whoever cuts the board folds too, once the workers have enough to do.
-                match queue.push(chunk, workers) {
+                match queue.push(chunk, WAITING_MAX * workers) {
                     Ok(()) => {
                         let (queue, done) = (&queue, done.clone());
                         scope.spawn(move |_| queue.fold_next(&done));

@@ -10,6 +10,7 @@ use std::{
 
 use arc_malachitebft_core_types::LinearTimeouts;
 use tabella_protocol::{Hash, PublicKey, SigningKey};
+use tokio_util::sync::CancellationToken;
 
 /// Everything consensus needs to know about this node and its network.
 #[derive(Debug, Clone)]
@@ -25,6 +26,9 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Whether a missing write-ahead log is a reason not to start.
     pub wal: WalPolicy,
+    /// Once cancelled, nothing is signed any more and consensus stands still; what is
+    /// [broadcast](crate::Handle::broadcast) still goes out.
+    pub halt: CancellationToken,
     /// Whether this node signs.
     pub participation: Participation,
     /// Where to listen for peers; port 0 takes a free one, which [`Handle::listen`] tells.
@@ -85,6 +89,9 @@ impl Default for PeerLimits {
 pub enum WalPolicy {
     /// Start only with a log that fits the last committed height: for a validator that has signed.
     Require,
+    /// Start also with a log of an earlier height: for a validator that has signed, and then took
+    /// blocks from others without signing.
+    MayBeOld,
     /// Create the log: for the first start, or because the operator says that it is safe.
     Create,
 }

@@ -36,6 +36,9 @@ use crate::{
 /// old one is dead.
 const DEAF_TIMEOUT: Duration = Duration::from_secs(4);
 
+/// Rounds beyond this node's own that are heard of.
+const ROUNDS_AHEAD_MAX: u32 = 10;
+
 /// How often peers are looked at.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -144,10 +147,12 @@ impl Gate {
 }
 
 impl Gate {
-    /// Lets the application hear what a peer says in its own name.
+    /// Lets the application hear what a peer says in its own name, unless it is far ahead of this
+    /// node's round, as no honest peer is: those rounds would crowd out the earlier ones.
     fn heard(&self, peer: &PeerId, statement: Option<Statement>) {
         if let Some(statement) = statement
             && public_key(peer) == Some(statement.signer())
+            && statement.step().round <= self.shared.round().saturating_add(ROUNDS_AHEAD_MAX)
         {
             self.application.heard(statement);
         }

@@ -26,6 +26,7 @@ use arc_malachitebft_metrics::Metrics;
 use arc_malachitebft_wal::log::Log;
 use bytes::Bytes;
 use tabella_protocol::{CommitCertificate, Hash, PublicKey, SigningKey};
+use tokio_util::sync::CancellationToken;
 
 pub use self::{
     forger::Forger,
@@ -113,6 +114,8 @@ impl<F: LogFile> Machine<F> {
                 signer: MessageSigner {
                     genesis_hash,
                     signing_key: config.signing_key.clone(),
+                    // Whoever drives a machine that must not sign stops driving it.
+                    halt: CancellationToken::new(),
                 },
                 metrics: Metrics::new(),
                 log,

@@ -324,6 +324,7 @@ async fn start(
     let signer = MessageSigner {
         genesis_hash: config.genesis_hash,
         signing_key: config.signing_key.clone(),
+        halt: config.halt.clone(),
     };
     let address_book = AddressBook::new(own, &who_may_connect(&height_start), &config.peers);
     let (shared, failed) = Shared::new(config.listen, span.clone());

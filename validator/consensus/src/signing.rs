@@ -5,6 +5,7 @@ use arc_malachitebft_core_types::{SignedMessage, ValidatorProof, VoteExtensionSc
 use arc_malachitebft_signing::{Error, Signer, VerificationResult, Verifier};
 use async_trait::async_trait;
 use tabella_protocol::{Hash, PublicKey, Signature, SigningKey};
+use tokio_util::sync::CancellationToken;
 
 use crate::context::{Proposal, Tabella, Vote};
 
@@ -19,6 +20,17 @@ pub(crate) struct MessageVerifier {
 pub(crate) struct MessageSigner {
     pub(crate) genesis_hash: Hash,
     pub(crate) signing_key: SigningKey,
+    /// Once cancelled, whoever wants something signed waits for ever.
+    pub(crate) halt: CancellationToken,
+}
+
+impl MessageSigner {
+    async fn sign(&self, bytes: &[u8]) -> Signature {
+        if self.halt.is_cancelled() {
+            std::future::pending::<()>().await;
+        }
+        self.signing_key.sign(bytes)
+    }
 }
 
 fn verified(valid: bool) -> Result<VerificationResult, Error> {
@@ -80,9 +92,7 @@ impl Signer<Tabella> for MessageSigner {
         let message = vote
             .to_protocol()
             .ok_or_else(|| Error::from_source(UNDEFINED_ROUND))?;
-        let signature = self
-            .signing_key
-            .sign(&message.signing_bytes(&self.genesis_hash));
+        let signature = self.sign(&message.signing_bytes(&self.genesis_hash)).await;
         Ok(SignedMessage::new(vote, signature))
     }
 
@@ -93,9 +103,7 @@ impl Signer<Tabella> for MessageSigner {
         let message = proposal
             .to_protocol()
             .ok_or_else(|| Error::from_source(UNDEFINED_ROUND))?;
-        let signature = self
-            .signing_key
-            .sign(&message.signing_bytes(&self.genesis_hash));
+        let signature = self.sign(&message.signing_bytes(&self.genesis_hash)).await;
         Ok(SignedMessage::new(proposal, signature))
     }
 

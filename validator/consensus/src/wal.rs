@@ -181,8 +181,10 @@ fn judge(
 ) -> Result<(), WalError> {
     let path = path.to_owned();
     match (policy, sequence) {
-        (WalPolicy::Require, None) => Err(WalError::Missing { path, height }),
-        (WalPolicy::Require, Some(got)) if got != height && got.checked_add(1) != Some(height) => {
+        (WalPolicy::Create, _) => Ok(()),
+        (_, None) => Err(WalError::Missing { path, height }),
+        (WalPolicy::MayBeOld, Some(got)) if got < height => Ok(()),
+        (_, Some(got)) if got != height && got.checked_add(1) != Some(height) => {
             let tip = height.saturating_sub(1);
             Err(WalError::OtherHeight { path, tip, got })
         }

@@ -152,7 +152,7 @@ async fn metrics(State(context): State<Context>) -> Response {
 
 impl Context {
     /// Absent while this node catches up or must not sign.
-    fn consensus(&self) -> Option<&Handle> {
+    pub(crate) fn consensus(&self) -> Option<&Handle> {
         self.validator.consensus.get()
     }
 

@@ -45,10 +45,10 @@ pub(crate) async fn submit_all<E>(context: &Context, calls: &[Result<Call, E>]) 
     if decoded.is_empty() {
         return Submitted(VecDeque::new());
     }
-    if context.validator.standing() != Standing::Validator {
+    if context.validator.standing() != Standing::Validator || context.consensus().is_none() {
         // It could not carry them to a block; what it holds from before, the others were told.
-        let message = "this node is no validator now, is about to leave, or has stopped signing, \
-                       and takes no transactions; ask another";
+        let message = "this node is no validator now, is about to leave, catches up, or has stopped \
+                       signing, and takes no transactions; ask another";
         let refusal = Refusal::new(RefusalCode::Unavailable, message);
         return Submitted(
             decoded

@@ -13,7 +13,7 @@ use super::{
     disk::SimFile,
     node::End,
     plan::Sabotage,
-    world::{CLIENT_RETRY, Event, IDLE_BLOCK, LEAVING, OVERDUE_MS, SYNC_BATCH, TICK, World},
+    world::{CLIENT_RETRY, Event, IDLE_BLOCK, LEAVING, MS, OVERDUE_MS, SYNC_BATCH, TICK, World},
 };
 use crate::peer_message::PeerMessage;
 
@@ -183,6 +183,10 @@ impl World {
         node: usize,
         work: impl FnOnce(&mut Machine<SimFile>, &mut dyn Outside) -> Result<(), Stopped>,
     ) -> Result<(), End> {
+        // Consensus stands still where nothing is signed any more.
+        if !self.live(node).replica.evidence.is_signing() {
+            return Ok(());
+        }
         let (acts, result) = self.nodes[node].drive(work);
         for act in acts {
             self.act(node, act);
@@ -290,7 +294,9 @@ impl World {
             return Ok(());
         };
         let own = self.nodes[node].key.public();
-        let now_ms = self.clock_ms(node) + 7;
+        // Another block than the honest one, also where the chain's time is ahead of this clock.
+        let after_the_tip = self.live(node).ledger.tip().timestamp_ms + 1;
+        let now_ms = self.clock_ms(node).max(after_the_tip) + 7;
         let limits = BuildLimits {
             bytes_max: 1 << 20,
             transactions_max: 1,
@@ -440,8 +446,23 @@ impl World {
         let repeated = live.replica.repeated();
         self.tell(node, overdue);
         self.tell(node, repeated);
+        self.inquire(node);
         self.send_all(node, &Event::Status { from: node, height });
         Ok(())
+    }
+
+    /// Learns what validators that left consensus found, as the node does by JSON-RPC.
+    fn inquire(&mut self, node: usize) {
+        for other in 0..self.nodes.len() {
+            let cut = self.is_faulty() && self.plan.is_cut(self.now, node, other);
+            let live = self.nodes[other].live.as_ref();
+            let left = live.filter(|live| live.machine.is_none() && !cut);
+            let found = left.map(|live| live.replica.evidence.found());
+            for evidence in found.unwrap_or_default() {
+                let bytes = PeerMessage::Evidence(Box::new(evidence)).to_bytes();
+                self.at(self.now + MS, node, Event::Message { bytes });
+            }
+        }
     }
 
     /// Gives consensus the next block of those that a peer sent.

@@ -116,7 +116,7 @@ fn a_liar_is_named_by_every_honest_validator() {
     let cache = tempfile::TempDir::new().expect("a temporary directory");
     let setup = Setup::new(cache.path());
     for (validators, quorum) in [(3, Quorum::Majority), (4, Quorum::Bft)] {
-        for seed in 0..3 {
+        for seed in 0..6 {
             let attacker = usize::try_from(seed).expect("small") % validators;
             let deceived = 1 << ((attacker + 1) % validators);
             let plan = Plan {

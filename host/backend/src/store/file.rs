@@ -11,7 +11,7 @@ use super::{
 use crate::pending::{Durable, Pending};
 
 /// The database's cache, in bytes.
-const CACHE_BYTES: usize = 64 << 20;
+const CACHE_BYTES: usize = 32 << 20;
 
 impl Handle {
     pub(super) fn submission(&self, id: &str) -> Result<Option<Submission>, StoreError> {

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod byzantine;
+mod catch_up;
 mod command_line;
 mod compile_plugin;
 mod crash;

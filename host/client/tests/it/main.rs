@@ -376,3 +376,21 @@ async fn what_shaped_elections_is_proven_by_its_blocks() {
     setup.nodes[2].kill().await;
     assert!(setup.client.election_changes(1).await.is_err());
 }
+
+#[tokio::test]
+async fn blocks_with_other_bytes_than_the_certified_ones_are_asked_of_another() {
+    let setup = setup([Mood::TampersWithBlocks, Honest, Honest]).await;
+    for transaction in transactions(3) {
+        setup.network.commit(vec![transaction]);
+    }
+    let genesis = setup.network.genesis.hash();
+    // Whoever is asked first.
+    for _ in 0..6 {
+        let blocks = setup.client.blocks(0, genesis, 3).await.unwrap();
+        let heights: Vec<u64> = blocks.iter().map(|view| view.header.height).collect();
+        assert_eq!(heights, [1, 2, 3]);
+    }
+    setup.nodes[1].kill().await;
+    setup.nodes[2].kill().await;
+    assert!(setup.client.blocks(0, genesis, 3).await.is_err());
+}

@@ -4,6 +4,7 @@ use arc_malachitebft_core_consensus::SignedConsensusMsg;
 use arc_malachitebft_core_types::{NilOrVal, Round, VoteType};
 use arc_malachitebft_signing::Signer;
 use tabella_protocol::{ConsensusVoteKind, Hash, SigningKey};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     effects::now,
@@ -87,6 +88,7 @@ impl Forger {
         MessageSigner {
             genesis_hash: self.genesis_hash,
             signing_key: self.signing_key.clone(),
+            halt: CancellationToken::new(),
         }
     }
 }

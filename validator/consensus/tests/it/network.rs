@@ -11,6 +11,7 @@ use tabella_consensus::{
 };
 use tabella_protocol::{Genesis, Hash, PluginLimits, PublicKey, Quorum, SigningKey, ValidatorInfo};
 use tokio::{sync::oneshot, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
 
 use crate::chain::{Chain, Mood};
 
@@ -129,6 +130,7 @@ impl Network {
                 WalPolicy::Require
             },
             participation: Participation::Sign,
+            halt: CancellationToken::new(),
             listen: "127.0.0.1:0".parse().unwrap(),
             peers: peers.collect(),
             timeouts: Timeouts::default(),
