@@ -67,6 +67,14 @@ pub(crate) struct Durable {
     pub(crate) voter: VoterId,
 }
 
+/// What a backend is to carry from now on.
+#[derive(Debug)]
+pub(crate) struct Carried {
+    pub(crate) own: Vec<Durable>,
+    /// What other backends carry of the same voters, and what must not be overtaken.
+    pub(crate) ahead: Vec<Durable>,
+}
+
 /// Who carries a submission to the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Carrier {
@@ -199,6 +207,13 @@ impl Pending {
     /// A submission that another backend carries is waited for here.
     pub(crate) fn watch(&self, durable: Durable) {
         self.put(durable, Carrier::Elsewhere);
+    }
+
+    /// Submissions became this backend's to carry.
+    pub(crate) fn carry(&self, carried: Carried) {
+        // Those of others first: its own may have to wait for them.
+        carried.ahead.into_iter().for_each(|d| self.watch(d));
+        carried.own.into_iter().for_each(|d| self.insert(d));
     }
 
     fn put(&self, durable: Durable, carrier: Carrier) {

@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tabella_protocol::Hash;
+
 use crate::{
     app::App,
     pending::Settled,
@@ -47,9 +49,7 @@ async fn round(app: &App, shared: &Shared, since_us: &mut Option<i64>) -> Result
     *since_us = Some(life.since_us);
     if shared.is_in_doubt() {
         let started = Instant::now();
-        for durable in shared.own().await? {
-            app.pending.insert(durable);
-        }
+        app.pending.carry(shared.own().await?);
         shared.has_read_again(started);
     }
     // Who was away itself does not judge others at once: they may all come back with the database.
@@ -63,14 +63,13 @@ async fn take_over(app: &App, shared: &Shared) -> Result<(), StoreError> {
     let mut count = 0;
     loop {
         let taken = shared.take_over(TAKEN_MAX).await?;
-        count += taken.len();
-        for durable in &taken {
-            app.pending.insert(*durable);
-            if app.local.holds(&durable.transaction_id) {
-                app.pending.kept_locally(&durable.transaction_id);
-            }
+        let ids: Vec<Hash> = taken.own.iter().map(|d| d.transaction_id).collect();
+        count += ids.len();
+        app.pending.carry(taken);
+        for id in ids.iter().filter(|id| app.local.holds(id)) {
+            app.pending.kept_locally(id);
         }
-        if taken.len() < TAKEN_MAX {
+        if ids.len() < TAKEN_MAX {
             break;
         }
     }

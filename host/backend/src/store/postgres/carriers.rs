@@ -12,14 +12,14 @@ use std::{
     path::Path,
 };
 
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::{Connection, PgConnection, Row, postgres::PgRow};
 
 use super::{
     super::{OpenError, StoreError},
     Shared,
     rows::{self, Kept, columns},
 };
-use crate::pending::Durable;
+use crate::pending::{Carried, Durable};
 
 /// Dead backends are remembered this much longer, for people who look.
 const REMEMBERED_S: f64 = 24.0 * 60.0 * 60.0;
@@ -127,7 +127,7 @@ impl Shared {
     }
 
     /// Takes over up to `count_max` submissions that dead backends had not settled, the oldest first.
-    pub(crate) async fn take_over(&self, count_max: usize) -> Result<Vec<Durable>, StoreError> {
+    pub(crate) async fn take_over(&self, count_max: usize) -> Result<Carried, StoreError> {
         self.answered(async {
             let mut transaction = self.pool.begin().await?;
             sqlx::query("SELECT 1 FROM network FOR UPDATE")
@@ -150,23 +150,25 @@ impl Shared {
             .bind(REMEMBERED_S)
             .execute(&mut *transaction)
             .await?;
+            let carried = carried(&mut transaction, &self.me, &taken).await?;
             transaction.commit().await?;
-            taken.iter().map(rows::durable).collect()
+            Ok(carried)
         })
         .await
     }
 
     /// Every open submission that this backend carries.
-    pub(crate) async fn own(&self) -> Result<Vec<Durable>, StoreError> {
+    pub(crate) async fn own(&self) -> Result<Carried, StoreError> {
         self.answered(async {
+            let mut connection = self.pool.acquire().await?;
             let rows = sqlx::query(
                 "SELECT sequence, transaction_id, expiry_height, election_id, voter \
                  FROM submissions WHERE state = 0 AND carrier = $1 ORDER BY sequence",
             )
             .bind(self.me.id)
-            .fetch_all(&self.pool)
+            .fetch_all(&mut *connection)
             .await?;
-            rows.iter().map(rows::durable).collect()
+            carried(&mut connection, &self.me, &rows).await
         })
         .await
     }
@@ -194,6 +196,29 @@ impl Shared {
         })
         .await
     }
+}
+
+/// The submissions of these rows, which this backend carries, and what others carry of the same voters
+/// that was cast before: it goes out first, whoever carries it.
+async fn carried(
+    connection: &mut PgConnection,
+    me: &Me,
+    own: &[PgRow],
+) -> Result<Carried, sqlx::Error> {
+    let own: Vec<Durable> = own.iter().map(rows::durable).collect::<Result<_, _>>()?;
+    let sequences: Vec<i64> = own.iter().map(|d| d.sequence.cast_signed()).collect();
+    let ahead = sqlx::query(
+        "SELECT DISTINCT e.sequence, e.transaction_id, e.expiry_height, e.election_id, e.voter \
+         FROM submissions o JOIN submissions e \
+         ON e.election_id = o.election_id AND e.voter = o.voter AND e.sequence < o.sequence \
+         WHERE o.sequence = ANY($1) AND e.state = 0 AND e.carrier <> $2",
+    )
+    .bind(sequences)
+    .bind(me.id)
+    .fetch_all(connection)
+    .await?;
+    let ahead = ahead.iter().map(rows::durable).collect::<Result<_, _>>()?;
+    Ok(Carried { own, ahead })
 }
 
 /// Takes part from now on, and takes over what an earlier process over the same data directory left:

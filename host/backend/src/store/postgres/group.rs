@@ -388,6 +388,10 @@ async fn record(
         let recorded = match known.verdict(new) {
             Some((recorded, same)) => {
                 if let Some(same) = same {
+                    let sequence = same.submission.sequence;
+                    let before = known.of_voter(new);
+                    let before = before.filter(|kept| kept.submission.sequence < sequence);
+                    before.for_each(&mut find);
                     find(same);
                 }
                 recorded

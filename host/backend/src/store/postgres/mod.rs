@@ -119,9 +119,8 @@ impl Opening {
             healthy: self.healthy,
         });
         let own = shared.own().await;
-        for durable in own.map_err(|error| OpenError::Away(error.to_string()))? {
-            self.pending.insert(durable);
-        }
+        let own = own.map_err(|error| OpenError::Away(error.to_string()))?;
+        self.pending.carry(own);
         let writer = writer::Writer::new(shared.clone(), self.pending);
         tokio::spawn(writer.run(self.queue).boxed());
         Ok(shared)
