@@ -86,6 +86,7 @@ over_both!(
     an_id_stands_for_one_content_and_a_voter_for_one_ballot,
     within_one_commit_too,
     a_rejected_ballot_does_not_bar_its_voter,
+    a_confirmed_ballot_stands_again_once_a_later_one_is_rejected,
     a_submission_signed_again_is_found_under_both_ids,
     a_submission_reads_back_as_it_was_written,
     accounts_are_kept,
@@ -233,6 +234,34 @@ async fn a_rejected_ballot_does_not_bar_its_voter(place: Place) {
     assert!(matches!(late, Ok(()) | Err(StoreError::Elsewhere)));
     let known = store.submission("b").await.unwrap().unwrap();
     assert!(matches!(known.state, State::Confirmed { height: 3, .. }));
+}
+
+async fn a_confirmed_ballot_stands_again_once_a_later_one_is_rejected(place: Place) {
+    let (store, _) = place.open().await;
+    let revote = |n| NewSubmission {
+        revote: Revote::Last,
+        ..submission(n, 1, None)
+    };
+    let standing = async || {
+        let ballot = store.ballot_of(1, &VoterId([1; 32])).await.unwrap();
+        ballot.map(|ballot| ballot.sequence)
+    };
+    store.record(revote(1)).await.unwrap();
+    let confirmation = confirmed(0, revote(1).transaction_id);
+    store.confirm(confirmation).await.unwrap();
+    for n in [2, 3] {
+        store.record(revote(n)).await.unwrap();
+    }
+    assert_eq!(standing().await, Some(2));
+    // The last one is not the first to be rejected.
+    for (sequence, expected) in [(1, 2), (2, 0)] {
+        let rejecting = store.reject(sequence, "election-closed".into(), "no".into(), 7);
+        rejecting.await.unwrap();
+        assert_eq!(standing().await, Some(expected), "{sequence} is rejected");
+    }
+    // It bars another where only one may be cast.
+    let other = store.record(submission(4, 1, None)).await.unwrap();
+    assert!(matches!(other, Recorded::AlreadyVoted(ballot) if ballot.sequence == 0));
 }
 
 async fn a_submission_signed_again_is_found_under_both_ids(place: Place) {

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use redb::{ReadableTable, Table, WriteTransaction};
+use redb::{MultimapTable, ReadableTable, Table, WriteTransaction};
 use tabella_protocol::{Hash, Revote, codec};
 use tokio::sync::{mpsc, oneshot};
 
@@ -176,7 +176,7 @@ struct Tables<'t> {
     submissions: Table<'t, u64, &'static [u8]>,
     client_ids: Table<'t, &'static str, u64>,
     transactions: Table<'t, &'static [u8; 32], u64>,
-    voters: Table<'t, (u64, &'static [u8; 32]), u64>,
+    voters: MultimapTable<'t, (u64, &'static [u8; 32]), u64>,
     open: Table<'t, u64, ()>,
 }
 
@@ -194,7 +194,9 @@ impl<'t> Tables<'t> {
             transactions: write
                 .open_table(tables::TRANSACTIONS)
                 .map_err(StoreError::of)?,
-            voters: write.open_table(tables::VOTERS).map_err(StoreError::of)?,
+            voters: write
+                .open_multimap_table(tables::VOTERS)
+                .map_err(StoreError::of)?,
             open: write.open_table(tables::OPEN).map_err(StoreError::of)?,
         })
     }
@@ -303,11 +305,8 @@ impl<'t> Tables<'t> {
             return Ok(Recorded::Same(Box::new(self.get(known)?)));
         }
         if new.revote == Revote::Refuse {
-            let voted = self
-                .voters
-                .get((new.election_id, &new.voter.0))
-                .map_err(StoreError::of)?
-                .map(|sequence| sequence.value());
+            let voted = tables::standing(&self.voters, new.election_id, &new.voter)
+                .map_err(StoreError::of)?;
             if let Some(voted) = voted {
                 return Ok(Recorded::AlreadyVoted(Box::new(self.get(voted)?)));
             }
@@ -372,16 +371,10 @@ impl<'t> Tables<'t> {
         submission.transaction = Vec::new();
         self.put(&submission)?;
         self.open.remove(sequence).map_err(StoreError::of)?;
-        // The voter may try again.
-        let key = (submission.election_id, &submission.voter.0);
-        let standing = self
-            .voters
-            .get(key)
-            .map_err(StoreError::of)?
-            .map(|sequence| sequence.value());
-        if standing == Some(sequence) {
-            self.voters.remove(key).map_err(StoreError::of)?;
-        }
+        // The voter may try again; what was cast before stands again.
+        self.voters
+            .remove((submission.election_id, &submission.voter.0), sequence)
+            .map_err(StoreError::of)?;
         Ok(())
     }
 
