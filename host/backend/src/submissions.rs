@@ -474,7 +474,8 @@ impl App {
                 .await;
         }
         let answer = match (answer, self.pending.standing(&transaction_id)) {
-            (Answer::Pending { .. }, Some(Standing::Recorded)) => Answer::Recorded,
+            // Where another backend carries it, how far that one came is not known here.
+            (Answer::Pending { .. }, Some(Standing::Recorded) | None) => Answer::Recorded,
             (Answer::Pending { .. }, Some(Standing::Local)) => Answer::Local,
             (answer, _) => answer,
         };

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tabella_backend::DatabaseUrl;
 use tabella_protocol::rpc::RefusalCode;
+use tabella_test_postgres::Postgres;
 
 use crate::{
     deployment::{Deployment, FIRST_BLOCKS},
@@ -263,6 +265,32 @@ async fn two_backends_before_one_network_count_each_voter_once() {
     assert_eq!((sum("confirmed"), sum("rejected")), (10, 10));
     assert_eq!(deployment.ballots().len(), 20);
     assert_eq!(deployment.network.chain().voters.len(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_after_the_close_at_another_backend_says_no_more_than_is_known_there() {
+    let Some(postgres) = Postgres::start() else {
+        return;
+    };
+    let mut deployment = Deployment::new().await;
+    let mut other_deployment = deployment.another().await;
+    for deployment in [&mut deployment, &mut other_deployment] {
+        deployment.config.database = Some(DatabaseUrl::new(postgres.url()));
+    }
+    let cut_off = deployment.start().await;
+    let other = other_deployment.start().await;
+    assert_eq!(cut_off.cast("first", "t0", "a").await.0, 201);
+    cut_off.mirrored().await;
+    deployment.kill_validators().await;
+    assert_eq!(cut_off.cast("alice", "t1", "a").await.1["status"], "local");
+    let close = "/api/admin/elections/1/close";
+    let admin = Some(crate::deployment::ADMIN_TOKEN);
+    assert_eq!(other.post(close, admin, json!({})).await.0, 200);
+    let (status, again) = other.cast("alice", "t1", "a").await;
+    assert_eq!(
+        (status, &again["status"], &again["source"]),
+        (202, &json!("recorded"), &json!("database"))
+    );
 }
 
 #[tokio::test]
