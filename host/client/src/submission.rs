@@ -87,9 +87,37 @@ pub(crate) struct Job {
 struct Attempt {
     job: Job,
     refusal: Option<Refusal>,
+    /// A validator that gave no answer may hold it.
+    unanswered: bool,
 }
 
 impl Attempt {
+    fn new(job: Job) -> Self {
+        Self {
+            job,
+            refusal: None,
+            unanswered: false,
+        }
+    }
+
+    /// Why nobody took it, once nobody is left to ask.
+    fn failure(&mut self, pool: &Pool, last_failure: Option<&String>) -> SubmitError {
+        match (self.refusal.take(), last_failure) {
+            // What one refuses, another that holds it may include.
+            (Some(refusal), _)
+                if self.unanswered && (refusal.validators < 2 || may_lag(refusal.code)) =>
+            {
+                let code = refusal.code.as_str();
+                SubmitError::Unavailable(format!("refused as {code}, but an answer is missing"))
+            }
+            (Some(refusal), _) => SubmitError::Refused(refusal),
+            (None, Some(failure)) if pool.any_callable() => {
+                SubmitError::Unavailable(failure.clone())
+            }
+            (None, _) => SubmitError::NoValidator,
+        }
+    }
+
     /// One more validator refuses it.
     fn refuse(&mut self, mut refusal: Refusal) {
         let others = self.refusal.as_ref().map_or(0, |known| known.validators);
@@ -132,18 +160,23 @@ pub(crate) async fn dispatch(pool: Arc<Pool>, mut queue: mpsc::Receiver<Job>) {
 
 /// Offers a batch to one validator after the other until each transaction is taken or refused.
 async fn send(pool: Arc<Pool>, batch: Vec<Job>, _slot: OwnedSemaphorePermit) {
-    let mut open: Vec<Attempt> = batch
-        .into_iter()
-        .map(|job| Attempt { job, refusal: None })
-        .collect();
+    let mut open: Vec<Attempt> = batch.into_iter().map(Attempt::new).collect();
     let mut tried = Vec::new();
     let mut last_failure = None;
     while !open.is_empty() {
+        let tried_before = tried.len();
         let Some((node, answer)) = ask(&pool, &open, &mut tried).await else {
             break;
         };
+        if tried.len() > tried_before + 1 {
+            // Two were asked, and one answer counts.
+            open.iter_mut()
+                .for_each(|attempt| attempt.unanswered = true);
+        }
         match answer {
             Err(error) => {
+                open.iter_mut()
+                    .for_each(|attempt| attempt.unanswered = true);
                 let node_id = &node.endpoint.node_id;
                 tracing::warn!(%node_id, %error, "PoA submission failed, trying another validator");
                 last_failure = Some(format!("{node_id}: {error}"));
@@ -163,16 +196,10 @@ async fn send(pool: Arc<Pool>, batch: Vec<Job>, _slot: OwnedSemaphorePermit) {
             }
         }
     }
-    for Attempt { job, refusal } in open {
-        let error = match (refusal, &last_failure) {
-            (Some(refusal), _) => SubmitError::Refused(refusal),
-            (None, Some(failure)) if pool.any_callable() => {
-                SubmitError::Unavailable(failure.clone())
-            }
-            (None, _) => SubmitError::NoValidator,
-        };
+    for mut attempt in open {
+        let error = attempt.failure(&pool, last_failure.as_ref());
         // The caller may have gone; then nobody waits for this answer.
-        let _ = job.reply.send(Err(error));
+        let _ = attempt.job.reply.send(Err(error));
     }
 }
 
@@ -198,6 +225,7 @@ fn settle(
         Ok(_) => {
             let lie = "answered another transaction's id".to_owned();
             pool.disproved(node, lie.clone());
+            attempt.unanswered = true;
             return Settled::Open(attempt, Some(lie));
         }
         Err(error) => error,
@@ -225,13 +253,17 @@ fn settle(
             if let Attempt {
                 job,
                 refusal: Some(refusal),
+                ..
             } = attempt
             {
                 let _ = job.reply.send(Err(SubmitError::Refused(refusal)));
             }
             Settled::Answered
         }
-        None => Settled::Open(attempt, Some(error.to_string())),
+        None => {
+            attempt.unanswered = true;
+            Settled::Open(attempt, Some(error.to_string()))
+        }
     }
 }
 

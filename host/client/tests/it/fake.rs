@@ -52,6 +52,8 @@ pub(crate) enum Mood {
     InventsTransactions,
     /// Serves blocks that only it has signed.
     ForgesCertificates,
+    /// Takes every transaction, and never says so.
+    LosesAnswers,
     /// Refuses every transaction with this code and message.
     Refuses(RefusalCode, String),
     /// Serves blocks whose transactions' bytes it changed.
@@ -516,7 +518,8 @@ async fn answer(State(shared): State<Arc<Shared>>, Json(request): Json<Value>) -
         Mood::Garbage => return "[{\"what\": 1}".into_response(),
         _ => {}
     }
-    if request.to_string().contains("eth_sendTransaction") {
+    let is_submission = request.to_string().contains("eth_sendTransaction");
+    if is_submission {
         shared.submission_requests.fetch_add(1, Ordering::SeqCst);
     }
     let calls = match request {
@@ -526,6 +529,9 @@ async fn answer(State(shared): State<Arc<Shared>>, Json(request): Json<Value>) -
     let mut answers = Vec::new();
     for call in &calls {
         answers.push(shared.call(call, &mood).await);
+    }
+    if is_submission && mood == Mood::LosesAnswers {
+        std::future::pending::<()>().await;
     }
     Json(answers).into_response()
 }

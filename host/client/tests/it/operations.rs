@@ -101,6 +101,42 @@ async fn a_refusal_says_how_many_validators_gave_it() {
 }
 
 #[tokio::test]
+async fn a_refusal_is_not_final_while_one_that_gave_no_answer_may_hold_the_transaction() {
+    let refuses = |code| Mood::Refuses(code, "no".into());
+    // Two that lag behind say so, and so do two that know better.
+    for (code, is_final) in [
+        (RefusalCode::NotOnRoll, false),
+        (RefusalCode::AlreadyVoted, true),
+    ] {
+        let moods = [Mood::LosesAnswers, refuses(code), refuses(code)];
+        let Setup { client, .. } = setup(moods).await;
+        match client.submit(transaction(1)).await {
+            Err(SubmitError::Refused(refusal)) if is_final => {
+                assert_eq!((refusal.code, refusal.validators), (code, 2));
+            }
+            Err(SubmitError::Unavailable(_)) if !is_final => {}
+            other => panic!("{code:?}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_validators_refusal_is_not_final_while_anothers_answer_is_missing() {
+    let refuses = Mood::Refuses(RefusalCode::AlreadyVoted, "once".into());
+    let Setup { nodes, client, .. } = setup([Mood::LosesAnswers, refuses, Mood::Honest]).await;
+    nodes[2].kill().await;
+    eventually("it is given up", PATIENCE, || {
+        status(&client, 2) == HealthStatus::Unreachable
+    })
+    .await;
+    let answer = client.submit(transaction(1)).await;
+    assert!(
+        matches!(answer, Err(SubmitError::Unavailable(_))),
+        "{answer:?}"
+    );
+}
+
+#[tokio::test]
 async fn the_default_validators_are_three_on_this_machine() {
     let client = Client::builder(genesis(3)).build().unwrap();
     let known = client.health().validators.into_iter().map(|v| v.endpoint);
