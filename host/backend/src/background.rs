@@ -48,12 +48,12 @@ pub(crate) async fn confirm_blocks(app: Arc<App>, mut blocks: mpsc::Receiver<Arc
         let mut writes = Vec::new();
         for block in group {
             let landed = app.pending.landed(&block.transaction_ids);
-            let is_nothing = landed.is_empty() && app.store.shared().is_none();
+            let is_nothing = block.transaction_ids.is_empty() && app.store.shared().is_none();
             if is_nothing && empty < EMPTY_BLOCKS_MAX {
                 empty += 1;
             } else {
                 empty = 0;
-                let confirmed = confirmations(&app, &block, &landed);
+                let confirmed = confirmations(&block, &landed);
                 writes.push((confirmed, landed.into_iter().map(|(_, l)| l).collect()));
             }
         }
@@ -87,7 +87,7 @@ async fn write_all(app: &App, writes: &[Write]) -> Result<(), StoreError> {
     futures::future::try_join_all(writes).await.map(drop)
 }
 
-fn confirmations(app: &App, block: &VerifiedBlock, landed: &[(usize, Landed)]) -> Confirmed {
+fn confirmations(block: &VerifiedBlock, landed: &[(usize, Landed)]) -> Confirmed {
     Confirmed {
         mark: Some(Mark {
             height: block.height(),
@@ -98,10 +98,7 @@ fn confirmations(app: &App, block: &VerifiedBlock, landed: &[(usize, Landed)]) -
         confirmed_at_ms: clock::unix_ms(block.timestamp()),
         signatures: u32::try_from(block.certificate.signatures.len()).unwrap_or(u32::MAX),
         submissions: landed.iter().map(|(i, l)| confirmed(*i, l)).collect(),
-        transaction_ids: match app.store.shared() {
-            Some(_) => block.transaction_ids.clone(),
-            None => Vec::new(),
-        },
+        transaction_ids: block.transaction_ids.clone(),
     }
 }
 

@@ -87,6 +87,7 @@ over_both!(
     within_one_commit_too,
     a_rejected_ballot_does_not_bar_its_voter,
     a_confirmed_ballot_stands_again_once_a_later_one_is_rejected,
+    a_rejected_ballot_that_lands_is_confirmed,
     a_submission_signed_again_is_found_under_both_ids,
     a_submission_reads_back_as_it_was_written,
     accounts_are_kept,
@@ -262,6 +263,27 @@ async fn a_confirmed_ballot_stands_again_once_a_later_one_is_rejected(place: Pla
     // It bars another where only one may be cast.
     let other = store.record(submission(4, 1, None)).await.unwrap();
     assert!(matches!(other, Recorded::AlreadyVoted(ballot) if ballot.sequence == 0));
+}
+
+async fn a_rejected_ballot_that_lands_is_confirmed(place: Place) {
+    let (store, _) = place.open().await;
+    store.record(submission(1, 1, Some("a"))).await.unwrap();
+    let rejecting = store.reject(0, "election-closed".into(), "no".into(), 7);
+    rejecting.await.unwrap();
+    // A validator had it all the same; nobody waits for it any more.
+    let mut block = confirmed(0, submission(1, 1, None).transaction_id);
+    block.submissions.clear();
+    block.transaction_ids.insert(0, Hash([9; 32]));
+    store.confirm(block).await.unwrap();
+    let known = store.submission("a").await.unwrap().unwrap();
+    let State::Confirmed { height, index, .. } = known.state else {
+        panic!("{:?}", known.state);
+    };
+    assert_eq!((height, index), (3, 1));
+    let standing = store.ballot_of(1, &VoterId([1; 32])).await.unwrap();
+    assert_eq!(standing, Some(known));
+    let again = store.record(submission(2, 1, None)).await.unwrap();
+    assert!(matches!(again, Recorded::AlreadyVoted(_)));
 }
 
 async fn a_submission_signed_again_is_found_under_both_ids(place: Place) {

@@ -13,7 +13,8 @@ use tabella_protocol::{Hash, Revote, codec};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Confirmed, NewSubmission, OpenError, Recorded, State, StoreError, Submission,
+    Confirmed, ConfirmedSubmission, NewSubmission, OpenError, Recorded, State, StoreError,
+    Submission,
     accounts::AccountWrite,
     file::load_open,
     handle::{Handle, Opener},
@@ -339,26 +340,54 @@ impl<'t> Tables<'t> {
     }
 
     fn confirm(&mut self, confirmed: Confirmed) -> Result<(), StoreError> {
-        for item in confirmed.submissions {
-            let mut submission = self.get(item.sequence)?;
-            submission.transaction_id = item.transaction_id;
-            submission.transaction = Vec::new();
-            submission.state = State::Confirmed {
-                height: confirmed.height,
-                block_hash: confirmed.block_hash,
-                index: item.index,
-                confirmed_at_ms: confirmed.confirmed_at_ms,
-                signatures: confirmed.signatures,
-                validator: item.validator,
+        for item in &confirmed.submissions {
+            self.confirm_one(&confirmed, item)?;
+        }
+        // A ballot that was given up, or signed again, may land all the same.
+        for (index, id) in (0..).zip(&confirmed.transaction_ids) {
+            let sequence = self.transactions.get(&id.0).map_err(StoreError::of)?;
+            let Some(sequence) = sequence.map(|sequence| sequence.value()) else {
+                continue;
             };
-            self.put(&submission)?;
-            self.open.remove(item.sequence).map_err(StoreError::of)?;
+            if !matches!(self.get(sequence)?.state, State::Confirmed { .. }) {
+                let item = ConfirmedSubmission {
+                    sequence,
+                    transaction_id: *id,
+                    index,
+                    validator: None,
+                };
+                self.confirm_one(&confirmed, &item)?;
+            }
         }
         if let Some(mark) = confirmed.mark {
             self.meta
                 .insert(tables::META_MARK, codec::encode(&mark).as_slice())
                 .map_err(StoreError::of)?;
         }
+        Ok(())
+    }
+
+    fn confirm_one(
+        &mut self,
+        confirmed: &Confirmed,
+        item: &ConfirmedSubmission,
+    ) -> Result<(), StoreError> {
+        let mut submission = self.get(item.sequence)?;
+        submission.transaction_id = item.transaction_id;
+        submission.transaction = Vec::new();
+        submission.state = State::Confirmed {
+            height: confirmed.height,
+            block_hash: confirmed.block_hash,
+            index: item.index,
+            confirmed_at_ms: confirmed.confirmed_at_ms,
+            signatures: confirmed.signatures,
+            validator: item.validator.clone(),
+        };
+        self.put(&submission)?;
+        self.open.remove(item.sequence).map_err(StoreError::of)?;
+        self.voters
+            .insert((submission.election_id, &submission.voter.0), item.sequence)
+            .map_err(StoreError::of)?;
         Ok(())
     }
 
