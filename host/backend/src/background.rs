@@ -16,8 +16,11 @@ use crate::{
     store::{Confirmed, ConfirmedSubmission, Mark, StoreError},
 };
 
-/// Blocks delivered and not yet written down.
+/// Blocks delivered and not yet written down, and as many of which confirmations are written together.
 pub(crate) const BLOCKS_MAX: usize = 64;
+/// Heights after its expiry at which every block that may hold a transaction is written down: more
+/// than can be delivered, or being written.
+const EXPIRED_AFTER: u64 = 3 * BLOCKS_MAX as u64;
 /// Empty blocks after which the mark is moved all the same.
 const EMPTY_BLOCKS_MAX: u32 = 16;
 /// Pause before a failed write is tried again.
@@ -42,7 +45,8 @@ pub(crate) async fn confirm_blocks(app: Arc<App>, mut blocks: mpsc::Receiver<Arc
     while let Some(first) = blocks.recv().await {
         // Blocks that came meanwhile share a commit.
         let mut group = vec![first];
-        while let Ok(block) = blocks.try_recv() {
+        while group.len() < BLOCKS_MAX {
+            let Ok(block) = blocks.try_recv() else { break };
             group.push(block);
         }
         let mut writes = Vec::new();
@@ -134,7 +138,7 @@ pub(crate) async fn carry(app: Arc<App>) {
 }
 
 async fn carry_one(app: &App, due: Due) {
-    if app.height() > due.expiry_height.saturating_add(BLOCKS_MAX as u64) {
+    if app.height() > due.expiry_height.saturating_add(EXPIRED_AFTER) {
         sign_again(app, &due).await;
         return;
     }
@@ -169,7 +173,8 @@ async fn carry_one(app: &App, due: Due) {
         }
         Err(SubmitError::Refused(refusal)) if !app.can_sign_again(&transaction, refusal.code) => {
             // The chain refuses a copy of what it holds already only when it never held this one.
-            if !settle_if_confirmed(app, &due).await {
+            // Where that cannot be told, a later round asks again.
+            if settle_if_confirmed(app, &due).await == Some(false) {
                 let code = refusal.code.as_str();
                 tracing::info!(transaction_id = %due.transaction_id, %code, "a recorded vote was refused by the chain");
                 // A failed write is tried again in a later round.
@@ -217,14 +222,16 @@ async fn ask_after(app: &App, due: Vec<Due>) {
     }
 }
 
-/// Whether a block proves that the submission is on the chain; if so, writes that down.
-async fn settle_if_confirmed(app: &App, due: &Due) -> bool {
+/// Whether the submission is on the chain, as far as that can be told; if a block proves it, writes
+/// that down.
+async fn settle_if_confirmed(app: &App, due: &Due) -> Option<bool> {
     match app.client.confirmation_status(due.transaction_id).await {
         Ok(ConfirmationStatus::Confirmed(confirmation)) => {
             settle(app, due, &confirmation).await;
-            true
+            Some(true)
         }
-        _ => false,
+        Ok(ConfirmationStatus::Unknown | ConfirmationStatus::Rejected { .. }) => Some(false),
+        Ok(ConfirmationStatus::Pending) | Err(_) => None,
     }
 }
 
@@ -261,7 +268,8 @@ async fn settle(app: &App, due: &Due, confirmation: &Confirmation) {
 /// Every block up to its expiry was followed and verified, so the old transaction is on none of
 /// them and can be on none after; the last check covers blocks before following began.
 async fn sign_again(app: &App, due: &Due) {
-    if settle_if_confirmed(app, due).await {
+    // Where that cannot be told, a later round asks again.
+    if settle_if_confirmed(app, due).await != Some(false) {
         return;
     }
     let Ok(Some(submission)) = app.store.by_sequence(due.sequence).await else {

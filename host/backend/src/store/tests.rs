@@ -89,6 +89,7 @@ over_both!(
     a_confirmed_ballot_stands_again_once_a_later_one_is_rejected,
     a_rejected_ballot_that_lands_is_confirmed,
     a_submission_signed_again_is_found_under_both_ids,
+    what_is_settled_is_not_signed_again,
     a_submission_reads_back_as_it_was_written,
     accounts_are_kept,
     a_session_ends_when_a_refresh_token_comes_again,
@@ -304,6 +305,25 @@ async fn a_submission_signed_again_is_found_under_both_ids(place: Place) {
         pending.standing(&new.transaction_id),
         Some(Standing::Recorded)
     );
+}
+
+async fn what_is_settled_is_not_signed_again(place: Place) {
+    let (store, _) = place.open().await;
+    for n in [1, 2] {
+        store.record(submission(n, n, None)).await.unwrap();
+    }
+    let id = submission(1, 1, None).transaction_id;
+    store.confirm(confirmed(0, id)).await.unwrap();
+    store.reject(1, "c".into(), "r".into(), 7).await.unwrap();
+    for sequence in [0, 1] {
+        let settled = store.by_sequence(sequence).await.unwrap();
+        let new = submission(3, 3, None);
+        let signed = store.sign_again(sequence, new.transaction_id, new.transaction, 500);
+        assert!(matches!(signed.await, Err(StoreError::Elsewhere)));
+        assert_eq!(store.by_sequence(sequence).await.unwrap(), settled);
+        let by_new = store.submission(&new.transaction_id.to_string()).await;
+        assert_eq!(by_new.unwrap(), None);
+    }
 }
 
 async fn a_submission_reads_back_as_it_was_written(place: Place) {

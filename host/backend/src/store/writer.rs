@@ -250,8 +250,9 @@ impl<'t> Tables<'t> {
                 expiry_height,
                 reply,
             } => {
-                self.sign_again(sequence, transaction_id, transaction)?;
+                let signed = self.sign_again(sequence, transaction_id, transaction)?;
                 completions.push(Box::new(move |pending, result| {
+                    let result = result.and(signed);
                     if result.is_ok() {
                         pending.replace(sequence, transaction_id, expiry_height);
                     }
@@ -407,20 +408,24 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
+    /// The inner result is this write's alone: what is settled stays as it is.
     fn sign_again(
         &mut self,
         sequence: u64,
         transaction_id: Hash,
         transaction: Vec<u8>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Result<(), StoreError>, StoreError> {
         let mut submission = self.get(sequence)?;
+        if submission.state != State::Open {
+            return Ok(Err(StoreError::Elsewhere));
+        }
         submission.transaction_id = transaction_id;
         submission.transaction = transaction;
         self.put(&submission)?;
         self.transactions
             .insert(&transaction_id.0, sequence)
             .map_err(StoreError::of)?;
-        Ok(())
+        Ok(Ok(()))
     }
 
     fn get(&self, sequence: u64) -> Result<Submission, StoreError> {

@@ -9,7 +9,7 @@ use tabella_test_postgres::Postgres;
 
 use crate::{
     deployment::{Deployment, FIRST_BLOCKS},
-    fake::Mood,
+    fake::{Mood, Node},
 };
 
 #[tokio::test]
@@ -188,6 +188,44 @@ async fn one_validators_refusal_does_not_end_an_acknowledged_ballot() {
     deployment.nodes[1].restart().await;
     deployment.nodes[2].restart().await;
     backend.until("t1", "confirmed").await;
+}
+
+#[tokio::test]
+async fn a_refused_ballot_is_not_given_up_while_nobody_tells_whether_it_is_on_the_chain() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    backend.cast("first", "t0", "a").await;
+    backend.mirrored().await;
+    deployment.kill_validators().await;
+    assert_eq!(backend.cast("alice", "t1", "a").await.1["status"], "local");
+    let words = "once".to_owned();
+    for node in &deployment.nodes {
+        node.set_mood(Mood::RefusesUntold(
+            RefusalCode::AlreadyVoted,
+            words.clone(),
+        ));
+        node.restart().await;
+    }
+    let asked = || -> usize {
+        let nodes = deployment.nodes.iter();
+        nodes.map(Node::submission_requests).sum()
+    };
+    // Two validators in each of two rounds.
+    let enough = asked() + 4;
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while asked() < enough {
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "they were not asked"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(backend.status("t1").await["status"], "local");
+    for node in &deployment.nodes {
+        node.set_mood(Mood::Refuses(RefusalCode::AlreadyVoted, words.clone()));
+    }
+    let rejected = backend.until("t1", "rejected").await;
+    assert_eq!(rejected["code"], "already-voted");
 }
 
 #[tokio::test]

@@ -56,6 +56,8 @@ pub(crate) enum Mood {
     LosesAnswers,
     /// Refuses every transaction with this code and message.
     Refuses(RefusalCode, String),
+    /// Refuses so as well, and does not tell where any transaction stands.
+    RefusesUntold(RefusalCode, String),
     /// Serves blocks whose transactions' bytes it changed.
     TampersWithBlocks,
 }
@@ -543,7 +545,10 @@ impl Shared {
             "tabella_nodeStatus" => Ok(self.status()),
             "eth_sendTransaction" => self.submit(&params[0]["data"], mood),
             "tabella_getBlockSummaries" => Ok(self.summaries(params, mood).await),
-            "tabella_getTransactionStatus" => Ok(self.transaction_status(&params[0])),
+            "tabella_getTransactionStatus" => match mood {
+                Mood::RefusesUntold(..) => Err(json!({"code": -32603, "message": "not now"})),
+                _ => Ok(self.transaction_status(&params[0])),
+            },
             "tabella_getElectionChanges" => Ok(self.election_changes(&params[0], mood)),
             "tabella_getBlock" => Ok(self.block(&params[0], mood)),
             "tabella_getElection" => {
@@ -607,7 +612,9 @@ impl Shared {
 
     fn submit(&self, data: &Value, mood: &Mood) -> Result<Value, Value> {
         let result = match mood {
-            Mood::Refuses(code, message) => Err((*code, message.clone())),
+            Mood::Refuses(code, message) | Mood::RefusesUntold(code, message) => {
+                Err((*code, message.clone()))
+            }
             _ => {
                 let bytes = hex::decode(data.as_str().unwrap().trim_start_matches("0x")).unwrap();
                 self.network.take(bytes)

@@ -4,7 +4,8 @@
 use std::time::{Duration, Instant};
 
 use tabella_client::{
-    Client, ConfirmationStatus, HealthStatus, IntegrityError, SubmitError, ValidatorEndpoint,
+    Client, ConfirmationStatus, HealthStatus, IntegrityError, QueryError, SubmitError,
+    ValidatorEndpoint,
 };
 use tabella_protocol::{Hash, Payload, Transaction, TransactionBody, VoterId, rpc::RefusalCode};
 
@@ -134,6 +135,17 @@ async fn one_validators_refusal_is_not_final_while_anothers_answer_is_missing() 
         matches!(answer, Err(SubmitError::Unavailable(_))),
         "{answer:?}"
     );
+}
+
+#[tokio::test]
+async fn where_a_transaction_stands_is_an_error_while_nobody_tells() {
+    let untold = || Mood::RefusesUntold(RefusalCode::AlreadyVoted, "once".into());
+    let Setup { nodes, client, .. } = setup([untold(), untold(), untold()]).await;
+    let told = client.confirmation_status(Hash([9; 32])).await;
+    assert!(matches!(told, Err(QueryError::Failed { .. })), "{told:?}");
+    nodes[1].set_mood(Mood::Honest);
+    let told = client.confirmation_status(Hash([9; 32])).await;
+    assert_eq!(told.unwrap(), ConfirmationStatus::Unknown);
 }
 
 #[tokio::test]
