@@ -33,6 +33,10 @@ const ROUND_MAX: usize = 1_024;
 const SCAN_MAX: usize = 16_384;
 /// Of these, under way at once.
 const CONCURRENT_MAX: usize = 128;
+/// How long a submission that a validator took may wait while blocks go by; then all are offered it.
+const OVERDUE: Duration = Duration::from_secs(10);
+/// Submissions offered to all validators in one round.
+const OFFERED_MAX: usize = 256;
 /// A request carries its own submission; this looks after the ones whose request has gone.
 const PATIENCE: Patience = Patience {
     accepted: Duration::from_secs(3),
@@ -142,17 +146,8 @@ async fn carry_one(app: &App, due: Due) {
         sign_again(app, &due).await;
         return;
     }
-    let bytes = match app.store.by_sequence(due.sequence).await {
-        Ok(Some(submission)) => match sharing::settled(app, submission.state) {
-            None => submission.transaction,
-            // Another backend was faster to record it.
-            Some(settled) => return app.pending.settle(due.sequence, &settled),
-        },
-        Ok(None) => return,
-        Err(error) => {
-            tracing::warn!(%error, "a recorded submission cannot be read");
-            return;
-        }
+    let Some(bytes) = transaction_of(app, &due).await else {
+        return;
     };
     let Ok(transaction) = Transaction::from_bytes(&bytes) else {
         tracing::error!(
@@ -164,8 +159,8 @@ async fn carry_one(app: &App, due: Due) {
     match app.client.submit(bytes).await {
         Ok(submitted) => {
             crash::point("carried");
-            app.pending
-                .accepted(&due.transaction_id, Some(submitted.validator));
+            let (by, height) = (submitted.validator, app.height());
+            app.pending.accepted(&due.transaction_id, by, height);
         }
         // An acknowledged ballot is not given up on one validator's word.
         Err(SubmitError::Refused(refusal)) if refusal.validators < witnesses(app, refusal.code) => {
@@ -182,6 +177,25 @@ async fn carry_one(app: &App, due: Due) {
             }
         }
         Err(error) => tracing::debug!(%error, "a recorded vote waits for a validator"),
+    }
+}
+
+/// The recorded transaction; nothing where it is settled by now, or cannot be read.
+async fn transaction_of(app: &App, due: &Due) -> Option<Vec<u8>> {
+    match app.store.by_sequence(due.sequence).await {
+        Ok(Some(submission)) => match sharing::settled(app, submission.state) {
+            None => Some(submission.transaction),
+            Some(settled) => {
+                // Another backend was faster to record it.
+                app.pending.settle(due.sequence, &settled);
+                None
+            }
+        },
+        Ok(None) => None,
+        Err(error) => {
+            tracing::warn!(%error, "a recorded submission cannot be read");
+            None
+        }
     }
 }
 
@@ -207,18 +221,46 @@ async fn ask_after(app: &App, due: Vec<Due>) {
     let Ok(statuses) = app.client.transaction_statuses(&ids).await else {
         return;
     };
+    let mut overdue = Vec::new();
     for (due, status) in due.into_iter().zip(statuses) {
         use tabella_protocol::rpc::TransactionStatus as S;
-        match status {
-            S::Pending if app.height() <= due.expiry_height => {}
-            S::Confirmed { .. } => {
-                settle_if_confirmed(app, &due).await;
-            }
+        let is_settled = match status {
+            S::Pending if app.height() <= due.expiry_height => false,
+            S::Confirmed { .. } => settle_if_confirmed(app, &due).await == Some(true),
             // Lost, refused or expired: carried again, which tells.
             S::Pending | S::Unknown | S::Rejected { .. } => {
-                app.pending.accepted(&due.transaction_id, None);
+                app.pending.lost(&due.transaction_id);
+                false
             }
+        };
+        let taken = due.taken.filter(|_| !is_settled);
+        if taken.is_some_and(|taken| taken.is_overdue(app.height(), OVERDUE)) {
+            overdue.push(due);
         }
+    }
+    offer_to_all(app, overdue).await;
+}
+
+/// Offers to every validator what one took long ago and no block holds: that one may keep it to
+/// itself, whatever it says.
+async fn offer_to_all(app: &App, mut overdue: Vec<Due>) {
+    overdue.truncate(OFFERED_MAX);
+    let mut transactions = Vec::with_capacity(overdue.len());
+    for due in &overdue {
+        transactions.extend(transaction_of(app, due).await);
+    }
+    if transactions.is_empty() {
+        return;
+    }
+    let validators = app.client.offer_to_all(&transactions).await;
+    let count = transactions.len();
+    tracing::info!(
+        count,
+        validators,
+        "votes that wait for a block were offered to every validator"
+    );
+    for due in &overdue {
+        app.pending.offered(&due.transaction_id, app.height());
     }
 }
 

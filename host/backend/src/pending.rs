@@ -92,10 +92,32 @@ struct Entry {
     voter: VoterId,
     carrier: Carrier,
     accepted_by: Option<Arc<ValidatorEndpoint>>,
+    taken: Option<Taken>,
     is_local: bool,
     /// When something was last done about it; never since a restart.
     touched: Option<Instant>,
     waiters: Vec<oneshot::Sender<Settled>>,
+}
+
+/// When a validator first took a submission, or all of them were last offered it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Taken {
+    at: Instant,
+    height: u64,
+}
+
+impl Taken {
+    fn now(height: u64) -> Self {
+        Self {
+            at: Instant::now(),
+            height,
+        }
+    }
+
+    /// Whether it is that long ago, though the chain has gone on.
+    pub(crate) fn is_overdue(self, height: u64, patience: Duration) -> bool {
+        height > self.height && self.at.elapsed() >= patience
+    }
 }
 
 /// Work on one submission.
@@ -105,6 +127,7 @@ pub(crate) struct Due {
     pub(crate) transaction_id: Hash,
     pub(crate) expiry_height: u64,
     pub(crate) accepted: bool,
+    pub(crate) taken: Option<Taken>,
 }
 
 /// A submission that turned up in a block.
@@ -240,6 +263,7 @@ impl Pending {
             carrier,
             is_local: false,
             accepted_by: None,
+            taken: None,
             touched: Some(Instant::now()),
             waiters: Vec::new(),
         };
@@ -316,29 +340,47 @@ impl Pending {
         let old = std::mem::replace(&mut entry.transaction_id, transaction_id);
         entry.expiry_height = expiry_height;
         entry.accepted_by = None;
+        entry.taken = None;
         inner.by_transaction.remove(&old);
         inner.by_transaction.insert(transaction_id, sequence);
     }
 
-    /// A validator has it, or, with nothing, lost it.
-    pub(crate) fn accepted(&self, transaction_id: &Hash, by: Option<Arc<ValidatorEndpoint>>) {
-        let mut inner = self.inner();
-        let Some(sequence) = inner.by_transaction.get(transaction_id).copied() else {
-            return;
-        };
-        if let Some(entry) = inner.entries.get_mut(&sequence) {
-            entry.accepted_by = by;
+    /// A validator took it when the chain had this height.
+    pub(crate) fn accepted(&self, transaction_id: &Hash, by: Arc<ValidatorEndpoint>, height: u64) {
+        self.change(transaction_id, |entry| {
+            entry.accepted_by = Some(by);
+            // That one lost it, and another took it, makes it no younger.
+            entry.taken.get_or_insert(Taken::now(height));
             entry.touched = Some(Instant::now());
+        });
+    }
+
+    /// The validator that took it has it no more.
+    pub(crate) fn lost(&self, transaction_id: &Hash) {
+        self.change(transaction_id, |entry| {
+            entry.accepted_by = None;
+            entry.touched = Some(Instant::now());
+        });
+    }
+
+    /// Every validator was offered it when the chain had this height.
+    pub(crate) fn offered(&self, transaction_id: &Hash, height: u64) {
+        self.change(transaction_id, |entry| {
+            entry.taken = Some(Taken::now(height));
+        });
+    }
+
+    fn change(&self, transaction_id: &Hash, change: impl FnOnce(&mut Entry)) {
+        let mut inner = self.inner();
+        let sequence = inner.by_transaction.get(transaction_id).copied();
+        if let Some(entry) = sequence.and_then(|sequence| inner.entries.get_mut(&sequence)) {
+            change(entry);
         }
     }
 
     /// The local ledger holds it.
     pub(crate) fn kept_locally(&self, transaction_id: &Hash) {
-        let mut inner = self.inner();
-        let sequence = inner.by_transaction.get(transaction_id).copied();
-        if let Some(entry) = sequence.and_then(|sequence| inner.entries.get_mut(&sequence)) {
-            entry.is_local = true;
-        }
+        self.change(transaction_id, |entry| entry.is_local = true);
     }
 
     /// After a restart: no request carries any of them, and `holds` tells which of them the local
@@ -444,6 +486,7 @@ impl Pending {
                     transaction_id: entry.transaction_id,
                     expiry_height: entry.expiry_height,
                     accepted,
+                    taken: entry.taken,
                 });
             }
         }
@@ -580,5 +623,35 @@ mod tests {
         assert_eq!(pending.standing(&id(1)), None);
         assert_eq!(pending.standing(&id(2)), Some(Standing::Recorded));
         assert_eq!(pending.landed(&[id(1), id(2)]).len(), 1);
+    }
+
+    #[test]
+    fn what_was_taken_long_ago_is_overdue_while_the_chain_goes_on_without_it() {
+        let pending = Pending::default();
+        pending.insert(durable(1, 1, 1));
+        let taken = || pending.due(0, NOW, 1, 1).0[0].taken;
+        let accepted = |by: &str, height| {
+            let by = ValidatorEndpoint {
+                node_id: by.into(),
+                rpc_url: "http://127.0.0.1:1".into(),
+                p2p_url: "http://127.0.0.1:2".into(),
+            };
+            pending.accepted(&id(1), Arc::new(by), height);
+        };
+        assert_eq!(taken(), None);
+        accepted("validator-1", 7);
+        let first = taken().unwrap();
+        assert!(!first.is_overdue(7, Duration::ZERO), "the chain stands");
+        assert!(first.is_overdue(8, Duration::ZERO));
+        assert!(!first.is_overdue(8, Duration::from_secs(60)));
+        // Lost and taken again, it waits for as long as before.
+        pending.lost(&id(1));
+        accepted("validator-2", 9);
+        assert_eq!(taken(), Some(first));
+        pending.offered(&id(1), 9);
+        assert!(!taken().unwrap().is_overdue(9, Duration::ZERO));
+        // Signed again, it is another one.
+        pending.replace(1, id(2), 200);
+        assert_eq!(taken(), None);
     }
 }

@@ -307,7 +307,7 @@ async fn ask(
 ) -> Option<(Arc<Node>, Answer)> {
     let first = pool.pick(tried)?;
     tried.push(first.clone());
-    let mut first_call = std::pin::pin!(call(pool, &first, open));
+    let mut first_call = std::pin::pin!(call(pool, &first, texts(open)));
     let patience = first.patience();
     tokio::select! {
         answer = &mut first_call => return Some((first.clone(), answer)),
@@ -319,7 +319,7 @@ async fn ask(
     };
     tried.push(second.clone());
     pool.late(&first, format!("no answer within {patience:?}"));
-    let mut second_call = std::pin::pin!(call(pool, &second, open));
+    let mut second_call = std::pin::pin!(call(pool, &second, texts(open)));
     tokio::select! {
         answer = &mut first_call => match answer {
             Ok(answer) => Some((first.clone(), Ok(answer))),
@@ -332,20 +332,50 @@ async fn ask(
     }
 }
 
+/// Offers transactions to every validator that may be called, to all at once; answers how many
+/// answered.
+pub(crate) async fn offer(pool: &Pool, transactions: &[Vec<u8>]) -> usize {
+    let data: Vec<String> = transactions.iter().map(|bytes| self::data(bytes)).collect();
+    let nodes = pool.callable();
+    let offers = nodes.iter().map(|node| offer_to(pool, node, &data));
+    let answered = futures::future::join_all(offers).await;
+    answered.into_iter().filter(Result::is_ok).count()
+}
+
+async fn offer_to(pool: &Pool, node: &Node, mut data: &[String]) -> Result<(), CallError> {
+    while !data.is_empty() {
+        let mut bytes = 0;
+        let fitting = data.iter().take(BATCH_MAX).take_while(|data| {
+            bytes += data.len() / 2;
+            bytes <= BATCH_BYTES_MAX
+        });
+        let (batch, left) = data.split_at(fitting.count().max(1));
+        call(pool, node, batch.iter().map(String::as_str)).await?;
+        data = left;
+    }
+    Ok(())
+}
+
+/// A transaction as validators take it.
+pub(crate) fn data(bytes: &[u8]) -> String {
+    format!("0x{}", hex::encode(bytes))
+}
+
 #[derive(Serialize)]
 struct Data<'a> {
     data: &'a str,
 }
 
-async fn call(pool: &Pool, node: &Node, open: &[Attempt]) -> Answer {
-    let params = open.iter().map(|attempt| {
-        [Data {
-            data: &attempt.job.data,
-        }]
-    });
+async fn call<'a>(pool: &Pool, node: &Node, data: impl Iterator<Item = &'a str>) -> Answer {
+    let params = data.map(|data| [Data { data }]);
     let batch = Batch::new("eth_sendTransaction", params);
     pool.batch(node, batch, BATCH_DEADLINE, ANSWER_BYTES_MAX)
         .await
+}
+
+/// The transactions of a batch.
+fn texts(open: &[Attempt]) -> impl Iterator<Item = &str> {
+    open.iter().map(|attempt| attempt.job.data.as_str())
 }
 
 #[cfg(test)]

@@ -138,6 +138,33 @@ async fn one_validators_refusal_is_not_final_while_anothers_answer_is_missing() 
 }
 
 #[tokio::test]
+async fn an_offer_reaches_every_validator_that_can_be_called() {
+    let Setup {
+        network,
+        nodes,
+        client,
+    } = setup([Mood::Honest, Mood::Honest, Mood::Honest]).await;
+    eventually("all three are healthy", PATIENCE, || {
+        client.health().healthy == 3
+    })
+    .await;
+    let transactions: Vec<Vec<u8>> = (0..200).map(transaction).collect();
+    assert_eq!(client.offer_to_all(&transactions).await, 3);
+    let asked = || -> Vec<usize> { nodes.iter().map(fake::Node::submission_requests).collect() };
+    assert_eq!(asked(), [4, 4, 4]);
+    assert_eq!(network.chain().included.len(), 200);
+    nodes[2].kill().await;
+    eventually("it is given up", PATIENCE, || {
+        status(&client, 2) == HealthStatus::Unreachable
+    })
+    .await;
+    // What is there already is as good; a refusal is an answer too.
+    nodes[1].set_mood(Mood::Refuses(RefusalCode::AlreadyVoted, "once".into()));
+    assert_eq!(client.offer_to_all(&transactions[..1]).await, 2);
+    assert_eq!(asked(), [5, 5, 4]);
+}
+
+#[tokio::test]
 async fn where_a_transaction_stands_is_an_error_while_nobody_tells() {
     let untold = || Mood::RefusesUntold(RefusalCode::AlreadyVoted, "once".into());
     let Setup { nodes, client, .. } = setup([untold(), untold(), untold()]).await;
