@@ -323,6 +323,11 @@ async fn sign_again(app: &App, due: &Due) {
     let Ok(old) = Transaction::from_bytes(&submission.transaction) else {
         return;
     };
+    if submission.transaction_id != due.transaction_id {
+        // It was, and this was read before.
+        let (id, expiry) = (submission.transaction_id, old.body.expiry_height);
+        return app.pending.replace(due.sequence, id, expiry);
+    }
     if old.signer != app.registrar.public() {
         // Only the voter could sign it again.
         let reason = "the signed transaction expired before it reached the chain".to_owned();

@@ -173,6 +173,21 @@ impl Inner {
         self.by_voter.range(before).next().map(|(.., first)| *first)
     }
 
+    fn replace(&mut self, sequence: u64, transaction_id: Hash, expiry_height: u64) {
+        let Some(entry) = self.entries.get_mut(&sequence) else {
+            return;
+        };
+        if entry.transaction_id == transaction_id {
+            return;
+        }
+        let old = std::mem::replace(&mut entry.transaction_id, transaction_id);
+        entry.expiry_height = expiry_height;
+        entry.accepted_by = None;
+        entry.taken = None;
+        self.by_transaction.remove(&old);
+        self.by_transaction.insert(transaction_id, sequence);
+    }
+
     fn remove(&mut self, sequence: u64) -> Option<Entry> {
         let entry = self.entries.remove(&sequence)?;
         self.by_transaction.remove(&entry.transaction_id);
@@ -248,7 +263,8 @@ impl Pending {
             voter,
         } = durable;
         let mut inner = self.inner();
-        // Known already where the database was opened again.
+        // Known already where the database was opened again; it may have been signed again meanwhile.
+        inner.replace(sequence, transaction_id, expiry_height);
         if let Some(entry) = inner.entries.get_mut(&sequence) {
             entry.carrier = carrier;
             return;
@@ -330,19 +346,8 @@ impl Pending {
 
     /// A submission was signed again.
     pub(crate) fn replace(&self, sequence: u64, transaction_id: Hash, expiry_height: u64) {
-        let mut inner = self.inner();
-        let Some(entry) = inner.entries.get_mut(&sequence) else {
-            return;
-        };
-        if entry.transaction_id == transaction_id {
-            return;
-        }
-        let old = std::mem::replace(&mut entry.transaction_id, transaction_id);
-        entry.expiry_height = expiry_height;
-        entry.accepted_by = None;
-        entry.taken = None;
-        inner.by_transaction.remove(&old);
-        inner.by_transaction.insert(transaction_id, sequence);
+        self.inner()
+            .replace(sequence, transaction_id, expiry_height);
     }
 
     /// A validator took it when the chain had this height.
@@ -623,6 +628,22 @@ mod tests {
         assert_eq!(pending.standing(&id(1)), None);
         assert_eq!(pending.standing(&id(2)), Some(Standing::Recorded));
         assert_eq!(pending.landed(&[id(1), id(2)]).len(), 1);
+    }
+
+    #[test]
+    fn a_known_submission_is_followed_under_the_transaction_that_the_database_holds() {
+        let pending = Pending::default();
+        pending.watch(durable(1, 1, 1));
+        let again = Durable {
+            expiry_height: 500,
+            ..durable(1, 2, 1)
+        };
+        pending.insert(again);
+        assert_eq!(pending.standing(&id(1)), None);
+        assert_eq!(pending.standing(&id(2)), Some(Standing::Recorded));
+        let (due, _) = pending.due(0, NOW, 1, 1);
+        assert_eq!((due[0].transaction_id, due[0].expiry_height), (id(2), 500));
+        assert_eq!(pending.len(), 1);
     }
 
     #[test]

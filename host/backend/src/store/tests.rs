@@ -89,6 +89,7 @@ over_both!(
     a_confirmed_ballot_stands_again_once_a_later_one_is_rejected,
     a_rejected_ballot_that_lands_is_confirmed,
     a_submission_signed_again_is_found_under_both_ids,
+    a_submission_signed_again_may_land_under_its_old_id,
     what_is_settled_is_not_signed_again,
     a_submission_reads_back_as_it_was_written,
     accounts_are_kept,
@@ -305,6 +306,28 @@ async fn a_submission_signed_again_is_found_under_both_ids(place: Place) {
         pending.standing(&new.transaction_id),
         Some(Standing::Recorded)
     );
+}
+
+async fn a_submission_signed_again_may_land_under_its_old_id(place: Place) {
+    let (store, _) = place.open().await;
+    let (old, new) = (submission(1, 1, Some("a")), submission(2, 1, None));
+    store.record(old.clone()).await.unwrap();
+    store.record(submission(3, 3, None)).await.unwrap();
+    let signing = store.sign_again(0, new.transaction_id, new.transaction, 500);
+    signing.await.unwrap();
+    let mut block = confirmed(0, old.transaction_id);
+    block.submissions.clear();
+    block.transaction_ids = vec![submission(3, 3, None).transaction_id, old.transaction_id];
+    store.confirm(block).await.unwrap();
+    for (sequence, at) in [(0, 1), (1, 0)] {
+        let known = store.by_sequence(sequence).await.unwrap().unwrap();
+        let State::Confirmed { height, index, .. } = known.state else {
+            panic!("{:?}", known.state);
+        };
+        assert_eq!((height, index), (3, at));
+    }
+    let known = store.submission("a").await.unwrap().unwrap();
+    assert_eq!(known.transaction_id, old.transaction_id);
 }
 
 async fn what_is_settled_is_not_signed_again(place: Place) {

@@ -139,7 +139,8 @@ async fn apply_one(
     }
 }
 
-/// Records a block's confirmations, whoever carries the ballots, unless another backend did.
+/// Records a block's confirmations, whoever carries the ballots, unless another backend did. A ballot
+/// that was signed again may land under its old transaction.
 async fn confirm(
     connection: &mut PgConnection,
     network: &mut Network,
@@ -169,11 +170,15 @@ async fn confirm(
             .map(|id| validators.get(id).copied().map(storable));
         let indexes = (0i32..).take(ids.len());
         sqlx::query(
-            "UPDATE submissions s SET state = 1, transaction = '', carrier = NULL, height = $1, \
+            "WITH l AS (SELECT * FROM unnest($5::bytea[], $6::int4[], $7::text[]) \
+             AS l (id, index, validator)), \
+             landed AS (SELECT l.*, s.sequence FROM l JOIN submissions s ON s.transaction_id = l.id \
+             UNION ALL SELECT l.*, r.sequence FROM l JOIN replaced_transactions r \
+             ON r.transaction_id = l.id) \
+             UPDATE submissions s SET state = 1, transaction = '', carrier = NULL, height = $1, \
              block_hash = $2, confirmed_at_ms = $3, signatures = $4, block_index = l.index, \
-             validator = l.validator \
-             FROM unnest($5::bytea[], $6::int4[], $7::text[]) AS l (id, index, validator) \
-             WHERE s.transaction_id = l.id AND s.state <> 1",
+             validator = l.validator, transaction_id = l.id \
+             FROM landed l WHERE s.sequence = l.sequence AND s.state <> 1",
         )
         .bind(confirmed.height.cast_signed())
         .bind(confirmed.block_hash.0.as_slice())
