@@ -372,6 +372,22 @@ async fn a_hanging_validator_costs_a_voter_less_than_300_ms() {
 }
 
 #[tokio::test]
+async fn an_election_that_was_seen_is_known_though_a_validator_lags_behind_it() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    let cast = async || {
+        let body = json!({"election_id": 2, "ballot": {"choice": "a"}, "voter_id": "alice"});
+        let admin = Some(crate::deployment::ADMIN_TOKEN);
+        let (status, problem) = backend.post("/api/votes/submit", admin, body).await;
+        (status, problem["code"].clone())
+    };
+    let closed = (409, json!("election-closed"));
+    assert_eq!(cast().await, closed);
+    deployment.network.elections.lock().unwrap().remove(&2);
+    assert_eq!(cast().await, closed);
+}
+
+#[tokio::test]
 async fn a_backend_starts_and_serves_with_no_validator_there() {
     let deployment = Deployment::new().await;
     for node in &deployment.nodes {
