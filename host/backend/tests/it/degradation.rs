@@ -401,4 +401,20 @@ async fn a_backend_starts_and_serves_with_no_validator_there() {
     assert_eq!(health["summary"]["total"], 3);
     let (status, problem) = backend.get("/api/votes/results?election_id=1", None).await;
     assert!(status == 502 || status == 503, "{problem}");
+    // Whether the chain has a transaction is not known while nobody can be asked.
+    let path = "/api/admin/validators/health";
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while !all_unreachable(&backend.get(path, None).await.1) {
+        assert!(tokio::time::Instant::now() < deadline, "still reachable");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let id = "0x".to_owned() + &"9".repeat(64);
+    let path = format!("/api/votes/transaction-status?transaction_id={id}");
+    let (status, problem) = backend.get(&path, None).await;
+    assert_eq!((status, &problem["code"]), (503, &json!("no-validator")));
+}
+
+fn all_unreachable(health: &serde_json::Value) -> bool {
+    let mut validators = health["validators"].as_array().unwrap().iter();
+    validators.all(|validator| validator["status"] == "unreachable")
 }
