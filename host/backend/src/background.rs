@@ -295,7 +295,8 @@ async fn settle(app: &App, due: &Due, confirmation: &Confirmation) {
         submissions: vec![submission],
         transaction_ids: Vec::new(),
     };
-    if app.store.confirm(confirmed).await.is_ok() {
+    if app.store.confirm(confirmed.clone()).await.is_ok() {
+        app.events.confirmed(&confirmed);
         let settled = Settled::Confirmed {
             height: confirmation.height,
             block_hash: confirmation.block_hash,
