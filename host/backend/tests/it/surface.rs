@@ -170,7 +170,31 @@ async fn pages_of_named_origins_may_call() {
     );
     assert_eq!(header(&response, "access-control-allow-credentials"), None);
     let exposed = header(&response, "access-control-expose-headers").unwrap();
-    assert!(exposed.contains("x-request-id"), "{exposed}");
+    assert_eq!(exposed, "etag,retry-after,x-request-id");
+}
+
+#[tokio::test]
+async fn pages_of_named_origins_may_read_why_they_are_refused() {
+    let mut deployment = Deployment::new().await;
+    deployment.config.cors_origins = vec!["https://vote.example".into()];
+    deployment.config.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    deployment.config.rate_limits.address = rate(1, 1);
+    let backend = deployment.start().await;
+    let headers = [
+        ("origin", "https://vote.example"),
+        ("x-forwarded-for", "192.0.2.1"),
+    ];
+    for expected in [200, 429] {
+        let response = raw(&backend, Method::GET, "/api/elections", &headers).await;
+        assert_eq!(response.status(), expected);
+        assert_eq!(
+            header(&response, "access-control-allow-origin"),
+            Some("https://vote.example")
+        );
+        let exposed = header(&response, "access-control-expose-headers").unwrap();
+        assert!(exposed.contains("retry-after"), "{exposed}");
+        assert!(header(&response, "x-request-id").is_some());
+    }
 }
 
 #[tokio::test]
