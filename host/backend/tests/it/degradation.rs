@@ -93,6 +93,8 @@ async fn level_4_without_the_local_ledger_the_database_keeps_ballots_until_it_is
     assert_eq!(backend.cast("first", "t0", "a").await.0, 201);
     let reconciliation = backend.reconciliation().await;
     assert_eq!(reconciliation["local_ledger"]["status"], "failed");
+    let reason = "it cannot be opened; the backend's log says why";
+    assert_eq!(reconciliation["local_ledger"]["reason"], reason);
     deployment.kill_validators().await;
     let (status, answer) = backend.cast("alice", "t1", "a").await;
     assert_eq!((status, &answer["status"]), (202, &json!("recorded")));
