@@ -26,6 +26,7 @@ async fn level_3_with_no_validator_ballots_stand_in_the_local_ledger_and_are_car
         assert_eq!(status, 202, "{answer}");
         assert_eq!(answer["status"], "local");
         assert_eq!(answer["source"], "local");
+        assert_eq!(answer.get("validator"), Some(&json!(null)));
         assert!(answer["warning"].is_string());
     }
     let status = backend.status("t7").await;
