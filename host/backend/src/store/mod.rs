@@ -31,7 +31,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use accounts::{Account, Rotation, Session};
 use handle::{Handle, Opener};
-pub(crate) use postgres::{Identity, Shared};
+pub(crate) use postgres::{Identity, Reach, Shared};
 pub(crate) use record::{Mark, NewSubmission, Recorded, State, Submission};
 use writer::Write;
 

@@ -88,7 +88,7 @@ pub(super) async fn apply(
 async fn lock(connection: &mut PgConnection, me: &Me) -> Result<Network, sqlx::Error> {
     let statement = concat!(
         "WITH alive AS (",
-        carriers::sign_of_life!(),
+        carriers::sign_of_life!("b.connected"),
         ") SELECT next_sequence, mark_height, mark_hash FROM network FOR UPDATE"
     );
     let row = sqlx::query(statement)

@@ -222,14 +222,20 @@ async fn what_a_dead_backend_left_is_taken_over_and_no_longer_its_own() {
     for n in 0..10 {
         a.store.record(submission(n, n, None)).await.unwrap();
     }
-    let life = b.shared().sign_of_life().await.unwrap();
+    let life = b.shared().sign_of_life(Reach::Validators).await.unwrap();
     assert!(!life.others_left && !life.is_established);
     assert!(b.shared().take_over(100).await.unwrap().own.is_empty());
     // It was not seen for longer than a lease, though it runs.
     let stopped = "UPDATE backends SET seen = seen - interval '6 seconds' \
          WHERE id = (SELECT carrier FROM submissions WHERE sequence = 0)";
     execute(&postgres, stopped).await;
-    assert!(b.shared().sign_of_life().await.unwrap().others_left);
+    assert!(
+        b.shared()
+            .sign_of_life(Reach::Validators)
+            .await
+            .unwrap()
+            .others_left
+    );
     let taken = b.shared().take_over(4).await.unwrap().own;
     assert_eq!(taken.len(), 4);
     let sequences: Vec<u64> = taken.iter().map(|d| d.sequence).collect();
@@ -260,13 +266,46 @@ async fn what_a_dead_backend_left_is_taken_over_and_no_longer_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_backend_that_reaches_no_validator_holds_is_taken_over() {
+    let Some(postgres) = Postgres::start() else {
+        return;
+    };
+    let (a, b) = (One::open(&postgres).await, One::open(&postgres).await);
+    let left = async |one: &One, reach| {
+        let life = one.shared().sign_of_life(reach).await.unwrap();
+        life.others_left
+    };
+    let taken = async || b.shared().take_over(9).await.unwrap().own.len();
+    a.store.record(submission(1, 1, None)).await.unwrap();
+    assert!(!left(&a, Reach::Nobody).await && !left(&b, Reach::Validators).await);
+    // It has reached none for longer than a lease, though it lives.
+    let cut_off = "UPDATE backends SET connected = connected - interval '6 seconds' \
+         WHERE id = (SELECT carrier FROM submissions WHERE sequence = 0)";
+    execute(&postgres, cut_off).await;
+    assert!(!left(&a, Reach::Nobody).await, "its own is not left");
+    assert!(left(&b, Reach::Validators).await);
+    assert_eq!(taken().await, 1);
+    assert!(!left(&b, Reach::Validators).await);
+    // So it goes on, until that one reaches a validator.
+    a.store.record(submission(2, 2, None)).await.unwrap();
+    assert!(left(&b, Reach::Validators).await);
+    left(&a, Reach::Validators).await;
+    assert!(!left(&b, Reach::Validators).await);
+    assert_eq!(taken().await, 0);
+    assert_eq!(a.shared().own().await.unwrap().own.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_backend_that_was_away_for_a_while_notices() {
     let Some(postgres) = Postgres::start() else {
         return;
     };
     let a = One::open(&postgres).await;
-    let before = a.shared().sign_of_life().await.unwrap();
-    assert_eq!(a.shared().sign_of_life().await.unwrap(), before);
+    let before = a.shared().sign_of_life(Reach::Validators).await.unwrap();
+    assert_eq!(
+        a.shared().sign_of_life(Reach::Validators).await.unwrap(),
+        before
+    );
     execute(
         &postgres,
         "UPDATE backends SET seen = seen - interval '6 seconds'",
@@ -274,7 +313,7 @@ async fn a_backend_that_was_away_for_a_while_notices() {
     .await;
     // Whichever of its own statements is the first after the gap.
     a.store.record(submission(1, 1, None)).await.unwrap();
-    let after = a.shared().sign_of_life().await.unwrap();
+    let after = a.shared().sign_of_life(Reach::Validators).await.unwrap();
     assert_ne!(after.since_us, before.since_us);
 }
 
