@@ -58,6 +58,10 @@ pub(crate) enum Mood {
     Refuses(RefusalCode, String),
     /// Refuses so as well, and does not tell where any transaction stands.
     RefusesUntold(RefusalCode, String),
+    /// Has every block, and does not sign.
+    Idle,
+    /// Has no block yet.
+    Behind,
     /// Serves blocks whose transactions' bytes it changed.
     TampersWithBlocks,
 }
@@ -542,7 +546,7 @@ impl Shared {
     async fn call(&self, call: &Value, mood: &Mood) -> Value {
         let params = &call["params"];
         let result = match call["method"].as_str().unwrap() {
-            "tabella_nodeStatus" => Ok(self.status()),
+            "tabella_nodeStatus" => Ok(self.status(mood)),
             "eth_sendTransaction" => self.submit(&params[0]["data"], mood),
             "tabella_getBlockSummaries" => Ok(self.summaries(params, mood).await),
             "tabella_getTransactionStatus" => match mood {
@@ -588,8 +592,12 @@ impl Shared {
         }
     }
 
-    fn status(&self) -> Value {
+    fn status(&self, mood: &Mood) -> Value {
         let chain = self.network.chain();
+        let height = match mood {
+            Mood::Behind => 0,
+            _ => chain.summaries.len() as u64,
+        };
         let head = chain.summaries.last();
         let genesis = self.network.genesis.hash();
         json!(NodeStatus {
@@ -597,13 +605,13 @@ impl Shared {
             public_key: self.network.keys[self.index].public(),
             genesis,
             chain_id: 77,
-            height: chain.summaries.len() as u64,
+            height,
             block_hash: head.map_or(genesis, |head| head.header.hash()),
             state_root: Hash::ZERO,
             block_timestamp_ms: 0,
             mempool: chain.mempool.len() as u64,
             peers: 2,
-            signing: true,
+            signing: *mood != Mood::Idle,
             standing: Standing::Validator,
             evidence: 0,
             version: "fake".into(),
@@ -634,6 +642,9 @@ impl Shared {
         let from = params[0].as_u64().unwrap();
         let count = usize::try_from(params[1].as_u64().unwrap()).unwrap();
         let wait = Duration::from_millis(params[2].as_u64().unwrap());
+        if *mood == Mood::Behind {
+            return json!([]);
+        }
         let mut height = self.network.height.subscribe();
         let _ = tokio::time::timeout(wait, height.wait_for(|height| *height >= from)).await;
         let skip = usize::try_from(from.saturating_sub(1)).unwrap();
