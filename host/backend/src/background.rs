@@ -16,8 +16,11 @@ use crate::{
     store::{Confirmed, ConfirmedSubmission, Mark, StoreError},
 };
 
-/// Blocks delivered and not yet written down.
+/// Blocks delivered and not yet written down, and as many of which confirmations are written together.
 pub(crate) const BLOCKS_MAX: usize = 64;
+/// Heights after its expiry at which every block that may hold a transaction is written down: more
+/// than can be delivered, or being written.
+const EXPIRED_AFTER: u64 = 3 * BLOCKS_MAX as u64;
 /// Empty blocks after which the mark is moved all the same.
 const EMPTY_BLOCKS_MAX: u32 = 16;
 /// Pause before a failed write is tried again.
@@ -30,6 +33,10 @@ const ROUND_MAX: usize = 1_024;
 const SCAN_MAX: usize = 16_384;
 /// Of these, under way at once.
 const CONCURRENT_MAX: usize = 128;
+/// How long a submission that a validator took may wait while blocks go by; then all are offered it.
+const OVERDUE: Duration = Duration::from_secs(10);
+/// Submissions offered to all validators in one round.
+const OFFERED_MAX: usize = 256;
 /// A request carries its own submission; this looks after the ones whose request has gone.
 const PATIENCE: Patience = Patience {
     accepted: Duration::from_secs(3),
@@ -42,18 +49,19 @@ pub(crate) async fn confirm_blocks(app: Arc<App>, mut blocks: mpsc::Receiver<Arc
     while let Some(first) = blocks.recv().await {
         // Blocks that came meanwhile share a commit.
         let mut group = vec![first];
-        while let Ok(block) = blocks.try_recv() {
+        while group.len() < BLOCKS_MAX {
+            let Ok(block) = blocks.try_recv() else { break };
             group.push(block);
         }
         let mut writes = Vec::new();
         for block in group {
             let landed = app.pending.landed(&block.transaction_ids);
-            let is_nothing = landed.is_empty() && app.store.shared().is_none();
+            let is_nothing = block.transaction_ids.is_empty() && app.store.shared().is_none();
             if is_nothing && empty < EMPTY_BLOCKS_MAX {
                 empty += 1;
             } else {
                 empty = 0;
-                let confirmed = confirmations(&app, &block, &landed);
+                let confirmed = confirmations(&block, &landed);
                 writes.push((confirmed, landed.into_iter().map(|(_, l)| l).collect()));
             }
         }
@@ -87,7 +95,7 @@ async fn write_all(app: &App, writes: &[Write]) -> Result<(), StoreError> {
     futures::future::try_join_all(writes).await.map(drop)
 }
 
-fn confirmations(app: &App, block: &VerifiedBlock, landed: &[(usize, Landed)]) -> Confirmed {
+fn confirmations(block: &VerifiedBlock, landed: &[(usize, Landed)]) -> Confirmed {
     Confirmed {
         mark: Some(Mark {
             height: block.height(),
@@ -98,10 +106,7 @@ fn confirmations(app: &App, block: &VerifiedBlock, landed: &[(usize, Landed)]) -
         confirmed_at_ms: clock::unix_ms(block.timestamp()),
         signatures: u32::try_from(block.certificate.signatures.len()).unwrap_or(u32::MAX),
         submissions: landed.iter().map(|(i, l)| confirmed(*i, l)).collect(),
-        transaction_ids: match app.store.shared() {
-            Some(_) => block.transaction_ids.clone(),
-            None => Vec::new(),
-        },
+        transaction_ids: block.transaction_ids.clone(),
     }
 }
 
@@ -137,21 +142,12 @@ pub(crate) async fn carry(app: Arc<App>) {
 }
 
 async fn carry_one(app: &App, due: Due) {
-    if app.height() > due.expiry_height.saturating_add(BLOCKS_MAX as u64) {
+    if app.height() > due.expiry_height.saturating_add(EXPIRED_AFTER) {
         sign_again(app, &due).await;
         return;
     }
-    let bytes = match app.store.by_sequence(due.sequence).await {
-        Ok(Some(submission)) => match sharing::settled(app, submission.state) {
-            None => submission.transaction,
-            // Another backend was faster to record it.
-            Some(settled) => return app.pending.settle(due.sequence, &settled),
-        },
-        Ok(None) => return,
-        Err(error) => {
-            tracing::warn!(%error, "a recorded submission cannot be read");
-            return;
-        }
+    let Some(bytes) = transaction_of(app, &due).await else {
+        return;
     };
     let Ok(transaction) = Transaction::from_bytes(&bytes) else {
         tracing::error!(
@@ -163,8 +159,8 @@ async fn carry_one(app: &App, due: Due) {
     match app.client.submit(bytes).await {
         Ok(submitted) => {
             crash::point("carried");
-            app.pending
-                .accepted(&due.transaction_id, Some(submitted.validator));
+            let (by, height) = (submitted.validator, app.height());
+            app.pending.accepted(&due.transaction_id, by, height);
         }
         // An acknowledged ballot is not given up on one validator's word.
         Err(SubmitError::Refused(refusal)) if refusal.validators < witnesses(app, refusal.code) => {
@@ -172,7 +168,8 @@ async fn carry_one(app: &App, due: Due) {
         }
         Err(SubmitError::Refused(refusal)) if !app.can_sign_again(&transaction, refusal.code) => {
             // The chain refuses a copy of what it holds already only when it never held this one.
-            if !settle_if_confirmed(app, &due).await {
+            // Where that cannot be told, a later round asks again.
+            if settle_if_confirmed(app, &due).await == Some(false) {
                 let code = refusal.code.as_str();
                 tracing::info!(transaction_id = %due.transaction_id, %code, "a recorded vote was refused by the chain");
                 // A failed write is tried again in a later round.
@@ -180,6 +177,25 @@ async fn carry_one(app: &App, due: Due) {
             }
         }
         Err(error) => tracing::debug!(%error, "a recorded vote waits for a validator"),
+    }
+}
+
+/// The recorded transaction; nothing where it is settled by now, or cannot be read.
+async fn transaction_of(app: &App, due: &Due) -> Option<Vec<u8>> {
+    match app.store.by_sequence(due.sequence).await {
+        Ok(Some(submission)) => match sharing::settled(app, submission.state) {
+            None => Some(submission.transaction),
+            Some(settled) => {
+                // Another backend was faster to record it.
+                app.pending.settle(due.sequence, &settled);
+                None
+            }
+        },
+        Ok(None) => None,
+        Err(error) => {
+            tracing::warn!(%error, "a recorded submission cannot be read");
+            None
+        }
     }
 }
 
@@ -205,29 +221,59 @@ async fn ask_after(app: &App, due: Vec<Due>) {
     let Ok(statuses) = app.client.transaction_statuses(&ids).await else {
         return;
     };
+    let mut overdue = Vec::new();
     for (due, status) in due.into_iter().zip(statuses) {
         use tabella_protocol::rpc::TransactionStatus as S;
-        match status {
-            S::Pending if app.height() <= due.expiry_height => {}
-            S::Confirmed { .. } => {
-                settle_if_confirmed(app, &due).await;
-            }
+        let is_settled = match status {
+            S::Pending if app.height() <= due.expiry_height => false,
+            S::Confirmed { .. } => settle_if_confirmed(app, &due).await == Some(true),
             // Lost, refused or expired: carried again, which tells.
             S::Pending | S::Unknown | S::Rejected { .. } => {
-                app.pending.accepted(&due.transaction_id, None);
+                app.pending.lost(&due.transaction_id);
+                false
             }
+        };
+        let taken = due.taken.filter(|_| !is_settled);
+        if taken.is_some_and(|taken| taken.is_overdue(app.height(), OVERDUE)) {
+            overdue.push(due);
         }
+    }
+    offer_to_all(app, overdue).await;
+}
+
+/// Offers to every validator what one took long ago and no block holds: that one may keep it to
+/// itself, whatever it says.
+async fn offer_to_all(app: &App, mut overdue: Vec<Due>) {
+    overdue.truncate(OFFERED_MAX);
+    let mut transactions = Vec::with_capacity(overdue.len());
+    for due in &overdue {
+        transactions.extend(transaction_of(app, due).await);
+    }
+    if transactions.is_empty() {
+        return;
+    }
+    let validators = app.client.offer_to_all(&transactions).await;
+    let count = transactions.len();
+    tracing::info!(
+        count,
+        validators,
+        "votes that wait for a block were offered to every validator"
+    );
+    for due in &overdue {
+        app.pending.offered(&due.transaction_id, app.height());
     }
 }
 
-/// Whether a block proves that the submission is on the chain; if so, writes that down.
-async fn settle_if_confirmed(app: &App, due: &Due) -> bool {
+/// Whether the submission is on the chain, as far as that can be told; if a block proves it, writes
+/// that down.
+async fn settle_if_confirmed(app: &App, due: &Due) -> Option<bool> {
     match app.client.confirmation_status(due.transaction_id).await {
         Ok(ConfirmationStatus::Confirmed(confirmation)) => {
             settle(app, due, &confirmation).await;
-            true
+            Some(true)
         }
-        _ => false,
+        Ok(ConfirmationStatus::Unknown | ConfirmationStatus::Rejected { .. }) => Some(false),
+        Ok(ConfirmationStatus::Pending) | Err(_) => None,
     }
 }
 
@@ -249,7 +295,8 @@ async fn settle(app: &App, due: &Due, confirmation: &Confirmation) {
         submissions: vec![submission],
         transaction_ids: Vec::new(),
     };
-    if app.store.confirm(confirmed).await.is_ok() {
+    if app.store.confirm(confirmed.clone()).await.is_ok() {
+        app.events.confirmed(&confirmed);
         let settled = Settled::Confirmed {
             height: confirmation.height,
             block_hash: confirmation.block_hash,
@@ -264,7 +311,8 @@ async fn settle(app: &App, due: &Due, confirmation: &Confirmation) {
 /// Every block up to its expiry was followed and verified, so the old transaction is on none of
 /// them and can be on none after; the last check covers blocks before following began.
 async fn sign_again(app: &App, due: &Due) {
-    if settle_if_confirmed(app, due).await {
+    // Where that cannot be told, a later round asks again.
+    if settle_if_confirmed(app, due).await != Some(false) {
         return;
     }
     let Ok(Some(submission)) = app.store.by_sequence(due.sequence).await else {
@@ -276,6 +324,11 @@ async fn sign_again(app: &App, due: &Due) {
     let Ok(old) = Transaction::from_bytes(&submission.transaction) else {
         return;
     };
+    if submission.transaction_id != due.transaction_id {
+        // It was, and this was read before.
+        let (id, expiry) = (submission.transaction_id, old.body.expiry_height);
+        return app.pending.replace(due.sequence, id, expiry);
+    }
     if old.signer != app.registrar.public() {
         // Only the voter could sign it again.
         let reason = "the signed transaction expired before it reached the chain".to_owned();

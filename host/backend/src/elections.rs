@@ -162,22 +162,22 @@ impl Elections {
             return Ok(election.clone());
         }
         let asked = lock(&self.unknown).get(&election_id).copied();
-        if asked.is_some_and(|asked| asked.elapsed() < UNKNOWN) {
+        if known.is_none() && asked.is_some_and(|asked| asked.elapsed() < UNKNOWN) {
             return Err(Problem::unknown_election(election_id));
         }
-        let view = match self.client.election(election_id).await {
-            Ok(Some(view)) if view.election_id == election_id => view,
-            Ok(_) => {
+        match (self.client.election(election_id).await, known) {
+            (Ok(Some(view)), _) if view.election_id == election_id => self.admit(view).await,
+            // While no validator answers, or only one that lags behind, what was seen last must do.
+            (_, Some(election)) => Ok(election),
+            (Ok(_), None) => {
                 self.remember_unknown(election_id);
-                return Err(Problem::unknown_election(election_id));
+                Err(Problem::unknown_election(election_id))
             }
-            // While no validator answers, what was seen last must do.
-            Err(error) => match known.or(self.stored(election_id).await?) {
-                Some(election) => return Ok(election),
-                None => return Err(error.into()),
+            (Err(error), None) => match self.stored(election_id).await? {
+                Some(election) => Ok(election),
+                None => Err(error.into()),
             },
-        };
-        self.admit(view).await
+        }
     }
 
     /// A voter's pseudonym in an election.

@@ -25,9 +25,12 @@ const FRESH: Duration = Duration::from_secs(2);
 /// Elections whose counts are kept.
 const COUNTS_MAX: usize = 256;
 
+/// Each contest's outcome; nothing where it cannot be counted.
+type Outcomes = Option<Arc<Vec<Value>>>;
+
 struct Count {
     counted: Instant,
-    outcomes: Arc<Vec<Value>>,
+    outcomes: Result<Outcomes, Problem>,
 }
 
 /// The latest counts of open elections.
@@ -45,26 +48,22 @@ impl LiveCounts {
         &self,
         client: &Client,
         election: &Election,
-    ) -> Result<Option<Arc<Vec<Value>>>, Problem> {
+    ) -> Result<Outcomes, Problem> {
         let election_id = election.view.election_id;
         if let Some(outcomes) = self.fresh(election_id) {
-            return Ok(Some(outcomes));
+            return outcomes;
         }
         let _counting = self.counting.lock().await;
         if let Some(outcomes) = self.fresh(election_id) {
-            return Ok(Some(outcomes));
+            return outcomes;
         }
-        let Some((items, root)) = board(client, election_id).await? else {
-            return Ok(None);
-        };
-        let rules = election.rules.clone();
-        let counted = tokio::task::spawn_blocking(move || count(&rules, &items, root))
-            .await
-            .map_err(|error| Problem::internal(&error))?;
-        let Some(outcomes) = counted else {
-            return Ok(None);
-        };
-        let outcomes = Arc::new(outcomes);
+        let outcomes = counted(client, election).await;
+        self.keep(election_id, outcomes.clone());
+        outcomes
+    }
+
+    /// Keeps a count, or that it failed: trying again costs as much.
+    fn keep(&self, election_id: u64, outcomes: Result<Outcomes, Problem>) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.len() >= COUNTS_MAX {
             counts.retain(|_, count| count.counted.elapsed() < FRESH);
@@ -72,18 +71,28 @@ impl LiveCounts {
         if counts.len() < COUNTS_MAX {
             let count = Count {
                 counted: Instant::now(),
-                outcomes: outcomes.clone(),
+                outcomes,
             };
             counts.insert(election_id, count);
         }
-        Ok(Some(outcomes))
     }
 
-    fn fresh(&self, election_id: u64) -> Option<Arc<Vec<Value>>> {
+    fn fresh(&self, election_id: u64) -> Option<Result<Outcomes, Problem>> {
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.get(&election_id)?;
         (count.counted.elapsed() < FRESH).then(|| count.outcomes.clone())
     }
+}
+
+async fn counted(client: &Client, election: &Election) -> Result<Outcomes, Problem> {
+    let Some((items, root)) = board(client, election.view.election_id).await? else {
+        return Ok(None);
+    };
+    let rules = election.rules.clone();
+    let counted = tokio::task::spawn_blocking(move || count(&rules, &items, root))
+        .await
+        .map_err(|error| Problem::internal(&error))?;
+    Ok(counted.map(Arc::new))
 }
 
 /// The whole board and its root, if it is not too large.
@@ -163,6 +172,16 @@ mod tests {
             height: 1,
             ballots: vec![format!("0x{ballot:02x}")],
             plain: vec![],
+        }
+    }
+
+    #[test]
+    fn a_count_that_failed_is_remembered_too() {
+        let counts = LiveCounts::default();
+        assert_eq!(counts.fresh(1), None);
+        for failed in [Ok(None), Err(Problem::no_validator())] {
+            counts.keep(1, failed.clone());
+            assert_eq!(counts.fresh(1), Some(failed));
         }
     }
 

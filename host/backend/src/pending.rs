@@ -67,6 +67,14 @@ pub(crate) struct Durable {
     pub(crate) voter: VoterId,
 }
 
+/// What a backend is to carry from now on.
+#[derive(Debug)]
+pub(crate) struct Carried {
+    pub(crate) own: Vec<Durable>,
+    /// What other backends carry of the same voters, and what must not be overtaken.
+    pub(crate) ahead: Vec<Durable>,
+}
+
 /// Who carries a submission to the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Carrier {
@@ -84,10 +92,32 @@ struct Entry {
     voter: VoterId,
     carrier: Carrier,
     accepted_by: Option<Arc<ValidatorEndpoint>>,
+    taken: Option<Taken>,
     is_local: bool,
     /// When something was last done about it; never since a restart.
     touched: Option<Instant>,
     waiters: Vec<oneshot::Sender<Settled>>,
+}
+
+/// When a validator first took a submission, or all of them were last offered it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Taken {
+    at: Instant,
+    height: u64,
+}
+
+impl Taken {
+    fn now(height: u64) -> Self {
+        Self {
+            at: Instant::now(),
+            height,
+        }
+    }
+
+    /// Whether it is that long ago, though the chain has gone on.
+    pub(crate) fn is_overdue(self, height: u64, patience: Duration) -> bool {
+        height > self.height && self.at.elapsed() >= patience
+    }
 }
 
 /// Work on one submission.
@@ -97,6 +127,7 @@ pub(crate) struct Due {
     pub(crate) transaction_id: Hash,
     pub(crate) expiry_height: u64,
     pub(crate) accepted: bool,
+    pub(crate) taken: Option<Taken>,
 }
 
 /// A submission that turned up in a block.
@@ -140,6 +171,21 @@ impl Inner {
         let (election_id, voter) = (entry.election_id, entry.voter);
         let before = (election_id, voter, 0)..(election_id, voter, sequence);
         self.by_voter.range(before).next().map(|(.., first)| *first)
+    }
+
+    fn replace(&mut self, sequence: u64, transaction_id: Hash, expiry_height: u64) {
+        let Some(entry) = self.entries.get_mut(&sequence) else {
+            return;
+        };
+        if entry.transaction_id == transaction_id {
+            return;
+        }
+        let old = std::mem::replace(&mut entry.transaction_id, transaction_id);
+        entry.expiry_height = expiry_height;
+        entry.accepted_by = None;
+        entry.taken = None;
+        self.by_transaction.remove(&old);
+        self.by_transaction.insert(transaction_id, sequence);
     }
 
     fn remove(&mut self, sequence: u64) -> Option<Entry> {
@@ -201,6 +247,13 @@ impl Pending {
         self.put(durable, Carrier::Elsewhere);
     }
 
+    /// Submissions became this backend's to carry.
+    pub(crate) fn carry(&self, carried: Carried) {
+        // Those of others first: its own may have to wait for them.
+        carried.ahead.into_iter().for_each(|d| self.watch(d));
+        carried.own.into_iter().for_each(|d| self.insert(d));
+    }
+
     fn put(&self, durable: Durable, carrier: Carrier) {
         let Durable {
             sequence,
@@ -210,7 +263,8 @@ impl Pending {
             voter,
         } = durable;
         let mut inner = self.inner();
-        // Known already where the database was opened again.
+        // Known already where the database was opened again; it may have been signed again meanwhile.
+        inner.replace(sequence, transaction_id, expiry_height);
         if let Some(entry) = inner.entries.get_mut(&sequence) {
             entry.carrier = carrier;
             return;
@@ -225,6 +279,7 @@ impl Pending {
             carrier,
             is_local: false,
             accepted_by: None,
+            taken: None,
             touched: Some(Instant::now()),
             waiters: Vec::new(),
         };
@@ -291,39 +346,46 @@ impl Pending {
 
     /// A submission was signed again.
     pub(crate) fn replace(&self, sequence: u64, transaction_id: Hash, expiry_height: u64) {
-        let mut inner = self.inner();
-        let Some(entry) = inner.entries.get_mut(&sequence) else {
-            return;
-        };
-        if entry.transaction_id == transaction_id {
-            return;
-        }
-        let old = std::mem::replace(&mut entry.transaction_id, transaction_id);
-        entry.expiry_height = expiry_height;
-        entry.accepted_by = None;
-        inner.by_transaction.remove(&old);
-        inner.by_transaction.insert(transaction_id, sequence);
+        self.inner()
+            .replace(sequence, transaction_id, expiry_height);
     }
 
-    /// A validator has it, or, with nothing, lost it.
-    pub(crate) fn accepted(&self, transaction_id: &Hash, by: Option<Arc<ValidatorEndpoint>>) {
-        let mut inner = self.inner();
-        let Some(sequence) = inner.by_transaction.get(transaction_id).copied() else {
-            return;
-        };
-        if let Some(entry) = inner.entries.get_mut(&sequence) {
-            entry.accepted_by = by;
+    /// A validator took it when the chain had this height.
+    pub(crate) fn accepted(&self, transaction_id: &Hash, by: Arc<ValidatorEndpoint>, height: u64) {
+        self.change(transaction_id, |entry| {
+            entry.accepted_by = Some(by);
+            // That one lost it, and another took it, makes it no younger.
+            entry.taken.get_or_insert(Taken::now(height));
             entry.touched = Some(Instant::now());
+        });
+    }
+
+    /// The validator that took it has it no more.
+    pub(crate) fn lost(&self, transaction_id: &Hash) {
+        self.change(transaction_id, |entry| {
+            entry.accepted_by = None;
+            entry.touched = Some(Instant::now());
+        });
+    }
+
+    /// Every validator was offered it when the chain had this height.
+    pub(crate) fn offered(&self, transaction_id: &Hash, height: u64) {
+        self.change(transaction_id, |entry| {
+            entry.taken = Some(Taken::now(height));
+        });
+    }
+
+    fn change(&self, transaction_id: &Hash, change: impl FnOnce(&mut Entry)) {
+        let mut inner = self.inner();
+        let sequence = inner.by_transaction.get(transaction_id).copied();
+        if let Some(entry) = sequence.and_then(|sequence| inner.entries.get_mut(&sequence)) {
+            change(entry);
         }
     }
 
     /// The local ledger holds it.
     pub(crate) fn kept_locally(&self, transaction_id: &Hash) {
-        let mut inner = self.inner();
-        let sequence = inner.by_transaction.get(transaction_id).copied();
-        if let Some(entry) = sequence.and_then(|sequence| inner.entries.get_mut(&sequence)) {
-            entry.is_local = true;
-        }
+        self.change(transaction_id, |entry| entry.is_local = true);
     }
 
     /// After a restart: no request carries any of them, and `holds` tells which of them the local
@@ -429,6 +491,7 @@ impl Pending {
                     transaction_id: entry.transaction_id,
                     expiry_height: entry.expiry_height,
                     accepted,
+                    taken: entry.taken,
                 });
             }
         }
@@ -565,5 +628,51 @@ mod tests {
         assert_eq!(pending.standing(&id(1)), None);
         assert_eq!(pending.standing(&id(2)), Some(Standing::Recorded));
         assert_eq!(pending.landed(&[id(1), id(2)]).len(), 1);
+    }
+
+    #[test]
+    fn a_known_submission_is_followed_under_the_transaction_that_the_database_holds() {
+        let pending = Pending::default();
+        pending.watch(durable(1, 1, 1));
+        let again = Durable {
+            expiry_height: 500,
+            ..durable(1, 2, 1)
+        };
+        pending.insert(again);
+        assert_eq!(pending.standing(&id(1)), None);
+        assert_eq!(pending.standing(&id(2)), Some(Standing::Recorded));
+        let (due, _) = pending.due(0, NOW, 1, 1);
+        assert_eq!((due[0].transaction_id, due[0].expiry_height), (id(2), 500));
+        assert_eq!(pending.len(), 1);
+    }
+
+    #[test]
+    fn what_was_taken_long_ago_is_overdue_while_the_chain_goes_on_without_it() {
+        let pending = Pending::default();
+        pending.insert(durable(1, 1, 1));
+        let taken = || pending.due(0, NOW, 1, 1).0[0].taken;
+        let accepted = |by: &str, height| {
+            let by = ValidatorEndpoint {
+                node_id: by.into(),
+                rpc_url: "http://127.0.0.1:1".into(),
+                p2p_url: "http://127.0.0.1:2".into(),
+            };
+            pending.accepted(&id(1), Arc::new(by), height);
+        };
+        assert_eq!(taken(), None);
+        accepted("validator-1", 7);
+        let first = taken().unwrap();
+        assert!(!first.is_overdue(7, Duration::ZERO), "the chain stands");
+        assert!(first.is_overdue(8, Duration::ZERO));
+        assert!(!first.is_overdue(8, Duration::from_secs(60)));
+        // Lost and taken again, it waits for as long as before.
+        pending.lost(&id(1));
+        accepted("validator-2", 9);
+        assert_eq!(taken(), Some(first));
+        pending.offered(&id(1), 9);
+        assert!(!taken().unwrap().is_overdue(9, Duration::ZERO));
+        // Signed again, it is another one.
+        pending.replace(1, id(2), 200);
+        assert_eq!(taken(), None);
     }
 }

@@ -51,22 +51,24 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     let router = router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed);
-    let router = match app.cors_origins.is_empty() {
-        true => router,
-        false => router.layer(cors(&app.cors_origins)),
-    };
     let router = router
         .layer(compression())
         .layer(middleware::from_fn_with_state(app.clone(), limit_address));
-    with_common(router.with_state(app))
+    let origins = app.cors_origins.clone();
+    with_common(router.with_state(app), &origins)
 }
 
 /// What every answer has, whatever is routed.
-pub(crate) fn with_common(router: Router) -> Router {
-    router
+pub(crate) fn with_common(router: Router, origins: &[HeaderValue]) -> Router {
+    let router = router
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn(common_headers))
+        .layer(CatchPanicLayer::custom(panicked));
+    // Around all that refuses, so that pages can read why.
+    let router = match origins.is_empty() {
+        true => router,
+        false => router.layer(cors(origins)),
+    };
+    router.layer(middleware::from_fn(common_headers))
 }
 
 /// Checks that every text is a web origin (RFC 6454), as browsers write it; answers the first that is
@@ -100,12 +102,7 @@ fn cors(origins: &[HeaderValue]) -> CorsLayer {
             header::IF_NONE_MATCH,
             REQUEST_ID,
         ])
-        .expose_headers([
-            header::ETAG,
-            header::LOCATION,
-            header::RETRY_AFTER,
-            REQUEST_ID,
-        ])
+        .expose_headers([header::ETAG, header::RETRY_AFTER, REQUEST_ID])
         .max_age(CORS_MAX_AGE)
 }
 

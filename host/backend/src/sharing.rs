@@ -6,14 +6,18 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tabella_protocol::Hash;
+
 use crate::{
     app::App,
     pending::Settled,
-    store::{Shared, State, StoreError},
+    store::{Reach, Shared, State, StoreError},
 };
 
 /// Pause between two rounds: several fit into the time after which a backend is taken for dead.
 const PERIOD: Duration = Duration::from_millis(500);
+/// How long a backend must have reached validators before it takes over from one that does not.
+const CONNECTED: Duration = Duration::from_secs(5);
 /// Submissions taken over in one transaction, during which nobody else writes.
 const TAKEN_MAX: usize = 1_000;
 /// Submissions of others looked up at once.
@@ -23,9 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Takes part among the backends over one database, for ever.
 pub(crate) async fn share(app: Arc<App>, shared: Arc<Shared>) {
-    let mut since_us = None;
+    let mut before = Before::default();
     loop {
-        let result = round(&app, &shared, &mut since_us).await;
+        let result = round(&app, &shared, &mut before).await;
         match (shared.set_healthy(result.is_ok()), result) {
             (true, Err(error)) => tracing::error!(%error, "the database failed"),
             (false, Ok(())) => tracing::info!("the database is there again"),
@@ -35,25 +39,42 @@ pub(crate) async fn share(app: Arc<App>, shared: Arc<Shared>) {
     }
 }
 
-async fn round(app: &App, shared: &Shared, since_us: &mut Option<i64>) -> Result<(), StoreError> {
-    let life = shared.sign_of_life().await?;
-    if since_us.is_some_and(|known| known != life.since_us) {
+/// What earlier rounds found.
+#[derive(Default)]
+struct Before {
+    /// Since when this backend was seen without a gap.
+    since_us: Option<i64>,
+    /// Since when it has reached a validator without a gap.
+    connected: Option<Instant>,
+}
+
+async fn round(app: &App, shared: &Shared, before: &mut Before) -> Result<(), StoreError> {
+    let reach = match app.client.is_connected() {
+        true => Reach::Validators,
+        false => Reach::Nobody,
+    };
+    before.connected = match reach {
+        Reach::Validators => before.connected.or(Some(Instant::now())),
+        Reach::Nobody => None,
+    };
+    let life = shared.sign_of_life(reach).await?;
+    if before.since_us.is_some_and(|known| known != life.since_us) {
         tracing::warn!(
             "this backend was taken for dead for a while; others may carry its votes now"
         );
         app.pending.disown_all();
         shared.doubt_all();
     }
-    *since_us = Some(life.since_us);
+    before.since_us = Some(life.since_us);
     if shared.is_in_doubt() {
         let started = Instant::now();
-        for durable in shared.own().await? {
-            app.pending.insert(durable);
-        }
+        app.pending.carry(shared.own().await?);
         shared.has_read_again(started);
     }
-    // Who was away itself does not judge others at once: they may all come back with the database.
-    if life.is_established && life.others_left {
+    // Who was away itself does not judge others at once: they may all come back with the database, or
+    // reach validators again with this one.
+    let is_connected = before.connected.is_some_and(|at| at.elapsed() > CONNECTED);
+    if life.is_established && is_connected && life.others_left {
         take_over(app, shared).await?;
     }
     look(app, shared).await
@@ -63,19 +84,18 @@ async fn take_over(app: &App, shared: &Shared) -> Result<(), StoreError> {
     let mut count = 0;
     loop {
         let taken = shared.take_over(TAKEN_MAX).await?;
-        count += taken.len();
-        for durable in &taken {
-            app.pending.insert(*durable);
-            if app.local.holds(&durable.transaction_id) {
-                app.pending.kept_locally(&durable.transaction_id);
-            }
+        let ids: Vec<Hash> = taken.own.iter().map(|d| d.transaction_id).collect();
+        count += ids.len();
+        app.pending.carry(taken);
+        for id in ids.iter().filter(|id| app.local.holds(id)) {
+            app.pending.kept_locally(id);
         }
-        if taken.len() < TAKEN_MAX {
+        if ids.len() < TAKEN_MAX {
             break;
         }
     }
     if count > 0 {
-        tracing::info!(count, "took over votes that a dead backend had not settled");
+        tracing::info!(count, "took over votes that another backend does not carry");
     }
     Ok(())
 }

@@ -170,7 +170,9 @@ impl Backend {
         let (listener, parts) = match stage {
             Stage::Ready(parts) => (listener, parts),
             Stage::Waiting(files) => {
-                let waiting = waiting::serve_until(listener, wait(*files), shutdown.clone());
+                let origins = files.cors_origins.clone();
+                let ready = wait(*files);
+                let waiting = waiting::serve_until(listener, &origins, ready, shutdown.clone());
                 match waiting.await.map_err(BackendError::Serve)? {
                     Some((listener, parts)) => (listener, parts?),
                     // Told to stop before the database came.

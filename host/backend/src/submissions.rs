@@ -278,8 +278,8 @@ impl App {
                     let election_id = election.view.election_id;
                     tracing::debug!(%voter, election_id, %transaction_id, "vote submitted to PoA");
                 }
-                self.pending
-                    .accepted(&transaction_id, Some(submitted.validator.clone()));
+                let (by, height) = (submitted.validator.clone(), self.height());
+                self.pending.accepted(&transaction_id, by, height);
                 let wait = self.confirmation_wait.saturating_sub(started.elapsed());
                 await_end(settled, Some(submitted.validator), wait).await
             }
@@ -474,7 +474,8 @@ impl App {
                 .await;
         }
         let answer = match (answer, self.pending.standing(&transaction_id)) {
-            (Answer::Pending { .. }, Some(Standing::Recorded)) => Answer::Recorded,
+            // Where another backend carries it, how far that one came is not known here.
+            (Answer::Pending { .. }, Some(Standing::Recorded) | None) => Answer::Recorded,
             (Answer::Pending { .. }, Some(Standing::Local)) => Answer::Local,
             (answer, _) => answer,
         };
@@ -495,8 +496,8 @@ impl App {
         }
         let submitting = self.client.submit(bytes.to_vec());
         if let Ok(Ok(submitted)) = tokio::time::timeout(ACCEPTANCE_WAIT, submitting).await {
-            self.pending
-                .accepted(transaction_id, Some(submitted.validator));
+            let (by, height) = (submitted.validator, self.height());
+            self.pending.accepted(transaction_id, by, height);
         }
     }
 

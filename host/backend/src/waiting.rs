@@ -3,7 +3,11 @@
 
 use std::{future::Future, io};
 
-use axum::{Json, Router, http::StatusCode, routing::get};
+use axum::{
+    Json, Router,
+    http::{HeaderValue, StatusCode},
+    routing::get,
+};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::oneshot};
 
@@ -13,18 +17,18 @@ use crate::{problem::Problem, routes, server, store::StoreError};
 /// nothing where `shutdown` resolves before.
 pub(crate) async fn serve_until<T>(
     listener: TcpListener,
+    origins: &[HeaderValue],
     ready: impl Future<Output = T>,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<Option<(TcpListener, T)>> {
     let listener = listener.into_std()?;
     let serving = TcpListener::from_std(listener.try_clone()?)?;
     let (stop, stopped) = oneshot::channel::<()>();
-    let router = server::with_common(
-        Router::new()
-            .route("/health/live", get(routes::health::live))
-            .route("/health/ready", get(not_ready))
-            .fallback(unavailable),
-    );
+    let router = Router::new()
+        .route("/health/live", get(routes::health::live))
+        .route("/health/ready", get(not_ready))
+        .fallback(unavailable);
+    let router = server::with_common(router, origins);
     let server = tokio::spawn(server::serve(router, serving, async {
         // Dropped is as good.
         let _ = stopped.await;

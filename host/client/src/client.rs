@@ -15,7 +15,7 @@ use crate::{
     VerifiedBlock, WaitError,
     follower::{Chain, Tracked},
     pool::Pool,
-    submission::Job,
+    submission::{self, Job},
 };
 
 /// How often a wait asks whether its transaction was rejected meanwhile.
@@ -132,13 +132,22 @@ impl Client {
         let (reply, answer) = oneshot::channel();
         let job = Job {
             id: Hash::of(&bytes),
-            data: format!("0x{}", hex::encode(&bytes)),
+            data: submission::data(&bytes),
             reply,
         };
         self.submissions
             .try_send(job)
             .map_err(|_| SubmitError::QueueFull)?;
         answer.await.unwrap_or(Err(SubmitError::NoValidator))
+    }
+
+    /// Offers transactions' canonical bytes to every validator that can be called, whoever took them
+    /// before: one that took a transaction may keep it to itself. Answers how many validators took
+    /// note; what each says is not looked at.
+    ///
+    /// Safe to repeat, as [`submit`](Self::submit) is.
+    pub async fn offer_to_all(&self, transactions: &[Vec<u8>]) -> usize {
+        submission::offer(&self.pool, transactions).await
     }
 
     /// Waits until a transaction is on the chain, proven by a commit certificate.

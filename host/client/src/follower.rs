@@ -279,9 +279,17 @@ pub(crate) async fn follow(
         };
         let asked = Instant::now();
         let answer = tokio::select! {
-            answer = summaries(&pool, &chain, &node, next.height, count) => answer,
+            answer = summaries(&pool, &chain, &node, next.height, count) => Some(answer),
             // The poll is given up when its validator stops being healthy while another is.
-            () = worse_than_others(&pool, &node) => continue,
+            () = worse_than_others(&pool, &node) => None,
+        };
+        let Some(answer) = answer else {
+            // It may be the only one that has the block: it is not asked again without a pause.
+            empty_handed = Some(node);
+            if asked.elapsed() < PAUSE {
+                tokio::time::sleep(PAUSE).await;
+            }
+            continue;
         };
         let brought = match answer {
             Ok(summaries) => {

@@ -1,8 +1,9 @@
 //! Re-checking a whole chain: every certificate, link, signature and root, and an election's board
 //! rebuilt from its ballots.
 //!
-//! Nothing is taken from a validator's word but the bytes themselves, which are checked against
-//! genesis. Blocks stream through in small batches, so that memory does not grow with the chain.
+//! Blocks are checked against genesis, whoever sent them. How voters are admitted to the election, and the
+//! board to compare with, are one validator's word. Blocks stream through in small batches, so that
+//! memory does not grow with the chain.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 

@@ -120,6 +120,13 @@ impl Pool {
         self.nodes.iter().any(|node| node.health().is_callable())
     }
 
+    /// Every validator that may be called.
+    pub(crate) fn callable(&self) -> Vec<Arc<Node>> {
+        let nodes = self.nodes.iter();
+        let callable = nodes.filter(|node| node.health().is_callable());
+        callable.cloned().collect()
+    }
+
     /// The validator to ask next: healthy before degraded, then the one whose answer is expected
     /// first. None of `tried` is chosen again, nor one whose circuit is open.
     pub(crate) fn pick(&self, tried: &[Arc<Node>]) -> Option<Arc<Node>> {

@@ -87,9 +87,37 @@ pub(crate) struct Job {
 struct Attempt {
     job: Job,
     refusal: Option<Refusal>,
+    /// A validator that gave no answer may hold it.
+    unanswered: bool,
 }
 
 impl Attempt {
+    fn new(job: Job) -> Self {
+        Self {
+            job,
+            refusal: None,
+            unanswered: false,
+        }
+    }
+
+    /// Why nobody took it, once nobody is left to ask.
+    fn failure(&mut self, pool: &Pool, last_failure: Option<&String>) -> SubmitError {
+        match (self.refusal.take(), last_failure) {
+            // What one refuses, another that holds it may include.
+            (Some(refusal), _)
+                if self.unanswered && (refusal.validators < 2 || may_lag(refusal.code)) =>
+            {
+                let code = refusal.code.as_str();
+                SubmitError::Unavailable(format!("refused as {code}, but an answer is missing"))
+            }
+            (Some(refusal), _) => SubmitError::Refused(refusal),
+            (None, Some(failure)) if pool.any_callable() => {
+                SubmitError::Unavailable(failure.clone())
+            }
+            (None, _) => SubmitError::NoValidator,
+        }
+    }
+
     /// One more validator refuses it.
     fn refuse(&mut self, mut refusal: Refusal) {
         let others = self.refusal.as_ref().map_or(0, |known| known.validators);
@@ -132,18 +160,23 @@ pub(crate) async fn dispatch(pool: Arc<Pool>, mut queue: mpsc::Receiver<Job>) {
 
 /// Offers a batch to one validator after the other until each transaction is taken or refused.
 async fn send(pool: Arc<Pool>, batch: Vec<Job>, _slot: OwnedSemaphorePermit) {
-    let mut open: Vec<Attempt> = batch
-        .into_iter()
-        .map(|job| Attempt { job, refusal: None })
-        .collect();
+    let mut open: Vec<Attempt> = batch.into_iter().map(Attempt::new).collect();
     let mut tried = Vec::new();
     let mut last_failure = None;
     while !open.is_empty() {
+        let tried_before = tried.len();
         let Some((node, answer)) = ask(&pool, &open, &mut tried).await else {
             break;
         };
+        if tried.len() > tried_before + 1 {
+            // Two were asked, and one answer counts.
+            open.iter_mut()
+                .for_each(|attempt| attempt.unanswered = true);
+        }
         match answer {
             Err(error) => {
+                open.iter_mut()
+                    .for_each(|attempt| attempt.unanswered = true);
                 let node_id = &node.endpoint.node_id;
                 tracing::warn!(%node_id, %error, "PoA submission failed, trying another validator");
                 last_failure = Some(format!("{node_id}: {error}"));
@@ -163,16 +196,10 @@ async fn send(pool: Arc<Pool>, batch: Vec<Job>, _slot: OwnedSemaphorePermit) {
             }
         }
     }
-    for Attempt { job, refusal } in open {
-        let error = match (refusal, &last_failure) {
-            (Some(refusal), _) => SubmitError::Refused(refusal),
-            (None, Some(failure)) if pool.any_callable() => {
-                SubmitError::Unavailable(failure.clone())
-            }
-            (None, _) => SubmitError::NoValidator,
-        };
+    for mut attempt in open {
+        let error = attempt.failure(&pool, last_failure.as_ref());
         // The caller may have gone; then nobody waits for this answer.
-        let _ = job.reply.send(Err(error));
+        let _ = attempt.job.reply.send(Err(error));
     }
 }
 
@@ -198,6 +225,7 @@ fn settle(
         Ok(_) => {
             let lie = "answered another transaction's id".to_owned();
             pool.disproved(node, lie.clone());
+            attempt.unanswered = true;
             return Settled::Open(attempt, Some(lie));
         }
         Err(error) => error,
@@ -225,13 +253,17 @@ fn settle(
             if let Attempt {
                 job,
                 refusal: Some(refusal),
+                ..
             } = attempt
             {
                 let _ = job.reply.send(Err(SubmitError::Refused(refusal)));
             }
             Settled::Answered
         }
-        None => Settled::Open(attempt, Some(error.to_string())),
+        None => {
+            attempt.unanswered = true;
+            Settled::Open(attempt, Some(error.to_string()))
+        }
     }
 }
 
@@ -275,7 +307,7 @@ async fn ask(
 ) -> Option<(Arc<Node>, Answer)> {
     let first = pool.pick(tried)?;
     tried.push(first.clone());
-    let mut first_call = std::pin::pin!(call(pool, &first, open));
+    let mut first_call = std::pin::pin!(call(pool, &first, texts(open)));
     let patience = first.patience();
     tokio::select! {
         answer = &mut first_call => return Some((first.clone(), answer)),
@@ -287,7 +319,7 @@ async fn ask(
     };
     tried.push(second.clone());
     pool.late(&first, format!("no answer within {patience:?}"));
-    let mut second_call = std::pin::pin!(call(pool, &second, open));
+    let mut second_call = std::pin::pin!(call(pool, &second, texts(open)));
     tokio::select! {
         answer = &mut first_call => match answer {
             Ok(answer) => Some((first.clone(), Ok(answer))),
@@ -300,20 +332,50 @@ async fn ask(
     }
 }
 
+/// Offers transactions to every validator that may be called, to all at once; answers how many
+/// answered.
+pub(crate) async fn offer(pool: &Pool, transactions: &[Vec<u8>]) -> usize {
+    let data: Vec<String> = transactions.iter().map(|bytes| self::data(bytes)).collect();
+    let nodes = pool.callable();
+    let offers = nodes.iter().map(|node| offer_to(pool, node, &data));
+    let answered = futures::future::join_all(offers).await;
+    answered.into_iter().filter(Result::is_ok).count()
+}
+
+async fn offer_to(pool: &Pool, node: &Node, mut data: &[String]) -> Result<(), CallError> {
+    while !data.is_empty() {
+        let mut bytes = 0;
+        let fitting = data.iter().take(BATCH_MAX).take_while(|data| {
+            bytes += data.len() / 2;
+            bytes <= BATCH_BYTES_MAX
+        });
+        let (batch, left) = data.split_at(fitting.count().max(1));
+        call(pool, node, batch.iter().map(String::as_str)).await?;
+        data = left;
+    }
+    Ok(())
+}
+
+/// A transaction as validators take it.
+pub(crate) fn data(bytes: &[u8]) -> String {
+    format!("0x{}", hex::encode(bytes))
+}
+
 #[derive(Serialize)]
 struct Data<'a> {
     data: &'a str,
 }
 
-async fn call(pool: &Pool, node: &Node, open: &[Attempt]) -> Answer {
-    let params = open.iter().map(|attempt| {
-        [Data {
-            data: &attempt.job.data,
-        }]
-    });
+async fn call<'a>(pool: &Pool, node: &Node, data: impl Iterator<Item = &'a str>) -> Answer {
+    let params = data.map(|data| [Data { data }]);
     let batch = Batch::new("eth_sendTransaction", params);
     pool.batch(node, batch, BATCH_DEADLINE, ANSWER_BYTES_MAX)
         .await
+}
+
+/// The transactions of a batch.
+fn texts(open: &[Attempt]) -> impl Iterator<Item = &str> {
+    open.iter().map(|attempt| attempt.job.data.as_str())
 }
 
 #[cfg(test)]

@@ -52,6 +52,8 @@ pub(crate) struct Principal {
     /// Account name or voter id.
     pub(crate) name: String,
     pub(crate) role: Role,
+    /// When the account was made; nothing where the token is no account's, whatever its name.
+    pub(crate) registered_at_ms: Option<u64>,
 }
 
 impl Principal {
@@ -128,6 +130,7 @@ impl FromRequestParts<Arc<App>> for Principal {
             return Ok(Self {
                 name: "admin".to_owned(),
                 role: Role::Admin,
+                registered_at_ms: None,
             });
         }
         let claims = app
@@ -136,11 +139,14 @@ impl FromRequestParts<Arc<App>> for Principal {
             .map_err(|error| unauthorised(error.code(), error.to_string()))?;
         // A session that has ended takes its access tokens with it, and the role is the account's of
         // today. Voters of a registrar have neither.
-        let role = match &claims.sid {
-            Some(session) => app.store.account_of_session(session).await?.map(|a| a.role),
-            None => Some(claims.role),
+        let known = match &claims.sid {
+            Some(session) => {
+                let account = app.store.account_of_session(session).await?;
+                account.map(|account| (account.role, Some(account.created_at_ms)))
+            }
+            None => Some((claims.role, None)),
         };
-        let Some(role) = role else {
+        let Some((role, registered_at_ms)) = known else {
             let detail = "the session has ended; log in again";
             return Err(unauthorised("token-revoked", detail.to_owned()));
         };
@@ -150,6 +156,7 @@ impl FromRequestParts<Arc<App>> for Principal {
         Ok(Self {
             name: claims.sub,
             role,
+            registered_at_ms,
         })
     }
 }

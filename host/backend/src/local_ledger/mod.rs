@@ -54,7 +54,7 @@ struct Opened {
     mirrored_height: AtomicU64,
 }
 
-/// The ledger, or why it is not open.
+/// The ledger, or why it is not open, in a sentence for auditors: errors go to the log.
 type State = Result<Arc<Opened>, String>;
 
 struct Shared {

@@ -68,7 +68,7 @@ impl Writer {
             }
             Err(error) => {
                 tracing::error!(%error, "the local ledger cannot be opened");
-                Err(error.to_string())
+                Err("it cannot be opened; the backend's log says why".to_owned())
             }
         };
         self.shared.set(state);
@@ -130,8 +130,9 @@ impl Writer {
     fn fail(&mut self, error: &LedgerError) -> AppendError {
         tracing::error!(%error, "the local ledger failed");
         self.tried = Some(Instant::now());
-        self.shared.set(Err(error.to_string()));
-        AppendError::Failed(error.to_string())
+        let reason = "it failed; the backend's log says why".to_owned();
+        self.shared.set(Err(reason.clone()));
+        AppendError::Failed(reason)
     }
 
     fn append(&mut self, group: Vec<(Vec<u8>, Reply<()>)>) {

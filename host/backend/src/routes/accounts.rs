@@ -225,16 +225,12 @@ fn refresh_claims(app: &App, request: &RefreshRequest) -> Result<Claims, Problem
     ),
     security(("bearer" = []))
 )]
-pub(crate) async fn profile(
-    State(app): State<Arc<App>>,
-    principal: Principal,
-) -> Result<JsonAnswer<Profile>, Problem> {
-    let account = app.store.account(&principal.name).await?;
-    Ok(JsonAnswer(Profile {
-        created_at: account.map(|account| clock::rfc3339(account.created_at_ms)),
+pub(crate) async fn profile(principal: Principal) -> JsonAnswer<Profile> {
+    JsonAnswer(Profile {
+        created_at: principal.registered_at_ms.map(clock::rfc3339),
         username: principal.name,
         role: principal.role,
-    }))
+    })
 }
 
 fn answer(account: Account, tokens: TokenPair) -> TokensAnswer {

@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tabella_client::QueryError;
 use tabella_protocol::{
-    Disclosure, OptionSpec,
+    Disclosure, Hash, OptionSpec,
     rpc::{ElectionStatus, ElectionView, ResultCertificate, ResultsView},
 };
 
@@ -18,6 +23,7 @@ use utoipa::openapi::{
 
 use crate::{
     app::App,
+    conditional::{Change, tagged},
     elections::{Election, Rule},
     extract::Query,
     openapi::{AsksValidators, NamesOne, ReadsQuery, source},
@@ -81,7 +87,7 @@ struct ContestAnswer {
 
 /// The results of an election
 ///
-/// Before close, counts only where the election shows them live, otherwise turnout alone. `verified` says that a quorum of validators attested this outcome and that their signatures were checked here.
+/// Before close, counts only where the election shows them live, otherwise turnout alone. `verified` says that a quorum of validators attested this outcome and that their signatures were checked here; such results carry an entity tag.
 #[utoipa::path(
     get,
     path = "/api/votes/results",
@@ -90,6 +96,7 @@ struct ContestAnswer {
     params(ResultsQuery),
     responses(
         (status = 200, description = "Results", body = ResultsAnswer),
+        (status = 304, description = "The client has it: `if-none-match`"),
         ReadsQuery,
         NamesOne,
         AsksValidators
@@ -98,7 +105,8 @@ struct ContestAnswer {
 pub(crate) async fn results(
     State(app): State<Arc<App>>,
     Query(query): Query<ResultsQuery>,
-) -> Result<Json<ResultsAnswer>, Problem> {
+    request: HeaderMap,
+) -> Result<Response, Problem> {
     let election = app.elections.get(query.election_id).await?;
     let (view, verified, source) = match app.client.election_results(query.election_id).await {
         Ok(Some((view, verified))) => {
@@ -163,7 +171,7 @@ pub(crate) async fn results(
                 explanation: outcome.get("explanation").cloned().unwrap_or_default(),
             }
         });
-    Ok(Json(ResultsAnswer {
+    let answer = ResultsAnswer {
         election_id: view.election_id,
         status: view.status,
         source,
@@ -175,7 +183,15 @@ pub(crate) async fn results(
             .map_or(view.attested_by.len(), |verified| verified.validators),
         validators: app.client.current_validators().validators.len(),
         certificate: view.certificate,
-    }))
+    };
+    if !answer.verified {
+        return Ok(Json(answer).into_response());
+    }
+    let json = serde_json::to_vec(&answer).map_err(|error| Problem::internal(&error))?;
+    let tag = Hash::of(&json).to_string();
+    let headers = [(header::CONTENT_TYPE, "application/json")];
+    // The outcome stays; more validators may attest it.
+    Ok(tagged(&request, &tag, Change::Perhaps, (headers, json)))
 }
 
 /// Status and turnout as a validator last told them; what the tally says is not known here.

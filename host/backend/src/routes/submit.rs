@@ -55,7 +55,7 @@ struct SubmitAnswer {
     block_hash: Option<Hash>,
     #[serde(skip_serializing_if = "Option::is_none")]
     block_number: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The validator that took it, where that is known.
     validator: Option<ValidatorAnswer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     receipt_url: Option<String>,

@@ -169,11 +169,7 @@ async fn of_chain(app: &App, id: &str) -> Result<StatusAnswer, Problem> {
     let Ok(id) = id.parse::<Hash>() else {
         return Err(unknown());
     };
-    let status = match app.client.confirmation_status(id).await {
-        Ok(status) => status,
-        Err(tabella_client::QueryError::NoValidator) => return Err(unknown()),
-        Err(error) => return Err(error.into()),
-    };
+    let status = app.client.confirmation_status(id).await?;
     let mut answer = StatusAnswer {
         transaction_id: id.to_string(),
         chain_transaction_id: id,

@@ -42,7 +42,7 @@ struct Checked {
 
 /// Check the whole chain again
 ///
-/// Blocks, certificates, signatures and every ballot of the election; nothing is taken on a validator's word. One re-check runs at a time.
+/// Every block's certificate, its link to the one before, and every transaction's signature are checked against genesis; the election's board is rebuilt from the chain's ballots and roll. How voters are admitted to the election, and the board to compare with, are one validator's word; no rule is run: `tabella verify election` executes everything again. One re-check runs at a time.
 #[utoipa::path(
     post,
     path = "/api/votes/verify-blockchain",

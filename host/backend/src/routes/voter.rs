@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
+use tabella_protocol::Eligibility;
 
 use crate::{
     app::App,
@@ -65,6 +66,16 @@ pub(crate) async fn status(
 ) -> Result<Json<VoterStatus>, Problem> {
     require_voter(&principal)?;
     let election = app.elections.get(query.election_id).await?;
+    if election.view.spec.eligibility == Eligibility::Credentials {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "credential-required",
+            format!(
+                "voters of election {} are known by their credentials alone; look for yours on its board",
+                query.election_id
+            ),
+        ));
+    }
     let voter = election.pseudonym(&principal.name);
     let vote = app.store.ballot_of(query.election_id, &voter).await?;
     Ok(Json(VoterStatus {

@@ -58,11 +58,10 @@ impl Handle {
         voter: &VoterId,
     ) -> Result<Option<Submission>, StoreError> {
         let read = self.begin_read()?;
-        let voters = read.open_table(tables::VOTERS).map_err(StoreError::of)?;
-        let sequence = voters
-            .get((election_id, &voter.0))
-            .map_err(StoreError::of)?
-            .map(|sequence| sequence.value());
+        let voters = read
+            .open_multimap_table(tables::VOTERS)
+            .map_err(StoreError::of)?;
+        let sequence = tables::standing(&voters, election_id, voter).map_err(StoreError::of)?;
         match sequence {
             Some(sequence) => self.by_sequence(sequence),
             None => Ok(None),

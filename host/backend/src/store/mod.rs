@@ -31,7 +31,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use accounts::{Account, Rotation, Session};
 use handle::{Handle, Opener};
-pub(crate) use postgres::{Identity, Shared};
+pub(crate) use postgres::{Identity, Reach, Shared};
 pub(crate) use record::{Mark, NewSubmission, Recorded, State, Submission};
 use writer::Write;
 
@@ -375,8 +375,8 @@ pub(crate) struct Confirmed {
     pub(crate) confirmed_at_ms: u64,
     pub(crate) signatures: u32,
     pub(crate) submissions: Vec<ConfirmedSubmission>,
-    /// Every transaction of the block, in order, where the database is shared: ballots that others
-    /// carry are among them.
+    /// Every transaction of the block, in order: ballots that others carry, or that were given up, may
+    /// be among them.
     pub(crate) transaction_ids: Vec<Hash>,
 }
 

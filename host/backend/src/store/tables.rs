@@ -1,6 +1,10 @@
 //! The database's tables.
 
-use redb::{ReadableTable, TableDefinition, TableError, WriteTransaction};
+use redb::{
+    MultimapTableDefinition, ReadableMultimapTable, ReadableTable, TableDefinition, TableError,
+    WriteTransaction,
+};
+use tabella_protocol::VoterId;
 
 /// Small facts by name: see the `META_` names.
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
@@ -11,9 +15,9 @@ pub(super) const CLIENT_IDS: TableDefinition<'_, &str, u64> = TableDefinition::n
 /// Sequence by transaction id; a submission that was signed again has several.
 pub(super) const TRANSACTIONS: TableDefinition<'_, &[u8; 32], u64> =
     TableDefinition::new("transactions");
-/// Sequence of a voter's standing ballot in an election.
-pub(super) const VOTERS: TableDefinition<'_, (u64, &[u8; 32]), u64> =
-    TableDefinition::new("voters");
+/// Sequences of a voter's ballots in an election that were not rejected; the last one stands.
+pub(super) const VOTERS: MultimapTableDefinition<'_, (u64, &[u8; 32]), u64> =
+    MultimapTableDefinition::new("voter_ballots");
 /// Sequences of submissions that are neither confirmed nor rejected.
 pub(super) const OPEN: TableDefinition<'_, u64, ()> = TableDefinition::new("open");
 /// Elections as last seen on the chain, as JSON.
@@ -28,7 +32,7 @@ pub(super) const META_VERSION: &str = "version";
 /// The newest block whose confirmations are recorded.
 pub(super) const META_MARK: &str = "mark";
 /// What `META_VERSION` holds.
-pub(super) const VERSION: &[u8] = &[1];
+pub(super) const VERSION: &[u8] = &[2];
 
 /// Creates what is missing, so that readers find every table.
 pub(super) fn create(write: &WriteTransaction) -> Result<(), TableError> {
@@ -36,7 +40,7 @@ pub(super) fn create(write: &WriteTransaction) -> Result<(), TableError> {
     write.open_table(SUBMISSIONS)?;
     write.open_table(CLIENT_IDS)?;
     write.open_table(TRANSACTIONS)?;
-    write.open_table(VOTERS)?;
+    write.open_multimap_table(VOTERS)?;
     write.open_table(OPEN)?;
     write.open_table(ELECTIONS)?;
     write.open_table(ACCOUNTS)?;
@@ -51,4 +55,14 @@ pub(super) fn next_sequence(
     Ok(submissions
         .last()?
         .map_or(0, |(sequence, _)| sequence.value() + 1))
+}
+
+/// The sequence of a voter's standing ballot in an election.
+pub(super) fn standing(
+    voters: &impl ReadableMultimapTable<(u64, &'static [u8; 32]), u64>,
+    election_id: u64,
+    voter: &VoterId,
+) -> Result<Option<u64>, redb::StorageError> {
+    let last = voters.get((election_id, &voter.0))?.next_back();
+    Ok(last.transpose()?.map(|sequence| sequence.value()))
 }

@@ -86,7 +86,11 @@ over_both!(
     an_id_stands_for_one_content_and_a_voter_for_one_ballot,
     within_one_commit_too,
     a_rejected_ballot_does_not_bar_its_voter,
+    a_confirmed_ballot_stands_again_once_a_later_one_is_rejected,
+    a_rejected_ballot_that_lands_is_confirmed,
     a_submission_signed_again_is_found_under_both_ids,
+    a_submission_signed_again_may_land_under_its_old_id,
+    what_is_settled_is_not_signed_again,
     a_submission_reads_back_as_it_was_written,
     accounts_are_kept,
     a_session_ends_when_a_refresh_token_comes_again,
@@ -235,6 +239,55 @@ async fn a_rejected_ballot_does_not_bar_its_voter(place: Place) {
     assert!(matches!(known.state, State::Confirmed { height: 3, .. }));
 }
 
+async fn a_confirmed_ballot_stands_again_once_a_later_one_is_rejected(place: Place) {
+    let (store, _) = place.open().await;
+    let revote = |n| NewSubmission {
+        revote: Revote::Last,
+        ..submission(n, 1, None)
+    };
+    let standing = async || {
+        let ballot = store.ballot_of(1, &VoterId([1; 32])).await.unwrap();
+        ballot.map(|ballot| ballot.sequence)
+    };
+    store.record(revote(1)).await.unwrap();
+    let confirmation = confirmed(0, revote(1).transaction_id);
+    store.confirm(confirmation).await.unwrap();
+    for n in [2, 3] {
+        store.record(revote(n)).await.unwrap();
+    }
+    assert_eq!(standing().await, Some(2));
+    // The last one is not the first to be rejected.
+    for (sequence, expected) in [(1, 2), (2, 0)] {
+        let rejecting = store.reject(sequence, "election-closed".into(), "no".into(), 7);
+        rejecting.await.unwrap();
+        assert_eq!(standing().await, Some(expected), "{sequence} is rejected");
+    }
+    // It bars another where only one may be cast.
+    let other = store.record(submission(4, 1, None)).await.unwrap();
+    assert!(matches!(other, Recorded::AlreadyVoted(ballot) if ballot.sequence == 0));
+}
+
+async fn a_rejected_ballot_that_lands_is_confirmed(place: Place) {
+    let (store, _) = place.open().await;
+    store.record(submission(1, 1, Some("a"))).await.unwrap();
+    let rejecting = store.reject(0, "election-closed".into(), "no".into(), 7);
+    rejecting.await.unwrap();
+    // A validator had it all the same; nobody waits for it any more.
+    let mut block = confirmed(0, submission(1, 1, None).transaction_id);
+    block.submissions.clear();
+    block.transaction_ids.insert(0, Hash([9; 32]));
+    store.confirm(block).await.unwrap();
+    let known = store.submission("a").await.unwrap().unwrap();
+    let State::Confirmed { height, index, .. } = known.state else {
+        panic!("{:?}", known.state);
+    };
+    assert_eq!((height, index), (3, 1));
+    let standing = store.ballot_of(1, &VoterId([1; 32])).await.unwrap();
+    assert_eq!(standing, Some(known));
+    let again = store.record(submission(2, 1, None)).await.unwrap();
+    assert!(matches!(again, Recorded::AlreadyVoted(_)));
+}
+
 async fn a_submission_signed_again_is_found_under_both_ids(place: Place) {
     let (store, pending) = place.open().await;
     let old = submission(1, 1, None);
@@ -253,6 +306,47 @@ async fn a_submission_signed_again_is_found_under_both_ids(place: Place) {
         pending.standing(&new.transaction_id),
         Some(Standing::Recorded)
     );
+}
+
+async fn a_submission_signed_again_may_land_under_its_old_id(place: Place) {
+    let (store, _) = place.open().await;
+    let (old, new) = (submission(1, 1, Some("a")), submission(2, 1, None));
+    store.record(old.clone()).await.unwrap();
+    store.record(submission(3, 3, None)).await.unwrap();
+    let signing = store.sign_again(0, new.transaction_id, new.transaction, 500);
+    signing.await.unwrap();
+    let mut block = confirmed(0, old.transaction_id);
+    block.submissions.clear();
+    block.transaction_ids = vec![submission(3, 3, None).transaction_id, old.transaction_id];
+    store.confirm(block).await.unwrap();
+    for (sequence, at) in [(0, 1), (1, 0)] {
+        let known = store.by_sequence(sequence).await.unwrap().unwrap();
+        let State::Confirmed { height, index, .. } = known.state else {
+            panic!("{:?}", known.state);
+        };
+        assert_eq!((height, index), (3, at));
+    }
+    let known = store.submission("a").await.unwrap().unwrap();
+    assert_eq!(known.transaction_id, old.transaction_id);
+}
+
+async fn what_is_settled_is_not_signed_again(place: Place) {
+    let (store, _) = place.open().await;
+    for n in [1, 2] {
+        store.record(submission(n, n, None)).await.unwrap();
+    }
+    let id = submission(1, 1, None).transaction_id;
+    store.confirm(confirmed(0, id)).await.unwrap();
+    store.reject(1, "c".into(), "r".into(), 7).await.unwrap();
+    for sequence in [0, 1] {
+        let settled = store.by_sequence(sequence).await.unwrap();
+        let new = submission(3, 3, None);
+        let signed = store.sign_again(sequence, new.transaction_id, new.transaction, 500);
+        assert!(matches!(signed.await, Err(StoreError::Elsewhere)));
+        assert_eq!(store.by_sequence(sequence).await.unwrap(), settled);
+        let by_new = store.submission(&new.transaction_id.to_string()).await;
+        assert_eq!(by_new.unwrap(), None);
+    }
 }
 
 async fn a_submission_reads_back_as_it_was_written(place: Place) {

@@ -8,12 +8,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use redb::{ReadableTable, Table, WriteTransaction};
+use redb::{MultimapTable, ReadableTable, Table, WriteTransaction};
 use tabella_protocol::{Hash, Revote, codec};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Confirmed, NewSubmission, OpenError, Recorded, State, StoreError, Submission,
+    Confirmed, ConfirmedSubmission, NewSubmission, OpenError, Recorded, State, StoreError,
+    Submission,
     accounts::AccountWrite,
     file::load_open,
     handle::{Handle, Opener},
@@ -176,7 +177,7 @@ struct Tables<'t> {
     submissions: Table<'t, u64, &'static [u8]>,
     client_ids: Table<'t, &'static str, u64>,
     transactions: Table<'t, &'static [u8; 32], u64>,
-    voters: Table<'t, (u64, &'static [u8; 32]), u64>,
+    voters: MultimapTable<'t, (u64, &'static [u8; 32]), u64>,
     open: Table<'t, u64, ()>,
 }
 
@@ -194,7 +195,9 @@ impl<'t> Tables<'t> {
             transactions: write
                 .open_table(tables::TRANSACTIONS)
                 .map_err(StoreError::of)?,
-            voters: write.open_table(tables::VOTERS).map_err(StoreError::of)?,
+            voters: write
+                .open_multimap_table(tables::VOTERS)
+                .map_err(StoreError::of)?,
             open: write.open_table(tables::OPEN).map_err(StoreError::of)?,
         })
     }
@@ -247,8 +250,9 @@ impl<'t> Tables<'t> {
                 expiry_height,
                 reply,
             } => {
-                self.sign_again(sequence, transaction_id, transaction)?;
+                let signed = self.sign_again(sequence, transaction_id, transaction)?;
                 completions.push(Box::new(move |pending, result| {
+                    let result = result.and(signed);
                     if result.is_ok() {
                         pending.replace(sequence, transaction_id, expiry_height);
                     }
@@ -303,11 +307,8 @@ impl<'t> Tables<'t> {
             return Ok(Recorded::Same(Box::new(self.get(known)?)));
         }
         if new.revote == Revote::Refuse {
-            let voted = self
-                .voters
-                .get((new.election_id, &new.voter.0))
-                .map_err(StoreError::of)?
-                .map(|sequence| sequence.value());
+            let voted = tables::standing(&self.voters, new.election_id, &new.voter)
+                .map_err(StoreError::of)?;
             if let Some(voted) = voted {
                 return Ok(Recorded::AlreadyVoted(Box::new(self.get(voted)?)));
             }
@@ -340,26 +341,54 @@ impl<'t> Tables<'t> {
     }
 
     fn confirm(&mut self, confirmed: Confirmed) -> Result<(), StoreError> {
-        for item in confirmed.submissions {
-            let mut submission = self.get(item.sequence)?;
-            submission.transaction_id = item.transaction_id;
-            submission.transaction = Vec::new();
-            submission.state = State::Confirmed {
-                height: confirmed.height,
-                block_hash: confirmed.block_hash,
-                index: item.index,
-                confirmed_at_ms: confirmed.confirmed_at_ms,
-                signatures: confirmed.signatures,
-                validator: item.validator,
+        for item in &confirmed.submissions {
+            self.confirm_one(&confirmed, item)?;
+        }
+        // A ballot that was given up, or signed again, may land all the same.
+        for (index, id) in (0..).zip(&confirmed.transaction_ids) {
+            let sequence = self.transactions.get(&id.0).map_err(StoreError::of)?;
+            let Some(sequence) = sequence.map(|sequence| sequence.value()) else {
+                continue;
             };
-            self.put(&submission)?;
-            self.open.remove(item.sequence).map_err(StoreError::of)?;
+            if !matches!(self.get(sequence)?.state, State::Confirmed { .. }) {
+                let item = ConfirmedSubmission {
+                    sequence,
+                    transaction_id: *id,
+                    index,
+                    validator: None,
+                };
+                self.confirm_one(&confirmed, &item)?;
+            }
         }
         if let Some(mark) = confirmed.mark {
             self.meta
                 .insert(tables::META_MARK, codec::encode(&mark).as_slice())
                 .map_err(StoreError::of)?;
         }
+        Ok(())
+    }
+
+    fn confirm_one(
+        &mut self,
+        confirmed: &Confirmed,
+        item: &ConfirmedSubmission,
+    ) -> Result<(), StoreError> {
+        let mut submission = self.get(item.sequence)?;
+        submission.transaction_id = item.transaction_id;
+        submission.transaction = Vec::new();
+        submission.state = State::Confirmed {
+            height: confirmed.height,
+            block_hash: confirmed.block_hash,
+            index: item.index,
+            confirmed_at_ms: confirmed.confirmed_at_ms,
+            signatures: confirmed.signatures,
+            validator: item.validator.clone(),
+        };
+        self.put(&submission)?;
+        self.open.remove(item.sequence).map_err(StoreError::of)?;
+        self.voters
+            .insert((submission.election_id, &submission.voter.0), item.sequence)
+            .map_err(StoreError::of)?;
         Ok(())
     }
 
@@ -372,33 +401,31 @@ impl<'t> Tables<'t> {
         submission.transaction = Vec::new();
         self.put(&submission)?;
         self.open.remove(sequence).map_err(StoreError::of)?;
-        // The voter may try again.
-        let key = (submission.election_id, &submission.voter.0);
-        let standing = self
-            .voters
-            .get(key)
-            .map_err(StoreError::of)?
-            .map(|sequence| sequence.value());
-        if standing == Some(sequence) {
-            self.voters.remove(key).map_err(StoreError::of)?;
-        }
+        // The voter may try again; what was cast before stands again.
+        self.voters
+            .remove((submission.election_id, &submission.voter.0), sequence)
+            .map_err(StoreError::of)?;
         Ok(())
     }
 
+    /// The inner result is this write's alone: what is settled stays as it is.
     fn sign_again(
         &mut self,
         sequence: u64,
         transaction_id: Hash,
         transaction: Vec<u8>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Result<(), StoreError>, StoreError> {
         let mut submission = self.get(sequence)?;
+        if submission.state != State::Open {
+            return Ok(Err(StoreError::Elsewhere));
+        }
         submission.transaction_id = transaction_id;
         submission.transaction = transaction;
         self.put(&submission)?;
         self.transactions
             .insert(&transaction_id.0, sequence)
             .map_err(StoreError::of)?;
-        Ok(())
+        Ok(Ok(()))
     }
 
     fn get(&self, sequence: u64) -> Result<Submission, StoreError> {

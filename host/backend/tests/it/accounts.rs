@@ -33,6 +33,15 @@ async fn a_registered_voter_logs_in_and_votes() {
     let access = token(&answer, "access_token");
     let (_, profile) = backend.get("/api/auth/profile", Some(access)).await;
     assert_eq!(profile["username"], "alice");
+    assert!(profile["created_at"].is_string(), "{profile}");
+    // Tokens of nobody's account have nothing of one that bears the same name.
+    assert_eq!(register(&backend, "admin").await.0, 201);
+    let minted = backend.voter_token("alice").await;
+    for (token, name) in [(ADMIN_TOKEN, "admin"), (minted.as_str(), "alice")] {
+        let (_, profile) = backend.get("/api/auth/profile", Some(token)).await;
+        assert_eq!(profile["username"], name);
+        assert_eq!(profile["created_at"], json!(null));
+    }
     let body = json!({"election_id": 1, "ballot": {"choice": "a"}});
     let (status, _) = backend.post("/api/votes/submit", Some(access), body).await;
     assert_eq!(status, 201);

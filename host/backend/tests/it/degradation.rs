@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tabella_backend::DatabaseUrl;
 use tabella_protocol::rpc::RefusalCode;
+use tabella_test_postgres::Postgres;
 
 use crate::{
     deployment::{Deployment, FIRST_BLOCKS},
-    fake::Mood,
+    fake::{Mood, Node},
 };
 
 #[tokio::test]
@@ -24,6 +26,7 @@ async fn level_3_with_no_validator_ballots_stand_in_the_local_ledger_and_are_car
         assert_eq!(status, 202, "{answer}");
         assert_eq!(answer["status"], "local");
         assert_eq!(answer["source"], "local");
+        assert_eq!(answer.get("validator"), Some(&json!(null)));
         assert!(answer["warning"].is_string());
     }
     let status = backend.status("t7").await;
@@ -91,6 +94,8 @@ async fn level_4_without_the_local_ledger_the_database_keeps_ballots_until_it_is
     assert_eq!(backend.cast("first", "t0", "a").await.0, 201);
     let reconciliation = backend.reconciliation().await;
     assert_eq!(reconciliation["local_ledger"]["status"], "failed");
+    let reason = "it cannot be opened; the backend's log says why";
+    assert_eq!(reconciliation["local_ledger"]["reason"], reason);
     deployment.kill_validators().await;
     let (status, answer) = backend.cast("alice", "t1", "a").await;
     assert_eq!((status, &answer["status"]), (202, &json!("recorded")));
@@ -189,6 +194,44 @@ async fn one_validators_refusal_does_not_end_an_acknowledged_ballot() {
 }
 
 #[tokio::test]
+async fn a_refused_ballot_is_not_given_up_while_nobody_tells_whether_it_is_on_the_chain() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    backend.cast("first", "t0", "a").await;
+    backend.mirrored().await;
+    deployment.kill_validators().await;
+    assert_eq!(backend.cast("alice", "t1", "a").await.1["status"], "local");
+    let words = "once".to_owned();
+    for node in &deployment.nodes {
+        node.set_mood(Mood::RefusesUntold(
+            RefusalCode::AlreadyVoted,
+            words.clone(),
+        ));
+        node.restart().await;
+    }
+    let asked = || -> usize {
+        let nodes = deployment.nodes.iter();
+        nodes.map(Node::submission_requests).sum()
+    };
+    // Two validators in each of two rounds.
+    let enough = asked() + 4;
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while asked() < enough {
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "they were not asked"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(backend.status("t1").await["status"], "local");
+    for node in &deployment.nodes {
+        node.set_mood(Mood::Refuses(RefusalCode::AlreadyVoted, words.clone()));
+    }
+    let rejected = backend.until("t1", "rejected").await;
+    assert_eq!(rejected["code"], "already-voted");
+}
+
+#[tokio::test]
 async fn a_voters_ballots_reach_the_chain_in_the_order_of_casting() {
     let deployment = Deployment::new().await;
     let backend = deployment.start().await;
@@ -265,6 +308,32 @@ async fn two_backends_before_one_network_count_each_voter_once() {
     assert_eq!(deployment.network.chain().voters.len(), 20);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_after_the_close_at_another_backend_says_no_more_than_is_known_there() {
+    let Some(postgres) = Postgres::start() else {
+        return;
+    };
+    let mut deployment = Deployment::new().await;
+    let mut other_deployment = deployment.another().await;
+    for deployment in [&mut deployment, &mut other_deployment] {
+        deployment.config.database = Some(DatabaseUrl::new(postgres.url()));
+    }
+    let cut_off = deployment.start().await;
+    let other = other_deployment.start().await;
+    assert_eq!(cut_off.cast("first", "t0", "a").await.0, 201);
+    cut_off.mirrored().await;
+    deployment.kill_validators().await;
+    assert_eq!(cut_off.cast("alice", "t1", "a").await.1["status"], "local");
+    let close = "/api/admin/elections/1/close";
+    let admin = Some(crate::deployment::ADMIN_TOKEN);
+    assert_eq!(other.post(close, admin, json!({})).await.0, 200);
+    let (status, again) = other.cast("alice", "t1", "a").await;
+    assert_eq!(
+        (status, &again["status"], &again["source"]),
+        (202, &json!("recorded"), &json!("database"))
+    );
+}
+
 #[tokio::test]
 async fn confirmations_that_came_while_the_backend_was_down_are_found() {
     let mut deployment = Deployment::new().await;
@@ -306,6 +375,22 @@ async fn a_hanging_validator_costs_a_voter_less_than_300_ms() {
 }
 
 #[tokio::test]
+async fn an_election_that_was_seen_is_known_though_a_validator_lags_behind_it() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    let cast = async || {
+        let body = json!({"election_id": 2, "ballot": {"choice": "a"}, "voter_id": "alice"});
+        let admin = Some(crate::deployment::ADMIN_TOKEN);
+        let (status, problem) = backend.post("/api/votes/submit", admin, body).await;
+        (status, problem["code"].clone())
+    };
+    let closed = (409, json!("election-closed"));
+    assert_eq!(cast().await, closed);
+    deployment.network.elections.lock().unwrap().remove(&2);
+    assert_eq!(cast().await, closed);
+}
+
+#[tokio::test]
 async fn a_backend_starts_and_serves_with_no_validator_there() {
     let deployment = Deployment::new().await;
     for node in &deployment.nodes {
@@ -319,4 +404,20 @@ async fn a_backend_starts_and_serves_with_no_validator_there() {
     assert_eq!(health["summary"]["total"], 3);
     let (status, problem) = backend.get("/api/votes/results?election_id=1", None).await;
     assert!(status == 502 || status == 503, "{problem}");
+    // Whether the chain has a transaction is not known while nobody can be asked.
+    let path = "/api/admin/validators/health";
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while !all_unreachable(&backend.get(path, None).await.1) {
+        assert!(tokio::time::Instant::now() < deadline, "still reachable");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let id = "0x".to_owned() + &"9".repeat(64);
+    let path = format!("/api/votes/transaction-status?transaction_id={id}");
+    let (status, problem) = backend.get(&path, None).await;
+    assert_eq!((status, &problem["code"]), (503, &json!("no-validator")));
+}
+
+fn all_unreachable(health: &serde_json::Value) -> bool {
+    let mut validators = health["validators"].as_array().unwrap().iter();
+    validators.all(|validator| validator["status"] == "unreachable")
 }

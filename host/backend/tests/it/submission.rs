@@ -245,4 +245,11 @@ async fn credential_voters_sign_for_themselves() {
         (status, &problem["code"]),
         (403, &json!("credential-required"))
     );
+    // Who has voted is the credential's affair, not the token's.
+    let path = "/api/votes/status?election_id=4";
+    let (status, problem) = backend.get(path, Some(&token)).await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (403, &json!("credential-required"))
+    );
 }

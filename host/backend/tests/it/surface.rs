@@ -5,8 +5,16 @@ use std::net::SocketAddr;
 use reqwest::Method;
 use serde_json::json;
 use tabella_backend::{Rate, RateLimits};
+use tabella_protocol::{
+    Attestation, BoardHead, Hash, Payload, SigningKey, Transaction, TransactionBody,
+    rpc::{AttestationProof, ElectionStatus, ResultCertificate, ResultsView},
+};
+use tabella_runtime::{ContestConfig, ContestOption, Runtime, RuntimeConfig};
 
-use crate::deployment::{ADMIN_TOKEN, Deployment, Running};
+use crate::{
+    deployment::{ADMIN_TOKEN, Deployment, Running},
+    fake::key,
+};
 
 fn rate(per_minute: u32, burst: u32) -> Rate {
     Rate { per_minute, burst }
@@ -170,7 +178,31 @@ async fn pages_of_named_origins_may_call() {
     );
     assert_eq!(header(&response, "access-control-allow-credentials"), None);
     let exposed = header(&response, "access-control-expose-headers").unwrap();
-    assert!(exposed.contains("x-request-id"), "{exposed}");
+    assert_eq!(exposed, "etag,retry-after,x-request-id");
+}
+
+#[tokio::test]
+async fn pages_of_named_origins_may_read_why_they_are_refused() {
+    let mut deployment = Deployment::new().await;
+    deployment.config.cors_origins = vec!["https://vote.example".into()];
+    deployment.config.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    deployment.config.rate_limits.address = rate(1, 1);
+    let backend = deployment.start().await;
+    let headers = [
+        ("origin", "https://vote.example"),
+        ("x-forwarded-for", "192.0.2.1"),
+    ];
+    for expected in [200, 429] {
+        let response = raw(&backend, Method::GET, "/api/elections", &headers).await;
+        assert_eq!(response.status(), expected);
+        assert_eq!(
+            header(&response, "access-control-allow-origin"),
+            Some("https://vote.example")
+        );
+        let exposed = header(&response, "access-control-expose-headers").unwrap();
+        assert!(exposed.contains("retry-after"), "{exposed}");
+        assert!(header(&response, "x-request-id").is_some());
+    }
 }
 
 #[tokio::test]
@@ -267,6 +299,93 @@ async fn what_does_not_change_is_sent_once() {
     }
     let response = raw(&backend, Method::GET, "/api/elections", &[]).await;
     assert_eq!(header(&response, "cache-control"), Some("no-store"));
+}
+
+/// Results of election 1, with one ballot for a, as two of three validators attested them.
+fn certified() -> ResultsView {
+    let runtime = Runtime::new(RuntimeConfig::default()).unwrap();
+    let wasm = tabella_plugins::get("plurality").unwrap().wasm;
+    let options = ["a", "b"].map(|id| ContestOption {
+        id: id.into(),
+        title: id.to_uppercase(),
+    });
+    let config = ContestConfig {
+        options: options.into(),
+        params: json!({}),
+    };
+    let contest = runtime.load(wasm).unwrap().contest(&config).unwrap();
+    let ballot = contest.encode_ballot(&json!({"choice": "a"})).unwrap();
+    let tally = contest.tally([(1, ballot)].into_iter(), [5; 32]).unwrap();
+    let attestation = Attestation {
+        election_id: 1,
+        board_root: Hash([5; 32]),
+        board_size: 1,
+        plugins: vec![Hash::of(wasm)],
+        outcomes: vec![Hash::of(&tally.outcome)],
+    };
+    let proof = |signer: SigningKey| {
+        let payload = Payload::AttestResult(attestation.clone());
+        let transaction = Transaction::sign(TransactionBody::new(77, 1_000, payload), &signer);
+        AttestationProof {
+            validator: signer.public(),
+            transaction: format!("0x{}", hex::encode(transaction.to_bytes())),
+            signature: transaction.signature,
+        }
+    };
+    ResultsView {
+        election_id: 1,
+        status: ElectionStatus::Final,
+        board: BoardHead {
+            election_id: 1,
+            size: 1,
+            root: Hash([5; 32]),
+        },
+        turnout: 1,
+        outcomes: vec![format!("0x{}", hex::encode(&tally.outcome))],
+        plain: vec![],
+        attested_by: vec![],
+        certificate: Some(ResultCertificate {
+            height: 1,
+            proofs: vec![proof(key(1)), proof(key(2))],
+            attestation: attestation.clone(),
+        }),
+    }
+}
+
+#[tokio::test]
+async fn certified_results_are_sent_once() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    let path = "/api/votes/results?election_id=1";
+    let told = |view: ResultsView| {
+        let mut results = deployment.network.results.lock().unwrap();
+        results.insert(1, view);
+    };
+    let mut closed = certified();
+    closed.status = ElectionStatus::Closed;
+    closed.certificate = None;
+    told(closed);
+    let uncertified = raw(&backend, Method::GET, path, &[]).await;
+    assert_eq!(uncertified.status(), 200);
+    assert_eq!(header(&uncertified, "etag"), None);
+
+    told(certified());
+    let first = raw(&backend, Method::GET, path, &[]).await;
+    assert_eq!(header(&first, "cache-control"), Some("no-cache"));
+    let tag = header(&first, "etag").unwrap().to_owned();
+    let answer: serde_json::Value = first.json().await.unwrap();
+    assert_eq!(answer["verified"], true);
+    assert_eq!(answer["contests"][0]["options"][0]["votes"], 1);
+    let again = raw(&backend, Method::GET, path, &[("if-none-match", &tag)]).await;
+    assert_eq!(again.status(), 304);
+    assert!(again.bytes().await.unwrap().is_empty());
+    // The same by another certificate is another answer.
+    let mut more = certified();
+    let certificate = more.certificate.as_mut().unwrap();
+    certificate.proofs.swap(0, 1);
+    told(more);
+    let whole = raw(&backend, Method::GET, path, &[("if-none-match", &tag)]).await;
+    assert_eq!(whole.status(), 200);
 }
 
 /// Limits count the peer's address, which the server must know.

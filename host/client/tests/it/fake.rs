@@ -52,8 +52,16 @@ pub(crate) enum Mood {
     InventsTransactions,
     /// Serves blocks that only it has signed.
     ForgesCertificates,
+    /// Takes every transaction, and never says so.
+    LosesAnswers,
     /// Refuses every transaction with this code and message.
     Refuses(RefusalCode, String),
+    /// Refuses so as well, and does not tell where any transaction stands.
+    RefusesUntold(RefusalCode, String),
+    /// Has every block, and does not sign.
+    Idle,
+    /// Has no block yet.
+    Behind,
     /// Serves blocks whose transactions' bytes it changed.
     TampersWithBlocks,
 }
@@ -516,7 +524,8 @@ async fn answer(State(shared): State<Arc<Shared>>, Json(request): Json<Value>) -
         Mood::Garbage => return "[{\"what\": 1}".into_response(),
         _ => {}
     }
-    if request.to_string().contains("eth_sendTransaction") {
+    let is_submission = request.to_string().contains("eth_sendTransaction");
+    if is_submission {
         shared.submission_requests.fetch_add(1, Ordering::SeqCst);
     }
     let calls = match request {
@@ -527,6 +536,9 @@ async fn answer(State(shared): State<Arc<Shared>>, Json(request): Json<Value>) -
     for call in &calls {
         answers.push(shared.call(call, &mood).await);
     }
+    if is_submission && mood == Mood::LosesAnswers {
+        std::future::pending::<()>().await;
+    }
     Json(answers).into_response()
 }
 
@@ -534,10 +546,13 @@ impl Shared {
     async fn call(&self, call: &Value, mood: &Mood) -> Value {
         let params = &call["params"];
         let result = match call["method"].as_str().unwrap() {
-            "tabella_nodeStatus" => Ok(self.status()),
+            "tabella_nodeStatus" => Ok(self.status(mood)),
             "eth_sendTransaction" => self.submit(&params[0]["data"], mood),
             "tabella_getBlockSummaries" => Ok(self.summaries(params, mood).await),
-            "tabella_getTransactionStatus" => Ok(self.transaction_status(&params[0])),
+            "tabella_getTransactionStatus" => match mood {
+                Mood::RefusesUntold(..) => Err(json!({"code": -32603, "message": "not now"})),
+                _ => Ok(self.transaction_status(&params[0])),
+            },
             "tabella_getElectionChanges" => Ok(self.election_changes(&params[0], mood)),
             "tabella_getBlock" => Ok(self.block(&params[0], mood)),
             "tabella_getElection" => {
@@ -577,8 +592,12 @@ impl Shared {
         }
     }
 
-    fn status(&self) -> Value {
+    fn status(&self, mood: &Mood) -> Value {
         let chain = self.network.chain();
+        let height = match mood {
+            Mood::Behind => 0,
+            _ => chain.summaries.len() as u64,
+        };
         let head = chain.summaries.last();
         let genesis = self.network.genesis.hash();
         json!(NodeStatus {
@@ -586,13 +605,13 @@ impl Shared {
             public_key: self.network.keys[self.index].public(),
             genesis,
             chain_id: 77,
-            height: chain.summaries.len() as u64,
+            height,
             block_hash: head.map_or(genesis, |head| head.header.hash()),
             state_root: Hash::ZERO,
             block_timestamp_ms: 0,
             mempool: chain.mempool.len() as u64,
             peers: 2,
-            signing: true,
+            signing: *mood != Mood::Idle,
             standing: Standing::Validator,
             evidence: 0,
             version: "fake".into(),
@@ -601,7 +620,9 @@ impl Shared {
 
     fn submit(&self, data: &Value, mood: &Mood) -> Result<Value, Value> {
         let result = match mood {
-            Mood::Refuses(code, message) => Err((*code, message.clone())),
+            Mood::Refuses(code, message) | Mood::RefusesUntold(code, message) => {
+                Err((*code, message.clone()))
+            }
             _ => {
                 let bytes = hex::decode(data.as_str().unwrap().trim_start_matches("0x")).unwrap();
                 self.network.take(bytes)
@@ -621,6 +642,9 @@ impl Shared {
         let from = params[0].as_u64().unwrap();
         let count = usize::try_from(params[1].as_u64().unwrap()).unwrap();
         let wait = Duration::from_millis(params[2].as_u64().unwrap());
+        if *mood == Mood::Behind {
+            return json!([]);
+        }
         let mut height = self.network.height.subscribe();
         let _ = tokio::time::timeout(wait, height.wait_for(|height| *height >= from)).await;
         let skip = usize::try_from(from.saturating_sub(1)).unwrap();

@@ -5,7 +5,7 @@ mod integrity;
 mod operations;
 mod results;
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use fake::{Mood, Network, Node, key};
 use tabella_client::{Client, FollowFrom, HealthStatus, SubmitError, WaitError};
@@ -333,6 +333,36 @@ async fn following_fails_over_when_its_validator_hangs() {
         let block = tokio::time::timeout(PATIENCE, subscription.recv()).await;
         assert_eq!(block.unwrap().unwrap().height(), height as u64 + 1);
     }
+}
+
+/// On one thread: who asks again and again without a pause lets nobody else go on.
+#[tokio::test]
+async fn one_that_alone_has_the_next_block_is_not_asked_without_a_pause() {
+    let setup = setup([Mood::Idle, Mood::Behind, Mood::Behind]).await;
+    let idle = || setup.client.health().validators[0].clone();
+    eventually("two are healthy", PATIENCE, || {
+        setup.client.health().healthy == 2 && idle().status == HealthStatus::Degraded
+    })
+    .await;
+    setup.network.commit(vec![]);
+    eventually("it is known to have the block", PATIENCE, || {
+        idle().height == Some(1)
+    })
+    .await;
+    let later = SystemTime::now() + Duration::from_millis(500);
+    eventually("it is checked half a second later", PATIENCE, || {
+        idle().last_seen > Some(later)
+    })
+    .await;
+    for node in &setup.nodes[1..] {
+        node.set_mood(Honest);
+    }
+    let mut tip = setup.client.tip();
+    let arrived = tip.wait_for(|tip| tip.is_some_and(|tip| tip.height == 1));
+    tokio::time::timeout(PATIENCE, arrived)
+        .await
+        .unwrap()
+        .unwrap();
 }
 
 #[tokio::test]

@@ -4,7 +4,8 @@
 use std::time::{Duration, Instant};
 
 use tabella_client::{
-    Client, ConfirmationStatus, HealthStatus, IntegrityError, SubmitError, ValidatorEndpoint,
+    Client, ConfirmationStatus, HealthStatus, IntegrityError, QueryError, SubmitError,
+    ValidatorEndpoint,
 };
 use tabella_protocol::{Hash, Payload, Transaction, TransactionBody, VoterId, rpc::RefusalCode};
 
@@ -98,6 +99,80 @@ async fn a_refusal_says_how_many_validators_gave_it() {
         .await;
     }
     assert_eq!(said().await, 1);
+}
+
+#[tokio::test]
+async fn a_refusal_is_not_final_while_one_that_gave_no_answer_may_hold_the_transaction() {
+    let refuses = |code| Mood::Refuses(code, "no".into());
+    // Two that lag behind say so, and so do two that know better.
+    for (code, is_final) in [
+        (RefusalCode::NotOnRoll, false),
+        (RefusalCode::AlreadyVoted, true),
+    ] {
+        let moods = [Mood::LosesAnswers, refuses(code), refuses(code)];
+        let Setup { client, .. } = setup(moods).await;
+        match client.submit(transaction(1)).await {
+            Err(SubmitError::Refused(refusal)) if is_final => {
+                assert_eq!((refusal.code, refusal.validators), (code, 2));
+            }
+            Err(SubmitError::Unavailable(_)) if !is_final => {}
+            other => panic!("{code:?}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_validators_refusal_is_not_final_while_anothers_answer_is_missing() {
+    let refuses = Mood::Refuses(RefusalCode::AlreadyVoted, "once".into());
+    let Setup { nodes, client, .. } = setup([Mood::LosesAnswers, refuses, Mood::Honest]).await;
+    nodes[2].kill().await;
+    eventually("it is given up", PATIENCE, || {
+        status(&client, 2) == HealthStatus::Unreachable
+    })
+    .await;
+    let answer = client.submit(transaction(1)).await;
+    assert!(
+        matches!(answer, Err(SubmitError::Unavailable(_))),
+        "{answer:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_offer_reaches_every_validator_that_can_be_called() {
+    let Setup {
+        network,
+        nodes,
+        client,
+    } = setup([Mood::Honest, Mood::Honest, Mood::Honest]).await;
+    eventually("all three are healthy", PATIENCE, || {
+        client.health().healthy == 3
+    })
+    .await;
+    let transactions: Vec<Vec<u8>> = (0..200).map(transaction).collect();
+    assert_eq!(client.offer_to_all(&transactions).await, 3);
+    let asked = || -> Vec<usize> { nodes.iter().map(fake::Node::submission_requests).collect() };
+    assert_eq!(asked(), [4, 4, 4]);
+    assert_eq!(network.chain().included.len(), 200);
+    nodes[2].kill().await;
+    eventually("it is given up", PATIENCE, || {
+        status(&client, 2) == HealthStatus::Unreachable
+    })
+    .await;
+    // What is there already is as good; a refusal is an answer too.
+    nodes[1].set_mood(Mood::Refuses(RefusalCode::AlreadyVoted, "once".into()));
+    assert_eq!(client.offer_to_all(&transactions[..1]).await, 2);
+    assert_eq!(asked(), [5, 5, 4]);
+}
+
+#[tokio::test]
+async fn where_a_transaction_stands_is_an_error_while_nobody_tells() {
+    let untold = || Mood::RefusesUntold(RefusalCode::AlreadyVoted, "once".into());
+    let Setup { nodes, client, .. } = setup([untold(), untold(), untold()]).await;
+    let told = client.confirmation_status(Hash([9; 32])).await;
+    assert!(matches!(told, Err(QueryError::Failed { .. })), "{told:?}");
+    nodes[1].set_mood(Mood::Honest);
+    let told = client.confirmation_status(Hash([9; 32])).await;
+    assert_eq!(told.unwrap(), ConfirmationStatus::Unknown);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Who carries what: every open submission has a backend that carries it to the chain. Backends show
-//! that they are alive; what a dead one had not settled, another takes over.
+//! that they are alive; what a dead one had not settled, another takes over, and so it does from one
+//! that lives and reaches no validator.
 //!
 //! The database's clock alone tells who is alive. Two backends may both hold a submission for theirs
 //! for a while, where one was stopped and goes on: both then carry the same transaction, and the
@@ -12,30 +13,51 @@ use std::{
     path::Path,
 };
 
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::{Connection, PgConnection, Row, postgres::PgRow};
 
 use super::{
     super::{OpenError, StoreError},
     Shared,
     rows::{self, Kept, columns},
 };
-use crate::pending::Durable;
+use crate::pending::{Carried, Durable};
 
 /// Dead backends are remembered this much longer, for people who look.
 const REMEMBERED_S: f64 = 24.0 * 60.0 * 60.0;
 
-/// Shows that backend `$1` over data directory `$2` is alive. Times are those of the database: one that
-/// was not seen for five seconds, here and below, is dead.
+/// Shows that backend `$1` over data directory `$2` is alive, and when it last reached a validator. Times
+/// are those of the database: one that was not seen for five seconds, here and below, is dead.
 macro_rules! sign_of_life {
-    () => {
-        "INSERT INTO backends AS b (id, home, since, seen) \
-         VALUES ($1, $2, clock_timestamp(), clock_timestamp()) \
-         ON CONFLICT (id) DO UPDATE SET seen = clock_timestamp(), \
-         since = CASE WHEN b.seen < clock_timestamp() - interval '5 seconds' \
-         THEN clock_timestamp() ELSE b.since END RETURNING since"
+    ($connected:literal) => {
+        concat!(
+            "INSERT INTO backends AS b (id, home, since, seen) \
+             VALUES ($1, $2, clock_timestamp(), clock_timestamp()) \
+             ON CONFLICT (id) DO UPDATE SET seen = clock_timestamp(), \
+             since = CASE WHEN b.seen < clock_timestamp() - interval '5 seconds' \
+             THEN clock_timestamp() ELSE b.since END, connected = ",
+            $connected,
+            " RETURNING since"
+        )
     };
 }
 pub(super) use sign_of_life;
+
+/// Of backends `b` those that carry nothing to the chain: dead, or out of every validator's reach for as
+/// long.
+macro_rules! carries_nothing {
+    () => {
+        "(b.seen < now() - interval '5 seconds' OR b.connected < now() - interval '5 seconds')"
+    };
+}
+
+/// Whom a backend reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// At least one validator.
+    Validators,
+    /// None of them.
+    Nobody,
+}
 
 /// This process among all that share the database.
 #[derive(Debug)]
@@ -95,26 +117,28 @@ pub(crate) struct Life {
     pub(crate) since_us: i64,
     /// Whether that is long enough to judge others.
     pub(crate) is_established: bool,
-    /// Whether a dead backend left something behind.
+    /// Whether another backend holds something that it does not carry.
     pub(crate) others_left: bool,
 }
 
 impl Shared {
-    /// Shows that this backend is alive.
-    pub(crate) async fn sign_of_life(&self) -> Result<Life, StoreError> {
+    /// Shows that this backend is alive, and whom it reaches.
+    pub(crate) async fn sign_of_life(&self, reach: Reach) -> Result<Life, StoreError> {
         let statement = concat!(
             "WITH alive AS (",
-            sign_of_life!(),
+            sign_of_life!("CASE WHEN $3 THEN clock_timestamp() ELSE b.connected END"),
             ") SELECT (extract(epoch FROM since) * 1000000)::int8 AS since_us, \
              since <= now() - interval '5 seconds' AS established, \
              EXISTS (SELECT 1 FROM backends b JOIN submissions s \
-             ON s.carrier = b.id AND s.state = 0 \
-             WHERE b.seen < now() - interval '5 seconds') AS others_left FROM alive"
+             ON s.carrier = b.id AND s.state = 0 WHERE b.id <> $1 AND ",
+            carries_nothing!(),
+            ") AS others_left FROM alive"
         );
         self.answered(async {
             let row = sqlx::query(statement)
                 .bind(self.me.id)
                 .bind(self.me.home.as_slice())
+                .bind(reach == Reach::Validators)
                 .fetch_one(&self.pool)
                 .await?;
             Ok(Life {
@@ -126,23 +150,26 @@ impl Shared {
         .await
     }
 
-    /// Takes over up to `count_max` submissions that dead backends had not settled, the oldest first.
-    pub(crate) async fn take_over(&self, count_max: usize) -> Result<Vec<Durable>, StoreError> {
+    /// Takes over up to `count_max` submissions that others hold and do not carry, the oldest first.
+    pub(crate) async fn take_over(&self, count_max: usize) -> Result<Carried, StoreError> {
+        let statement = concat!(
+            "UPDATE submissions SET carrier = $1 WHERE sequence IN (SELECT s.sequence \
+             FROM submissions s JOIN backends b ON s.carrier = b.id AND s.state = 0 \
+             WHERE b.id <> $1 AND ",
+            carries_nothing!(),
+            " ORDER BY s.sequence LIMIT $2) \
+             RETURNING sequence, transaction_id, expiry_height, election_id, voter"
+        );
         self.answered(async {
             let mut transaction = self.pool.begin().await?;
             sqlx::query("SELECT 1 FROM network FOR UPDATE")
                 .execute(&mut *transaction)
                 .await?;
-            let taken = sqlx::query(
-                "UPDATE submissions SET carrier = $1 WHERE sequence IN (SELECT s.sequence \
-                 FROM submissions s JOIN backends b ON s.carrier = b.id AND s.state = 0 \
-                 WHERE b.seen < now() - interval '5 seconds' ORDER BY s.sequence LIMIT $2) \
-                 RETURNING sequence, transaction_id, expiry_height, election_id, voter",
-            )
-            .bind(self.me.id)
-            .bind(i64::try_from(count_max).unwrap_or(i64::MAX))
-            .fetch_all(&mut *transaction)
-            .await?;
+            let taken = sqlx::query(statement)
+                .bind(self.me.id)
+                .bind(i64::try_from(count_max).unwrap_or(i64::MAX))
+                .fetch_all(&mut *transaction)
+                .await?;
             sqlx::query(
                 "DELETE FROM backends b WHERE b.seen < now() - make_interval(secs => $1) \
                  AND NOT EXISTS (SELECT 1 FROM submissions s WHERE s.carrier = b.id AND s.state = 0)",
@@ -150,23 +177,25 @@ impl Shared {
             .bind(REMEMBERED_S)
             .execute(&mut *transaction)
             .await?;
+            let carried = carried(&mut transaction, &self.me, &taken).await?;
             transaction.commit().await?;
-            taken.iter().map(rows::durable).collect()
+            Ok(carried)
         })
         .await
     }
 
     /// Every open submission that this backend carries.
-    pub(crate) async fn own(&self) -> Result<Vec<Durable>, StoreError> {
+    pub(crate) async fn own(&self) -> Result<Carried, StoreError> {
         self.answered(async {
+            let mut connection = self.pool.acquire().await?;
             let rows = sqlx::query(
                 "SELECT sequence, transaction_id, expiry_height, election_id, voter \
                  FROM submissions WHERE state = 0 AND carrier = $1 ORDER BY sequence",
             )
             .bind(self.me.id)
-            .fetch_all(&self.pool)
+            .fetch_all(&mut *connection)
             .await?;
-            rows.iter().map(rows::durable).collect()
+            carried(&mut connection, &self.me, &rows).await
         })
         .await
     }
@@ -196,6 +225,29 @@ impl Shared {
     }
 }
 
+/// The submissions of these rows, which this backend carries, and what others carry of the same voters
+/// that was cast before: it goes out first, whoever carries it.
+async fn carried(
+    connection: &mut PgConnection,
+    me: &Me,
+    own: &[PgRow],
+) -> Result<Carried, sqlx::Error> {
+    let own: Vec<Durable> = own.iter().map(rows::durable).collect::<Result<_, _>>()?;
+    let sequences: Vec<i64> = own.iter().map(|d| d.sequence.cast_signed()).collect();
+    let ahead = sqlx::query(
+        "SELECT DISTINCT e.sequence, e.transaction_id, e.expiry_height, e.election_id, e.voter \
+         FROM submissions o JOIN submissions e \
+         ON e.election_id = o.election_id AND e.voter = o.voter AND e.sequence < o.sequence \
+         WHERE o.sequence = ANY($1) AND e.state = 0 AND e.carrier <> $2",
+    )
+    .bind(sequences)
+    .bind(me.id)
+    .fetch_all(connection)
+    .await?;
+    let ahead = ahead.iter().map(rows::durable).collect::<Result<_, _>>()?;
+    Ok(Carried { own, ahead })
+}
+
 /// Takes part from now on, and takes over what an earlier process over the same data directory left:
 /// that one is dead, because this one holds the directory.
 pub(super) async fn join(connection: &mut PgConnection, me: &Me) -> Result<(), sqlx::Error> {
@@ -203,7 +255,7 @@ pub(super) async fn join(connection: &mut PgConnection, me: &Me) -> Result<(), s
     sqlx::query("SELECT 1 FROM network FOR UPDATE")
         .execute(&mut *transaction)
         .await?;
-    sqlx::query(sign_of_life!())
+    sqlx::query(sign_of_life!("b.connected"))
         .bind(me.id)
         .bind(me.home.as_slice())
         .execute(&mut *transaction)

@@ -88,7 +88,7 @@ pub(super) async fn apply(
 async fn lock(connection: &mut PgConnection, me: &Me) -> Result<Network, sqlx::Error> {
     let statement = concat!(
         "WITH alive AS (",
-        carriers::sign_of_life!(),
+        carriers::sign_of_life!("b.connected"),
         ") SELECT next_sequence, mark_height, mark_hash FROM network FOR UPDATE"
     );
     let row = sqlx::query(statement)
@@ -139,7 +139,8 @@ async fn apply_one(
     }
 }
 
-/// Records a block's confirmations, whoever carries the ballots, unless another backend did.
+/// Records a block's confirmations, whoever carries the ballots, unless another backend did. A ballot
+/// that was signed again may land under its old transaction.
 async fn confirm(
     connection: &mut PgConnection,
     network: &mut Network,
@@ -169,11 +170,15 @@ async fn confirm(
             .map(|id| validators.get(id).copied().map(storable));
         let indexes = (0i32..).take(ids.len());
         sqlx::query(
-            "UPDATE submissions s SET state = 1, transaction = '', carrier = NULL, height = $1, \
+            "WITH l AS (SELECT * FROM unnest($5::bytea[], $6::int4[], $7::text[]) \
+             AS l (id, index, validator)), \
+             landed AS (SELECT l.*, s.sequence FROM l JOIN submissions s ON s.transaction_id = l.id \
+             UNION ALL SELECT l.*, r.sequence FROM l JOIN replaced_transactions r \
+             ON r.transaction_id = l.id) \
+             UPDATE submissions s SET state = 1, transaction = '', carrier = NULL, height = $1, \
              block_hash = $2, confirmed_at_ms = $3, signatures = $4, block_index = l.index, \
-             validator = l.validator \
-             FROM unnest($5::bytea[], $6::int4[], $7::text[]) AS l (id, index, validator) \
-             WHERE s.transaction_id = l.id AND s.state <> 1",
+             validator = l.validator, transaction_id = l.id \
+             FROM landed l WHERE s.sequence = l.sequence AND s.state <> 1",
         )
         .bind(confirmed.height.cast_signed())
         .bind(confirmed.block_hash.0.as_slice())
@@ -388,6 +393,10 @@ async fn record(
         let recorded = match known.verdict(new) {
             Some((recorded, same)) => {
                 if let Some(same) = same {
+                    let sequence = same.submission.sequence;
+                    let before = known.of_voter(new);
+                    let before = before.filter(|kept| kept.submission.sequence < sequence);
+                    before.for_each(&mut find);
                     find(same);
                 }
                 recorded

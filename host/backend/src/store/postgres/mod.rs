@@ -35,6 +35,7 @@ use sqlx::{
 use tabella_protocol::{Hash, PublicKey, VoterId, rpc::ElectionView};
 use tokio::sync::mpsc;
 
+pub(crate) use self::carriers::Reach;
 use self::{
     carriers::Me,
     rows::{Kept, bytes, columns},
@@ -119,9 +120,8 @@ impl Opening {
             healthy: self.healthy,
         });
         let own = shared.own().await;
-        for durable in own.map_err(|error| OpenError::Away(error.to_string()))? {
-            self.pending.insert(durable);
-        }
+        let own = own.map_err(|error| OpenError::Away(error.to_string()))?;
+        self.pending.carry(own);
         let writer = writer::Writer::new(shared.clone(), self.pending);
         tokio::spawn(writer.run(self.queue).boxed());
         Ok(shared)
@@ -246,13 +246,16 @@ fn open_error(error: sqlx::Error) -> OpenError {
 }
 
 async fn migrate(connection: &mut PgConnection) -> Result<(), OpenError> {
-    let migrator = Migrator::with_migrations(vec![Migration::new(
-        1,
-        "initial".into(),
-        MigrationType::Simple,
-        include_str!("migrations/0001_initial.sql").into_sql_str(),
-        false,
-    )]);
+    let migration = |version, name: &'static str, statements: &'static str| {
+        let (name, statements) = (name.into(), statements.into_sql_str());
+        Migration::new(version, name, MigrationType::Simple, statements, false)
+    };
+    let initial = include_str!("migrations/0001_initial.sql");
+    let connected = include_str!("migrations/0002_connected.sql");
+    let migrator = Migrator::with_migrations(vec![
+        migration(1, "initial", initial),
+        migration(2, "connected", connected),
+    ]);
     // Not `run`, whose future the compiler does not take for one that may change threads.
     let migrated = migrator.run_direct(None, connection, false).await;
     migrated.map_err(|error| match error {

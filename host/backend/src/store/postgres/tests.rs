@@ -180,6 +180,40 @@ async fn a_later_ballot_goes_out_once_the_earlier_one_at_another_backend_is_sett
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_later_ballot_waits_for_the_earlier_one_whoever_carries_it_by_now() {
+    let Some(postgres) = Postgres::start() else {
+        return;
+    };
+    let (a, b) = (One::open(&postgres).await, One::open(&postgres).await);
+    let (first, second) = (revote(1, 1), revote(2, 1));
+    a.store.record(first.clone()).await.unwrap();
+    b.store.record(second.clone()).await.unwrap();
+    let waits = |one: &One| one.pending.wait_turn(&second.transaction_id).is_some();
+    // Started again, it knows of what the other one has.
+    let data = b.close().await;
+    let b = One::over(&postgres, data).await;
+    assert!(waits(&b) && b.pending.is_elsewhere(&first.transaction_id));
+    // So does one that takes over.
+    let c = One::open(&postgres).await;
+    b.close().await;
+    c.pending.carry(c.shared().take_over(9).await.unwrap());
+    assert!(waits(&c) && c.pending.is_elsewhere(&first.transaction_id));
+    // And one that a voter asks a second time.
+    let d = One::open(&postgres).await;
+    let again = d.store.record(second.clone()).await.unwrap();
+    assert!(matches!(again, Recorded::Same(_)));
+    assert!(waits(&d));
+    // Once the earlier one is settled, nothing is in the way.
+    a.store.reject(0, "c".into(), "r".into(), 5).await.unwrap();
+    let again = One::open(&postgres).await;
+    c.close().await;
+    again
+        .pending
+        .carry(again.shared().take_over(9).await.unwrap());
+    assert!(!waits(&again));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_dead_backend_left_is_taken_over_and_no_longer_its_own() {
     let Some(postgres) = Postgres::start() else {
         return;
@@ -188,15 +222,21 @@ async fn what_a_dead_backend_left_is_taken_over_and_no_longer_its_own() {
     for n in 0..10 {
         a.store.record(submission(n, n, None)).await.unwrap();
     }
-    let life = b.shared().sign_of_life().await.unwrap();
+    let life = b.shared().sign_of_life(Reach::Validators).await.unwrap();
     assert!(!life.others_left && !life.is_established);
-    assert!(b.shared().take_over(100).await.unwrap().is_empty());
+    assert!(b.shared().take_over(100).await.unwrap().own.is_empty());
     // It was not seen for longer than a lease, though it runs.
     let stopped = "UPDATE backends SET seen = seen - interval '6 seconds' \
          WHERE id = (SELECT carrier FROM submissions WHERE sequence = 0)";
     execute(&postgres, stopped).await;
-    assert!(b.shared().sign_of_life().await.unwrap().others_left);
-    let taken = b.shared().take_over(4).await.unwrap();
+    assert!(
+        b.shared()
+            .sign_of_life(Reach::Validators)
+            .await
+            .unwrap()
+            .others_left
+    );
+    let taken = b.shared().take_over(4).await.unwrap().own;
     assert_eq!(taken.len(), 4);
     let sequences: Vec<u64> = taken.iter().map(|d| d.sequence).collect();
     assert!(sequences.iter().all(|s| *s < 4), "{sequences:?}");
@@ -219,10 +259,40 @@ async fn what_a_dead_backend_left_is_taken_over_and_no_longer_its_own() {
     let known = b.store.by_sequence(1).await.unwrap().unwrap();
     assert_eq!(known.transaction_id, again.transaction_id);
     // Seen again, it keeps the rest, and learns that it was away.
-    let own = a.shared().own().await.unwrap();
+    let own = a.shared().own().await.unwrap().own;
     assert_eq!(own.len(), 6);
     a.store.reject(9, "c".into(), "r".into(), 1).await.unwrap();
-    assert!(b.shared().take_over(100).await.unwrap().is_empty());
+    assert!(b.shared().take_over(100).await.unwrap().own.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_backend_that_reaches_no_validator_holds_is_taken_over() {
+    let Some(postgres) = Postgres::start() else {
+        return;
+    };
+    let (a, b) = (One::open(&postgres).await, One::open(&postgres).await);
+    let left = async |one: &One, reach| {
+        let life = one.shared().sign_of_life(reach).await.unwrap();
+        life.others_left
+    };
+    let taken = async || b.shared().take_over(9).await.unwrap().own.len();
+    a.store.record(submission(1, 1, None)).await.unwrap();
+    assert!(!left(&a, Reach::Nobody).await && !left(&b, Reach::Validators).await);
+    // It has reached none for longer than a lease, though it lives.
+    let cut_off = "UPDATE backends SET connected = connected - interval '6 seconds' \
+         WHERE id = (SELECT carrier FROM submissions WHERE sequence = 0)";
+    execute(&postgres, cut_off).await;
+    assert!(!left(&a, Reach::Nobody).await, "its own is not left");
+    assert!(left(&b, Reach::Validators).await);
+    assert_eq!(taken().await, 1);
+    assert!(!left(&b, Reach::Validators).await);
+    // So it goes on, until that one reaches a validator.
+    a.store.record(submission(2, 2, None)).await.unwrap();
+    assert!(left(&b, Reach::Validators).await);
+    left(&a, Reach::Validators).await;
+    assert!(!left(&b, Reach::Validators).await);
+    assert_eq!(taken().await, 0);
+    assert_eq!(a.shared().own().await.unwrap().own.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -231,8 +301,11 @@ async fn a_backend_that_was_away_for_a_while_notices() {
         return;
     };
     let a = One::open(&postgres).await;
-    let before = a.shared().sign_of_life().await.unwrap();
-    assert_eq!(a.shared().sign_of_life().await.unwrap(), before);
+    let before = a.shared().sign_of_life(Reach::Validators).await.unwrap();
+    assert_eq!(
+        a.shared().sign_of_life(Reach::Validators).await.unwrap(),
+        before
+    );
     execute(
         &postgres,
         "UPDATE backends SET seen = seen - interval '6 seconds'",
@@ -240,7 +313,7 @@ async fn a_backend_that_was_away_for_a_while_notices() {
     .await;
     // Whichever of its own statements is the first after the gap.
     a.store.record(submission(1, 1, None)).await.unwrap();
-    let after = a.shared().sign_of_life().await.unwrap();
+    let after = a.shared().sign_of_life(Reach::Validators).await.unwrap();
     assert_ne!(after.since_us, before.since_us);
 }
 
@@ -258,10 +331,10 @@ async fn a_backend_started_again_or_one_that_remains_carries_what_was_left() {
     let data = a.close().await;
     let a = One::over(&postgres, data).await;
     assert_eq!(a.pending.len(), 1);
-    assert!(b.shared().take_over(9).await.unwrap().is_empty());
+    assert!(b.shared().take_over(9).await.unwrap().own.is_empty());
     // One that stops in order leaves at once.
     a.close().await;
-    assert_eq!(b.shared().take_over(9).await.unwrap().len(), 1);
+    assert_eq!(b.shared().take_over(9).await.unwrap().own.len(), 1);
 }
 
 fn block(height: u64, ids: &[Hash]) -> Confirmed {
@@ -502,9 +575,7 @@ async fn nothing_is_acknowledged_while_the_server_is_away_and_it_recovers_by_its
         assert!(a.pending.standing(&id).is_some(), "{n} is not carried");
     }
     // What was not acknowledged and is there all the same is read again, and carried.
-    for durable in a.shared().own().await.unwrap() {
-        a.pending.insert(durable);
-    }
+    a.pending.carry(a.shared().own().await.unwrap());
     let all = (0..3u8).flat_map(|round| (0..20).map(move |i| round * 80 + i));
     let repeats = all.map(|n| {
         let store = a.store.clone();
