@@ -162,16 +162,21 @@ pub(crate) async fn dispatch(pool: Arc<Pool>, mut queue: mpsc::Receiver<Job>) {
 async fn send(pool: Arc<Pool>, batch: Vec<Job>, _slot: OwnedSemaphorePermit) {
     let mut open: Vec<Attempt> = batch.into_iter().map(Attempt::new).collect();
     let mut tried = Vec::new();
+    let mut overtaken: Vec<Arc<Node>> = Vec::new();
     let mut last_failure = None;
     while !open.is_empty() {
         let tried_before = tried.len();
         let Some((node, answer)) = ask(&pool, &open, &mut tried).await else {
             break;
         };
-        if tried.len() > tried_before + 1 {
-            // Two were asked, and one answer counts.
-            open.iter_mut()
-                .for_each(|attempt| attempt.unanswered = true);
+        // Where two were asked, one answer counts: the other one is asked again if that settles little.
+        overtaken.retain(|other| !Arc::ptr_eq(other, &node));
+        for asked in tried.split_off(tried_before) {
+            if Arc::ptr_eq(&asked, &node) {
+                tried.push(asked);
+            } else {
+                overtaken.push(asked);
+            }
         }
         match answer {
             Err(error) => {
@@ -197,6 +202,7 @@ async fn send(pool: Arc<Pool>, batch: Vec<Job>, _slot: OwnedSemaphorePermit) {
         }
     }
     for mut attempt in open {
+        attempt.unanswered |= !overtaken.is_empty();
         let error = attempt.failure(&pool, last_failure.as_ref());
         // The caller may have gone; then nobody waits for this answer.
         let _ = attempt.job.reply.send(Err(error));
