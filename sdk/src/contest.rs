@@ -67,9 +67,9 @@ impl Contest {
     }
 
     /// The options with the most votes, unless nobody has any.
-    pub fn highest(&self, votes: &[u64]) -> Vec<usize> {
-        let most = votes.iter().copied().max().unwrap_or(0);
-        if most == 0 {
+    pub fn highest<V: Ord + Copy + Default>(&self, votes: &[V]) -> Vec<usize> {
+        let most = votes.iter().copied().max().unwrap_or_default();
+        if most == V::default() {
             return Vec::new();
         }
         (0..votes.len())

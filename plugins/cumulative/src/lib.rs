@@ -83,7 +83,7 @@ pub struct Credits<P> {
 
 /// Votes of each option, and how many ballots there are.
 pub struct Given {
-    votes: Vec<u64>,
+    votes: Vec<i128>,
     ballots: u64,
 }
 
@@ -134,7 +134,7 @@ impl<P: Price> Rule for Credits<P> {
 
     fn fold(&self, given: &mut Given, ballot: &Votes, weight: u64) {
         for (option, votes) in ballot.values() {
-            given.votes[option] += votes * weight;
+            given.votes[option] += i128::from(votes) * i128::from(weight);
         }
         given.ballots += weight;
     }

@@ -133,7 +133,7 @@ pub(crate) struct Runoff {
 }
 
 impl Runoff {
-    pub(crate) fn elect(&self, points: &[u64], ties: &mut TieBreak) -> Vec<usize> {
+    pub(crate) fn elect(&self, points: &[i128], ties: &mut TieBreak) -> Vec<usize> {
         let [first, second] = self.finalists[..] else {
             return self.finalists.clone();
         };

@@ -15,7 +15,7 @@ pub struct Score {
 
 /// Points of each option, and how many ballots there are.
 pub struct Sums {
-    points: Vec<u64>,
+    points: Vec<i128>,
     ballots: u64,
 }
 
@@ -55,7 +55,7 @@ impl Rule for Score {
 
     fn fold(&self, sums: &mut Sums, ballot: &Scores, weight: u64) {
         for (option, score) in ballot.values() {
-            sums.points[option] += score * weight;
+            sums.points[option] += i128::from(score) * i128::from(weight);
         }
         sums.ballots += weight;
     }

@@ -19,7 +19,7 @@ pub struct Star {
 
 /// Points and the ballots they came from: a runoff compares the scores within each ballot.
 pub struct Stars {
-    points: Vec<u64>,
+    points: Vec<i128>,
     profile: Profile<Scores>,
 }
 
@@ -65,7 +65,7 @@ impl Rule for Star {
 
     fn fold(&self, stars: &mut Stars, ballot: &Scores, weight: u64) {
         for (option, score) in ballot.values() {
-            stars.points[option] += score * weight;
+            stars.points[option] += i128::from(score) * i128::from(weight);
         }
         stars.profile.add(ballot, weight);
     }
@@ -145,7 +145,7 @@ impl Star {
     }
 
     /// Who is sure to run off, and who ties for the places left.
-    fn leaders(&self, points: &[u64]) -> (Vec<usize>, Vec<usize>) {
+    fn leaders(&self, points: &[i128]) -> (Vec<usize>, Vec<usize>) {
         let top = self.contest.highest(points);
         let [first] = top[..] else {
             return (Vec::new(), top);
@@ -156,7 +156,7 @@ impl Star {
         (vec![first], tied.collect())
     }
 
-    fn explain(&self, points: &[u64], runoff: &Runoff, elected: &[usize]) -> String {
+    fn explain(&self, points: &[i128], runoff: &Runoff, elected: &[usize]) -> String {
         let title = |option: usize| self.contest.title(option);
         let [first, second] = match runoff.finalists[..] {
             [first, second] => [first, second],

@@ -50,6 +50,14 @@ fn plumping() {
     );
 }
 
+#[test]
+fn votes_beyond_64_bits_are_exact() {
+    let ballots = "6000000000000000000: a=30000";
+    let credits = json!({"credits": 1_000_000_000});
+    let shown = count::<Cumulative>("a b", credits, ballots, Ties::Report);
+    assert!(shown.contains("a 180000000000000000000000, b 0"), "{shown}");
+}
+
 /// The same intensity of preference buys less: 10 votes would cost 100 credits.
 #[test]
 fn quadratic_votes() {

@@ -32,6 +32,24 @@ fn ballots_are_judged() {
 }
 
 #[test]
+fn points_beyond_64_bits_are_exact() {
+    let ballots = "100000000000000: a=1000000 b=1";
+    score(
+        "a b",
+        1_000_000,
+        ballots,
+        Ties::Report,
+        expect![[r#"
+        winners: a
+        votes: a 100000000000000000000, b 100000000000000
+        a has the highest score, 100000000000000000000 points from 100000000000000 ballots, and wins.
+    "#]],
+    );
+    let shown = count::<Star>("a b", json!({"max": 1_000_000}), ballots, Ties::Report);
+    assert!(shown.contains("a (100000000000000000000 points)"), "{shown}");
+}
+
+#[test]
 fn tennessee() {
     let options = "memphis nashville chattanooga knoxville";
     score(
