@@ -7,12 +7,17 @@
 
 use std::{fs::File, io, path::Path, sync::Arc, time::Duration};
 
-use tabella_client::{Client, Tip, ValidatorEndpoint};
-use tabella_consensus::{WalPolicy, check_wal};
+use tabella_client::{Client, QueryError, Tip, ValidatorEndpoint};
+use tabella_consensus::{StartError, WalPolicy, check_wal};
 use tabella_protocol::PeerRecord;
 
 use crate::{
-    Config, application::Validator, backup, discovery::Discovery, node::RunError, observe,
+    Config,
+    application::Validator,
+    backup,
+    discovery::Discovery,
+    node::{RunError, file_error},
+    observe,
 };
 
 /// Who is fewer blocks behind is left to consensus.
@@ -57,12 +62,8 @@ pub(crate) async fn until_near(
         return Ok(());
     };
     let mut tries = 0;
-    let mut is_marked = false;
     while let Some(target) = newest(&client, validator).await {
-        if !is_marked {
-            mark(config, validator)?;
-            is_marked = true;
-        }
+        mark(config, validator)?;
         let before = validator.ledger.tip().height;
         tracing::info!(height = before, target, "catching up");
         if let Err(error) = follow(&client, validator, target).await? {
@@ -116,19 +117,14 @@ fn mark(config: &Config, validator: &Validator) -> Result<(), RunError> {
         return Ok(());
     }
     let tip = validator.ledger.tip().height;
-    let failed = |error: &dyn std::fmt::Display| {
-        RunError::Failed(format!("cannot mark {}: {error}", data.display()))
-    };
     if tip == 0 {
         // Perhaps a new node, perhaps one that lost all it knew of what its key signed.
-        let (genesis, own) = (
-            validator.ledger.genesis_hash(),
-            validator.replica.key.public(),
-        );
-        return backup::mark(data, genesis, own).map_err(|error| failed(&error));
+        let own = validator.replica.key.public();
+        return backup::mark(data, validator.ledger.genesis_hash(), own)
+            .map_err(|error| RunError::Failed(error.to_string()));
     }
-    check_wal(data, WalPolicy::Require, tip + 1).map_err(tabella_consensus::StartError::from)?;
-    write_mark(data).map_err(|error| failed(&error))
+    check_wal(data, WalPolicy::Require, tip + 1).map_err(StartError::from)?;
+    write_mark(data).map_err(file_error("data directory", data))
 }
 
 fn write_mark(data: &Path) -> io::Result<()> {
@@ -142,7 +138,7 @@ async fn follow(
     client: &Client,
     validator: &Arc<Validator>,
     target: u64,
-) -> Result<Result<(), tabella_client::QueryError>, RunError> {
+) -> Result<Result<(), QueryError>, RunError> {
     let tip = validator.ledger.tip();
     let mut told = tip.height;
     let mut fetched = match client.blocks(tip.height, tip.block_hash, target).await {

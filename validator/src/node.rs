@@ -419,7 +419,10 @@ fn block_bytes_max(genesis: &Genesis) -> usize {
     usize::try_from(genesis.block_bytes_max).unwrap_or(usize::MAX)
 }
 
-fn file_error(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> RunError {
+pub(crate) fn file_error(
+    what: &'static str,
+    path: &Path,
+) -> impl FnOnce(std::io::Error) -> RunError {
     let path = path.to_owned();
     move |error| RunError::File { what, path, error }
 }

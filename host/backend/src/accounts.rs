@@ -1,5 +1,7 @@
 //! Who may log in: names, passwords, sessions.
 
+use futures::future::BoxFuture;
+
 use crate::{
     app::App,
     auth::{Claims, PasswordError, Passwords, Role, TokenKind},
@@ -62,14 +64,23 @@ impl CreateAccountError {
 }
 
 /// Creates an account in the database of a backend that does not run.
-pub async fn create_account(
-    config: &Config,
+pub fn create_account(
+    config: Config,
+    username: String,
+    password: String,
+    role: Role,
+) -> BoxFuture<'static, Result<(), CreateAccountError>> {
+    Box::pin(create_account_here(config, username, password, role))
+}
+
+async fn create_account_here(
+    config: Config,
     username: String,
     password: String,
     role: Role,
 ) -> Result<(), CreateAccountError> {
     check_credentials(&username, &password)?;
-    let files = Files::read(config.clone()).map_err(Box::new)?;
+    let files = Files::read(config).map_err(Box::new)?;
     let store = files.open().await.map_err(Box::new)?.store;
     let created = created(&store, username, password, role).await;
     store.close().await;

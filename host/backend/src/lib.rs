@@ -72,12 +72,5 @@ pub async fn run(
     config: Config,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), BackendError> {
-    run_boxed(config, Box::pin(shutdown)).await
-}
-
-type BoxFuture<T> = std::pin::Pin<Box<dyn Future<Output = T> + Send>>;
-
-/// Boxed, so that the backend is compiled in this crate and not in every one that awaits it.
-fn run_boxed(config: Config, shutdown: BoxFuture<()>) -> BoxFuture<Result<(), BackendError>> {
-    Box::pin(async move { Backend::bind(config).await?.serve(shutdown).await })
+    Backend::bind(config).await?.serve(shutdown).await
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use axum::http::HeaderValue;
-use futures::FutureExt;
+use futures::{FutureExt, future::BoxFuture};
 use tabella_client::{BuildError, Client, FollowFrom};
 use tabella_protocol::{Genesis, GenesisError, SigningKey};
 use tabella_runtime::HostFault;
@@ -138,7 +138,14 @@ pub(crate) struct Opened {
 impl Backend {
     /// Reads every file that `config` names, opens the database and listens. A database server that
     /// does not answer is waited for while [`serve`](Self::serve) answers 503.
-    pub async fn bind(config: Config) -> Result<Self, BackendError> {
+    ///
+    /// Its future and that of [`serve`](Self::serve) are boxed, so that the backend is compiled in this
+    /// crate and not in every one that awaits it.
+    pub fn bind(config: Config) -> BoxFuture<'static, Result<Self, BackendError>> {
+        Box::pin(Self::bind_here(config))
+    }
+
+    async fn bind_here(config: Config) -> Result<Self, BackendError> {
         let listen = config.listen;
         let files = Files::read(config)?;
         let stage = match files.open().await {
@@ -161,12 +168,23 @@ impl Backend {
     }
 
     /// Serves until `shutdown` resolves; what is acknowledged is durable at any moment.
-    pub async fn serve(
+    pub fn serve(
         self,
         shutdown: impl Future<Output = ()> + Send + 'static,
-    ) -> Result<(), BackendError> {
+    ) -> BoxFuture<'static, Result<(), BackendError>> {
+        self.serve_until(Box::pin(shutdown))
+    }
+
+    fn serve_until(
+        self,
+        shutdown: BoxFuture<'static, ()>,
+    ) -> BoxFuture<'static, Result<(), BackendError>> {
+        Box::pin(self.serve_here(shutdown))
+    }
+
+    async fn serve_here(self, shutdown: BoxFuture<'static, ()>) -> Result<(), BackendError> {
         let Self { listener, stage } = self;
-        let shutdown = shutdown.boxed().shared();
+        let shutdown = shutdown.shared();
         let (listener, parts) = match stage {
             Stage::Ready(parts) => (listener, parts),
             Stage::Waiting(files) => {

@@ -54,7 +54,7 @@ use papers::Papers;
 use quota::QuotaKind;
 
 /// Counts to make of one election where ties are only reported, at most.
-const COUNTS_MAX: usize = 256;
+const COUNTS_MAX: usize = 2_048;
 
 /// Work of all those counts together, at most. For larger elections only the first count is made.
 const WORK_MAX: usize = 1_000_000;

@@ -183,7 +183,8 @@ async fn the_first_administrator_is_created_before_the_backend_runs() {
     let deployment = Deployment::new().await;
     let create = async |username: &str, password: &str| {
         let (username, password) = (username.to_owned(), password.to_owned());
-        tabella_backend::create_account(&deployment.config, username, password, Role::Admin).await
+        tabella_backend::create_account(deployment.config.clone(), username, password, Role::Admin)
+            .await
     };
     create("alice", "correct horse").await.unwrap();
     let error = create("alice", "correct horse").await.unwrap_err();

@@ -110,7 +110,8 @@ async fn create_admin(arguments: &CreateAdminArguments) -> Result<Exit> {
 async fn create_in_database(config: &Path, username: &str, password: String) -> Result<()> {
     let parsed = role::backend_config(config)?;
     let created =
-        tabella_backend::create_account(&parsed, username.to_owned(), password, Role::Admin).await;
+        tabella_backend::create_account(parsed.clone(), username.to_owned(), password, Role::Admin)
+            .await;
     match created {
         Ok(()) => Ok(()),
         Err(error) if error.is_database_in_use() => bail!(

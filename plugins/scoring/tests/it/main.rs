@@ -46,7 +46,10 @@ fn points_beyond_64_bits_are_exact() {
     "#]],
     );
     let shown = count::<Star>("a b", json!({"max": 1_000_000}), ballots, Ties::Report);
-    assert!(shown.contains("a (100000000000000000000 points)"), "{shown}");
+    assert!(
+        shown.contains("a (100000000000000000000 points)"),
+        "{shown}"
+    );
 }
 
 #[test]
