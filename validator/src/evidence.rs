@@ -25,7 +25,7 @@ use crate::{metrics::Metrics, stop::Stop};
 const EARLY_MAX: usize = 64;
 /// Evidence kept.
 const EVIDENCE_MAX: usize = 1_000;
-/// Contradictions kept of each validator; one is enough to act on.
+/// Contradictions of a kind kept of each validator; one is enough to act on.
 const EVIDENCE_OF_ONE_MAX: usize = 8;
 
 /// Compares what validators say with what stands here, and keeps what contradicts.
@@ -137,7 +137,9 @@ impl EvidenceLog {
         {
             let found = self.found.lock().expect("no holder of this lock panics");
             let signer = signer(&evidence);
-            let same = found.values().filter(|known| self::signer(known) == signer);
+            let same = found.values().filter(|known| {
+                known.kind() == evidence.kind() && self::signer(known) == signer
+            });
             if found.contains_key(&subject)
                 || found.len() >= EVIDENCE_MAX
                 || (signer.is_some() && same.count() >= EVIDENCE_OF_ONE_MAX)

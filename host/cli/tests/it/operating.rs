@@ -181,7 +181,7 @@ async fn check_restored(left: Left) {
     let _process = Guarded(process.expect("the binary starts"));
     eventually("it follows without signing, then takes part", async || {
         let said = said();
-        let observed = said.contains("without signing until it is safe");
+        let observed = said.contains("following the chain without signing");
         (observed && said.contains("validator started")).then_some(())
     })
     .await;
