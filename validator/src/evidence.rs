@@ -137,9 +137,9 @@ impl EvidenceLog {
         {
             let found = self.found.lock().expect("no holder of this lock panics");
             let signer = signer(&evidence);
-            let same = found.values().filter(|known| {
-                known.kind() == evidence.kind() && self::signer(known) == signer
-            });
+            let same = found
+                .values()
+                .filter(|known| known.kind() == evidence.kind() && self::signer(known) == signer);
             if found.contains_key(&subject)
                 || found.len() >= EVIDENCE_MAX
                 || (signer.is_some() && same.count() >= EVIDENCE_OF_ONE_MAX)
