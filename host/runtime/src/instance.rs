@@ -182,7 +182,16 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
+    /// Of a plugin that was instantiated before.
     pub(crate) fn new(template: &Arc<Template>, memory_bytes: u64) -> Result<Self, HostFault> {
+        Self::first(template, memory_bytes).map_err(|error| match error {
+            CallError::Plugin(fault) => HostFault(format!("no instance this time: {fault}")),
+            CallError::Host(fault) => fault,
+        })
+    }
+
+    /// Of a plugin whose segments may not fit its tables and memory.
+    pub(crate) fn first(template: &Arc<Template>, memory_bytes: u64) -> Result<Self, CallError> {
         let slot = template.slots.take();
         let bounds = Bounds {
             memory_bytes: usize::try_from(memory_bytes).unwrap_or(usize::MAX),
@@ -192,9 +201,18 @@ impl Instance {
         let mut store = Store::new(template.instance.module().engine(), bounds);
         store.limiter(|bounds| bounds);
         let fault = |error: wasmtime::Error| HostFault(format!("no instance: {error:#}"));
-        // Instantiation runs no code of the plugin.
-        store.set_fuel(0).map_err(fault)?;
-        let instance = template.instance.instantiate(&mut store).map_err(fault)?;
+        // Instantiation runs no function of the plugin, but setting up its tables and memory takes fuel
+        // as well. The structure of a module bounds it, and no call begins with what is left of it.
+        store.set_fuel(u64::MAX).map_err(fault)?;
+        let instance = template.instance.instantiate(&mut store).map_err(|error| {
+            match error.downcast_ref::<Trap>() {
+                Some(trap) => CallError::Plugin(Fault {
+                    kind: FaultKind::Trap,
+                    message: format!("its tables and memory cannot be set up: {trap}"),
+                }),
+                None => CallError::Host(fault(error)),
+            }
+        })?;
         let memory = instance
             .get_module_export(&mut store, &template.memory)
             .and_then(wasmtime::Extern::into_memory)

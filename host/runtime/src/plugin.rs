@@ -108,10 +108,11 @@ fn make(shared: &Shared, wasm: &[u8], sha256: &[u8; 32]) -> Result<Module, LoadE
 
 fn describe(template: &Arc<Template>, shared: &Shared) -> Result<Manifest, LoadError> {
     let limits = &shared.limits;
-    let mut instance = Instance::new(template, limits.validate_memory_bytes)?;
-    let json = instance.describe(limits).map_err(|error| match error {
+    let failed = |error| match error {
         CallError::Plugin(fault) => LoadError::Fault(fault),
         CallError::Host(fault) => LoadError::Host(fault),
-    })?;
+    };
+    let mut instance = Instance::first(template, limits.validate_memory_bytes).map_err(failed)?;
+    let json = instance.describe(limits).map_err(failed)?;
     Manifest::read(&json, limits).map_err(LoadError::Manifest)
 }
