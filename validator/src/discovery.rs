@@ -142,19 +142,24 @@ impl Discovery {
         records.values().cloned().collect()
     }
 
-    /// Announces and asks, until the node stops.
-    pub(crate) async fn run(&self, consensus: Handle) {
+    /// Announces and asks, until the node stops. One that must not take part any more announces itself
+    /// all the same: others ask it what it found.
+    pub(crate) async fn run(&self, consensus: Option<Handle>) {
         loop {
-            self.follow_chain(&consensus).await;
+            if let Some(consensus) = &consensus {
+                self.follow_chain(consensus).await;
+            }
             let validators = self.ledger.validators();
             let everyone = validators.latest().keys().into_iter();
             let everyone_else = everyone.filter(|key| *key != self.key.public()).count();
             for bootnode in &self.bootnodes {
-                if let Err(error) = self.exchange(bootnode, Some(&consensus)).await {
+                if let Err(error) = self.exchange(bootnode, consensus.as_ref()).await {
                     tracing::debug!(%bootnode, %error, "bootnode did not answer");
                 }
             }
-            let settled = consensus.connected_peers().len() >= everyone_else;
+            let settled = consensus
+                .as_ref()
+                .is_none_or(|consensus| consensus.connected_peers().len() >= everyone_else);
             tokio::time::sleep(if settled {
                 PERIOD_SETTLED
             } else {

@@ -251,12 +251,7 @@ async fn run_to_the_end(config: Config, stop: &Stop) -> Result<(), RunError> {
         serving,
         tokio::spawn(until_stopped(stop.clone(), {
             let discovery = Arc::clone(&discovery);
-            async move {
-                match consensus {
-                    Some(consensus) => discovery.run(consensus).await,
-                    None => std::future::pending().await,
-                }
-            }
+            async move { discovery.run(consensus).await }
         })),
         tokio::spawn(until_stopped(stop.clone(), {
             let intake = Arc::clone(&intake);

@@ -19,9 +19,9 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// Most transactions that wait for the next message; what comes beyond is relayed when it is overdue.
 const WAITING_MAX: usize = 16_384;
 /// A transaction that has waited this long at the validator that took it is relayed again.
-const OVERDUE_MS: u64 = 2_000;
+pub(crate) const OVERDUE_MS: u64 = 2_000;
 /// Most transactions relayed again at once.
-const OVERDUE_MAX: usize = 500;
+pub(crate) const OVERDUE_MAX: usize = 500;
 
 /// Relays what clients brought.
 pub(crate) struct Relay {

@@ -185,7 +185,7 @@ impl Replica {
         let ids = block.transaction_ids().to_vec();
         let tip = self.ledger.commit(block, certificate).map_err(Fatal::new)?;
         self.lock_executed().clear();
-        let ack = self.sign_ack(&tip).filter(|_| self.evidence.is_signing());
+        let ack = self.sign_ack(&tip);
         if let Some(ack) = &ack {
             self.ledger.add_ack(ack.clone()).map_err(Fatal::new)?;
         }
@@ -242,10 +242,11 @@ impl Replica {
         ack.into_iter().chain(heard).chain(found).collect()
     }
 
-    /// The ack of a block that is durable here, where this validator is one of its height.
+    /// The ack of a block that is durable here, where this validator is one of its height and signs.
     fn sign_ack(&self, tip: &Tip) -> Option<Ack> {
         let history = self.ledger.validators();
-        if tip.height == 0 || !history.at(tip.height).contains(&self.key.public()) {
+        let is_validator = history.at(tip.height).contains(&self.key.public());
+        if tip.height == 0 || !is_validator || !self.evidence.is_signing() {
             return None;
         }
         let genesis = self.ledger.genesis_hash();

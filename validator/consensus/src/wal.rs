@@ -276,7 +276,15 @@ mod tests {
             fs::write(&path, header(sequence)).unwrap();
             assert_eq!(require(5).is_ok(), fits, "log of height {sequence}");
             assert!(check(&data_dir, WalPolicy::Create, 5).is_ok());
+            let may_be_old = check(&data_dir, WalPolicy::MayBeOld, 5);
+            assert_eq!(
+                may_be_old.is_ok(),
+                sequence <= 5,
+                "log of height {sequence}"
+            );
         }
+        fs::remove_file(&path).unwrap();
+        assert!(check(&data_dir, WalPolicy::MayBeOld, 5).is_err());
     }
 
     /// A log of `height` with entries of `of`; answers it and where its entries end.

@@ -13,12 +13,12 @@ use super::{
     disk::SimFile,
     node::End,
     plan::Sabotage,
-    world::{CLIENT_RETRY, Event, IDLE_BLOCK, LEAVING, MS, OVERDUE_MS, SYNC_BATCH, TICK, World},
+    world::{CLIENT_RETRY, Event, IDLE_BLOCK, LEAVING, MS, SYNC_BATCH, TICK, World},
 };
-use crate::peer_message::PeerMessage;
-
-/// Most transactions relayed again at once.
-const OVERDUE_MAX: usize = 500;
+use crate::{
+    peer_message::PeerMessage,
+    relay::{OVERDUE_MAX, OVERDUE_MS},
+};
 
 impl World {
     pub(super) fn happen(&mut self, node: usize, event: Event) -> Result<(), End> {

@@ -8,6 +8,8 @@ use tabella_consensus::machine::{Forger, Received, Timer, Wire};
 use tabella_protocol::{CommitCertificate, Genesis, Hash, Step, VoterId};
 use tabella_runtime::Runtime;
 
+use crate::application::HALT_GRACE;
+
 use super::{
     chance::Chance,
     disk::{Crash, Disk},
@@ -24,8 +26,6 @@ pub(super) const SECOND: Time = 1_000 * MS;
 
 /// How often a node says its height and relays what waits.
 pub(super) const TICK: Time = 500 * MS;
-/// What the node's `relay_overdue` takes for overdue.
-pub(super) const OVERDUE_MS: u64 = 2_000;
 /// Longest pause of an idle network between blocks.
 pub(super) const IDLE_BLOCK: Time = SECOND;
 /// Blocks in one answer to a node that is behind.
@@ -33,7 +33,7 @@ pub(super) const SYNC_BATCH: u64 = 8;
 /// How long a client waits before it asks another validator.
 pub(super) const CLIENT_RETRY: Time = 700 * MS;
 /// How long a node that must not sign any more stays connected.
-pub(super) const LEAVING: Time = 5 * SECOND;
+pub(super) const LEAVING: Time = HALT_GRACE.as_secs() * SECOND;
 /// How long after the last fault everything must have come right.
 const HEALING: Time = 120 * SECOND;
 /// Heights that every node must decide after the last fault, beyond those decided before.

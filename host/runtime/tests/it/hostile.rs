@@ -5,7 +5,9 @@ use serde_json::json;
 use tabella_abi::codec::Wire;
 use tabella_abi::number::Number;
 use tabella_abi::outcome::{OptionResult, Outcome};
-use tabella_runtime::{Contest, Limits, Plugin, Runtime, RuntimeConfig, TallyError, Verdict};
+use tabella_runtime::{
+    Contest, Limits, LoadError, Plugin, Runtime, RuntimeConfig, TallyError, Verdict,
+};
 
 use crate::{config, runtime};
 
@@ -390,6 +392,17 @@ fn large_memories_and_tables_are_refused() {
         Parts::with(&globals),
         expect!["the module is refused: the module has 65 globals, at most 64 allowed"],
     );
+}
+
+#[test]
+fn segments_that_do_not_fit_are_the_modules_fault() {
+    for segment in [
+        "(table 1 funcref) (func $f) (elem (i32.const 4000) $f)",
+        r#"(data (i32.const 131071) "beyond")"#,
+    ] {
+        let loaded = runtime().load(&Parts::with(segment).wasm());
+        assert!(matches!(loaded, Err(LoadError::Fault(_))), "{segment}");
+    }
 }
 
 #[test]
