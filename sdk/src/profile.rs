@@ -33,7 +33,8 @@ const KEYS_MAX: u64 = 8;
 struct Entry {
     start: u32,
     len: u32,
-    hash: u32,
+    /// The ballot's [`last_word`]: all there is to compare of a short one.
+    last: u64,
     weight: u64,
 }
 
@@ -97,85 +98,138 @@ impl<B: Ballot + ?Sized> Profile<B> {
         &self.bytes[entry.start as usize..][..entry.len as usize]
     }
 
+    #[inline]
     fn add_bytes(&mut self, ballot: &[u8], weight: u64) {
+        match self.position(ballot) {
+            Some(position) => {
+                let entry = &mut self.entries[position];
+                let sum = entry.weight.checked_add(weight);
+                entry.weight = sum.expect("the weight of a ballot fits 64 bits");
+            }
+            None => self.insert(ballot, weight),
+        }
+    }
+
+    /// Of the ballot's entry, where it has one.
+    #[inline]
+    fn position(&self, ballot: &[u8]) -> Option<usize> {
+        let last = last_word(ballot);
+        let mut slot = hash(self.key, ballot) as usize;
+        let mask = self.table.len().wrapping_sub(1);
+        loop {
+            let position = self.table.get(slot & mask)?.checked_sub(1)? as usize;
+            let entry = &self.entries[position];
+            let is_it = entry.last == last
+                && entry.len as usize == ballot.len()
+                && (ballot.len() <= 8 || has_same_whole(self.ballot_bytes(entry), ballot));
+            if is_it {
+                return Some(position);
+            }
+            slot = slot.wrapping_add(1);
+        }
+    }
+
+    /// Makes an entry of a ballot that has none.
+    #[cold]
+    #[inline(never)]
+    fn insert(&mut self, ballot: &[u8], weight: u64) {
         // At most half full.
         if self.entries.len() * 2 >= self.table.len() {
             self.build_table((self.entries.len() * 4).next_power_of_two().max(64));
         }
-        let hash = hash(self.key, ballot);
-        let mask = self.table.len() - 1;
-        for probe in 0.. {
-            let slot = (hash as usize).wrapping_add(probe) & mask;
-            let Some(position) = (self.table[slot] as usize).checked_sub(1) else {
-                self.table[slot] = self.entries.len() as u32 + 1;
-                let start = u32::try_from(self.bytes.len()).expect("distinct ballots fit 4 GiB");
-                self.bytes.extend_from_slice(ballot);
-                self.entries.push(Entry {
-                    start,
-                    len: ballot.len() as u32,
-                    hash,
-                    weight,
-                });
-                if probe > PROBES_MAX && self.key < KEYS_MAX {
-                    self.change_key();
-                }
-                return;
-            };
-            let entry = &self.entries[position];
-            if entry.hash == hash && self.ballot_bytes(entry) == ballot {
-                let sum = entry.weight.checked_add(weight);
-                self.entries[position].weight = sum.expect("the weight of a ballot fits 64 bits");
-                return;
-            }
+        let start = u32::try_from(self.bytes.len()).expect("distinct ballots fit 4 GiB");
+        self.bytes.extend_from_slice(ballot);
+        self.entries.push(Entry {
+            start,
+            len: ballot.len() as u32,
+            last: last_word(ballot),
+            weight,
+        });
+        let probes = self.enter(self.entries.len() - 1);
+        if probes > PROBES_MAX && self.key < KEYS_MAX {
+            self.key += 1;
+            self.build_table(self.table.len());
         }
     }
 
     fn build_table(&mut self, len: usize) {
-        let mask = len - 1;
-        let mut table = vec![0u32; len];
-        for (position, entry) in self.entries.iter().enumerate() {
-            let mut slot = entry.hash as usize & mask;
-            while table[slot] != 0 {
-                slot = (slot + 1) & mask;
-            }
-            table[slot] = position as u32 + 1;
+        self.table = vec![0; len];
+        for position in 0..self.entries.len() {
+            self.enter(position);
         }
-        self.table = table;
     }
 
-    #[cold]
-    fn change_key(&mut self) {
-        self.key += 1;
-        for entry in &mut self.entries {
-            entry.hash = hash(
-                self.key,
-                &self.bytes[entry.start as usize..][..entry.len as usize],
-            );
+    /// Writes an entry's number into the table; answers how many slots it had to pass.
+    fn enter(&mut self, position: usize) -> usize {
+        let ballot = self.ballot_bytes(&self.entries[position]);
+        let first = hash(self.key, ballot) as usize;
+        let mask = self.table.len() - 1;
+        let mut probes = 0;
+        while self.table[first.wrapping_add(probes) & mask] != 0 {
+            probes += 1;
         }
-        self.build_table(self.table.len());
+        self.table[first.wrapping_add(probes) & mask] = position as u32 + 1;
+        probes
     }
 }
 
 /// Spreads short byte strings over 32 bits; the same on every host.
 #[inline]
 fn hash(key: u64, bytes: &[u8]) -> u32 {
-    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut state = key.wrapping_mul(FACTOR) ^ bytes.len() as u64;
-    let mut mix = |word: u64| state = (state.rotate_left(29) ^ word).wrapping_mul(FACTOR);
-    let (words, rest) = bytes.as_chunks::<8>();
-    for word in words {
-        mix(u64::from_le_bytes(*word));
+    if bytes.len() > 8 {
+        state = mix_whole(state, bytes);
     }
-    let mut last = 0;
-    for byte in rest {
-        last = last << 8 | u64::from(*byte);
-    }
-    mix(last);
+    state = mix(state, last_word(bytes));
     ((state ^ state >> 29).wrapping_mul(FACTOR) >> 32) as u32
+}
+
+const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+
+#[inline]
+fn mix(state: u64, word: u64) -> u64 {
+    (state.rotate_left(29) ^ word).wrapping_mul(FACTOR)
+}
+
+/// Out of the way of short ballots, whose code has no loops.
+#[inline(never)]
+fn mix_whole(state: u64, bytes: &[u8]) -> u64 {
+    let words = bytes.as_chunks().0.iter();
+    words.fold(state, |state, word| mix(state, u64::from_le_bytes(*word)))
+}
+
+/// Whether the words that are whole are the same: one step for each, while comparing slices goes byte
+/// by byte in Wasm.
+#[inline(never)]
+fn has_same_whole(left: &[u8], right: &[u8]) -> bool {
+    left.as_chunks::<8>().0.iter().eq(right.as_chunks().0)
+}
+
+/// The last eight bytes, or all of fewer. Strings of the same length that differ do so in this or in a
+/// whole word.
+#[inline]
+fn last_word(bytes: &[u8]) -> u64 {
+    if let Some(last) = bytes.last_chunk() {
+        return u64::from_le_bytes(*last);
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        return u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last));
+    }
+    match bytes {
+        // Up to three bytes: the middle one is the first or the last where there is none.
+        [first, .., last] => {
+            let middle = bytes[bytes.len() / 2];
+            u64::from(*first) << 16 | u64::from(middle) << 8 | u64::from(*last)
+        }
+        [only] => u64::from(*only),
+        [] => 0,
+    }
 }
 
 impl<B: Ballot + ?Sized> Wire for Profile<B> {
     fn put(&self, out: &mut Vec<u8>) {
+        // A weight and a length seldom take more than four bytes.
+        out.reserve(self.bytes.len() + self.entries.len() * 4);
         put_varint(out, self.entries.len() as u64);
         for entry in &self.entries {
             put_varint(out, entry.weight);
@@ -186,7 +240,14 @@ impl<B: Ballot + ?Sized> Wire for Profile<B> {
 
     fn take(reader: &mut Reader<'_>) -> Option<Self> {
         let mut profile = Self::new();
-        for _ in 0..reader.size()? {
+        let len = reader.size()?;
+        // Each takes two bytes at least, so a length beyond the input reserves nothing.
+        if len > reader.rest().len() / 2 {
+            return None;
+        }
+        profile.entries.reserve(len);
+        profile.bytes.reserve(reader.rest().len() - len * 2);
+        for _ in 0..len {
             let weight = reader.varint()?;
             let len = u32::take(reader)?;
             let ballot = reader.bytes(len as usize)?;
@@ -197,7 +258,7 @@ impl<B: Ballot + ?Sized> Wire for Profile<B> {
             profile.entries.push(Entry {
                 start,
                 len,
-                hash: hash(0, ballot),
+                last: last_word(ballot),
                 weight,
             });
         }
@@ -234,6 +295,26 @@ mod tests {
         }
         assert_eq!(contents(&profile), expected);
         assert_eq!(profile.weight(), (0..5_000).sum());
+    }
+
+    #[test]
+    fn a_byte_anywhere_makes_another_ballot() {
+        let mut profile = Profile::new();
+        let mut expected = BTreeMap::new();
+        for len in 0..40usize {
+            let same = vec![7; len];
+            let others = (0..len).map(|place| {
+                let mut other = same.clone();
+                other[place] = 8;
+                other
+            });
+            for ballot in others.chain([same.clone(), same.clone()]) {
+                profile.add(raw(&ballot), 1);
+                *expected.entry(ballot).or_insert(0) += 1;
+            }
+        }
+        assert_eq!(profile.len(), (0..40).map(|len| len + 1).sum());
+        assert_eq!(contents(&profile), expected);
     }
 
     #[test]

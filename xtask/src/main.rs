@@ -3,6 +3,7 @@
 //! It depends on nothing of the workspace, so that `cargo xtask --help` answers in seconds.
 
 mod checks;
+mod fuzz;
 mod image;
 mod postgres;
 mod shell;
@@ -89,12 +90,11 @@ enum Task {
         #[arg(long)]
         binary_only: bool,
     },
-    /// Give changed inputs to everything that reads what strangers send, for a while
-    Fuzz {
-        /// Arguments of the fuzzer, such as `--seconds 600` or a target's name; `--help` lists them
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        rest: Vec<OsString>,
-    },
+    /// Give libFuzzer everything that reads what strangers send, for a while
+    ///
+    /// Example: `cargo xtask fuzz module --seconds 600`. Inputs that reached something new are kept in
+    /// target/fuzz/corpus, and one that fails in target/fuzz.
+    Fuzz(fuzz::Campaign),
     /// Count a real election with debug and release builds, on one thread and on many, and compare
     ///
     /// The outcome's bytes and the fuel must be the same everywhere.
@@ -106,6 +106,12 @@ enum Task {
 }
 
 fn main() -> ExitCode {
+    if let Some(compiled) = fuzz::compile_in_place_of_rustc() {
+        return compiled.unwrap_or_else(|error| {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        });
+    }
     match perform(Arguments::parse().task) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -146,9 +152,9 @@ fn perform(task: Task) -> Result<()> {
                 false => image::build(&directory, &tag),
             }
         }
-        Task::Fuzz { rest } => {
-            build_binary()?;
-            become_program(Command::new(binary("tabella-fuzz")?).args(rest))
+        Task::Fuzz(campaign) => {
+            wasm_target::ensure_installed()?;
+            fuzz::campaign(&campaign)
         }
         Task::BenchPlugins => bench_plugins(),
         Task::Determinism => determinism(),
@@ -268,6 +274,7 @@ fn test(rest: &[OsString]) -> Result<()> {
     if rest.is_empty() {
         step("doc tests");
         run(cargo().args(["test", "--release", "--workspace", "--doc"]))?;
+        fuzz::short_run()?;
     }
     Ok(())
 }

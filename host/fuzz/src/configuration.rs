@@ -31,16 +31,15 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
 }
 
 /// The first byte chooses the rule.
-pub(crate) fn take(input: &[u8]) -> String {
+pub(crate) fn take(input: &[u8]) {
     let Some((rule, text)) = input.split_first() else {
-        return "nothing".into();
+        return;
     };
     let plugins = plugins();
     let plugin = &plugins[usize::from(*rule) % plugins.len()];
     let name = &plugin.manifest().name;
-    let config: ContestConfig = match serde_json::from_slice(text) {
-        Ok(config) => config,
-        Err(error) => return error.to_string(),
+    let Ok(config) = serde_json::from_slice::<ContestConfig>(text) else {
+        return;
     };
     let contest = match plugin.contest(&config) {
         Ok(contest) => contest,
@@ -48,12 +47,12 @@ pub(crate) fn take(input: &[u8]) -> String {
         Err(ConfigError::Fault(fault)) if fault.kind == FaultKind::Trap => {
             panic!("{name}: {fault}")
         }
-        Err(error) => return format!("{name}: {error}"),
+        Err(_) => return,
     };
     assert!(contest.ballot_schema() != Value::Null);
     match contest.validate(&[]) {
         Ok(Verdict::Fault(fault)) => panic!("{name}: {fault}"),
-        Ok(verdict) => format!("{name}: {verdict:?}"),
+        Ok(Verdict::Accept | Verdict::Reject { .. }) => {}
         Err(fault) => panic!("{fault}"),
     }
 }

@@ -49,7 +49,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     seeds
 }
 
-pub(crate) fn take(input: &[u8]) -> String {
+pub(crate) fn take(input: &[u8]) {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     let runtime = RUNTIME.get_or_init(|| {
         let limits = Limits {
@@ -72,13 +72,13 @@ pub(crate) fn take(input: &[u8]) -> String {
         Ok(plugin) => plugin,
         Err(LoadError::Host(fault)) => panic!("{fault}"),
         Err(LoadError::NotCompiled(error)) => panic!("{error}"),
-        Err(error) => return error.to_string(),
+        Err(_) => return,
     };
     let options = plugin.manifest().options_min.clamp(3, 20);
     let contest = match plugin.contest(&sample::contest(options)) {
         Ok(contest) => contest,
         Err(ConfigError::Host(fault)) => panic!("{fault}"),
-        Err(error) => return error.to_string(),
+        Err(_) => return,
     };
     let ballots: [&[u8]; 3] = [&[], &[0], &[0, 2, 4]];
     for ballot in ballots {
@@ -89,8 +89,8 @@ pub(crate) fn take(input: &[u8]) -> String {
             .validate_metered(ballot)
             .unwrap_or_else(|fault| panic!("{fault}"));
         assert_eq!(first, again, "the same ballot is judged alike");
-        if let Verdict::Fault(fault) = first.0 {
-            return fault.to_string();
+        if let Verdict::Fault(_) = first.0 {
+            return;
         }
     }
     let weighted = ballots.iter().map(|ballot| (1, ballot));
@@ -98,9 +98,8 @@ pub(crate) fn take(input: &[u8]) -> String {
         Ok(tally) => {
             let outcome = contest.outcome_json(&tally.outcome);
             outcome.unwrap_or_else(|error| panic!("a tally's outcome: {error}"));
-            "counted".into()
         }
         Err(TallyError::Host(fault)) => panic!("{fault}"),
-        Err(error) => error.to_string(),
+        Err(_) => {}
     }
 }

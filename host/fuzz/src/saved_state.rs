@@ -60,9 +60,9 @@ fn saved<R: Rule>(rule: u8, configuration: &[u8], batch: &[u8]) -> Vec<u8> {
 }
 
 /// The first byte chooses the rule, and whether the rest is its state or its configuration.
-pub(crate) fn take(input: &[u8]) -> String {
+pub(crate) fn take(input: &[u8]) {
     let Some((rule, rest)) = input.split_first() else {
-        return "nothing".into();
+        return;
     };
     match rule % 6 {
         0 => merged::<InstantRunoff>(&instant_runoff(), rest),
@@ -74,24 +74,22 @@ pub(crate) fn take(input: &[u8]) -> String {
     }
 }
 
-fn merged<R: Rule>(configuration: &[u8], state: &[u8]) -> String {
+fn merged<R: Rule>(configuration: &[u8], state: &[u8]) {
     let mut guest = Guest::<R>::new();
     assert_eq!(guest.configure(configuration), 0);
     if guest.merge(state) != 0 {
-        return guest.message().to_owned();
+        return;
     }
     let saved = guest.save();
     let mut again = Guest::<R>::new();
     assert_eq!(again.configure(configuration), 0);
     assert_eq!(again.merge(&saved), 0, "what was saved merges");
     assert_eq!(again.save(), saved, "and is saved alike");
-    format!("merged {}", saved.len())
 }
 
-fn configured<R: Rule>(configuration: &[u8]) -> String {
+fn configured<R: Rule>(configuration: &[u8]) {
     let mut guest = Guest::<R>::new();
-    match guest.configure(configuration) {
-        0 => format!("configured, a blank ballot gives {}", guest.validate(&[])),
-        _ => guest.message().to_owned(),
+    if guest.configure(configuration) == 0 {
+        guest.validate(&[]);
     }
 }

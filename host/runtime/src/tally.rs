@@ -93,6 +93,7 @@ pub(crate) fn run<B: AsRef<[u8]>>(
         limits,
         position: 0,
         chunks: 0,
+        bytes_before: 0,
         held_back: None,
     };
     let mut fold = Fold::new(contest);
@@ -189,6 +190,8 @@ pub(crate) struct Batches<'a, I, B> {
     position: u64,
     /// Cut so far.
     chunks: u64,
+    /// The last batch's length, which the next one's will be about.
+    bytes_before: usize,
     /// A ballot that did not fit the last batch.
     held_back: Option<(u64, B)>,
 }
@@ -198,7 +201,7 @@ impl<I: Iterator<Item = (u64, B)>, B: AsRef<[u8]>> Batches<'_, I, B> {
         // A weight and a length in their longest forms.
         const HEAD_BYTES_MAX: u64 = 20;
         let mut batch = Batch {
-            bytes: Vec::new(),
+            bytes: Vec::with_capacity(self.bytes_before + self.bytes_before / 8),
             first: self.position,
             count: 0,
         };
@@ -228,6 +231,7 @@ impl<I: Iterator<Item = (u64, B)>, B: AsRef<[u8]>> Batches<'_, I, B> {
             batch.count += 1;
             self.position += 1;
         }
+        self.bytes_before = batch.bytes.len();
         Ok((batch.count > 0).then_some(batch))
     }
 

@@ -1,53 +1,21 @@
-//! A short run of every target, and proof that a run can fail.
+//! The targets take what they start from, and notice what is wrong.
 
-use std::time::Duration;
+use tabella_fuzz::{BALLOT, TARGETS};
 
-use tabella_fuzz::{TARGETS, Target, run};
-
-fn check(name: &str) {
-    let target = tabella_fuzz::target(name).unwrap();
-    let report = run(target, 1, Duration::from_secs(4));
-    assert!(report.failure.is_none(), "{report:?}");
-    assert!(report.inputs > 20 && report.answers > 3, "{report:?}");
-}
-
-macro_rules! short_runs {
-    ($($test:ident $name:literal)*) => {
-        $(#[test]
-        fn $test() {
-            check($name);
-        })*
-
-        #[test]
-        fn every_target_has_a_short_run() {
-            assert_eq!(TARGETS.map(|target| target.name), [$($name),*]);
+#[test]
+fn every_target_takes_its_seeds() {
+    for target in TARGETS {
+        let seeds = (target.seeds)();
+        assert!(!seeds.is_empty(), "{}", target.name);
+        for seed in seeds.iter().chain([&Vec::new()]) {
+            (target.take)(seed);
         }
-    };
-}
-
-short_runs! {
-    modules "module"
-    ballots "ballot"
-    json_ballots "ballot-json"
-    outcomes "outcome"
-    configurations "configuration"
-    saved_states "saved-state"
-    imports "import"
-    elections "election"
+    }
 }
 
 #[test]
-fn a_run_ends_at_the_input_that_fails() {
-    let fragile = Target {
-        name: "fragile",
-        about: "",
-        seeds: || vec![b"abc".to_vec()],
-        take: |input| {
-            assert!(!input.contains(&b'{'), "a brace");
-            format!("{} bytes", input.len())
-        },
-    };
-    let failure = run(&fragile, 1, Duration::from_secs(60)).failure.unwrap();
-    assert!(failure.input.contains(&b'{'));
-    assert_eq!(failure.message, "a brace");
+fn each_seed_of_a_ballot_is_one_of_its_rule() {
+    let seeds = (BALLOT.seeds)();
+    let rules: std::collections::BTreeSet<_> = seeds.iter().map(|seed| seed[0]).collect();
+    assert_eq!(rules.len(), tabella_plugins::all().len());
 }
