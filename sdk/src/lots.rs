@@ -25,8 +25,16 @@ pub struct Lots<'a> {
     sizes: Vec<usize>,
     /// All options of these ties.
     tied: BTreeSet<usize>,
+    /// Where counts stood when a tie came up of which every way was or will be followed.
+    seen: BTreeSet<Vec<u8>>,
+    seen_bytes: usize,
+    /// How many ties came before this count stood where another one had.
+    new_ties: Option<usize>,
     record: Record,
 }
+
+/// Bytes of states to remember, at most; ways that meet after that are followed one by one.
+const SEEN_BYTES_MAX: usize = 4 << 20;
 
 /// How to decide ties that are only reported.
 enum Script {
@@ -78,6 +86,9 @@ impl<'a> Lots<'a> {
             script: Script::Positions(Vec::new()),
             sizes: Vec::new(),
             tied: BTreeSet::new(),
+            seen: BTreeSet::new(),
+            seen_bytes: 0,
+            new_ties: None,
             record: Record::Yes,
         };
         let first = count(&mut lots);
@@ -107,6 +118,7 @@ impl<'a> Lots<'a> {
         {
             lots.script = Script::Positions(script);
             lots.sizes.clear();
+            lots.new_ties = None;
             also.extend(elected(&count(&mut lots)));
             open.append(&mut lots.branches());
             counts += 1;
@@ -118,6 +130,35 @@ impl<'a> Lots<'a> {
             winners,
             cut_short: !open.is_empty(),
         }
+    }
+
+    /// As [`Lots::choose`], for a count that can tell where it stands: from the same `state` it must
+    /// go on alike, but for the order in which options were elected. Ways to decide ties that come to
+    /// the same state are then followed once, which makes many ways few.
+    ///
+    /// # Panics
+    /// When there are no options to choose from.
+    pub fn choose_at(
+        &mut self,
+        state: impl FnOnce() -> Vec<u8>,
+        tied: &[usize],
+        chosen: Chosen,
+        question: &str,
+    ) -> usize {
+        // A tie that the script mentions was seen by the count that the script branches from.
+        let is_new = match &self.script {
+            Script::Positions(followed) => followed.len() <= self.sizes.len(),
+            Script::Favour(_) => false,
+        };
+        let remembers = self.ties.only_reports() && self.seen_bytes < SEEN_BYTES_MAX;
+        if tied.len() > 1 && is_new && remembers && self.new_ties.is_none() {
+            let state = state();
+            self.seen_bytes += state.len();
+            if !self.seen.insert(state) {
+                self.new_ties = Some(self.sizes.len());
+            }
+        }
+        self.choose(tied, chosen, question)
     }
 
     /// Chooses one of the tied options, given in the paper's order, and records the tie.
@@ -168,13 +209,15 @@ impl<'a> Lots<'a> {
         }
     }
 
-    /// The scripts that differ from the one followed first at a tie that it does not mention.
+    /// The scripts that differ from the one followed first at a tie that it does not mention and that
+    /// no other count had.
     fn branches(&self) -> Vec<Vec<usize>> {
         let Script::Positions(followed) = &self.script else {
             return Vec::new();
         };
         let mut branches = Vec::new();
-        for (tie, size) in self.sizes.iter().enumerate().skip(followed.len()) {
+        let new_ties = &self.sizes[..self.new_ties.unwrap_or(self.sizes.len())];
+        for (tie, size) in new_ties.iter().enumerate().skip(followed.len()) {
             for choice in 1..*size {
                 let mut branch = followed.clone();
                 branch.resize(tie, 0);
@@ -225,6 +268,31 @@ mod tests {
         let mut open = ties(Decider::Report, &[0, 1, 2]);
         let followed = Lots::follow(&mut open, 2, count, |elected| elected);
         assert!(followed.cut_short);
+    }
+
+    /// Ten leave one by one; who is left is the same whatever the order of those before.
+    #[test]
+    fn ways_that_meet_are_followed_once() {
+        let mut counts = 0;
+        let mut count = |lots: &mut Lots<'_>| {
+            counts += 1;
+            let mut left: Vec<u8> = (0..10).collect();
+            while left.len() > 1 {
+                let tied: Vec<_> = left.iter().map(|option| usize::from(*option)).collect();
+                let loser = lots.choose_at(|| left.clone(), &tied, Chosen::Loses, "who leaves");
+                left.retain(|option| usize::from(*option) != loser);
+            }
+            vec![usize::from(left[0])]
+        };
+        let order: Vec<_> = (0..10).collect();
+        let mut open = ties(Decider::Report, &order);
+        let mut followed = Lots::follow(&mut open, 100_000, &mut count, |elected| elected);
+        followed.winners.sort_unstable();
+        assert_eq!(followed.winners, order);
+        assert!(!followed.cut_short);
+        // A count for each option that can leave each set of two and more, and the first; 10 ways to
+        // favour somebody. There are 3,628,800 orders.
+        assert!(counts <= 10 * 512 + 11, "{counts}");
     }
 
     /// One of ten is left after nine leave.

@@ -37,8 +37,9 @@ const COVERAGE: [&str; 6] = [
     "-Cdebug-assertions",
 ];
 
-/// No input may take longer, or the process more memory; what is larger finds nothing more.
-const BOUNDS: [&str; 3] = ["-timeout=20", "-rss_limit_mb=4096", "-max_len=65536"];
+/// No input may take longer, the first of which waits until the rules are compiled, or the process more
+/// memory; what is larger finds nothing more.
+const BOUNDS: [&str; 3] = ["-timeout=60", "-rss_limit_mb=4096", "-max_len=65536"];
 
 /// Which targets, and for how long.
 #[derive(Debug, clap::Args)]

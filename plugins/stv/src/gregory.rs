@@ -196,7 +196,56 @@ impl Stages<'_> {
         if before.len() > 1 && tied.len() == 1 {
             lots.decided_by(&before, question, "an earlier stage");
         }
-        lots.choose(&tied, chosen, question)
+        lots.choose_at(|| self.state(), &tied, chosen, question)
+    }
+
+    /// All that the rest of the count depends on while no excluded option has parcels left.
+    fn state(&self) -> Vec<u8> {
+        let mut state: Vec<u8> = self.election.status.iter().map(|s| *s as u8).collect();
+        let mut surpluses = self.surpluses.clone();
+        surpluses.sort_unstable();
+        // Options are at most 256, and not all of them have a surplus.
+        state.push(surpluses.len() as u8);
+        state.extend(surpluses.iter().map(|option| *option as u8));
+        // Who holds each paper, at which value, and whether it came last; zeros where nobody does.
+        let mut papers = vec![[0; 10]; self.piles.papers.len()];
+        for (option, parcels) in self.piles.by_option.iter().enumerate() {
+            let last_stage = parcels.last().map(|parcel| parcel.stage);
+            for parcel in parcels {
+                let came_last = 1 + u8::from(Some(parcel.stage) == last_stage);
+                let [a, b, c, d, e, f, g, h] = parcel.value.to_le_bytes();
+                for paper in &parcel.papers {
+                    papers[*paper as usize] = [option as u8, came_last, a, b, c, d, e, f, g, h];
+                }
+            }
+        }
+        state.extend(papers.as_flattened());
+        if self.rule.rules != Rules::Wigm {
+            self.put_order_at_earlier_stages(&mut state);
+        }
+        state
+    }
+
+    /// By stage, how many of those in play had fewer votes than each of them, which is all that a tie
+    /// is decided by; stages in a row that tell the same count as one.
+    fn put_order_at_earlier_stages(&self, state: &mut Vec<u8>) {
+        let mut in_play = self.election.of(Status::Continuing);
+        in_play.extend(&self.surpluses);
+        in_play.sort_unstable();
+        let mut before = Vec::new();
+        for votes in &self.election.history {
+            let mut ascending: Vec<u128> = in_play.iter().map(|option| votes[*option]).collect();
+            ascending.sort_unstable();
+            let fewer = |option: &usize| {
+                let votes = votes[*option];
+                ascending.partition_point(|other| *other < votes) as u8
+            };
+            let order: Vec<u8> = in_play.iter().map(fewer).collect();
+            if order != before {
+                state.extend(&order);
+                before = order;
+            }
+        }
     }
 
     fn pass_on_surplus(&mut self, option: usize) {

@@ -33,9 +33,9 @@
 //! A rank with several marks ends a ballot when it is reached, as an unclear preference does in the
 //! statutes; a ballot without a clear first preference is not counted to the quota. Votes that
 //! count for nobody (`exhausted`) include what the arithmetic cut off. Lots are the contest's
-//! tie-break. Where ties are only to be reported, the ways to decide them are followed one by one
-//! (up to a bound, and the
-//! explanation says when it was reached) and every option that wins in one of them is a winner.
+//! tie-break. Where ties are only to be reported, every way to decide them is followed, those that
+//! meet only once (up to a bound, and the explanation says when it was reached), and every option that
+//! wins in one of them is a winner.
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
 extern crate alloc;

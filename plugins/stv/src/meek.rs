@@ -232,7 +232,14 @@ impl Meek<'_> {
         // A surplus below 0 leaves nobody within it but the last.
         tied.retain(|option| fewest + surplus.max(0) >= votes[*option]);
         let question = format!("elimination in round {}", self.election.rounds.len());
-        lots.choose(&tied, Chosen::Loses, &question)
+        // Votes follow from these.
+        let state = || {
+            let keeps = self.election.status.iter().zip(&self.keep);
+            let bytes = keeps
+                .flat_map(|(status, keep)| keep.to_le_bytes().into_iter().chain([*status as u8]));
+            bytes.collect()
+        };
+        lots.choose_at(state, &tied, Chosen::Loses, &question)
     }
 
     fn exclude(&mut self, options: &[usize]) {

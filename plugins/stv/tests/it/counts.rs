@@ -192,6 +192,30 @@ fn undecided_ties_elect_all_who_could_be() {
     }
 }
 
+/// Eight can leave in 40,320 orders, but every eliminated set is counted on from once.
+#[test]
+fn orders_of_elimination_that_meet_are_followed_once() {
+    let text = "5 A
+                5 J
+                1 B
+                1 C
+                1 D
+                1 E
+                1 F
+                1 G
+                1 H
+                1 I J";
+    for rules in Rules::ALL {
+        let outcome = Setting::new(10, 1, rules).count(&ballots(text), Decider::Report);
+        assert_eq!(letters(&outcome.winners), "J", "{rules:?}");
+        assert!(
+            !outcome.explanation.contains("more ways"),
+            "{rules:?}: {}",
+            outcome.explanation
+        );
+    }
+}
+
 #[test]
 fn a_rank_with_several_marks_ends_a_ballot() {
     check(
