@@ -29,7 +29,9 @@ pub struct Lots<'a> {
     seen: BTreeSet<Vec<u8>>,
     seen_bytes: usize,
     /// How many ties came before this count stood where another one had.
-    new_ties: Option<usize>,
+    ties_before: Option<usize>,
+    /// Whether more than one count is made.
+    follows: bool,
     record: Record,
 }
 
@@ -82,13 +84,14 @@ impl<'a> Lots<'a> {
         elected: impl Fn(&C) -> &[usize],
     ) -> Followed<C> {
         let mut lots = Lots {
+            follows: counts_max > 1 && ties.only_reports(),
             ties,
             script: Script::Positions(Vec::new()),
             sizes: Vec::new(),
             tied: BTreeSet::new(),
             seen: BTreeSet::new(),
             seen_bytes: 0,
-            new_ties: None,
+            ties_before: None,
             record: Record::Yes,
         };
         let first = count(&mut lots);
@@ -118,7 +121,7 @@ impl<'a> Lots<'a> {
         {
             lots.script = Script::Positions(script);
             lots.sizes.clear();
-            lots.new_ties = None;
+            lots.ties_before = None;
             also.extend(elected(&count(&mut lots)));
             open.append(&mut lots.branches());
             counts += 1;
@@ -150,12 +153,13 @@ impl<'a> Lots<'a> {
             Script::Positions(followed) => followed.len() <= self.sizes.len(),
             Script::Favour(_) => false,
         };
-        let remembers = self.ties.only_reports() && self.seen_bytes < SEEN_BYTES_MAX;
-        if tied.len() > 1 && is_new && remembers && self.new_ties.is_none() {
+        let remembers = self.follows && self.seen_bytes < SEEN_BYTES_MAX;
+        if tied.len() > 1 && is_new && remembers && self.ties_before.is_none() {
             let state = state();
-            self.seen_bytes += state.len();
-            if !self.seen.insert(state) {
-                self.new_ties = Some(self.sizes.len());
+            let bytes = state.len();
+            match self.seen.insert(state) {
+                true => self.seen_bytes += bytes,
+                false => self.ties_before = Some(self.sizes.len()),
             }
         }
         self.choose(tied, chosen, question)
@@ -216,7 +220,7 @@ impl<'a> Lots<'a> {
             return Vec::new();
         };
         let mut branches = Vec::new();
-        let new_ties = &self.sizes[..self.new_ties.unwrap_or(self.sizes.len())];
+        let new_ties = &self.sizes[..self.ties_before.unwrap_or(self.sizes.len())];
         for (tie, size) in new_ties.iter().enumerate().skip(followed.len()) {
             for choice in 1..*size {
                 let mut branch = followed.clone();

@@ -1,5 +1,6 @@
 //! Distinct ballots with their weight.
 
+use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::marker::PhantomData;
@@ -18,17 +19,14 @@ pub struct Profile<B: Ballot + ?Sized> {
     /// Open addressing: the number of an entry plus one, or 0. Its length is a power of two, or 0
     /// while nothing was added.
     table: Vec<u32>,
-    /// Which of the hash functions is in use; see [`PROBES_MAX`].
-    key: u64,
+    /// The numbers of entries, in place of the table once ballots collide; see [`PROBES_MAX`].
+    ordered: BTreeMap<Vec<u8>, u32>,
     ballot: PhantomData<fn() -> *const B>,
 }
 
-/// Voters who aim at collisions could slow a count down until it runs out of fuel. A ballot that has
-/// to probe further than chance explains changes the hash function, which would have to be hit too.
+/// Voters who aim at collisions could slow a count down until it runs out of fuel. Once a ballot has
+/// to probe further than chance explains, ballots are found by their order, which nobody can upset.
 const PROBES_MAX: usize = 128;
-
-/// After so many changes long probes are put up with.
-const KEYS_MAX: u64 = 8;
 
 struct Entry {
     start: u32,
@@ -51,7 +49,7 @@ impl<B: Ballot + ?Sized> Profile<B> {
             bytes: Vec::new(),
             entries: Vec::new(),
             table: Vec::new(),
-            key: 0,
+            ordered: BTreeMap::new(),
             ballot: PhantomData,
         }
     }
@@ -100,21 +98,24 @@ impl<B: Ballot + ?Sized> Profile<B> {
 
     #[inline]
     fn add_bytes(&mut self, ballot: &[u8], weight: u64) {
-        match self.position(ballot) {
-            Some(position) => {
-                let entry = &mut self.entries[position];
-                let sum = entry.weight.checked_add(weight);
-                entry.weight = sum.expect("the weight of a ballot fits 64 bits");
-            }
-            None => self.insert(ballot, weight),
+        match self.find(ballot) {
+            Some(position) => self.add_weight(position, weight),
+            None => self.add_slowly(ballot, weight),
         }
     }
 
-    /// Of the ballot's entry, where it has one.
     #[inline]
-    fn position(&self, ballot: &[u8]) -> Option<usize> {
+    fn add_weight(&mut self, position: usize, weight: u64) {
+        let entry = &mut self.entries[position];
+        let sum = entry.weight.checked_add(weight);
+        entry.weight = sum.expect("the weight of a ballot fits 64 bits");
+    }
+
+    /// Looks the ballot's entry up in the table.
+    #[inline]
+    fn find(&self, ballot: &[u8]) -> Option<usize> {
         let last = last_word(ballot);
-        let mut slot = hash(self.key, ballot) as usize;
+        let mut slot = hash(ballot) as usize;
         let mask = self.table.len().wrapping_sub(1);
         loop {
             let position = self.table.get(slot & mask)?.checked_sub(1)? as usize;
@@ -129,14 +130,30 @@ impl<B: Ballot + ?Sized> Profile<B> {
         }
     }
 
-    /// Makes an entry of a ballot that has none.
+    /// Adds a ballot that is not in the table.
     #[cold]
     #[inline(never)]
-    fn insert(&mut self, ballot: &[u8], weight: u64) {
-        // At most half full.
+    fn add_slowly(&mut self, ballot: &[u8], weight: u64) {
+        if let Some(position) = self.ordered.get(ballot) {
+            return self.add_weight(*position as usize, weight);
+        }
+        if !self.ordered.is_empty() {
+            let position = self.push(ballot, weight);
+            self.ordered.insert(ballot.to_vec(), position as u32);
+            return;
+        }
+        // At most half full. What was loaded has no table yet, and may have the ballot.
         if self.entries.len() * 2 >= self.table.len() {
             self.build_table((self.entries.len() * 4).next_power_of_two().max(64));
+            return self.add_bytes(ballot, weight);
         }
+        let position = self.push(ballot, weight);
+        if self.enter(position) > PROBES_MAX {
+            self.order();
+        }
+    }
+
+    fn push(&mut self, ballot: &[u8], weight: u64) -> usize {
         let start = u32::try_from(self.bytes.len()).expect("distinct ballots fit 4 GiB");
         self.bytes.extend_from_slice(ballot);
         self.entries.push(Entry {
@@ -145,24 +162,21 @@ impl<B: Ballot + ?Sized> Profile<B> {
             last: last_word(ballot),
             weight,
         });
-        let probes = self.enter(self.entries.len() - 1);
-        if probes > PROBES_MAX && self.key < KEYS_MAX {
-            self.key += 1;
-            self.build_table(self.table.len());
-        }
+        self.entries.len() - 1
     }
 
     fn build_table(&mut self, len: usize) {
         self.table = vec![0; len];
         for position in 0..self.entries.len() {
-            self.enter(position);
+            if self.enter(position) > PROBES_MAX {
+                return self.order();
+            }
         }
     }
 
     /// Writes an entry's number into the table; answers how many slots it had to pass.
     fn enter(&mut self, position: usize) -> usize {
-        let ballot = self.ballot_bytes(&self.entries[position]);
-        let first = hash(self.key, ballot) as usize;
+        let first = hash(self.ballot_bytes(&self.entries[position])) as usize;
         let mask = self.table.len() - 1;
         let mut probes = 0;
         while self.table[first.wrapping_add(probes) & mask] != 0 {
@@ -171,12 +185,21 @@ impl<B: Ballot + ?Sized> Profile<B> {
         self.table[first.wrapping_add(probes) & mask] = position as u32 + 1;
         probes
     }
+
+    fn order(&mut self) {
+        self.table = Vec::new();
+        let ballots = self
+            .entries
+            .iter()
+            .map(|entry| self.ballot_bytes(entry).to_vec());
+        self.ordered = ballots.zip(0..).collect();
+    }
 }
 
 /// Spreads short byte strings over 32 bits; the same on every host.
 #[inline]
-fn hash(key: u64, bytes: &[u8]) -> u32 {
-    let mut state = key.wrapping_mul(FACTOR) ^ bytes.len() as u64;
+fn hash(bytes: &[u8]) -> u32 {
+    let mut state = bytes.len() as u64;
     if bytes.len() > 8 {
         state = mix_whole(state, bytes);
     }
@@ -216,7 +239,7 @@ fn last_word(bytes: &[u8]) -> u64 {
         return u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last));
     }
     match bytes {
-        // Up to three bytes: the middle one is the first or the last where there is none.
+        // Two or three bytes; the middle one of two is the last.
         [first, .., last] => {
             let middle = bytes[bytes.len() / 2];
             u64::from(*first) << 16 | u64::from(middle) << 8 | u64::from(*last)
@@ -326,6 +349,7 @@ mod tests {
         right.add(raw(b""), 4);
         let mut loaded = Profile::<Raw>::from_wire(&right.to_wire()).unwrap();
         loaded.add(raw(b"b"), 1);
+        assert_eq!(loaded.len(), 2);
         left.merge(&loaded);
         let expected: [(&[u8], u64); 3] = [(b"", 4), (b"a", 1), (b"b", 6)];
         let expected = expected
@@ -335,21 +359,22 @@ mod tests {
     }
 
     #[test]
-    fn chosen_collisions_change_the_hash() {
-        let mut profile = Profile::new();
+    fn chosen_collisions_do_not_slow_it_down() {
         let colliding = (0u32..)
             .map(u32::to_le_bytes)
-            .filter(|bytes| hash(0, bytes) & 0xfff == 7);
+            .filter(|bytes| hash(bytes) & 0xfff == 7);
         let ballots: Vec<_> = colliding.take(600).collect();
-        for ballot in &ballots {
+        let mut profile = Profile::new();
+        for ballot in ballots.iter().chain(&ballots) {
             profile.add(raw(ballot), 1);
         }
-        assert!(profile.key > 0);
-        for ballot in &ballots {
-            profile.add(raw(ballot), 1);
-        }
+        assert_eq!(profile.ordered.len(), 600);
         assert_eq!(profile.len(), 600);
         assert!(contents(&profile).values().all(|weight| *weight == 2));
+        let mut loaded = Profile::<Raw>::from_wire(&profile.to_wire()).unwrap();
+        loaded.merge(&profile);
+        assert_eq!(loaded.len(), 600);
+        assert!(contents(&loaded).values().all(|weight| *weight == 4));
     }
 
     #[test]

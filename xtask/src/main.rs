@@ -106,13 +106,7 @@ enum Task {
 }
 
 fn main() -> ExitCode {
-    if let Some(compiled) = fuzz::compile_in_place_of_rustc() {
-        return compiled.unwrap_or_else(|error| {
-            eprintln!("xtask: {error:#}");
-            ExitCode::FAILURE
-        });
-    }
-    match perform(Arguments::parse().task) {
+    match fuzz::stand_in_for_rustc().and_then(|()| perform(Arguments::parse().task)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("xtask: {error:#}");

@@ -1,4 +1,6 @@
 #![no_main]
 #![allow(missing_docs)]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| (tabella_fuzz::MODULE.take)(input));
+use tabella_fuzz::MODULE as TARGET;
+
+libfuzzer_sys::fuzz_target!(init: (TARGET.start)(), |input: &[u8]| (TARGET.take)(input));

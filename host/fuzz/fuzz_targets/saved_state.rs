@@ -1,4 +1,6 @@
 #![no_main]
 #![allow(missing_docs)]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| (tabella_fuzz::SAVED_STATE.take)(input));
+use tabella_fuzz::SAVED_STATE as TARGET;
+
+libfuzzer_sys::fuzz_target!(init: (TARGET.start)(), |input: &[u8]| (TARGET.take)(input));

@@ -6,6 +6,7 @@ use serde_json::Value;
 use tabella_abi::codec::Wire;
 use tabella_plugin_tools::sample::{self, Numbers};
 use tabella_runtime::{Compiler, Contest, Runtime, RuntimeConfig, TieBreak, Verdict};
+use tabella_sdk::{Guest, Rule};
 
 /// Enough of each kind to start from.
 const SEEDS_EACH: usize = 6;
@@ -49,6 +50,10 @@ fn with_rule(number: u8, rest: &[u8]) -> Vec<u8> {
     [&[number], rest].concat()
 }
 
+pub(crate) fn start() {
+    contests();
+}
+
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let bytes = ballots().filter_map(|(number, contest, ballot)| {
         Some(with_rule(number, &contest.encode_ballot(&ballot).ok()?))
@@ -73,12 +78,51 @@ pub(crate) fn outcome_seeds() -> Vec<Vec<u8>> {
     (0..).zip(contests()).map(outcome).collect()
 }
 
+/// A rule's code for a ballot where it is compiled natively, so that the fuzzer sees its code.
+fn judged_natively<R: Rule>(configuration: &[u8], ballot: &[u8]) -> u32 {
+    let mut guest = Guest::<R>::new();
+    assert_eq!(guest.configure(configuration), 0, "{}", guest.message());
+    guest.validate(ballot)
+}
+
+fn native(rule: &str) -> fn(&[u8], &[u8]) -> u32 {
+    match rule {
+        "approval" => judged_natively::<tabella_rule_approval::Approval>,
+        "borda" => judged_natively::<tabella_rule_borda::Borda>,
+        "bucklin" => judged_natively::<tabella_rule_bucklin::Bucklin>,
+        "budgeting" => judged_natively::<tabella_rule_committee::Budgeting>,
+        "committee" => judged_natively::<tabella_rule_committee::Committee>,
+        "copeland" => judged_natively::<tabella_rule_pairwise::Copeland>,
+        "cumulative" => judged_natively::<tabella_rule_cumulative::Cumulative>,
+        "instant-runoff" => judged_natively::<tabella_rule_instant_runoff::InstantRunoff>,
+        "majority-judgment" => judged_natively::<tabella_rule_majority_judgment::MajorityJudgment>,
+        "minimax" => judged_natively::<tabella_rule_pairwise::Minimax>,
+        "party-list" => judged_natively::<tabella_rule_party_list::PartyList>,
+        "plurality" => judged_natively::<tabella_rule_plurality::Plurality>,
+        "quadratic" => judged_natively::<tabella_rule_cumulative::Quadratic>,
+        "ranked-pairs" => judged_natively::<tabella_rule_pairwise::RankedPairs>,
+        "referendum" => judged_natively::<tabella_rule_referendum::Referendum>,
+        "schulze" => judged_natively::<tabella_rule_pairwise::Schulze>,
+        "score" => judged_natively::<tabella_rule_scoring::Score>,
+        "star" => judged_natively::<tabella_rule_scoring::Star>,
+        "stv" => judged_natively::<tabella_rule_stv::Stv>,
+        other => panic!("{other} is not in this list of the built-in rules"),
+    }
+}
+
 pub(crate) fn take(input: &[u8]) {
     let Some((contest, ballot)) = chosen(input) else {
         return;
     };
     let name = &contest.manifest().name;
-    match judged(contest, ballot) {
+    let verdict = judged(contest, ballot);
+    let code = match &verdict {
+        Verdict::Reject { code, .. } => *code,
+        Verdict::Accept | Verdict::Fault(_) => 0,
+    };
+    let natively = native(name)(contest.configuration(), ballot);
+    assert_eq!(code, natively, "{name}: judged otherwise natively");
+    match verdict {
         Verdict::Accept => {
             let json = contest
                 .decode_ballot(ballot)

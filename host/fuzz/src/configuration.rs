@@ -21,6 +21,10 @@ fn plugins() -> &'static [Plugin] {
     })
 }
 
+pub(crate) fn start() {
+    plugins();
+}
+
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let seed = |(number, plugin): (u8, &Plugin)| {
         let config = sample::built_in(&plugin.manifest().name);

@@ -29,6 +29,10 @@ const FILES: [(&str, &str); 6] = [
     ),
 ];
 
+pub(crate) fn start() {
+    rule();
+}
+
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let number = |name: &str| Format::ALL.iter().position(|(known, _)| *known == name);
     let seed = |(name, text): &(&str, &str)| {

@@ -2,7 +2,9 @@
 //!
 //! A target takes its input and panics where something is wrong: a host fault, a built-in rule that
 //! fails, bytes that do not survive a round trip. `fuzz_targets` gives each of them to libFuzzer, for
-//! `cargo xtask fuzz` and `cargo fuzz`; this package's program writes the inputs to start from.
+//! `cargo xtask fuzz`, and for `cargo fuzz run --fuzz-dir host/fuzz --features libfuzzer
+//! --sanitizer none fuzz-module`, which instruments all dependencies too. This package's program
+//! writes the inputs to start from.
 
 mod ballot;
 mod configuration;
@@ -15,6 +17,8 @@ mod saved_state;
 pub struct Target {
     /// Its name on the command line.
     pub name: &'static str,
+    /// Sets up what it needs, which takes longer than an input.
+    pub start: fn(),
     /// Inputs to start from.
     pub seeds: fn() -> Vec<Vec<u8>>,
     /// Takes one input; panics where something is wrong.
@@ -24,6 +28,7 @@ pub struct Target {
 /// Bytes as a plugin: loaded, configured, asked about a ballot, tallied.
 pub const MODULE: Target = Target {
     name: "module",
+    start: module::start,
     seeds: module::seeds,
     take: module::take,
 };
@@ -31,6 +36,7 @@ pub const MODULE: Target = Target {
 /// Bytes as a ballot of each built-in rule.
 pub const BALLOT: Target = Target {
     name: "ballot",
+    start: ballot::start,
     seeds: ballot::seeds,
     take: ballot::take,
 };
@@ -38,6 +44,7 @@ pub const BALLOT: Target = Target {
 /// JSON as a ballot of each built-in rule.
 pub const BALLOT_JSON: Target = Target {
     name: "ballot-json",
+    start: ballot::start,
     seeds: ballot::json_seeds,
     take: ballot::take_json,
 };
@@ -45,6 +52,7 @@ pub const BALLOT_JSON: Target = Target {
 /// Bytes as the outcome of a tally.
 pub const OUTCOME: Target = Target {
     name: "outcome",
+    start: ballot::start,
     seeds: ballot::outcome_seeds,
     take: ballot::take_outcome,
 };
@@ -52,6 +60,7 @@ pub const OUTCOME: Target = Target {
 /// JSON as options and parameters of each built-in rule.
 pub const CONFIGURATION: Target = Target {
     name: "configuration",
+    start: configuration::start,
     seeds: configuration::seeds,
     take: configuration::take,
 };
@@ -59,6 +68,7 @@ pub const CONFIGURATION: Target = Target {
 /// Bytes as a saved tally and as a plugin's configuration, in the SDK.
 pub const SAVED_STATE: Target = Target {
     name: "saved-state",
+    start: || (),
     seeds: saved_state::seeds,
     take: saved_state::take,
 };
@@ -66,6 +76,7 @@ pub const SAVED_STATE: Target = Target {
 /// Bytes as a file of ballots, in every format.
 pub const IMPORT: Target = Target {
     name: "import",
+    start: import::start,
     seeds: import::seeds,
     take: import::take,
 };
@@ -73,6 +84,7 @@ pub const IMPORT: Target = Target {
 /// Bytes as an election file, JSON or TOML.
 pub const ELECTION: Target = Target {
     name: "election",
+    start: || (),
     seeds: import::election_seeds,
     take: import::take_election,
 };

@@ -49,9 +49,9 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     seeds
 }
 
-pub(crate) fn take(input: &[u8]) {
+fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    let runtime = RUNTIME.get_or_init(|| {
+    RUNTIME.get_or_init(|| {
         let limits = Limits {
             // Endless loops are frequent among changed modules.
             fold_fuel: 1_000_000,
@@ -67,8 +67,15 @@ pub(crate) fn take(input: &[u8]) {
             ..RuntimeConfig::default()
         })
         .expect("the sandbox starts")
-    });
-    let plugin = match runtime.load(input) {
+    })
+}
+
+pub(crate) fn start() {
+    runtime();
+}
+
+pub(crate) fn take(input: &[u8]) {
+    let plugin = match runtime().load(input) {
         Ok(plugin) => plugin,
         Err(LoadError::Host(fault)) => panic!("{fault}"),
         Err(LoadError::NotCompiled(error)) => panic!("{error}"),

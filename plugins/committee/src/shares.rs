@@ -16,7 +16,7 @@ pub(crate) struct Purses {
     denominator: Natural,
     share: Natural,
     payments: Vec<Payment>,
-    /// The first is [`SPENT`].
+    /// The first is [`SPENT`], then by what they have left, about; the least first.
     classes: Vec<Class>,
     assigned: Assigned,
 }
@@ -30,6 +30,7 @@ struct Payment {
 }
 
 /// Voters who have less than a share by the same payments.
+#[derive(Default)]
 struct Class {
     /// What each has left in 2^-31 of a share; never too low, and too high by less than
     /// [`Natural::SHARE_ERROR`] for each payment.
@@ -88,15 +89,20 @@ impl Purses {
             cost,
         };
         weights[SPENT] = 0;
+        // All classes before it are poor.
+        let mut next = SPENT + 1;
         loop {
             let payers_have_max = self.share.times(price.payers);
             if price.payers == 0 || price.owed > payers_have_max {
                 return None;
             }
             let about = price.owed.share_of(&payers_have_max);
+            let most_error = (self.payments.len() as i64 + 1) * Natural::SHARE_ERROR;
+            let may_be_poor = self.first_with(about + most_error);
             let mut poor = 0;
             let mut paid = vec![0; self.payments.len()];
-            for (class, weight) in self.classes.iter().zip(&mut weights) {
+            for position in next..may_be_poor {
+                let (class, weight) = (&self.classes[position], &mut weights[position]);
                 if *weight > 0 && self.is_poor(class, &price, about) {
                     poor += *weight;
                     for payment in &class.payments {
@@ -105,6 +111,7 @@ impl Purses {
                     *weight = 0;
                 }
             }
+            next = next.max(self.first_with(about));
             if poor == 0 {
                 return Some(price);
             }
@@ -113,6 +120,11 @@ impl Purses {
             price.owed = price.owed.checked_sub(&self.share.times(poor))?;
             price.payers -= poor;
         }
+    }
+
+    /// The first class that has so much left, about.
+    fn first_with(&self, about: i64) -> usize {
+        self.classes.partition_point(|class| class.about < about)
     }
 
     /// Whether one has less than the price, which is `about` so much in 2^-31 of a share.
@@ -151,26 +163,28 @@ impl Purses {
         let about = price.owed.share_of(&self.share.times(price.payers));
         // There are at most 4,096 options to pay for.
         let payment = self.payments.len() as u16;
-        // By class, the one after the payment.
-        let mut after: Vec<Option<u32>> = vec![None; self.classes.len()];
-        after[SPENT] = Some(SPENT as u32);
+        let mut supports = vec![false; self.classes.len()];
         for ballot in &voters.supporters[option] {
-            let class = *self.assigned.class_mut(*ballot) as usize;
-            let next = after[class].unwrap_or_else(|| {
-                let had = &self.classes[class];
-                if self.is_poor(had, price, about) {
-                    return SPENT as u32;
-                }
+            supports[*self.assigned.class_mut(*ballot) as usize] = true;
+        }
+        // By class, the one after the payment. Those who paid have as much less as all others, so that
+        // they stay in order.
+        let mut after = vec![SPENT as u32; self.classes.len()];
+        for class in SPENT + 1..after.len() {
+            let had = &self.classes[class];
+            if supports[class] && !self.is_poor(had, price, about) {
                 let mut payments = Vec::with_capacity(had.payments.len() + 1);
                 payments.extend_from_slice(&had.payments);
                 payments.push(payment);
                 let about = had.about - about;
-                self.classes.push(Class { about, payments });
                 // Classes in use are no more than ballots.
-                self.classes.len() as u32 - 1
-            });
-            after[class] = Some(next);
-            *self.assigned.class_mut(*ballot) = next;
+                after[class] = self.classes.len() as u32;
+                self.classes.push(Class { about, payments });
+            }
+        }
+        for ballot in &voters.supporters[option] {
+            let class = self.assigned.class_mut(*ballot);
+            *class = after[*class as usize];
         }
         self.denominator = self.denominator.times(price.payers);
         self.share = self.share.times(price.payers);
@@ -179,6 +193,21 @@ impl Purses {
             payers: price.payers,
         });
         self.assigned.forget_unused(&mut self.classes, SPENT + 1);
+        self.sort_classes();
+    }
+
+    fn sort_classes(&mut self) {
+        let mut order: Vec<usize> = (0..self.classes.len()).collect();
+        // The rest is two ordered parts, which a stable sort only merges.
+        order[SPENT + 1..].sort_by_key(|class| self.classes[*class].about);
+        let mut new = vec![0; order.len()];
+        for (position, class) in order.iter().enumerate() {
+            new[*class] = position as u32;
+        }
+        self.classes = (order.iter())
+            .map(|class| core::mem::take(&mut self.classes[*class]))
+            .collect();
+        self.assigned.renumber(&new);
     }
 
     /// What voters have spent, as loads to go on from; those who have nothing left spent a share.
@@ -214,9 +243,18 @@ impl Bounds {
         let payments = purses.payments.len();
         let ballots = match payments {
             0 => 0,
-            _ => voters.supporters[option].len() + purses.classes.len(),
+            // Of the classes only those that may be poor are looked at.
+            _ => voters.supporters[option].len() + purses.classes.len() / 4,
         };
-        let work = ballots + payments.pow(2) + PRICE_WORK;
+        self.take(ballots + payments.pow(2) + PRICE_WORK);
+    }
+
+    /// Nearly every class becomes another one, which takes as much as looking at a few ballots.
+    fn pay(&mut self, voters: &Voters, purses: &Purses) {
+        self.take(voters.weights.len() + 4 * purses.classes.len());
+    }
+
+    fn take(&mut self, work: usize) {
         self.work = self.work.saturating_sub(work as u64);
     }
 }
@@ -260,6 +298,7 @@ pub(crate) fn buy(
             break;
         };
         purses.pay(voters, option, &price);
+        bounds.pay(voters, purses);
         for (_, other) in &mut open {
             other.owed = other.owed.times(price.payers);
         }

@@ -102,6 +102,11 @@ impl Assigned {
         }
         let mut used = used.iter();
         classes.retain(|_| used.next() == Some(&true));
+        self.renumber(&new);
+    }
+
+    /// Gives classes the numbers in `new`.
+    pub(crate) fn renumber(&mut self, new: &[u32]) {
         for ballot in &mut self.ballots {
             ballot.class = new[ballot.class as usize];
         }

@@ -207,15 +207,29 @@ impl Stages<'_> {
         // Options are at most 256, and not all of them have a surplus.
         state.push(surpluses.len() as u8);
         state.extend(surpluses.iter().map(|option| *option as u8));
-        // Who holds each paper, at which value, and whether it came last; zeros where nobody does.
+        // Who holds each paper, at which value, and whether it came last where that matters; zeros where
+        // nobody does.
         let mut papers = vec![[0; 10]; self.piles.papers.len()];
+        let last_matters = self.rule.rules == Rules::FractionalGregory;
         for (option, parcels) in self.piles.by_option.iter().enumerate() {
             let last_stage = parcels.last().map(|parcel| parcel.stage);
             for parcel in parcels {
-                let came_last = 1 + u8::from(Some(parcel.stage) == last_stage);
-                let [a, b, c, d, e, f, g, h] = parcel.value.to_le_bytes();
+                let came_last = last_matters && Some(parcel.stage) == last_stage;
+                let mut held = [
+                    option as u8,
+                    1 + u8::from(came_last),
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                ];
+                held[2..].copy_from_slice(&parcel.value.to_le_bytes());
                 for paper in &parcel.papers {
-                    papers[*paper as usize] = [option as u8, came_last, a, b, c, d, e, f, g, h];
+                    papers[*paper as usize] = held;
                 }
             }
         }

@@ -232,7 +232,7 @@ impl Meek<'_> {
         // A surplus below 0 leaves nobody within it but the last.
         tied.retain(|option| fewest + surplus.max(0) >= votes[*option]);
         let question = format!("elimination in round {}", self.election.rounds.len());
-        // Votes follow from these.
+        // Votes follow from these. The work so far is left out: it only matters near its bound.
         let state = || {
             let keeps = self.election.status.iter().zip(&self.keep);
             let bytes = keeps

@@ -131,11 +131,11 @@ impl<'a> Iterator for Ranks<'a> {
 /// Whether it is a ranking of a small contest, in which every option takes one byte.
 #[inline]
 fn is_in_short_form(bytes: &[u8], options: usize) -> bool {
-    if options > 64 {
+    if options > 64 || bytes.len() > options {
         return false;
     }
     let (mut seen, mut is_wrong) = (0u64, false);
-    // Nothing shares the first rank's first place.
+    // No option is above this, so that the first entry cannot share a rank.
     let mut last = u8::MAX;
     for value in bytes {
         let (option, is_tied) = (value >> 1, value & 1 == 1);
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn small_and_large_contests_take_the_same_ballots() {
+    fn the_short_form_and_the_general_check_agree() {
         for bytes in (0..=255u8).flat_map(|a| (0..=255u8).map(move |b| [a, b])) {
             for options in [0, 1, 2, 63, 64] {
                 assert_eq!(

@@ -46,8 +46,8 @@ pub(crate) struct RunArguments {
     #[arg(long, value_enum, default_value = "refuse")]
     spoiled: SpoiledName,
     /// Threads that count; 0 for one a processor. Neither the outcome nor the fuel depends on it
-    #[arg(long, default_value_t = 0)]
-    threads: usize,
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=256))]
+    threads: u16,
     /// Answer in JSON
     #[arg(long)]
     json: bool,
@@ -101,7 +101,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Exit> {
     let tie_break = read_tie_break(&arguments.tie_break)?;
     let election = Election::read(&arguments.election, arguments.contest.as_deref())?;
     let ballots = BallotFile::read(&arguments.ballots, arguments.format.map(Format::from))?;
-    let rule = load_rule(&super::runtime_of(arguments.threads)?, &arguments.rule)?;
+    let rule = load_rule(&super::runtime_of(arguments.threads.into())?, &arguments.rule)?;
     let spoiled = Spoiled::from(arguments.spoiled);
     match count(&rule, &election, &ballots, &tie_break, spoiled) {
         Ok(counted) => {
