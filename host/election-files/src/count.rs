@@ -30,7 +30,7 @@ pub enum CountError {
     #[error(transparent)]
     Import(#[from] ImportError),
     /// The rule does not take the contest.
-    #[error("the rule does not take this election: {0}")]
+    #[error("the rule does not take this election")]
     Config(#[from] ConfigError),
     /// Ballots are spoiled, and nobody said that they may be.
     #[error("{count} ballots cannot be counted; with --spoiled count the others are")]
@@ -44,7 +44,7 @@ pub enum CountError {
     #[error("the ballots weigh {0} in all, more than 2^64 - 1")]
     TooHeavy(u128),
     /// The outcome makes no sense.
-    #[error("the outcome is refused: {0}")]
+    #[error("the outcome is refused")]
     Outcome(#[from] OutcomeError),
     /// The count failed.
     #[error(transparent)]
@@ -118,8 +118,8 @@ pub fn count(
     };
     let mut urn = Urn::new(&contest, ballots.name());
     ballots.each(&paper, &mut |cast| urn.put(cast))?;
-    if let Some(fault) = urn.fault {
-        return Err(fault.into());
+    if let Some(failure) = urn.failure {
+        return Err(failure.into());
     }
     if urn.spoiled > 0 && spoiled == Spoiled::Refuse {
         return Err(CountError::Spoiled {
@@ -211,7 +211,8 @@ struct Urn<'a> {
     counted: u128,
     spoiled: u128,
     problems: Vec<Problem>,
-    fault: Option<HostFault>,
+    /// What ends the count: a ballot cannot be blamed for a rule that fails.
+    failure: Option<TallyError>,
 }
 
 impl<'a> Urn<'a> {
@@ -228,12 +229,12 @@ impl<'a> Urn<'a> {
             counted: 0,
             spoiled: 0,
             problems: Vec::new(),
-            fault: None,
+            failure: None,
         }
     }
 
     fn put(&mut self, cast: Cast) {
-        if self.fault.is_some() {
+        if self.failure.is_some() {
             return;
         }
         let Cast {
@@ -241,7 +242,7 @@ impl<'a> Urn<'a> {
             weight,
             ballot,
         } = cast;
-        match ballot.and_then(|ballot| self.judge(&ballot)) {
+        match ballot.and_then(|ballot| self.judge(&ballot, line)) {
             Ok(ballot) => {
                 self.counted += u128::from(weight);
                 self.board.push((weight, ballot));
@@ -261,7 +262,7 @@ impl<'a> Urn<'a> {
     }
 
     /// The number of the distinct ballot, or why it is spoiled.
-    fn judge(&mut self, ballot: &Value) -> Result<u32, String> {
+    fn judge(&mut self, ballot: &Value, line: u64) -> Result<u32, String> {
         let bytes = self.contest.encode_ballot(ballot);
         let bytes = bytes.map_err(|error| error.to_string())?;
         if let Some(known) = self.known.get(&bytes) {
@@ -272,11 +273,18 @@ impl<'a> Urn<'a> {
                 self.distinct.push(bytes.clone());
                 Ok((self.distinct.len() - 1) as u32)
             }
+            Ok(Verdict::Reject { code, message }) if message.is_empty() => {
+                Err(format!("the rule refuses it with code {code}"))
+            }
             Ok(Verdict::Reject { message, .. }) => Err(format!("the rule refuses it: {message}")),
-            Ok(Verdict::Fault(fault)) => Err(fault.to_string()),
+            Ok(Verdict::Fault(fault)) => {
+                let step = format!("judging the ballot of {}:{line}", self.file);
+                self.failure = Some(TallyError::Fault { step, fault });
+                return Err(String::new());
+            }
             Err(fault) => {
-                self.fault = Some(fault);
-                Err(String::new())
+                self.failure = Some(fault.into());
+                return Err(String::new());
             }
         };
         self.known.insert(bytes, verdict.clone());

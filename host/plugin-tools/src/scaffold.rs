@@ -14,7 +14,7 @@ const FILES: [(&str, &str); 8] = [
         "rust-toolchain.toml",
         include_str!("../template/rust-toolchain.toml.in"),
     ),
-    (".gitignore", "/target\n"),
+    (".gitignore", "/target\n*.wasm\n"),
     ("README.md", include_str!("../template/README.md.in")),
     ("src/lib.rs", include_str!("../template/src/lib.rs.in")),
     (
@@ -25,14 +25,39 @@ const FILES: [(&str, &str); 8] = [
     ("ballots.jsonl", include_str!("../template/ballots.jsonl")),
 ];
 
+/// Crates that a rule depends on, or that cargo knows.
+const TAKEN: [&str; 8] = [
+    "alloc",
+    "core",
+    "native",
+    "proc-macro",
+    "std",
+    "tabella-abi",
+    "tabella-sdk",
+    "test",
+];
+
+/// The keywords of Rust's reference, strict and reserved ones.
+const KEYWORDS: [&str; 51] = [
+    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate",
+    "do", "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl",
+    "in", "let", "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "pub", "ref",
+    "return", "self", "static", "struct", "super", "trait", "true", "try", "type", "typeof",
+    "unsafe", "unsized", "use", "virtual", "where", "while", "yield",
+];
+
 /// Why there is no new crate.
 #[derive(Debug, Error)]
 pub enum ScaffoldError {
     /// The name cannot be a crate's.
     #[error(
-        "expected a name of lowercase letters, digits and hyphens that starts with a letter, found {0:?}"
+        "expected a name of at most 64 lowercase letters, digits and hyphens that starts with a letter, \
+         found {0:?}"
     )]
     Name(String),
+    /// It means something else to cargo or the compiler.
+    #[error("the name {0:?} is taken, by Rust or by the SDK; choose another one")]
+    Taken(String),
     /// There is something already.
     #[error("{0} exists already; nothing was written")]
     Exists(String),
@@ -60,10 +85,11 @@ pub fn create(parent: &Path, name: &str, sdk: &Path) -> Result<PathBuf, Scaffold
     let is_name = name.len() <= 64
         && name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.chars().all(known);
-    // Cargo takes these for something else.
-    let taken = ["test", "core", "std", "alloc", "proc-macro", "native"].contains(&name);
-    if !is_name || taken {
+    if !is_name {
         return Err(ScaffoldError::Name(name.to_owned()));
+    }
+    if TAKEN.contains(&name) || KEYWORDS.contains(&name) {
+        return Err(ScaffoldError::Taken(name.to_owned()));
     }
     let no_sdk = || ScaffoldError::Sdk(sdk.display().to_string());
     let sdk_folder = sdk.canonicalize().map_err(|_| no_sdk())?;

@@ -220,11 +220,18 @@ impl Blt {
         }
     }
 
-    /// Names and the title; what follows the title is left alone.
+    /// Names and the title, in quotes or a line each; whatever else in quotes follows is left alone.
     fn names<'a>(&mut self, lines: impl Iterator<Item = (u64, &'a str)>) -> Result<(), At> {
         let mut last = 0;
         for (line, text) in lines {
             last = line;
+            if self.names.len() > self.candidates && !text.starts_with('"') {
+                let message = format!(
+                    "expected the end of the file after its title, found {}",
+                    brief(text)
+                );
+                return Err(At::new(line, message));
+            }
             for name in quoted(text) {
                 self.names.push((line, name));
             }

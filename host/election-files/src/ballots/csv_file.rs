@@ -4,12 +4,14 @@
 //!   `ranking` may be called `choice`, `choices`, `approve` or `ballot`;
 //! - a column for each rank (`rank1,rank2,…`, `1st choice,…`) with an option in each cell;
 //! - a column for each option with its score, votes, grade, mark or rank in each cell;
-//! - no head: a ballot a line, as `a > b = c` or as `a,b,c`, best first.
+//! - no head: a ballot a line, as `a > b = c` or as `a,b,c`, best first. A first line that names every
+//!   option in order is a head where marks stand below it, and a ballot where options do.
 
 use csv::{ReaderBuilder, StringRecord};
 use serde_json::{Map, Value};
 use tabella_runtime::BallotKind;
 
+use super::json::Lines;
 use super::{At, Cast, Paper, brief};
 
 /// Which cell says what.
@@ -33,26 +35,37 @@ const WEIGHT: [&str; 3] = ["count", "weight", "ballots"];
 const BALLOT: [&str; 6] = ["ranking", "choice", "choices", "approve", "ballot", "vote"];
 
 pub(super) fn read(text: &str, paper: &Paper<'_>, sink: &mut dyn FnMut(Cast)) -> Result<(), At> {
+    let delimiter = delimiter(text);
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .comment(Some(b'#'))
-        .delimiter(delimiter(text))
+        .delimiter(delimiter)
         .from_reader(text.as_bytes());
     let mut layout = None;
-    for record in reader.records() {
+    let mut lines = Lines::new(text);
+    let mut records = reader.records().peekable();
+    while let Some(record) = records.next() {
         let record = record.map_err(|error| {
             let line = error.position().map_or(1, csv::Position::line);
             At::new(line, error.to_string())
         })?;
-        let line = record.position().map_or(1, csv::Position::line);
+        let raw = raw(text, &record);
+        let line = lines.of(raw);
+        if records.peek().is_none() && ends_in_quotes(raw, delimiter) {
+            return Err(At::new(
+                line,
+                "a quotation mark is opened here and never closed",
+            ));
+        }
         if record.iter().all(|cell| cell.trim().is_empty()) && layout.is_none() {
             continue;
         }
         let layout = match &layout {
             Some(layout) => layout,
             None => {
-                let (found, is_head) = head(&record, line, paper)?;
+                let below = records.peek().and_then(|record| record.as_ref().ok());
+                let (found, is_head) = head(&record, below, line, paper)?;
                 let found = layout.insert(found);
                 if is_head {
                     continue;
@@ -70,6 +83,29 @@ pub(super) fn read(text: &str, paper: &Paper<'_>, sink: &mut dyn FnMut(Cast)) ->
     Ok(())
 }
 
+/// The text from a record on. The reader's own place of a record is before the ends of lines and the
+/// comments that it passes over.
+fn raw<'a>(text: &'a str, record: &StringRecord) -> &'a str {
+    let start = record.position().map_or(0, csv::Position::byte);
+    let mut rest = usize::try_from(start)
+        .ok()
+        .and_then(|start| text.get(start..))
+        .unwrap_or_default();
+    loop {
+        rest = rest.trim_start_matches(['\r', '\n']);
+        match rest.strip_prefix('#') {
+            Some(comment) => rest = comment.find('\n').map_or("", |end| &comment[end..]),
+            None => return rest,
+        }
+    }
+}
+
+/// Whether the last record of a file has a cell whose quotation marks are not closed.
+fn ends_in_quotes(raw: &str, delimiter: u8) -> bool {
+    let opens = raw.starts_with('"') || raw.contains(&format!("{}\"", char::from(delimiter)));
+    opens && raw.bytes().filter(|byte| *byte == b'"').count() % 2 == 1
+}
+
 /// The first of the usual separators that the first line has.
 fn delimiter(text: &str) -> u8 {
     let first = text
@@ -83,8 +119,13 @@ fn delimiter(text: &str) -> u8 {
     found.unwrap_or(b',')
 }
 
-/// The layout, and whether the first line is a head.
-fn head(record: &StringRecord, line: u64, paper: &Paper<'_>) -> Result<(Layout, bool), At> {
+/// The layout, and whether the first line is a head. `below` is the line after it.
+fn head(
+    record: &StringRecord,
+    below: Option<&StringRecord>,
+    line: u64,
+    paper: &Paper<'_>,
+) -> Result<(Layout, bool), At> {
     let cells: Vec<String> = record
         .iter()
         .map(|cell| cell.trim().to_lowercase())
@@ -109,12 +150,24 @@ fn head(record: &StringRecord, line: u64, paper: &Paper<'_>) -> Result<(Layout, 
         BallotKind::Ranking | BallotKind::Choice | BallotKind::Approval
     );
     // A head of options and a first ballot look alike where ballots are lists of options; a head
-    // names them all, in the order of the paper.
+    // names them all, in the order of the paper, and stands above marks.
     let in_order = || {
         let found = others.iter().map(|cell| paper.names.find(&record[*cell]));
         found.eq((0..paper.options.len()).map(Some))
     };
-    if all_options && (!takes_order || weight.is_some() || (others.len() > 1 && in_order())) {
+    let may_be_head = all_options && others.len() > 1 && in_order();
+    let names_options = |below: &StringRecord| {
+        let mut cells = below.iter();
+        cells.any(|cell| paper.names.find(cell).is_some())
+    };
+    let is_above_marks = below.is_some_and(|below| !names_options(below));
+    let all_numbers = || cells.iter().all(|cell| cell.parse::<u64>().is_ok());
+    if may_be_head && takes_order && weight.is_none() && below.is_some() && all_numbers() {
+        let message = "the first line may be a head of options or a ballot, as options are numbers; \
+                       write a head such as `rank1,rank2` above it";
+        return Err(At::new(line, message));
+    }
+    if all_options && (!takes_order || weight.is_some() || (may_be_head && is_above_marks)) {
         let columns = others
             .iter()
             .map(|cell| (*cell, paper.names.find(&record[*cell])));

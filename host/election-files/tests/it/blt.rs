@@ -112,6 +112,12 @@ fn unreadable_files() {
         "#]],
         ),
         (
+            "3 1\n1 1 0\n0\n\"Ann\"\n\"Bea\"\n\"Cyd\"\n\"T\"\n1 2 0\n",
+            expect![[r#"
+            x.blt:8: expected the end of the file after its title, found "1 2 0"
+        "#]],
+        ),
+        (
             "3 1\n0\n\"Ann\"\n\"Bob\"\n\"Cyd\"\n",
             expect![[r#"
             x.blt:4: the candidate "Bob" is neither id nor title of an option

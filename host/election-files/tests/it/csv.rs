@@ -87,3 +87,53 @@ fn heads_that_make_no_sense() {
         "#]],
     );
 }
+
+#[test]
+fn lines_are_those_of_the_file() {
+    for text in [
+        "choice\r\na\r\n\r\nzz\r\n",
+        "choice\na\n\nzz\n",
+        "choice\na\n# a remark\nzz\n",
+    ] {
+        let expected = expect![[r#"
+            "a" 1, "b" 0, "c" 0; winners ["a"]; 1 counted, 1 spoiled
+            x.csv:4: "zz" is not an option of this contest
+        "#]];
+        check("plurality", text, expected);
+    }
+}
+
+#[test]
+fn a_first_ballot_of_all_options_is_no_head() {
+    for text in ["a,b,c\nc,b,a\nc\n", "Ann,b,c\nc\nc,a\n"] {
+        let expected = expect![[r#"
+            "a" 1, "b" 0, "c" 2; winners ["c"]; 3 counted, 0 spoiled
+        "#]];
+        check("instant-runoff", text, expected);
+    }
+}
+
+#[test]
+fn numbers_as_options_need_a_head() {
+    let election = json!({ "options": ["1", "2", "3"] });
+    let shown = |text| summary("instant-runoff", &election, "x.csv", text, Spoiled::Count);
+    expect![[r#"
+        x.csv:1: the first line may be a head of options or a ballot, as options are numbers; write a head such as `rank1,rank2` above it
+    "#]]
+    .assert_eq(&shown("1,2,3\n2,1,3\n"));
+    expect![[r#"
+        "1" 1, "2" 1, "3" 0; winners ["1","2"]; 2 counted, 0 spoiled
+    "#]]
+    .assert_eq(&shown("rank1,rank2,rank3\n1,2,3\n2,1,3\n"));
+}
+
+#[test]
+fn a_quotation_mark_that_is_never_closed() {
+    check(
+        "instant-runoff",
+        "count,ranking\n1,c\n3,\"a > b\n2,b\n",
+        expect![[r#"
+            x.csv:3: a quotation mark is opened here and never closed
+        "#]],
+    );
+}

@@ -207,9 +207,13 @@ fn every_built_in_rule_keeps_its_promises() {
 #[test]
 fn names_that_are_no_crates() {
     let parent = tempfile::tempdir().unwrap();
-    for name in ["", "My", "1a", "a_b", "../x", "test"] {
+    for name in ["", "My", "1a", "a_b", "../x"] {
         let error = scaffold::create(parent.path(), name, &scaffold::own_sdk()).unwrap_err();
         assert!(error.to_string().starts_with("expected a name"), "{error}");
+    }
+    for name in ["test", "self", "fn", "tabella-sdk"] {
+        let error = scaffold::create(parent.path(), name, &scaffold::own_sdk()).unwrap_err();
+        assert!(error.to_string().contains("is taken"), "{error}");
     }
     let error = scaffold::create(parent.path(), "a", parent.path()).unwrap_err();
     assert!(error.to_string().contains("--sdk-path"), "{error}");

@@ -101,7 +101,10 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Exit> {
     let tie_break = read_tie_break(&arguments.tie_break)?;
     let election = Election::read(&arguments.election, arguments.contest.as_deref())?;
     let ballots = BallotFile::read(&arguments.ballots, arguments.format.map(Format::from))?;
-    let rule = load_rule(&super::runtime_of(arguments.threads.into())?, &arguments.rule)?;
+    let rule = load_rule(
+        &super::runtime_of(arguments.threads.into())?,
+        &arguments.rule,
+    )?;
     let spoiled = Spoiled::from(arguments.spoiled);
     match count(&rule, &election, &ballots, &tie_break, spoiled) {
         Ok(counted) => {
