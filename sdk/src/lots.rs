@@ -27,7 +27,8 @@ pub struct Lots<'a> {
     tied: BTreeSet<usize>,
     /// Where counts stood when a tie came up of which every way was or will be followed.
     seen: BTreeSet<Vec<u8>>,
-    seen_bytes: usize,
+    /// The work of telling where counts stood, so far.
+    seen_work: usize,
     /// How many ties came before this count stood where another one had.
     ties_before: Option<usize>,
     /// Whether more than one count is made.
@@ -35,8 +36,8 @@ pub struct Lots<'a> {
     record: Record,
 }
 
-/// Bytes of states to remember, at most; ways that meet after that are followed one by one.
-const SEEN_BYTES_MAX: usize = 4 << 20;
+/// Work of telling where counts stand, at most; ways that meet after that are followed one by one.
+const SEEN_WORK_MAX: usize = 4_000_000;
 
 /// How to decide ties that are only reported.
 enum Script {
@@ -90,7 +91,7 @@ impl<'a> Lots<'a> {
             sizes: Vec::new(),
             tied: BTreeSet::new(),
             seen: BTreeSet::new(),
-            seen_bytes: 0,
+            seen_work: 0,
             ties_before: None,
             record: Record::Yes,
         };
@@ -137,12 +138,14 @@ impl<'a> Lots<'a> {
 
     /// As [`Lots::choose`], for a count that can tell where it stands: from the same `state` it must
     /// go on alike, but for the order in which options were elected. Ways to decide ties that come to
-    /// the same state are then followed once, which makes many ways few.
+    /// the same state are then followed once, which makes many ways few. `work` is about how many
+    /// bytes are handled to tell the state.
     ///
     /// # Panics
     /// When there are no options to choose from.
     pub fn choose_at(
         &mut self,
+        work: usize,
         state: impl FnOnce() -> Vec<u8>,
         tied: &[usize],
         chosen: Chosen,
@@ -153,13 +156,11 @@ impl<'a> Lots<'a> {
             Script::Positions(followed) => followed.len() <= self.sizes.len(),
             Script::Favour(_) => false,
         };
-        let remembers = self.follows && self.seen_bytes < SEEN_BYTES_MAX;
+        let remembers = self.follows && self.seen_work.saturating_add(work) <= SEEN_WORK_MAX;
         if tied.len() > 1 && is_new && remembers && self.ties_before.is_none() {
-            let state = state();
-            let bytes = state.len();
-            match self.seen.insert(state) {
-                true => self.seen_bytes += bytes,
-                false => self.ties_before = Some(self.sizes.len()),
+            self.seen_work += work;
+            if !self.seen.insert(state()) {
+                self.ties_before = Some(self.sizes.len());
             }
         }
         self.choose(tied, chosen, question)
@@ -283,7 +284,13 @@ mod tests {
             let mut left: Vec<u8> = (0..10).collect();
             while left.len() > 1 {
                 let tied: Vec<_> = left.iter().map(|option| usize::from(*option)).collect();
-                let loser = lots.choose_at(|| left.clone(), &tied, Chosen::Loses, "who leaves");
+                let loser = lots.choose_at(
+                    left.len(),
+                    || left.clone(),
+                    &tied,
+                    Chosen::Loses,
+                    "who leaves",
+                );
                 left.retain(|option| usize::from(*option) != loser);
             }
             vec![usize::from(left[0])]

@@ -270,8 +270,11 @@ impl<B: Ballot + ?Sized> Wire for Profile<B> {
         }
         profile.entries.reserve(len);
         profile.bytes.reserve(reader.rest().len() - len * 2);
+        let mut total = 0u64;
         for _ in 0..len {
             let weight = reader.varint()?;
+            // No profile weighs more than 64 bits in all.
+            total = total.checked_add(weight)?;
             let len = u32::take(reader)?;
             let ballot = reader.bytes(len as usize)?;
             let start = u32::try_from(profile.bytes.len()).ok()?;
@@ -381,5 +384,9 @@ mod tests {
     fn bytes_that_are_no_profile_are_refused() {
         assert!(Profile::<Raw>::from_wire(&[2, 1, 1, b'a']).is_none());
         assert!(Profile::<Raw>::from_wire(&[1, 1, 9, b'a']).is_none());
+        let mut heavy = Profile::new();
+        heavy.add(raw(b"a"), u64::MAX);
+        heavy.add(raw(b"b"), 1);
+        assert!(Profile::<Raw>::from_wire(&heavy.to_wire()).is_none());
     }
 }

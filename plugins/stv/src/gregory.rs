@@ -196,7 +196,21 @@ impl Stages<'_> {
         if before.len() > 1 && tied.len() == 1 {
             lots.decided_by(&before, question, "an earlier stage");
         }
-        lots.choose_at(|| self.state(), &tied, chosen, question)
+        lots.choose_at(self.state_work(), || self.state(), &tied, chosen, question)
+    }
+
+    /// About how much work it is to tell the state; in contests of many options, more than it saves.
+    fn state_work(&self) -> usize {
+        const OPTIONS_MAX: usize = 64;
+        let options = self.election.status.len();
+        let stages = match self.rule.rules {
+            Rules::Wigm => 0,
+            _ => self.election.history.len(),
+        };
+        match options {
+            0..=OPTIONS_MAX => 10 * self.piles.papers.len() + 16 * stages * options,
+            _ => usize::MAX,
+        }
     }
 
     /// All that the rest of the count depends on while no excluded option has parcels left.

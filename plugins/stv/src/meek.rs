@@ -239,7 +239,7 @@ impl Meek<'_> {
                 .flat_map(|(status, keep)| keep.to_le_bytes().into_iter().chain([*status as u8]));
             bytes.collect()
         };
-        lots.choose_at(state, &tied, Chosen::Loses, &question)
+        lots.choose_at(9 * self.keep.len(), state, &tied, Chosen::Loses, &question)
     }
 
     fn exclude(&mut self, options: &[usize]) {

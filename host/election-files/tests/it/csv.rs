@@ -122,7 +122,7 @@ fn numbers_as_options_need_a_head() {
     "#]]
     .assert_eq(&shown("1,2,3\n2,1,3\n"));
     expect![[r#"
-        "1" 1, "2" 1, "3" 0; winners ["1","2"]; 2 counted, 0 spoiled
+        "1" 2, "2" 1, "3" 0; winners ["1","2"]; 2 counted, 0 spoiled
     "#]]
     .assert_eq(&shown("rank1,rank2,rank3\n1,2,3\n2,1,3\n"));
 }
