@@ -168,9 +168,7 @@ impl<B: Ballot + ?Sized> Profile<B> {
     fn build_table(&mut self, len: usize) {
         self.table = vec![0; len];
         for position in 0..self.entries.len() {
-            if self.enter(position) > PROBES_MAX {
-                return self.order();
-            }
+            self.enter(position);
         }
     }
 

@@ -206,11 +206,15 @@ impl Budgeting {
         lots: &mut Lots<'_>,
     ) -> Vec<usize> {
         let mut share = self.budget / voters.total.max(1);
+        let mut left_before = WORK_MAX;
         while !self.affordable(voters, &funded).is_empty() {
-            if bounds.work == 0 {
+            // Buying with larger shares takes about as much as it did with the last ones.
+            let took = left_before - bounds.work;
+            if bounds.work < took {
                 *raised = Raised::CutShort;
                 return funded;
             }
+            left_before = bounds.work;
             share += 1;
             let mut purses = Purses::equal(voters, share, 1);
             let next = shares::buy(voters, &self.costs, &mut purses, bounds, lots);
