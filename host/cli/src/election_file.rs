@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use tabella_runtime::StrictObject;
 
 /// An election as its author writes it down. Unknown members are refused.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ pub(crate) struct ContestFile {
     pub(crate) rule: String,
     /// The rule's parameters.
     #[serde(default)]
-    pub(crate) params: Map<String, Value>,
+    pub(crate) params: StrictObject,
     /// What can be voted for.
     pub(crate) options: Vec<OptionFile>,
 }

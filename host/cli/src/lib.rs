@@ -49,7 +49,8 @@ mod usage;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+use serde_json::json;
 
 use crate::exit::Exit;
 
@@ -89,15 +90,29 @@ enum Command {
 }
 
 /// Parses the command line, runs the command, answers the exit code: 0 for done or valid, 1 for
-/// failed or not valid, 2 for a command line that cannot be understood.
+/// failed or not valid, 2 for a command line that cannot be understood. A failure is told on the error
+/// output, and with `--json` on the output as `{"error": ...}` too.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let matches = Arguments::command().get_matches();
+    let wants_json = wants_json(&matches);
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match run(arguments.command) {
         Ok(exit) => exit.into(),
         Err(error) => {
             eprintln!("tabella: {error:#}");
+            if wants_json {
+                println!("{}", json!({"error": format!("{error:#}")}));
+            }
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Whether the subcommand was asked to answer in JSON; then its failure is told in JSON too.
+fn wants_json(matches: &ArgMatches) -> bool {
+    match matches.subcommand() {
+        Some((_, matches)) => wants_json(matches),
+        None => matches!(matches.try_get_one("json"), Ok(Some(true))),
     }
 }
 

@@ -33,7 +33,7 @@ pub enum CountError {
     #[error("the rule does not take this election")]
     Config(#[from] ConfigError),
     /// Ballots are spoiled, and nobody said that they may be.
-    #[error("{count} ballots cannot be counted; with --spoiled count the others are")]
+    #[error("ballots that cannot be counted: {count}; with --spoiled count the others are")]
     Spoiled {
         /// How many.
         count: u128,
@@ -76,8 +76,8 @@ impl Counted {
     pub fn to_json(&self) -> Value {
         let mut json = self.outcome.clone();
         json["ballots"] = json!({
-            "counted": self.counted as u64,
-            "spoiled": u64::try_from(self.spoiled).unwrap_or(u64::MAX),
+            "counted": exact(self.counted),
+            "spoiled": exact(self.spoiled),
             "records": self.records,
         });
         if !self.problems.is_empty() {
@@ -87,6 +87,14 @@ impl Counted {
         let digest = Sha256::digest(&self.tally.outcome);
         json["outcome_sha256"] = json!(hex::encode(digest));
         json
+    }
+}
+
+/// A JSON number where every reader takes it exactly, else a text, as votes are written.
+fn exact(ballots: u128) -> Value {
+    match u64::try_from(ballots) {
+        Ok(ballots) if ballots <= 1 << 53 => json!(ballots),
+        _ => json!(ballots.to_string()),
     }
 }
 
@@ -111,6 +119,7 @@ pub fn count(
     let paper = Paper {
         kind: manifest.ballot,
         contest: election.contest.as_deref(),
+        contest_is_asked: election.contest_is_asked,
         options: &election.options,
         withdrawn: &facts.withdrawn,
         marks_max: marks_max(manifest, &params),

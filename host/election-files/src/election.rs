@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use tabella_runtime::{ContestConfig, ContestOption};
+use tabella_runtime::{ContestConfig, ContestOption, StrictObject};
 use thiserror::Error;
 
 /// What voters decide about, and by which parameters of the rule.
@@ -12,6 +12,8 @@ use thiserror::Error;
 pub struct Election {
     /// The contest's id, where the file names one; Cast Vote Records are searched for it.
     pub contest: Option<String>,
+    /// Whether a caller asked for that contest, so that no other will do.
+    pub contest_is_asked: bool,
     /// The options, in the order of the paper.
     pub options: Vec<ContestOption>,
     /// The rule's parameters.
@@ -69,7 +71,7 @@ struct Statement {
     #[serde(default)]
     options: Option<Vec<OptionEntry>>,
     #[serde(default)]
-    params: Map<String, Value>,
+    params: StrictObject,
     #[serde(default)]
     contests: Option<Vec<ContestEntry>>,
 }
@@ -84,7 +86,7 @@ struct ContestEntry {
     _rule: Option<String>,
     options: Vec<OptionEntry>,
     #[serde(default)]
-    params: Map<String, Value>,
+    params: StrictObject,
 }
 
 /// An option, or its id alone.
@@ -136,8 +138,9 @@ impl Election {
         match (statement.options, statement.contests) {
             (Some(options), None) => Ok(Self {
                 contest: contest.map(str::to_owned).or(statement.id),
+                contest_is_asked: contest.is_some(),
                 options: options.into_iter().map(ContestOption::from).collect(),
-                params: statement.params,
+                params: statement.params.0,
             }),
             (None, Some(contests)) => Self::choose(contests, path, contest),
             _ => Err(invalid(
@@ -159,12 +162,13 @@ impl Election {
         match fitting.next() {
             Some(contest) => Ok(Self {
                 contest: Some(contest.id),
+                contest_is_asked: wanted.is_some(),
                 options: contest
                     .options
                     .into_iter()
                     .map(ContestOption::from)
                     .collect(),
-                params: contest.params,
+                params: contest.params.0,
             }),
             None => Err(ElectionError::Contest {
                 path: path.to_owned(),

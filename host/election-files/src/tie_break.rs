@@ -23,8 +23,8 @@ pub enum TieBreakError {
         /// What the system says.
         error: std::io::Error,
     },
-    /// The file is neither a list of lines nor a JSON array of texts.
-    #[error("{path}: expected option ids, one a line or as a JSON array: {message}")]
+    /// The file starts like a JSON array and is not one of texts.
+    #[error("{path}: expected a JSON array of option ids: {message}")]
     Order {
         /// The file.
         path: String,
@@ -65,8 +65,9 @@ fn order_of(path: &str) -> Result<TieBreak, TieBreakError> {
         path: path.to_owned(),
         error,
     })?;
+    let text = text.trim_start_matches('\u{feff}');
     if text.trim_start().starts_with('[') {
-        let ids = serde_json::from_str(&text).map_err(|error| TieBreakError::Order {
+        let ids = serde_json::from_str(text).map_err(|error| TieBreakError::Order {
             path: path.to_owned(),
             message: error.to_string(),
         })?;
@@ -93,7 +94,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("order");
         let way = format!("order:{}", path.display());
-        for text in ["# drawn by lot\nb\n\n a \n", "[\"b\", \"a\"]"] {
+        for text in [
+            "\u{feff}# drawn by lot\nb\r\n\n a \n",
+            "\u{feff}[\"b\", \"a\"]",
+        ] {
             std::fs::write(&path, text).unwrap();
             let order = TieBreak::Order(vec!["b".into(), "a".into()]);
             assert_eq!(read_tie_break(&way).unwrap(), order);

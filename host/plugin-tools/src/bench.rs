@@ -10,8 +10,15 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum BenchError {
     /// No ballot is accepted.
-    #[error("the rule accepts none of {0} ballots; give some with --ballots")]
-    NoBallots(usize),
+    #[error(
+        "the rule accepts none of {ballots} ballots, the first: {first}; give some with --ballots"
+    )]
+    NoBallots {
+        /// How many were tried.
+        ballots: usize,
+        /// What the rule says of the first.
+        first: String,
+    },
     /// The tally failed.
     #[error(transparent)]
     Tally(#[from] TallyError),
@@ -78,16 +85,22 @@ pub fn measure(
 ) -> Result<Figures, BenchError> {
     let mut accepted = Vec::new();
     let (mut fuel_sum, mut fuel_most) = (0, 0);
+    let mut first = None;
     for ballot in ballots {
         let (verdict, fuel) = contest.validate_metered(ballot)?;
         if verdict == Verdict::Accept {
             fuel_sum += fuel;
             fuel_most = fuel_most.max(fuel);
             accepted.push(ballot);
+        } else {
+            first.get_or_insert(verdict);
         }
     }
     if accepted.is_empty() {
-        return Err(BenchError::NoBallots(ballots.len()));
+        return Err(BenchError::NoBallots {
+            ballots: ballots.len(),
+            first: first.map_or_else(|| "none fits the contest".into(), |first| first.to_string()),
+        });
     }
     let count = accepted.len() as u64;
     let start = Instant::now();

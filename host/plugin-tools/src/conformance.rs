@@ -34,8 +34,15 @@ pub enum ExamineError {
     #[error(transparent)]
     Host(#[from] HostFault),
     /// No ballot is accepted, so that nothing could be learnt.
-    #[error("the rule accepts none of {0} ballots; give some with --ballots")]
-    NoBallots(usize),
+    #[error(
+        "the rule accepts none of {ballots} ballots, the first: {first}; give some with --ballots"
+    )]
+    NoBallots {
+        /// How many were tried.
+        ballots: usize,
+        /// What the rule says of the first.
+        first: String,
+    },
 }
 
 /// One promise, and whether it is kept.
@@ -183,18 +190,25 @@ impl<'a> Exam<'a> {
             .collect();
         let mut board = Vec::new();
         let mut judged = Ok(());
+        let mut refused = None;
         for ballot in &all {
-            match contest.validate(ballot)? {
-                Verdict::Accept => board.push((1 + numbers.below(3) as u64, ballot.clone())),
-                Verdict::Reject { .. } => {}
-                Verdict::Fault(fault) => {
-                    judged = Err(format!("{} on {}", fault, shown(&contest, ballot)));
-                }
+            let verdict = contest.validate(ballot)?;
+            if verdict == Verdict::Accept {
+                board.push((1 + numbers.below(3) as u64, ballot.clone()));
+                continue;
             }
+            if let Verdict::Fault(fault) = &verdict {
+                judged = Err(format!("{fault} on {}", shown(&contest, ballot)));
+            }
+            refused.get_or_insert(verdict);
         }
         report.add("well-formed ballots are accepted or refused", judged);
         if board.is_empty() {
-            return Err(ExamineError::NoBallots(all.len()));
+            let first = refused.map(|verdict| verdict.to_string());
+            return Err(ExamineError::NoBallots {
+                ballots: all.len(),
+                first: first.unwrap_or_else(|| "none fits the contest".into()),
+            });
         }
         let whole = match tally(&contest, &board) {
             Ok(whole) => {

@@ -49,6 +49,7 @@ mod operators;
 mod outcome;
 mod plugin;
 mod runtime;
+mod strict_json;
 mod tally;
 mod verdict;
 
@@ -66,5 +67,6 @@ pub use limits::{FuelCosts, Limits};
 pub use manifest::{BallotKind, Manifest, Param, ParamKind};
 pub use plugin::{LoadError, Plugin};
 pub use runtime::{Runtime, RuntimeConfig};
+pub use strict_json::{StrictJson, StrictObject};
 pub use tally::{Tally, TallyError, TieBreak};
 pub use verdict::{Fault, FaultKind, HostFault, Verdict};

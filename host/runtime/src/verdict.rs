@@ -23,6 +23,19 @@ pub enum Verdict {
     Fault(Fault),
 }
 
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Accept => f.write_str("accepted"),
+            Self::Reject { code, message } if message.is_empty() => {
+                write!(f, "refused with code {code}")
+            }
+            Self::Reject { message, .. } => write!(f, "refused: {message}"),
+            Self::Fault(fault) => fault.fmt(f),
+        }
+    }
+}
+
 /// How a plugin failed. Every host that runs it fails the same way.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("the plugin {kind}: {message}")]

@@ -21,7 +21,7 @@ use tree::Tree;
 
 /// Steps of papers along their chains in one count, about: what the fuel of a call allows. Only
 /// elections of tens of thousands of different rankings for many seats come near.
-const WORK_MAX: u64 = 40_000_000;
+const WORK_MAX: u64 = 38_000_000;
 
 const TEN: NonZeroU64 = NonZeroU64::new(10).unwrap();
 
@@ -61,7 +61,7 @@ pub(crate) fn count(rule: &Stv, papers: &Papers, lots: &mut Lots<'_>) -> Count {
     let omega_places = u32::from(rule.places) * 2 / 3;
     let mut meek = Meek {
         rule,
-        tree: Tree::new(papers, options),
+        tree: Tree::new(papers, options, scale),
         election: Election::new(options, rule.seats, rule.places, cast),
         keep: vec![scale.get(); options],
         scale,
@@ -113,8 +113,7 @@ impl Meek<'_> {
 
     /// Shares out every ballot by the present keep values.
     fn distribute(&mut self) {
-        self.tree
-            .distribute(&mut self.election.votes, &self.keep, self.scale);
+        self.tree.distribute(&mut self.election.votes, &self.keep);
         self.work += self.tree.work;
     }
 
@@ -248,7 +247,7 @@ impl Meek<'_> {
             self.keep[*option] = 0;
         }
         self.election.round().eliminated.extend(options);
-        self.tree.exclude(options, &self.election.status);
-        self.distribute();
+        let election = &mut self.election;
+        self.work += (self.tree).exclude(options, &election.status, &mut election.votes);
     }
 }

@@ -4,11 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{Json as JsonAnswer, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tabella_protocol::{
     ContestSpec, Disclosure, ElectionSpec, Eligibility, Hash, OptionSpec, Payload, Revote,
     rpc::{ElectionStatus, PluginView},
 };
+use tabella_runtime::StrictObject;
 
 use crate::{
     app::App,
@@ -55,7 +56,7 @@ struct ContestRequest {
     options: Vec<OptionRequest>,
     #[serde(default)]
     #[schema(value_type = Object)]
-    params: Map<String, Value>,
+    params: StrictObject,
 }
 
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -172,7 +173,7 @@ fn spec(
             id: contest.id,
             plugin,
             options: contest.options.into_iter().map(OptionSpec::from).collect(),
-            params: Value::Object(contest.params).to_string(),
+            params: Value::Object(contest.params.0).to_string(),
         });
     }
     Ok(ElectionSpec {

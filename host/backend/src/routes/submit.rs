@@ -12,6 +12,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use tabella_client::ValidatorEndpoint;
 use tabella_protocol::{Hash, PublicKey, Signature};
+use tabella_runtime::StrictJson;
 
 use crate::{
     app::App,
@@ -33,7 +34,8 @@ const CLIENT_ID_BYTES_MAX: usize = 128;
 #[serde(deny_unknown_fields)]
 pub(crate) struct SubmitRequest {
     election_id: u64,
-    ballot: Option<serde_json::Value>,
+    #[schema(value_type = Option<serde_json::Value>)]
+    ballot: Option<StrictJson>,
     encrypted_vote: Option<String>,
     transaction_id: Option<String>,
     voter_id: Option<String>,
@@ -133,7 +135,7 @@ fn wish(request: SubmitRequest, principal: Principal) -> Result<Wish, Problem> {
         Err(Problem::bad_request("invalid-request", detail).at(pointer))
     };
     let cast = match (request.ballot, request.encrypted_vote) {
-        (Some(ballot), None) => Cast::Plain(ballot),
+        (Some(StrictJson(ballot)), None) => Cast::Plain(ballot),
         (None, Some(text)) => match STANDARD.decode(text) {
             Ok(bytes) => Cast::Opaque(bytes),
             Err(_) => return invalid("/encrypted_vote", "expected base64"),

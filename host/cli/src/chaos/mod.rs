@@ -21,6 +21,7 @@ use std::{
 use anyhow::{Context, Result};
 use serde_json::json;
 use tabella_protocol::Quorum;
+use tabella_runtime::StrictObject;
 
 use self::{
     pulse::Pulse,
@@ -183,7 +184,7 @@ fn election() -> ElectionFile {
             id: "contest".to_owned(),
             title: "Contest".to_owned(),
             rule: "plurality".to_owned(),
-            params: serde_json::Map::new(),
+            params: StrictObject::default(),
             options: CHOICES.map(option).into(),
         }],
     }

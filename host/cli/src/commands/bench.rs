@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use nix::sys::signal::Signal;
 use serde::Serialize;
 use serde_json::json;
+use tabella_runtime::StrictObject;
 
 use super::election::id_of;
 use crate::{
@@ -256,7 +257,7 @@ async fn prepare(arguments: &BenchArguments, url: &str, token: &str) -> Result<u
             id: "contest".to_owned(),
             title: "Contest".to_owned(),
             rule: arguments.rule.clone(),
-            params: serde_json::Map::new(),
+            params: StrictObject::default(),
             options: ["a", "b", "c", "d", "e"].map(option).into(),
         }],
     };

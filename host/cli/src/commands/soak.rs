@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
+use tabella_runtime::StrictObject;
 
 use super::election::id_of;
 use crate::{
@@ -225,7 +226,7 @@ fn election() -> ElectionFile {
             id: "contest".to_owned(),
             title: "Contest".to_owned(),
             rule: "plurality".to_owned(),
-            params: serde_json::Map::new(),
+            params: StrictObject::default(),
             options: ["a", "b"].map(option).into(),
         }],
     }

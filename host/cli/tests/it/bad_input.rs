@@ -276,6 +276,16 @@ async fn rest_refuses_bad_submissions_with_stable_codes() {
     assert_eq!(raw(vec![0xff; 100]).await, malformed);
     let nested = [&b"{\"ballot\": "[..], &b"[".repeat(50_000)].concat();
     assert_eq!(raw(nested).await, malformed);
+    let good = good.to_string();
+    for (once, twice) in [
+        (r#"{"ranking":"#, r#"{"ranking":["b"],"ranking":"#),
+        (r#""election_id":"#, r#""election_id":1,"election_id":"#),
+    ] {
+        let repeated = good.replacen(once, twice, 1);
+        assert_ne!(repeated, good);
+        let refused = (400, "invalid-request".to_owned());
+        assert_eq!(raw(repeated.into_bytes()).await, refused, "{twice}");
+    }
     let oversized = vec![b' '; tabella_backend::BODY_BYTES_MAX + 1];
     assert_eq!(raw(oversized).await, (413, "body-too-large".to_owned()));
 

@@ -67,6 +67,10 @@ fn spoiled_ballots_stop_a_count_unless_they_are_expected() {
         "{message}"
     );
     assert_eq!(answer(&refused)["problems"][0]["line"], 2);
+    assert!(
+        message.contains("ballots that cannot be counted: 1"),
+        "{message}"
+    );
     let counted = answer(&count(&["--spoiled", "count"]));
     assert_eq!(counted["ballots"]["spoiled"], 1);
     assert_eq!(counted["winners"], json!(["a"]));
@@ -75,6 +79,11 @@ fn spoiled_ballots_stop_a_count_unless_they_are_expected() {
     assert!(
         message.contains("expected seed:HEX, order:FILE or report"),
         "{message}"
+    );
+    assert_eq!(
+        answer(&badly)["error"],
+        message.trim().trim_start_matches("tabella: "),
+        "with --json a failure is JSON too"
     );
 }
 
@@ -95,6 +104,11 @@ fn check_says_everything_at_once() {
     let described = answer(&run(&["plugin", "describe", "plurality", "--json"]));
     assert_eq!(described["ballot"], "choice");
     assert_eq!(described["sha256"], good["sha256"]);
+    let listed = answer(&run(&["plugin", "list", "--json"]));
+    let listed = listed.as_array().unwrap().iter();
+    let plurality = listed.clone().find(|rule| rule["name"] == "plurality");
+    assert_eq!(plurality.unwrap()["sha256"], good["sha256"]);
+    assert_eq!(listed.count(), tabella_plugins::all().len());
     let unknown = run(&["plugin", "describe", "dice"]);
     let message = String::from_utf8_lossy(&unknown.stderr).into_owned();
     assert!(message.contains("no rule is named \"dice\""), "{message}");
@@ -138,6 +152,9 @@ async fn a_new_rule_reaches_the_chain() {
         "--json",
     ]);
     assert_eq!(counted["winners"], json!(["birch"]));
+    let from_folder = ["plugin", "run", ".", "--election", "election.json"];
+    let ballots = ["--ballots", "ballots.jsonl", "--json"];
+    assert_eq!(inside(&[&from_folder[..], &ballots].concat()), counted);
     let measured = inside(&[
         "plugin",
         "bench",

@@ -161,17 +161,18 @@ impl Contest {
         });
         let contest = match (named, contests.as_slice()) {
             (Some(named), _) => *named,
-            (None, [only]) => *only,
+            (None, [only]) if !paper.contest_is_asked => *only,
             (None, []) => {
                 return Ok(Self {
                     id: paper.contest.map(str::to_owned),
                     selections: HashMap::new(),
                 });
             }
-            (None, several) => {
-                let known: Vec<_> = several.iter().map(|contest| contest.id.as_str()).collect();
+            (None, others) => {
+                let known: Vec<_> = others.iter().map(|contest| contest.id.as_str()).collect();
+                let found = paper.contest.unwrap_or("none");
                 let message = format!(
-                    "the file has several contests; expected --contest to name one of {}",
+                    "expected --contest to name one of the file's contests ({}), found {found}",
                     known.join(", ")
                 );
                 return Err(At::new(1, message));

@@ -3,7 +3,9 @@
 
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::error::Category;
 use serde_json::value::RawValue;
+use tabella_runtime::StrictJson;
 
 use super::{At, Cast, Format, brief, line_ends};
 
@@ -63,7 +65,7 @@ pub(super) fn array(text: &str, sink: &mut dyn FnMut(Cast)) -> Result<(), At> {
 fn cast(text: &str, line: u64) -> Cast {
     let mut weight = 1;
     let ballot = match serde_json::from_str(text) {
-        Ok(Value::Object(mut ballot)) => match ballot.remove("weight") {
+        Ok(StrictJson(Value::Object(mut ballot))) => match ballot.remove("weight") {
             None => Ok(Value::Object(ballot)),
             Some(given) => match given.as_u64() {
                 Some(given) => {
@@ -71,21 +73,32 @@ fn cast(text: &str, line: u64) -> Cast {
                     Ok(Value::Object(ballot))
                 }
                 None => Err(format!(
-                    "expected a whole number of votes as weight, found {}",
+                    "expected a whole number below 2^64 as weight, found {}",
                     brief(&given.to_string())
                 )),
             },
         },
         Ok(_) => Err(format!("expected a JSON object, found {}", brief(text))),
-        Err(error) => Err(match error.is_eof() {
-            true => format!("the JSON is cut off: {}", brief(text)),
-            false => format!("not JSON: {error}"),
+        Err(error) => Err(match error.classify() {
+            Category::Eof => format!("the JSON is cut off: {}", brief(text)),
+            Category::Data => placed(&error),
+            _ => format!("not JSON: {}", placed(&error)),
         }),
     };
     Cast {
         line,
         weight,
         ballot,
+    }
+}
+
+/// What is wrong with a ballot, placed by column: its line is told beside it.
+fn placed(error: &serde_json::Error) -> String {
+    let (line, column) = (error.line(), error.column());
+    let text = error.to_string();
+    match text.strip_suffix(&format!(" at line 1 column {column}")) {
+        Some(what) if line == 1 => format!("{what} at column {column}"),
+        _ => text,
     }
 }
 

@@ -10,6 +10,8 @@ pub(crate) struct Paper<'a> {
     pub(crate) kind: BallotKind,
     /// The id or the name of the contest, for files that hold several.
     pub(crate) contest: Option<&'a str>,
+    /// Whether no other contest will do.
+    pub(crate) contest_is_asked: bool,
     /// All options, the withdrawn ones too.
     pub(crate) options: &'a [ContestOption],
     /// Positions of options that are passed over.

@@ -1,8 +1,11 @@
 //! NIST Cast Vote Records.
 
+use std::path::Path;
+
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
-use tabella_election_files::Spoiled;
+use tabella_election_files::{BallotFile, Election, Spoiled, count, load_rule};
+use tabella_runtime::{Runtime, RuntimeConfig, TieBreak};
 
 use crate::summary;
 
@@ -95,6 +98,37 @@ fn overvotes_are_the_rules_to_judge() {
             "a" 1, "b" 0, "write-in" 0; winners ["a"]; 1 counted, 1 spoiled
             x.json:5: the rule refuses it: mark at most 1 option, not 2
         "#]],
+    );
+}
+
+#[test]
+fn a_contest_that_was_asked_for_is_the_one_that_counts() {
+    let text = report(&[record(&[("s1", 1, "yes")])]);
+    let ballots = BallotFile::from_bytes(Path::new("x.json"), text.into_bytes(), None).unwrap();
+    let rule = load_rule(
+        &Runtime::new(RuntimeConfig::default()).unwrap(),
+        "plurality",
+    )
+    .unwrap();
+    let count_of = |contest| {
+        let statement =
+            r#"{"options": [{"id": "a", "title": "Ann"}, {"id": "b", "title": "Bea"}]}"#;
+        let election = Election::from_text(statement, "e.json", contest).unwrap();
+        let counted = count(
+            &rule,
+            &election,
+            &ballots,
+            &TieBreak::Report,
+            Spoiled::Refuse,
+        );
+        counted.map(|counted| counted.to_json()["winners"].to_string())
+    };
+    for contest in [None, Some("mayor")] {
+        assert_eq!(count_of(contest).unwrap(), "[\"a\"]");
+    }
+    assert_eq!(
+        count_of(Some("sheriff")).unwrap_err().to_string(),
+        "x.json:1: expected --contest to name one of the file's contests (mayor), found sheriff"
     );
 }
 

@@ -43,18 +43,21 @@ fn an_array_or_an_object_with_one() {
 #[test]
 fn spoiled_ballots_are_named_by_line() {
     let text = "{\"choice\": \"a\"}\n{\"choice\": \"c\"}\n{\"choice\": \n[]\n\
-                {\"choices\": [\"a\", \"b\"], \"weight\": 2}\n{\"choice\": \"a\", \"weight\": -1}\n";
+                {\"choices\": [\"a\", \"b\"], \"weight\": 2}\n{\"choice\": \"a\", \"weight\": -1}\n\
+                {\"choice\": \"a\", \"choice\": \"b\"}\n{\"choice\" \"a\"}\n";
     check(
         "x.jsonl",
         text,
         Spoiled::Count,
         expect![[r#"
-            "a" 1, "b" 0; winners ["a"]; 1 counted, 6 spoiled
+            "a" 1, "b" 0; winners ["a"]; 1 counted, 8 spoiled
             x.jsonl:2: /choice: "c" is not an option of this contest
             x.jsonl:3: the JSON is cut off: "{\"choice\": "
             x.jsonl:4: expected a JSON object, found "[]"
             x.jsonl:5: the rule refuses it: mark at most 1 option, not 2
-            x.jsonl:6: expected a whole number of votes as weight, found "-1"
+            x.jsonl:6: expected a whole number below 2^64 as weight, found "-1"
+            x.jsonl:7: the member "choice" stands twice in one object at column 24
+            x.jsonl:8: not JSON: expected `:` at column 11
         "#]],
     );
     check(

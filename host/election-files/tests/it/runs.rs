@@ -81,7 +81,7 @@ proptest! {
             };
         }
         let options = ["a", "b", "1"].map(|id| tabella_runtime::ContestOption { id: id.into(), title: String::new() });
-        let election = Election { contest: None, options: options.to_vec(), params: serde_json::Map::new() };
+        let election = Election { contest: None, contest_is_asked: false, options: options.to_vec(), params: serde_json::Map::new() };
         let text = String::from_utf8_lossy(&bytes).into_owned();
         for bytes in [bytes, text.into_bytes()] {
             if let Ok(file) = BallotFile::from_bytes(Path::new("x"), bytes, Some(format)) {

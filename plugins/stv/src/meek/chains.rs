@@ -57,6 +57,20 @@ impl Chains {
         &self.preferences[start as usize..end as usize]
     }
 
+    /// What of a paper comes after its chain, options left out included.
+    #[inline]
+    pub(super) fn unread(&self, paper: u32) -> &[Preference] {
+        let Paper { next, stop, .. } = self.papers[paper as usize];
+        &self.preferences[next as usize..stop as usize]
+    }
+
+    /// The papers whose chain ends at this option.
+    pub(super) fn ending_at(&self, option: usize) -> impl Iterator<Item = u32> {
+        let papers = self.by_last[option].iter().copied();
+        // Those that were used up by nodes have ended there.
+        papers.filter(|paper| !self.of(*paper).is_empty())
+    }
+
     /// Takes the first option of a paper's chain or, of an empty one, the paper's next that is not
     /// excluded.
     pub(super) fn first(&mut self, paper: u32, status: &[Status]) -> Option<usize> {

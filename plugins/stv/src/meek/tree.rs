@@ -50,6 +50,11 @@ pub(super) struct Tree {
     by_option: Vec<Vec<u32>>,
     /// Nodes whose papers have to go on to nodes below.
     crowded: Vec<u32>,
+    /// By paper, the node that it is at.
+    node_of: Vec<u32>,
+    /// By option, its shares as votes were last shared out.
+    shares: Vec<Share>,
+    scale: NonZeroU64,
     /// By option, the child of the node whose papers go on.
     children: Vec<u32>,
     /// The weight of all papers.
@@ -60,7 +65,7 @@ pub(super) struct Tree {
 
 impl Tree {
     /// All options continue.
-    pub(super) fn new(papers: &Papers, options: usize) -> Self {
+    pub(super) fn new(papers: &Papers, options: usize, scale: NonZeroU64) -> Self {
         let mut root = Node::new(NONE, 0);
         root.papers = (0..papers.len() as u32).collect();
         let mut tree = Self {
@@ -68,6 +73,9 @@ impl Tree {
             nodes: vec![root],
             by_option: vec![Vec::new(); options],
             crowded: vec![ROOT],
+            node_of: vec![ROOT; papers.len()],
+            shares: vec![Share::default(); options],
+            scale,
             children: vec![NONE; options],
             total: papers.total(),
             work: 0,
@@ -94,8 +102,21 @@ impl Tree {
         self.spread(status);
     }
 
-    /// Ballots of options that have been excluded go to the next ones instead.
-    pub(super) fn exclude(&mut self, options: &[usize], status: &[Status]) {
+    /// Ballots of options that have been excluded go to the next ones instead. As nobody's share
+    /// changes, only their votes have to be passed on. Answers how much work that was.
+    pub(super) fn exclude(
+        &mut self,
+        options: &[usize],
+        status: &[Status],
+        votes: &mut [u128],
+    ) -> u64 {
+        let mut work = 0;
+        for option in options {
+            votes[*option] = 0;
+        }
+        for option in options {
+            work += self.pass_votes_of(*option, status, votes);
+        }
         for option in options {
             self.chains.pass(*option, status);
             for node in core::mem::take(&mut self.by_option[*option]) {
@@ -111,6 +132,47 @@ impl Tree {
             }
         }
         self.spread(status);
+        work
+    }
+
+    /// Gives the votes of an option that has been excluded to those who come next on each paper.
+    fn pass_votes_of(&self, option: usize, status: &[Status], votes: &mut [u128]) -> u64 {
+        let mut work = 0;
+        let mut pass_on = |paper: u32, mut value: u64| {
+            let count = self.chains.count(paper);
+            work += PAPER_WORK;
+            for option in self.chains.unread(paper) {
+                work += 1;
+                let option = usize::from(*option);
+                if status[option] == Status::Excluded {
+                    continue;
+                }
+                let share = self.shares[option];
+                votes[option].add(share.of(value, self.scale), count);
+                value = share.left_of(value, self.scale);
+                if value == 0 {
+                    return;
+                }
+            }
+        };
+        for node in &self.by_option[option] {
+            let node = &self.nodes[*node as usize];
+            let value = self.nodes[node.parent as usize].passed;
+            for paper in &node.papers {
+                pass_on(*paper, value);
+            }
+        }
+        for paper in self.chains.ending_at(option) {
+            let node = self.node_of[paper as usize];
+            let mut value = self.nodes[node as usize].passed;
+            if let Some((_, before)) = self.chains.of(paper).split_last() {
+                for option in before {
+                    value = self.shares[usize::from(*option)].left_of(value, self.scale);
+                }
+            }
+            pass_on(paper, value);
+        }
+        work
     }
 
     /// Moves the papers of crowded nodes to nodes below. A paper that ranks no more stays counted
@@ -138,6 +200,7 @@ impl Tree {
                 let fields = &mut self.nodes[child as usize];
                 fields.count += self.chains.count(paper);
                 fields.papers.push(paper);
+                self.node_of[paper as usize] = child;
                 let room = match (fields.below, status[option]) {
                     (Below::Nodes, _) => 0,
                     (Below::Nothing, Status::Elected) => {
@@ -159,6 +222,7 @@ impl Tree {
         // Options are numbered from 0 to 255.
         let mut node = Node::new(parent, option as Preference);
         let above = &mut self.nodes[parent as usize];
+        node.passed = self.shares[option].left_of(above.passed, self.scale);
         node.next_sibling = core::mem::replace(&mut above.first_child, child);
         self.nodes.push(node);
         self.by_option[option].push(child);
@@ -167,22 +231,26 @@ impl Tree {
     }
 
     /// Shares out every vote: an option takes `keep` of what reaches it, both its part and the part
-    /// that passes on cut to the last place. `scale` units are a whole vote.
-    pub(super) fn distribute(&mut self, votes: &mut [u128], keep: &[u64], scale: NonZeroU64) {
+    /// that passes on cut to the last place.
+    pub(super) fn distribute(&mut self, votes: &mut [u128], keep: &[u64]) {
+        for (share, keep) in self.shares.iter_mut().zip(keep) {
+            share.keep = *keep;
+            share.pass = self.scale.get() - keep;
+        }
         // No option has more than all votes cast.
-        if self.total.checked_mul(scale.get()).is_some() {
-            self.distribute_in::<u64>(votes, keep, scale);
+        if self.total.checked_mul(self.scale.get()).is_some() {
+            self.distribute_in::<u64>(votes);
         } else {
-            self.distribute_in::<u128>(votes, keep, scale);
+            self.distribute_in::<u128>(votes);
         }
     }
 
-    fn distribute_in<V: Votes>(&mut self, votes: &mut [u128], keep: &[u64], scale: NonZeroU64) {
+    fn distribute_in<V: Votes>(&mut self, votes: &mut [u128]) {
+        let scale = self.scale;
         let mut takers = Box::new([Taker::<V>::default(); TAKERS]);
         let takers = &mut *takers;
-        for (taker, keep) in takers.iter_mut().zip(keep) {
-            taker.keep = *keep;
-            taker.pass = scale.get() - keep;
+        for (taker, share) in takers.iter_mut().zip(&self.shares) {
+            taker.share = *share;
         }
         self.nodes[ROOT as usize].passed = scale.get();
         let mut work = 0u64;
@@ -231,12 +299,17 @@ const PAPER_WORK: u64 = 2;
 /// As many as there are numbers of options, so that none has to be checked.
 const TAKERS: usize = Preference::MAX as usize + 1;
 
+/// Of a whole vote, what an option keeps and what it passes on.
+#[derive(Clone, Copy, Default)]
+struct Share {
+    keep: u64,
+    pass: u64,
+}
+
 /// An option while votes are shared out.
 #[derive(Clone, Copy, Default)]
 struct Taker<V> {
-    /// Of a whole vote, what it keeps and what it passes on.
-    keep: u64,
-    pass: u64,
+    share: Share,
     votes: V,
 }
 
@@ -269,21 +342,34 @@ fn pass_on<V: Votes>(
     }
     let last = &mut takers[usize::from(*last)];
     // Nearly all chains end at an option that continues, which keeps everything.
-    if last.pass == 0 {
+    if last.share.pass == 0 {
         last.votes.add(value, count);
     } else {
         last.take(value, count, scale);
     }
 }
 
+/// Products of two numbers up to the scale, 10^9 at most, are not checked again.
+impl Share {
+    /// The part of a vote of this value that the option keeps.
+    #[inline(always)]
+    fn of(self, value: u64, scale: NonZeroU64) -> u64 {
+        value.wrapping_mul(self.keep) / scale
+    }
+
+    /// The part that it passes on.
+    #[inline(always)]
+    fn left_of(self, value: u64, scale: NonZeroU64) -> u64 {
+        value.wrapping_mul(self.pass) / scale
+    }
+}
+
 impl<V: Votes> Taker<V> {
     /// Takes the option's part of so many votes of this value, and answers what is left of each.
-    ///
-    /// Products of two numbers up to the scale, 10^9 at most, are not checked again.
     #[inline(always)]
     fn take(&mut self, value: u64, count: u64, scale: NonZeroU64) -> u64 {
-        self.votes.add(value.wrapping_mul(self.keep) / scale, count);
-        value.wrapping_mul(self.pass) / scale
+        self.votes.add(self.share.of(value, scale), count);
+        self.share.left_of(value, scale)
     }
 }
 
@@ -305,5 +391,68 @@ impl Votes for u128 {
     #[inline(always)]
     fn add(&mut self, value: u64, count: u64) {
         *self += u128::from(value) * u128::from(count);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use tabella_sdk::prelude::*;
+
+    const OPTIONS: usize = 9;
+    const SCALE: NonZeroU64 = NonZeroU64::new(1_000).unwrap();
+
+    fn rankings() -> impl Strategy<Value = Vec<(Vec<usize>, u64)>> {
+        let order = Just((0..OPTIONS).collect::<Vec<_>>()).prop_shuffle();
+        let ranking = (order, 1..=OPTIONS, 1u64..9);
+        let ranking = ranking.prop_map(|(order, ranked, count)| (order[..ranked].to_vec(), count));
+        // So many that some share nodes and some do not.
+        proptest::collection::vec(ranking, 1..400)
+    }
+
+    proptest! {
+        #[test]
+        fn to_pass_on_the_excluded_is_to_share_out_all(
+            rankings in rankings(),
+            steps in proptest::collection::vec((0..OPTIONS, 0u64..=1_000, any::<bool>()), 1..24),
+        ) {
+            let mut profile = Profile::new();
+            for (ranking, count) in rankings {
+                let ranks: Vec<[usize; 1]> = ranking.into_iter().map(|option| [option]).collect();
+                let bytes = Ranking::encode(&ranks);
+                profile.add(Ranking::view(&bytes, OPTIONS).unwrap(), count);
+            }
+            let papers = Papers::new(&profile);
+            let mut tree = Tree::new(&papers, OPTIONS, SCALE);
+            let mut other = Tree::new(&papers, OPTIONS, SCALE);
+            let mut status = vec![Status::Continuing; OPTIONS];
+            let mut keep = vec![SCALE.get(); OPTIONS];
+            let mut votes = vec![0; OPTIONS];
+            tree.distribute(&mut votes, &keep);
+            for (option, share, excludes) in steps {
+                match status[option] {
+                    Status::Continuing if excludes => {
+                        status[option] = Status::Excluded;
+                        keep[option] = 0;
+                        tree.exclude(&[option], &status, &mut votes);
+                        other.exclude(&[option], &status, &mut [0; OPTIONS]);
+                    }
+                    Status::Continuing => {
+                        status[option] = Status::Elected;
+                        tree.elect(&[option], &status);
+                        other.elect(&[option], &status);
+                    }
+                    Status::Elected => {
+                        keep[option] = share;
+                        tree.distribute(&mut votes, &keep);
+                    }
+                    Status::Excluded => {}
+                }
+                let mut all = vec![0; OPTIONS];
+                other.distribute(&mut all, &keep);
+                prop_assert_eq!(&votes, &all);
+            }
+        }
     }
 }

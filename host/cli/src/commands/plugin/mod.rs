@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod check;
 mod describe;
+mod list;
 mod new;
 mod publish;
 mod run;
@@ -28,6 +29,7 @@ enum PluginCommand {
     New(new::NewArguments),
     Build(build::BuildArguments),
     Check(check::CheckArguments),
+    List(list::ListArguments),
     Describe(describe::DescribeArguments),
     Run(run::RunArguments),
     Test(test::TestArguments),
@@ -42,6 +44,7 @@ impl PluginArguments {
             PluginCommand::New(arguments) => new::run(arguments),
             PluginCommand::Build(arguments) => build::run(arguments),
             PluginCommand::Check(arguments) => check::run(arguments),
+            PluginCommand::List(arguments) => list::run(arguments),
             PluginCommand::Describe(arguments) => describe::run(arguments),
             PluginCommand::Run(arguments) => run::run(arguments),
             PluginCommand::Test(arguments) => test::run(arguments),

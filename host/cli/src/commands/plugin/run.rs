@@ -3,15 +3,15 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use tabella_election_files::{
-    BallotFile, CountError, Counted, Election, Format, Problem, Spoiled, count, load_rule,
-    read_tie_break,
+    BallotFile, CountError, Counted, Election, Format, Problem, Spoiled, count, read_tie_break,
 };
 use tabella_runtime::Plugin;
 
+use super::source;
 use crate::exit::Exit;
 
 /// Problems shown to people; `--json` lists up to a thousand.
@@ -24,7 +24,7 @@ const PROBLEMS_SHOWN: usize = 20;
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct RunArguments {
-    /// A built-in rule's name, or a .wasm file
+    /// A built-in rule's name, a .wasm file, or the folder of a crate, which is built first
     rule: String,
     /// Options and parameters, JSON or TOML: {"options": [{"id": "a", "title": "A"}], "params": {}}
     #[arg(long)]
@@ -101,10 +101,9 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Exit> {
     let tie_break = read_tie_break(&arguments.tie_break)?;
     let election = Election::read(&arguments.election, arguments.contest.as_deref())?;
     let ballots = BallotFile::read(&arguments.ballots, arguments.format.map(Format::from))?;
-    let rule = load_rule(
-        &super::runtime_of(arguments.threads.into())?,
-        &arguments.rule,
-    )?;
+    let source = source::load(&arguments.rule)?;
+    let rule = super::runtime_of(arguments.threads.into())?.load(&source.wasm);
+    let rule = rule.with_context(|| arguments.rule.clone())?;
     let spoiled = Spoiled::from(arguments.spoiled);
     match count(&rule, &election, &ballots, &tie_break, spoiled) {
         Ok(counted) => {
@@ -117,17 +116,17 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Exit> {
         }
         Err(CountError::Spoiled { count, problems }) => {
             show_problems(&problems, count);
+            let listed = json!(problems);
             let error = CountError::Spoiled { count, problems };
-            if arguments.json {
-                let CountError::Spoiled { problems, .. } = &error else {
-                    return Err(error.into());
-                };
-                println!(
-                    "{}",
-                    json!({"error": error.to_string(), "problems": problems})
-                );
+            if !arguments.json {
+                return Err(error.into());
             }
-            Err(error.into())
+            eprintln!("tabella: {error}");
+            println!(
+                "{}",
+                json!({"error": error.to_string(), "problems": listed})
+            );
+            Ok(Exit::Refused)
         }
         Err(error) => Err(error.into()),
     }

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::Value;
 use tabella_election_files::{Election, rule_bytes};
 use tabella_plugin_tools::{build, sample};
-use tabella_runtime::{ContestConfig, Manifest};
+use tabella_runtime::{ContestConfig, Manifest, StrictJson};
 
 /// A module and where it comes from.
 pub(crate) struct Source {
@@ -27,19 +27,24 @@ pub(crate) struct PluginSource {
 impl PluginSource {
     /// Reads or builds it.
     pub(crate) fn load(&self) -> Result<Source> {
-        let folder = Path::new(&self.plugin);
-        if folder.is_dir() {
-            let built = build::build(folder)?;
-            return Ok(Source {
-                wasm: built.wasm,
-                folder: Some(folder.to_owned()),
-            });
-        }
-        Ok(Source {
-            wasm: rule_bytes(&self.plugin)?,
-            folder: None,
-        })
+        load(&self.plugin)
     }
+}
+
+/// Reads or builds a plugin.
+pub(crate) fn load(plugin: &str) -> Result<Source> {
+    let folder = Path::new(plugin);
+    if folder.is_dir() {
+        let built = build::build(folder)?;
+        return Ok(Source {
+            wasm: built.wasm,
+            folder: Some(folder.to_owned()),
+        });
+    }
+    Ok(Source {
+        wasm: rule_bytes(plugin)?,
+        folder: None,
+    })
 }
 
 /// A contest and ballots to try a plugin with.
@@ -96,7 +101,7 @@ fn read_ballots(path: &Path) -> Result<Vec<Value>> {
         if line.trim().is_empty() {
             continue;
         }
-        let mut ballot: Value = serde_json::from_str(line)
+        let StrictJson(mut ballot) = serde_json::from_str(line)
             .with_context(|| format!("{}:{number}: not a JSON ballot", path.display()))?;
         if let Some(ballot) = ballot.as_object_mut() {
             ballot.remove("weight");
