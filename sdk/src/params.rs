@@ -78,13 +78,17 @@ impl Params {
         self.required(name, self.optional_choice(name))
     }
 
-    /// A flag that is required or has a default.
-    pub fn flag(&self, name: &str) -> bool {
-        let flag = self.value(name).map(|value| match value {
+    /// A flag that may be left out.
+    pub fn optional_flag(&self, name: &str) -> Option<bool> {
+        self.value(name).map(|value| match value {
             ParamValue::Flag(flag) => *flag,
             _ => wrong_type(name, "a flag"),
-        });
-        self.required(name, flag)
+        })
+    }
+
+    /// A flag that is required or has a default.
+    pub fn flag(&self, name: &str) -> bool {
+        self.required(name, self.optional_flag(name))
     }
 
     /// Numerator and denominator of a ratio that may be left out. The denominator is not 0.
@@ -119,6 +123,11 @@ impl Params {
             ParamValue::Text(text) => text.as_str(),
             _ => wrong_type(name, "a text"),
         })
+    }
+
+    /// A text that is required or has a default.
+    pub fn text(&self, name: &str) -> &str {
+        self.required(name, self.optional_text(name))
     }
 
     /// A list of texts; empty when left out.

@@ -15,7 +15,8 @@ pub trait Rule: Sized {
     /// The kind of ballot; one of [`crate::ballot`].
     type Ballot: Ballot + ?Sized;
 
-    /// What folding accumulates: counters, or a [`Profile`](crate::Profile).
+    /// What folding accumulates: counters, a [`Profile`](crate::Profile), or a struct of such for
+    /// which [`wire!`](crate::wire) is called.
     type Tally: Wire;
 
     /// Name, version, parameters.
@@ -38,7 +39,7 @@ pub trait Rule: Sized {
     /// as far as `finish` can tell.
     fn merge(&self, tally: &mut Self::Tally, other: Self::Tally);
 
-    /// Counts the tally out.
+    /// Counts the tally out. Ties go through `ties`, which fills [`Outcome::ties`].
     fn finish(&self, tally: Self::Tally, ties: &mut TieBreak) -> Outcome;
 }
 
@@ -51,7 +52,7 @@ pub enum Verdict {
     Reject {
         /// Names the reason to machines: from 2 on; 1 is [`Verdict::MALFORMED`].
         code: u32,
-        /// Names the reason to the voter, in at most 256 bytes.
+        /// Names the reason to the voter; cut off after 256 bytes.
         message: String,
     },
 }

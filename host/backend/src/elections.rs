@@ -17,7 +17,8 @@ use tabella_protocol::{
     rpc::{ElectionStatus, ElectionView},
 };
 use tabella_runtime::{
-    BallotError, Contest, ContestConfig, ContestOption, Plugin, Runtime, RuntimeConfig, Verdict,
+    BallotError, Contest, ContestConfig, ContestOption, Plugin, Runtime, RuntimeConfig,
+    StrictObject, Verdict,
 };
 
 use crate::{local_ledger::LocalLedger, problem::Problem, secrets::MasterSecret, store::Store};
@@ -373,14 +374,15 @@ fn configure(spec: &ContestSpec, plugin: &Plugin) -> Result<Contest, RulesError>
         contest: spec.id.clone(),
         reason,
     };
-    let params = serde_json::from_str(&spec.params).map_err(|error| failed(error.to_string()))?;
+    let params = serde_json::from_str::<StrictObject>(&spec.params);
+    let StrictObject(params) = params.map_err(|error| failed(error.to_string()))?;
     let options = spec.options.iter().map(|option| ContestOption {
         id: option.id.clone(),
         title: option.title.clone(),
     });
     let config = ContestConfig {
         options: options.collect(),
-        params,
+        params: params.into(),
     };
     plugin
         .contest(&config)

@@ -118,8 +118,7 @@ pub fn count(
     let contest = rule.contest(&election.config(&facts.withdrawn, &params))?;
     let paper = Paper {
         kind: manifest.ballot,
-        contest: election.contest.as_deref(),
-        contest_is_asked: election.contest_is_asked,
+        contest: &election.contest,
         options: &election.options,
         withdrawn: &facts.withdrawn,
         marks_max: marks_max(manifest, &params),

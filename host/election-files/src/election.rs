@@ -10,14 +10,40 @@ use thiserror::Error;
 /// What voters decide about, and by which parameters of the rule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Election {
-    /// The contest's id, where the file names one; Cast Vote Records are searched for it.
-    pub contest: Option<String>,
-    /// Whether a caller asked for that contest, so that no other will do.
-    pub contest_is_asked: bool,
+    /// Which contest it is; Cast Vote Records are searched for it.
+    pub contest: ContestName,
     /// The options, in the order of the paper.
     pub options: Vec<ContestOption>,
     /// The rule's parameters.
     pub params: Map<String, Value>,
+}
+
+/// Which contest of a file with several is meant, by id or name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ContestName {
+    /// Nobody says.
+    Unknown,
+    /// The election's file says so; a file's only contest will do as well.
+    Stated(String),
+    /// The caller asks for it, and no other will do.
+    Asked(String),
+}
+
+impl ContestName {
+    fn of(asked: Option<&str>, stated: Option<String>) -> Self {
+        match (asked, stated) {
+            (Some(asked), _) => Self::Asked(asked.to_owned()),
+            (None, Some(stated)) => Self::Stated(stated),
+            (None, None) => Self::Unknown,
+        }
+    }
+
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Unknown => None,
+            Self::Stated(text) | Self::Asked(text) => Some(text),
+        }
+    }
 }
 
 /// Why a file does not state an election.
@@ -137,8 +163,7 @@ impl Election {
         };
         match (statement.options, statement.contests) {
             (Some(options), None) => Ok(Self {
-                contest: contest.map(str::to_owned).or(statement.id),
-                contest_is_asked: contest.is_some(),
+                contest: ContestName::of(contest, statement.id),
                 options: options.into_iter().map(ContestOption::from).collect(),
                 params: statement.params.0,
             }),
@@ -161,8 +186,7 @@ impl Election {
             .filter(|contest| wanted.map_or(only, |wanted| contest.id == wanted));
         match fitting.next() {
             Some(contest) => Ok(Self {
-                contest: Some(contest.id),
-                contest_is_asked: wanted.is_some(),
+                contest: ContestName::of(wanted, Some(contest.id)),
                 options: contest
                     .options
                     .into_iter()
@@ -212,7 +236,7 @@ mod tests {
             Ok(election) => {
                 let ids: Vec<_> = election.options.iter().map(|o| o.id.as_str()).collect();
                 let params = Value::Object(election.params.clone());
-                format!("{:?} {} {params}", election.contest, ids.join(","))
+                format!("{:?} {} {params}", election.contest.text(), ids.join(","))
             }
             Err(error) => error.to_string(),
         };

@@ -35,6 +35,6 @@ mod tie_break;
 
 pub use ballots::{BallotFile, Format, ImportError, Problem};
 pub use count::{CountError, Counted, Spoiled, count};
-pub use election::{Election, ElectionError};
+pub use election::{ContestName, Election, ElectionError};
 pub use rule::{RuleError, load_rule, rule_bytes};
 pub use tie_break::{TieBreakError, read_tie_break};

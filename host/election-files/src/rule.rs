@@ -9,7 +9,9 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum RuleError {
     /// It is neither a built-in rule nor a file.
-    #[error("no rule is named {name:?}; expected a .wasm file or one of {known}")]
+    #[error(
+        "no rule is named {name:?}; expected a .wasm file, the folder of a crate or one of {known}"
+    )]
     Unknown {
         /// What was asked for.
         name: String,

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 use tabella_abi::codec::Wire;
 use tabella_plugin_tools::sample::{self, Numbers};
-use tabella_runtime::{Compiler, Contest, Runtime, RuntimeConfig, TieBreak, Verdict};
+use tabella_runtime::{Compiler, Contest, Runtime, RuntimeConfig, StrictJson, TieBreak, Verdict};
 use tabella_sdk::{Guest, Rule};
 
 /// Enough of each kind to start from.
@@ -154,7 +154,7 @@ pub(crate) fn take_json(input: &[u8]) {
         return;
     };
     let name = &contest.manifest().name;
-    let Ok(json) = serde_json::from_slice::<Value>(text) else {
+    let Ok(StrictJson(json)) = serde_json::from_slice(text) else {
         return;
     };
     let Ok(ballot) = contest.encode_ballot(&json) else {

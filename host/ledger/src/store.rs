@@ -13,7 +13,7 @@ use tabella_protocol::{
 };
 use tabella_runtime::{
     Compiler, ConfigError, Contest, ContestConfig, ContestOption, Limits, LoadError, Plugin,
-    Runtime, RuntimeConfig,
+    Runtime, RuntimeConfig, StrictObject,
 };
 
 use crate::{
@@ -339,8 +339,8 @@ pub(crate) enum ConfigureError {
     UnknownPlugin(Hash),
     #[error("{0}")]
     Config(#[from] ConfigError),
-    #[error("params are not JSON")]
-    Params,
+    #[error("params: {0}")]
+    Params(serde_json::Error),
 }
 
 /// Sets up the contests of an election; an error names the contest by its place.
@@ -360,6 +360,8 @@ fn configure_one(
     let plugin = plugins
         .get(&contest.plugin)
         .ok_or(ConfigureError::UnknownPlugin(contest.plugin))?;
+    let StrictObject(params) =
+        serde_json::from_str(&contest.params).map_err(ConfigureError::Params)?;
     let options = contest.options.iter();
     let config = ContestConfig {
         options: options
@@ -368,7 +370,7 @@ fn configure_one(
                 title: option.title.clone(),
             })
             .collect(),
-        params: serde_json::from_str(&contest.params).map_err(|_| ConfigureError::Params)?,
+        params: params.into(),
     };
     Ok(plugin.contest(&config)?)
 }

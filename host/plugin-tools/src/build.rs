@@ -1,10 +1,14 @@
 //! From a crate to a module.
 //!
 //! The profile, the flags and the target are fixed here, whatever the crate and the environment say,
-//! so that the same sources and toolchain give the same bytes.
+//! so that the same sources and toolchain give the same bytes. So that it does not matter where they lie
+//! either, paths are shortened in messages, and [`Wrapper`] gives crates names that do not depend on them.
 
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -107,7 +111,10 @@ pub fn build(folder: &Path) -> Result<Built, BuildError> {
     for (key, value) in PROFILE {
         cargo.env(format!("CARGO_PROFILE_RELEASE_{key}"), value);
     }
-    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(folder));
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(folder)?);
+    if let Some(Wrapper(program)) = WRAPPER.get() {
+        cargo.env("RUSTC_WRAPPER", program).env(WRAPS, "1");
+    }
     let output = cargo
         .stderr(Stdio::inherit())
         .output()
@@ -152,13 +159,89 @@ fn clean(command: &mut Command) {
 }
 
 /// A small stack, because every ballot is judged in a fresh instance; and no paths of this machine
-/// in panic messages.
-fn flags(folder: &Path) -> String {
+/// in panic messages: a crate's folder is called by its name.
+fn flags(folder: &Path) -> Result<String, BuildError> {
     let mut flags = vec!["-Clink-arg=-zstack-size=65536".to_owned()];
-    if let Ok(folder) = folder.canonicalize() {
-        flags.push(format!("--remap-path-prefix={}=", folder.display()));
+    // Of several prefixes that fit, the compiler takes the last.
+    for (path, name) in crate_folders(folder)? {
+        flags.push(format!("--remap-path-prefix={path}={name}"));
     }
-    flags.join("\u{1f}")
+    Ok(flags.join("\u{1f}"))
+}
+
+/// The folders of all crates that are compiled, with their names and versions.
+fn crate_folders(folder: &Path) -> Result<BTreeMap<String, String>, BuildError> {
+    let mut cargo = cargo(folder);
+    cargo.args([
+        "metadata",
+        "--format-version=1",
+        "--filter-platform",
+        TARGET,
+    ]);
+    let output = cargo.stderr(Stdio::inherit()).output();
+    let output = output.map_err(|error| start("cargo", error))?;
+    if !output.status.success() {
+        return Err(BuildError::Compile);
+    }
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    let named = packages.filter_map(|package| {
+        let manifest = Path::new(package["manifest_path"].as_str()?);
+        let (name, version) = (package["name"].as_str()?, package["version"].as_str()?);
+        let folder = manifest.parent()?.to_str()?;
+        Some((folder.to_owned(), format!("{name}-{version}")))
+    });
+    Ok(named.collect())
+}
+
+/// Set where this program is cargo's wrapper of the compiler.
+const WRAPS: &str = "TABELLA_WRAPS_RUSTC";
+
+static WRAPPER: OnceLock<Wrapper> = OnceLock::new();
+
+/// A program that cargo starts instead of the compiler, and that starts the compiler with one argument
+/// changed: cargo makes `metadata`, which goes into the names of functions, from the paths of crates.
+#[derive(Debug)]
+pub struct Wrapper(PathBuf);
+
+impl Wrapper {
+    /// This process builds with this program as the wrapper; its `main` has to start with
+    /// [`Wrapper::main`].
+    pub fn use_this_program() -> std::io::Result<()> {
+        let program = std::env::current_exe()?;
+        WRAPPER.get_or_init(|| Self(program));
+        Ok(())
+    }
+
+    /// Where cargo has started this program as the wrapper, runs the compiler.
+    pub fn main() -> Option<ExitCode> {
+        std::env::var_os(WRAPS)?;
+        let mut arguments = std::env::args_os().skip(1);
+        let mut rustc = Command::new(arguments.next()?);
+        rustc.args(arguments.map(named_alike));
+        Some(match rustc.status() {
+            Ok(status) if status.success() => ExitCode::SUCCESS,
+            Ok(_) => ExitCode::FAILURE,
+            Err(error) => {
+                eprintln!("cannot start the compiler: {error}");
+                ExitCode::FAILURE
+            }
+        })
+    }
+}
+
+/// The argument, with the crate's name and version for what cargo made of its path.
+fn named_alike(argument: OsString) -> OsString {
+    let is_metadata = |text: &str| text.starts_with("metadata=");
+    if !argument.to_str().is_some_and(is_metadata) {
+        return argument;
+    }
+    let mut named = OsString::from("metadata=");
+    for variable in ["CARGO_PKG_NAME", "CARGO_PKG_VERSION", "CARGO_CRATE_NAME"] {
+        named.push(std::env::var_os(variable).unwrap_or_default());
+        named.push(OsStr::new(" "));
+    }
+    named
 }
 
 /// The module among cargo's messages, one JSON object a line.

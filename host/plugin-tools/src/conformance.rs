@@ -33,6 +33,9 @@ pub enum ExamineError {
     /// The host failed.
     #[error(transparent)]
     Host(#[from] HostFault),
+    /// A ballot that was given does not fit the contest.
+    #[error("{0}")]
+    Ballot(#[from] sample::Unfit),
     /// No ballot is accepted, so that nothing could be learnt.
     #[error(
         "the rule accepts none of {ballots} ballots, the first: {first}; give some with --ballots"
@@ -183,11 +186,8 @@ impl<'a> Exam<'a> {
         let mut numbers = Numbers::new(seed);
         let sampled =
             (0..BALLOTS).map(|_| sample::ballot(contest.manifest(), config, &mut numbers));
-        let sampled: Vec<Value> = sampled.collect();
-        let all = given.iter().chain(&sampled);
-        let all: Vec<Vec<u8>> = all
-            .filter_map(|json| contest.encode_ballot(json).ok())
-            .collect();
+        let mut all = sample::encode(&contest, given)?;
+        all.extend(sampled.filter_map(|json| contest.encode_ballot(&json).ok()));
         let mut board = Vec::new();
         let mut judged = Ok(());
         let mut refused = None;
@@ -293,13 +293,12 @@ impl<'a> Exam<'a> {
         let three = contest(self.wasm, self.config, limits, 3).map_err(text)?;
         let one = tally(&one, &self.board).map_err(text)?;
         let three = tally(&three, &self.board).map_err(text)?;
-        match one == three {
-            true => Ok(()),
-            false => Err(format!(
-                "fuel {} on one thread, {} on three",
-                one.fuel, three.fuel
-            )),
+        if one.fuel != three.fuel {
+            let (one, three) = (one.fuel, three.fuel);
+            return Err(format!("fuel {one} on one thread, {three} on three"));
         }
+        self.same_outcome(&one, "in small parts on one thread")?;
+        self.same_outcome(&three, "in small parts on three threads")
     }
 
     fn order(&self, seed: u64) -> Result<(), String> {
@@ -421,16 +420,45 @@ impl<'a> Exam<'a> {
         if other.outcome == self.whole.outcome {
             return Ok(());
         }
-        let winners = |tally: &Tally| match self.contest.outcome_json(&tally.outcome) {
-            Ok(outcome) => outcome["winners"].to_string(),
-            Err(error) => error.to_string(),
+        let shown = |tally: &Tally| match self.contest.outcome_json(&tally.outcome) {
+            Ok(outcome) => outcome,
+            Err(error) => Value::String(error.to_string()),
         };
+        let (first, other) = (shown(&self.whole), shown(other));
+        let (path, first, other) = first_difference(String::new(), &first, &other);
         Err(format!(
-            "the outcome differs {when}: winners {}, then {}",
-            winners(&self.whole),
-            winners(other)
+            "the outcome differs {when}: {path} is {first}, then {other}"
         ))
     }
+}
+
+/// Where two JSON values that differ differ first.
+fn first_difference<'a>(
+    path: String,
+    one: &'a Value,
+    other: &'a Value,
+) -> (String, &'a Value, &'a Value) {
+    static NOTHING: Value = Value::Null;
+    match (one, other) {
+        (Value::Object(ones), Value::Object(others)) => {
+            let mut names = ones.keys().chain(others.keys());
+            let differing = names.find(|name| ones.get(*name) != others.get(*name));
+            if let Some(name) = differing {
+                let (one, other) = (ones.get(name), others.get(name));
+                let path = format!("{path}/{name}");
+                return first_difference(path, one.unwrap_or(&NOTHING), other.unwrap_or(&NOTHING));
+            }
+        }
+        (Value::Array(ones), Value::Array(others)) if ones.len() == others.len() => {
+            let mut places = 0..ones.len();
+            if let Some(place) = places.find(|place| ones[*place] != others[*place]) {
+                let path = format!("{path}/{place}");
+                return first_difference(path, &ones[place], &others[place]);
+            }
+        }
+        _ => {}
+    }
+    (path, one, other)
 }
 
 /// As `tabella_abi::codec` writes unsigned integers.

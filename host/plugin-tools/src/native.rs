@@ -20,7 +20,8 @@ pub enum NativeError {
     Run(#[from] std::io::Error),
     /// It ended before it answered everything.
     #[error(
-        "the crate's example `native` answered {answered} of {asked} requests; it ended with {status}"
+        "the crate's example `native` answered {answered} of {asked} requests and ended with {status}; \
+         its messages are above, and examples/native.rs has to name the rule's type"
     )]
     Ended {
         /// Answers that came.

@@ -1,7 +1,27 @@
 //! Ballots and contests made from a seed.
 
 use serde_json::{Map, Value, json};
-use tabella_runtime::{BallotKind, ContestConfig, ContestOption, Manifest};
+use tabella_runtime::{BallotError, BallotKind, Contest, ContestConfig, ContestOption, Manifest};
+use thiserror::Error;
+
+/// A ballot that somebody gave does not fit the contest.
+#[derive(Debug, Error)]
+#[error("the ballot {ballot} does not fit the contest: {error}")]
+pub struct Unfit {
+    ballot: Value,
+    error: BallotError,
+}
+
+/// The bytes of ballots, all of which have to fit the contest.
+pub fn encode(contest: &Contest, ballots: &[Value]) -> Result<Vec<Vec<u8>>, Unfit> {
+    let encode = |ballot: &Value| {
+        contest.encode_ballot(ballot).map_err(|error| Unfit {
+            ballot: ballot.clone(),
+            error,
+        })
+    };
+    ballots.iter().map(encode).collect()
+}
 
 /// Numbers from a printed seed: SplitMix64.
 #[derive(Clone, Debug)]

@@ -394,7 +394,12 @@ impl Instance {
 
     fn message(&mut self, bytes_max: u64) -> Result<String, CallError> {
         let place: i64 = self.call(self.template.message, ())?;
-        let bytes = self.output(place, bytes_max)?;
+        let bytes = self.output(place, bytes_max).map_err(|error| match error {
+            CallError::Plugin(fault) => {
+                CallError::bad_output(format!("of its message: {}", fault.message))
+            }
+            host => host,
+        })?;
         match std::str::from_utf8(bytes) {
             Ok(text) => Ok(text.to_owned()),
             Err(error) => Err(CallError::bad_output(format!(

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 pub use tabella_abi::ballot::BallotKind;
 
 use crate::limits::Limits;
+use crate::strict_json::StrictJson;
 
 /// A plugin's description of itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -108,7 +109,7 @@ struct RawParam {
     max: Option<i64>,
     one_of: Option<Vec<String>>,
     places: Option<u8>,
-    default: Option<Value>,
+    default: Option<StrictJson>,
     #[serde(default)]
     optional: bool,
 }
@@ -175,6 +176,10 @@ impl Manifest {
                 return Err(format!("parameter {name:?} is listed twice"));
             }
             params.push(Param::read(raw).map_err(|error| format!("parameter {name:?} {error}"))?);
+        }
+        let is_grades = |param: &Param| param.name == "grades" && param.kind == ParamKind::Texts;
+        if ballot == BallotKind::Grades && !params.iter().any(is_grades) {
+            return Err("ballots of grades need a parameter `grades` of the kind `texts`".into());
         }
         Ok(Self {
             name: raw.name,
@@ -276,7 +281,7 @@ impl Param {
             name: raw.name,
             about: raw.about,
             kind,
-            default: raw.default,
+            default: raw.default.map(|StrictJson(default)| default),
             optional: raw.optional,
         };
         if let Some(default) = &param.default {

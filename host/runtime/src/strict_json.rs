@@ -29,7 +29,12 @@ impl<'de> Deserialize<'de> for StrictObject {
         match deserializer.deserialize_any(Strict)? {
             Value::Object(members) => Ok(Self(members)),
             other => Err(D::Error::custom(format_args!(
-                "expected an object, found {other}"
+                "expected an object, found {}",
+                match other {
+                    Value::Array(_) => "an array",
+                    Value::String(_) => "a text",
+                    _ => "no object",
+                }
             ))),
         }
     }
@@ -129,7 +134,7 @@ mod tests {
     #[test]
     fn an_object_is_expected_where_one_is_needed() {
         let error = serde_json::from_value::<StrictObject>(json!([1])).unwrap_err();
-        assert_eq!(error.to_string(), "expected an object, found [1]");
+        assert_eq!(error.to_string(), "expected an object, found an array");
     }
 
     #[test]

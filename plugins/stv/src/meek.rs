@@ -49,8 +49,9 @@ struct Meek<'a> {
     /// Of all elected options together; below 0 where rounding took votes away.
     surplus: i128,
     cast: u128,
-    /// Steps so far.
+    /// Steps so far, and of sharing out every ballot last.
     work: u64,
+    work_of_all: u64,
 }
 
 /// Counts the election.
@@ -70,6 +71,7 @@ pub(crate) fn count(rule: &Stv, papers: &Papers, lots: &mut Lots<'_>) -> Count {
         surplus: 0,
         cast,
         work: 0,
+        work_of_all: 0,
     };
     meek.distribute();
     if cast == 0 {
@@ -113,8 +115,8 @@ impl Meek<'_> {
 
     /// Shares out every ballot by the present keep values.
     fn distribute(&mut self) {
-        self.tree.distribute(&mut self.election.votes, &self.keep);
-        self.work += self.tree.work;
+        self.work_of_all = (self.tree).distribute(&mut self.election.votes, &self.keep);
+        self.work += self.work_of_all;
     }
 
     fn iterate(&mut self) -> Iteration {
@@ -158,7 +160,7 @@ impl Meek<'_> {
     /// of which shares them out once at least.
     fn is_too_much_work(&self) -> bool {
         let rounds_max = self.election.of(Status::Continuing).len() as u64;
-        self.work + self.tree.work * rounds_max > WORK_MAX
+        self.work + self.work_of_all * rounds_max > WORK_MAX
     }
 
     /// By option, the votes where they tend to: as the surplus shrinks by the same share each time,

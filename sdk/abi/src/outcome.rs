@@ -11,7 +11,7 @@ use crate::wire;
 pub struct Outcome {
     /// Who or what won, in order of election where the rule has one.
     pub winners: Vec<usize>,
-    /// Every tie that mattered.
+    /// Every tie that mattered; the SDK fills it from the rule's `TieBreak`.
     pub ties: Vec<Tie>,
     /// One entry for each option, in the order of the contest.
     pub options: Vec<OptionResult>,

@@ -21,6 +21,12 @@ use crate::ballot::{Ballot, Malformed};
 use crate::codec::{Reader, Wire};
 use crate::{Contest, Params, Rule, TieBreak, Verdict};
 
+/// Of a message about a ballot, in bytes.
+const VERDICT_BYTES_MAX: usize = 256;
+
+/// Of any other message, in bytes.
+const REFUSAL_BYTES_MAX: usize = 1 << 10;
+
 /// One instance of a plugin: takes and gives the bytes of the ABI.
 ///
 /// Its methods panic where a host breaks the ABI's order of calls.
@@ -82,12 +88,12 @@ impl<R: Rule> Guest<R> {
                 Verdict::Accept => 0,
                 Verdict::Reject { code, message } => {
                     assert!(code != 0, "code 0 means that a ballot is accepted");
-                    self.message = message;
+                    self.say(&message, VERDICT_BYTES_MAX);
                     code
                 }
             },
             Err(malformed) => {
-                self.message = malformed.to_string();
+                self.say(&malformed.to_string(), VERDICT_BYTES_MAX);
                 Verdict::MALFORMED
             }
         }
@@ -167,7 +173,13 @@ impl<R: Rule> Guest<R> {
     }
 
     fn refuse(&mut self, message: &str) -> u32 {
-        self.message = message.to_string();
+        self.say(message, REFUSAL_BYTES_MAX);
         1
+    }
+
+    /// The host takes a longer message for a failure of the plugin.
+    fn say(&mut self, message: &str, bytes_max: usize) {
+        let end = message.floor_char_boundary(bytes_max);
+        self.message = message[..end].to_string();
     }
 }

@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use tabella_consensus::Handle;
 use tabella_ledger::Tip;
 use tabella_protocol::rpc::{BATCH_MAX, REQUEST_BYTES_MAX};
+use tabella_runtime::StrictJson;
 use tokio::sync::watch;
 
 use crate::{
@@ -63,7 +64,8 @@ pub(crate) async fn serve(listener: Listener, context: Context, stop: Stop) {
 }
 
 async fn json_rpc(State(context): State<Context>, body: Bytes) -> Response {
-    let answer = match serde_json::from_slice::<Value>(&body) {
+    let call = serde_json::from_slice(&body).map(|StrictJson(call)| call);
+    let answer = match call {
         Err(error) => Some(RpcError::parse(&error).respond(Value::Null)),
         Ok(Value::Array(calls)) if calls.is_empty() || calls.len() > BATCH_MAX => Some(
             RpcError::invalid_request(format!(

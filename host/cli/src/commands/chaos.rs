@@ -105,11 +105,11 @@ pub(crate) async fn run(arguments: &ChaosArguments) -> Result<Exit> {
             directory.join("logs").display()
         )
     })?;
+    remove(&directory)?;
     match arguments.json {
         true => println!("{}", serde_json::to_string_pretty(&report)?),
         false => print!("{}", report.describe()),
     }
-    remove(&directory)?;
     Ok(Exit::Success)
 }
 

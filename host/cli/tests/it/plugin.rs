@@ -183,3 +183,48 @@ async fn a_new_rule_reaches_the_chain() {
         assert_eq!(published["sha256"], built["sha256"]);
     }
 }
+
+/// A copy of the SDK's sources, in a workspace of its own.
+fn copy_sdk(into: &Path) {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let workspace = std::fs::read_to_string(repository.join("Cargo.toml")).unwrap();
+    let mut workspace: toml::Table = workspace.parse().unwrap();
+    workspace["workspace"]["members"] = vec!["sdk", "sdk/abi"].into();
+    std::fs::create_dir_all(into).unwrap();
+    std::fs::write(into.join("Cargo.toml"), workspace.to_string()).unwrap();
+    let copied = std::process::Command::new("cp")
+        .args(["-r", text(&repository.join("sdk")), text(into)])
+        .status();
+    assert!(copied.unwrap().success());
+}
+
+#[test]
+fn a_module_is_the_same_wherever_it_is_built() {
+    let folder = TempDir::new().unwrap();
+    let build = |place: &str| {
+        let place = folder.path().join(place);
+        copy_sdk(&place.join("checkout"));
+        let made = run(&[
+            "plugin",
+            "new",
+            "my-rule",
+            "--parent",
+            text(&place),
+            "--sdk-path",
+            text(&place.join("checkout/sdk")),
+        ]);
+        assert!(made.status.success(), "{made:?}");
+        let built = run(&["plugin", "build", text(&place.join("my-rule")), "--json"]);
+        assert!(built.status.success(), "{built:?}");
+        let built = answer(&built);
+        let wasm = std::fs::read(built["path"].as_str().unwrap()).unwrap();
+        assert!(
+            !wasm
+                .windows(text(&place).len())
+                .any(|part| part == text(&place).as_bytes()),
+            "the module names the folder that it was built in"
+        );
+        built["sha256"].clone()
+    };
+    assert_eq!(build("here"), build("there/and/deeper"));
+}

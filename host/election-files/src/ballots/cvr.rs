@@ -12,6 +12,7 @@ use tabella_runtime::BallotKind;
 
 use super::json::{Lines, at};
 use super::{At, Cast, Paper};
+use crate::election::ContestName;
 
 #[derive(Deserialize)]
 struct Report<'a> {
@@ -125,6 +126,7 @@ pub(super) fn read(text: &str, paper: &Paper<'_>, sink: &mut dyn FnMut(Cast)) ->
     let report: Report<'_> = serde_json::from_str(text).map_err(|error| at(&error))?;
     let contest = Contest::find(&report.elections, paper)?;
     let mut lines = Lines::new(text);
+    let mut holds_contest = report.records.is_empty();
     for record in report.records {
         let line = lines.of(record.get());
         let ballot = match serde_json::from_str::<Record>(record.get()) {
@@ -133,12 +135,18 @@ pub(super) fn read(text: &str, paper: &Paper<'_>, sink: &mut dyn FnMut(Cast)) ->
         };
         // A record without this contest is of a voter who was not asked.
         if let Some(ballot) = ballot {
+            holds_contest = true;
             sink(Cast {
                 line,
                 weight: 1,
                 ballot,
             });
         }
+    }
+    if !holds_contest {
+        let name = contest.id.as_deref().or(paper.contest.text());
+        let message = format!("no record holds the contest {:?}", name.unwrap_or_default());
+        return Err(At::new(1, message));
     }
     Ok(())
 }
@@ -155,26 +163,28 @@ impl Contest {
     fn find(elections: &[ElectionPart], paper: &Paper<'_>) -> Result<Self, At> {
         let contests: Vec<&ContestPart> = elections.iter().flat_map(|e| &e.contests).collect();
         let named = contests.iter().find(|contest| {
-            paper
-                .contest
+            (paper.contest.text())
                 .is_some_and(|wanted| contest.id == wanted || contest.name == wanted)
         });
         let contest = match (named, contests.as_slice()) {
             (Some(named), _) => *named,
-            (None, [only]) if !paper.contest_is_asked => *only,
+            (None, [only]) if !matches!(paper.contest, ContestName::Asked(_)) => *only,
             (None, []) => {
                 return Ok(Self {
-                    id: paper.contest.map(str::to_owned),
+                    id: None,
                     selections: HashMap::new(),
                 });
             }
             (None, others) => {
                 let known: Vec<_> = others.iter().map(|contest| contest.id.as_str()).collect();
-                let found = paper.contest.unwrap_or("none");
-                let message = format!(
-                    "expected --contest to name one of the file's contests ({}), found {found}",
-                    known.join(", ")
-                );
+                let known = known.join(", ");
+                let message = match paper.contest.text() {
+                    Some(name) => format!(
+                        "expected a contest named {name:?}; the file has {known}, and --contest \
+                         chooses one"
+                    ),
+                    None => format!("expected --contest to name one of the file's: {known}"),
+                };
                 return Err(At::new(1, message));
             }
         };
@@ -220,8 +230,14 @@ impl Contest {
                 "the record has no snapshot {id:?}, its current one"
             )));
         };
-        let contest = match (&self.id, snapshot.contests.as_slice()) {
-            (Some(id), contests) => contests.iter().find(|contest| contest.id == *id)?,
+        let wanted = self.id.as_deref().or(paper.contest.text());
+        let named = snapshot.contests.iter();
+        let named = named.clone().find(|contest| Some(&*contest.id) == wanted);
+        let contest = match (named, snapshot.contests.as_slice()) {
+            (Some(named), _) => named,
+            _ if self.id.is_some() || matches!(paper.contest, ContestName::Asked(_)) => {
+                return None;
+            }
             (None, [only]) => only,
             (None, []) => return None,
             (None, _) => {

@@ -2,6 +2,7 @@
 //! out.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
@@ -28,7 +29,14 @@ pub(super) fn guess(text: &str) -> Format {
         Ok(Top {
             ballots: Some(_), ..
         }) => Format::Json,
-        _ => Format::JsonLines,
+        // A first line that is a whole value is one of many; of a broken file the place is told.
+        _ => {
+            match serde_json::from_str::<IgnoredAny>(text.trim_start().lines().next().unwrap_or(""))
+            {
+                Ok(IgnoredAny) => Format::JsonLines,
+                Err(_) => Format::Json,
+            }
+        }
     }
 }
 

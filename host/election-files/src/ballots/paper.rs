@@ -3,15 +3,14 @@
 use serde_json::{Map, Value, json};
 use tabella_runtime::{BallotKind, ContestOption};
 
+use crate::election::ContestName;
 use crate::options::OptionNames;
 
 /// What the ballots of one contest can say.
 pub(crate) struct Paper<'a> {
     pub(crate) kind: BallotKind,
-    /// The id or the name of the contest, for files that hold several.
-    pub(crate) contest: Option<&'a str>,
-    /// Whether no other contest will do.
-    pub(crate) contest_is_asked: bool,
+    /// For files that hold several contests.
+    pub(crate) contest: &'a ContestName,
     /// All options, the withdrawn ones too.
     pub(crate) options: &'a [ContestOption],
     /// Positions of options that are passed over.

@@ -103,32 +103,34 @@ fn overvotes_are_the_rules_to_judge() {
 
 #[test]
 fn a_contest_that_was_asked_for_is_the_one_that_counts() {
-    let text = report(&[record(&[("s1", 1, "yes")])]);
-    let ballots = BallotFile::from_bytes(Path::new("x.json"), text.into_bytes(), None).unwrap();
-    let rule = load_rule(
-        &Runtime::new(RuntimeConfig::default()).unwrap(),
-        "plurality",
-    )
-    .unwrap();
-    let count_of = |contest| {
-        let statement =
-            r#"{"options": [{"id": "a", "title": "Ann"}, {"id": "b", "title": "Bea"}]}"#;
-        let election = Election::from_text(statement, "e.json", contest).unwrap();
-        let counted = count(
-            &rule,
-            &election,
-            &ballots,
-            &TieBreak::Report,
-            Spoiled::Refuse,
-        );
-        counted.map(|counted| counted.to_json()["winners"].to_string())
+    let runtime = Runtime::new(RuntimeConfig::default()).unwrap();
+    let rule = load_rule(&runtime, "plurality").unwrap();
+    let winners = |text: &str, id: &str, asked: Option<&str>| {
+        let options = r#"[{"id": "a", "title": "Ann"}, "s1"]"#;
+        let statement = format!(r#"{{{id} "options": {options}}}"#);
+        let election = Election::from_text(&statement, "e.json", asked).unwrap();
+        let text = text.as_bytes().to_vec();
+        let ballots = BallotFile::from_bytes(Path::new("x.json"), text, None).unwrap();
+        let (ties, spoiled) = (TieBreak::Report, Spoiled::Refuse);
+        match count(&rule, &election, &ballots, &ties, spoiled) {
+            Ok(counted) => counted.to_json()["winners"].to_string(),
+            Err(error) => error.to_string(),
+        }
     };
-    for contest in [None, Some("mayor")] {
-        assert_eq!(count_of(contest).unwrap(), "[\"a\"]");
+    let described = report(&[record(&[("s1", 1, "yes")])]);
+    let bare = json!({"CVR": [record(&[("s1", 1, "yes")])]}).to_string();
+    for (text, winner) in [(&described, r#"["a"]"#), (&bare, r#"["s1"]"#)] {
+        assert_eq!(winners(text, "", None), winner);
+        assert_eq!(winners(text, r#""id": "council-2026","#, None), winner);
+        assert_eq!(winners(text, "", Some("mayor")), winner);
     }
     assert_eq!(
-        count_of(Some("sheriff")).unwrap_err().to_string(),
-        "x.json:1: expected --contest to name one of the file's contests (mayor), found sheriff"
+        winners(&described, "", Some("sheriff")),
+        "x.json:1: expected a contest named \"sheriff\"; the file has mayor, and --contest chooses one"
+    );
+    assert_eq!(
+        winners(&bare, "", Some("sheriff")),
+        "x.json:1: no record holds the contest \"sheriff\""
     );
 }
 

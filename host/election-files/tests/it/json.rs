@@ -90,6 +90,14 @@ fn a_broken_array_is_no_ballots() {
             x.json:2: EOF while parsing a value at line 2 column 0
         "#]],
     );
+    check(
+        "x.json",
+        "{\"ballots\": [\n{\"choice\": \"a\"}\n{\"choice\": \"b\"}]}",
+        Spoiled::Count,
+        expect![[r#"
+            x.json:3: expected `,` or `]` at line 3 column 1
+        "#]],
+    );
 }
 
 #[test]

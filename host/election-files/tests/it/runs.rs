@@ -5,7 +5,9 @@ use std::path::Path;
 use expect_test::expect;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tabella_election_files::{BallotFile, Election, Format, Spoiled, count, load_rule};
+use tabella_election_files::{
+    BallotFile, ContestName, Election, Format, Spoiled, count, load_rule,
+};
 use tabella_runtime::{Runtime, RuntimeConfig, TieBreak};
 
 use crate::counted;
@@ -81,7 +83,7 @@ proptest! {
             };
         }
         let options = ["a", "b", "1"].map(|id| tabella_runtime::ContestOption { id: id.into(), title: String::new() });
-        let election = Election { contest: None, contest_is_asked: false, options: options.to_vec(), params: serde_json::Map::new() };
+        let election = Election { contest: ContestName::Unknown, options: options.to_vec(), params: serde_json::Map::new() };
         let text = String::from_utf8_lossy(&bytes).into_owned();
         for bytes in [bytes, text.into_bytes()] {
             if let Ok(file) = BallotFile::from_bytes(Path::new("x"), bytes, Some(format)) {

@@ -59,8 +59,6 @@ pub(super) struct Tree {
     children: Vec<u32>,
     /// The weight of all papers.
     total: u64,
-    /// How much it was to share out the votes, in steps of a paper along its chain.
-    pub(super) work: u64,
 }
 
 impl Tree {
@@ -78,7 +76,6 @@ impl Tree {
             scale,
             children: vec![NONE; options],
             total: papers.total(),
-            work: 0,
         };
         tree.spread(&vec![Status::Continuing; options]);
         tree
@@ -103,7 +100,8 @@ impl Tree {
     }
 
     /// Ballots of options that have been excluded go to the next ones instead. As nobody's share
-    /// changes, only their votes have to be passed on. Answers how much work that was.
+    /// changes, only their votes have to be passed on. Answers how much work that was, in steps of
+    /// a paper along its chain.
     pub(super) fn exclude(
         &mut self,
         options: &[usize],
@@ -138,28 +136,11 @@ impl Tree {
     /// Gives the votes of an option that has been excluded to those who come next on each paper.
     fn pass_votes_of(&self, option: usize, status: &[Status], votes: &mut [u128]) -> u64 {
         let mut work = 0;
-        let mut pass_on = |paper: u32, mut value: u64| {
-            let count = self.chains.count(paper);
-            work += PAPER_WORK;
-            for option in self.chains.unread(paper) {
-                work += 1;
-                let option = usize::from(*option);
-                if status[option] == Status::Excluded {
-                    continue;
-                }
-                let share = self.shares[option];
-                votes[option].add(share.of(value, self.scale), count);
-                value = share.left_of(value, self.scale);
-                if value == 0 {
-                    return;
-                }
-            }
-        };
         for node in &self.by_option[option] {
             let node = &self.nodes[*node as usize];
             let value = self.nodes[node.parent as usize].passed;
             for paper in &node.papers {
-                pass_on(*paper, value);
+                work += self.pass_on_unread(*paper, value, status, votes);
             }
         }
         for paper in self.chains.ending_at(option) {
@@ -169,8 +150,35 @@ impl Tree {
                 for option in before {
                     value = self.shares[usize::from(*option)].left_of(value, self.scale);
                 }
+                work += before.len() as u64;
             }
-            pass_on(paper, value);
+            work += self.pass_on_unread(paper, value, status, votes);
+        }
+        work
+    }
+
+    /// Passes a paper's votes of this value on to what comes after its chain.
+    fn pass_on_unread(
+        &self,
+        paper: u32,
+        mut value: u64,
+        status: &[Status],
+        votes: &mut [u128],
+    ) -> u64 {
+        let count = self.chains.count(paper);
+        let mut work = PAPER_WORK;
+        for option in self.chains.unread(paper) {
+            work += 1;
+            let option = usize::from(*option);
+            if status[option] == Status::Excluded {
+                continue;
+            }
+            let share = self.shares[option];
+            votes[option].add(share.of(value, self.scale), count);
+            value = share.left_of(value, self.scale);
+            if value == 0 {
+                break;
+            }
         }
         work
     }
@@ -231,21 +239,21 @@ impl Tree {
     }
 
     /// Shares out every vote: an option takes `keep` of what reaches it, both its part and the part
-    /// that passes on cut to the last place.
-    pub(super) fn distribute(&mut self, votes: &mut [u128], keep: &[u64]) {
+    /// that passes on cut to the last place. Answers how much work that was, in the same steps.
+    pub(super) fn distribute(&mut self, votes: &mut [u128], keep: &[u64]) -> u64 {
         for (share, keep) in self.shares.iter_mut().zip(keep) {
             share.keep = *keep;
             share.pass = self.scale.get() - keep;
         }
         // No option has more than all votes cast.
         if self.total.checked_mul(self.scale.get()).is_some() {
-            self.distribute_in::<u64>(votes);
+            self.distribute_in::<u64>(votes)
         } else {
-            self.distribute_in::<u128>(votes);
+            self.distribute_in::<u128>(votes)
         }
     }
 
-    fn distribute_in<V: Votes>(&mut self, votes: &mut [u128]) {
+    fn distribute_in<V: Votes>(&mut self, votes: &mut [u128]) -> u64 {
         let scale = self.scale;
         let mut takers = Box::new([Taker::<V>::default(); TAKERS]);
         let takers = &mut *takers;
@@ -271,10 +279,10 @@ impl Tree {
             }
             self.nodes[position].passed = passed;
         }
-        self.work = work + self.nodes.len() as u64;
         for (votes, taker) in votes.iter_mut().zip(takers.iter()) {
             *votes = taker.votes.into();
         }
+        work + self.nodes.len() as u64
     }
 }
 
@@ -411,11 +419,22 @@ mod tests {
         proptest::collection::vec(ranking, 1..400)
     }
 
+    /// Some options, excluded or elected where they continue, or the share of those elected.
+    fn step() -> impl Strategy<Value = (Vec<usize>, Option<Status>, u64)> {
+        let options = proptest::sample::subsequence((0..OPTIONS).collect::<Vec<_>>(), 1..4);
+        let becomes = prop_oneof![
+            Just(Some(Status::Excluded)),
+            Just(Some(Status::Elected)),
+            Just(None)
+        ];
+        (options, becomes, 0u64..=1_000)
+    }
+
     proptest! {
         #[test]
         fn to_pass_on_the_excluded_is_to_share_out_all(
             rankings in rankings(),
-            steps in proptest::collection::vec((0..OPTIONS, 0u64..=1_000, any::<bool>()), 1..24),
+            steps in proptest::collection::vec(step(), 1..16),
         ) {
             let mut profile = Profile::new();
             for (ranking, count) in rankings {
@@ -430,24 +449,33 @@ mod tests {
             let mut keep = vec![SCALE.get(); OPTIONS];
             let mut votes = vec![0; OPTIONS];
             tree.distribute(&mut votes, &keep);
-            for (option, share, excludes) in steps {
-                match status[option] {
-                    Status::Continuing if excludes => {
-                        status[option] = Status::Excluded;
-                        keep[option] = 0;
-                        tree.exclude(&[option], &status, &mut votes);
-                        other.exclude(&[option], &status, &mut [0; OPTIONS]);
+            for (mut options, becomes, share) in steps {
+                let wanted = match becomes {
+                    Some(_) => Status::Continuing,
+                    None => Status::Elected,
+                };
+                options.retain(|option| status[*option] == wanted);
+                for option in &options {
+                    status[*option] = becomes.unwrap_or(wanted);
+                }
+                match becomes {
+                    Some(Status::Excluded) => {
+                        for option in &options {
+                            keep[*option] = 0;
+                        }
+                        tree.exclude(&options, &status, &mut votes);
+                        other.exclude(&options, &status, &mut [0; OPTIONS]);
                     }
-                    Status::Continuing => {
-                        status[option] = Status::Elected;
-                        tree.elect(&[option], &status);
-                        other.elect(&[option], &status);
+                    Some(_) => {
+                        tree.elect(&options, &status);
+                        other.elect(&options, &status);
                     }
-                    Status::Elected => {
-                        keep[option] = share;
+                    None => {
+                        for option in &options {
+                            keep[*option] = share;
+                        }
                         tree.distribute(&mut votes, &keep);
                     }
-                    Status::Excluded => {}
                 }
                 let mut all = vec![0; OPTIONS];
                 other.distribute(&mut all, &keep);

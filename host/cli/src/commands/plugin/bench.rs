@@ -1,6 +1,6 @@
 //! `tabella plugin bench`: fuel and time per ballot.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 use tabella_plugin_tools::{bench, sample};
 
@@ -34,14 +34,13 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<Exit> {
     let runtime = super::runtime()?;
     let plugin = runtime.load(&source.wasm)?;
     let (config, given) = arguments.trial.prepare(&source, plugin.manifest())?;
-    let contest = plugin.contest(&config)?;
+    let contest = plugin.contest(&config);
+    let contest =
+        contest.context("the rule does not take the contest; give one with --election")?;
     let mut numbers = sample::Numbers::new(arguments.trial.seed);
     let made = (0..VALIDATIONS).map(|_| sample::ballot(plugin.manifest(), &config, &mut numbers));
-    let ballots: Vec<Vec<u8>> = given
-        .into_iter()
-        .chain(made)
-        .filter_map(|ballot| contest.encode_ballot(&ballot).ok())
-        .collect();
+    let mut ballots = sample::encode(&contest, &given)?;
+    ballots.extend(made.filter_map(|ballot| contest.encode_ballot(&ballot).ok()));
     let figures = bench::measure(&contest, &ballots, arguments.tally, runtime.limits())?;
     if arguments.json {
         println!("{}", figures.to_json());

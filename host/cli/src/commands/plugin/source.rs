@@ -19,7 +19,7 @@ pub(crate) struct Source {
 /// Which plugin.
 #[derive(Debug, Args)]
 pub(crate) struct PluginSource {
-    /// A .wasm file, a built-in rule's name, or the folder of a crate, which is built first
+    /// A built-in rule's name, a .wasm file, or the folder of a crate, which is built first
     #[arg(default_value = ".")]
     plugin: String,
 }
@@ -31,10 +31,10 @@ impl PluginSource {
     }
 }
 
-/// Reads or builds a plugin.
+/// Reads or builds a plugin. A built-in rule comes before a folder of its name, which `./name` means.
 pub(crate) fn load(plugin: &str) -> Result<Source> {
     let folder = Path::new(plugin);
-    if folder.is_dir() {
+    if tabella_plugins::get(plugin).is_none() && folder.is_dir() {
         let built = build::build(folder)?;
         return Ok(Source {
             wasm: built.wasm,
@@ -102,7 +102,7 @@ fn read_ballots(path: &Path) -> Result<Vec<Value>> {
             continue;
         }
         let StrictJson(mut ballot) = serde_json::from_str(line)
-            .with_context(|| format!("{}:{number}: not a JSON ballot", path.display()))?;
+            .with_context(|| format!("{}:{number}: cannot read the ballot", path.display()))?;
         if let Some(ballot) = ballot.as_object_mut() {
             ballot.remove("weight");
         }
