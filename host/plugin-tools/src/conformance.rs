@@ -297,8 +297,7 @@ impl<'a> Exam<'a> {
             let (one, three) = (one.fuel, three.fuel);
             return Err(format!("fuel {one} on one thread, {three} on three"));
         }
-        self.same_outcome(&one, "in small parts on one thread")?;
-        self.same_outcome(&three, "in small parts on three threads")
+        self.alike(&one, &three, "on three threads")
     }
 
     fn order(&self, seed: u64) -> Result<(), String> {
@@ -417,17 +416,21 @@ impl<'a> Exam<'a> {
     }
 
     fn same_outcome(&self, other: &Tally, when: &str) -> Result<(), String> {
-        if other.outcome == self.whole.outcome {
+        self.alike(&self.whole, other, when)
+    }
+
+    fn alike(&self, one: &Tally, other: &Tally, when: &str) -> Result<(), String> {
+        if one.outcome == other.outcome {
             return Ok(());
         }
         let shown = |tally: &Tally| match self.contest.outcome_json(&tally.outcome) {
             Ok(outcome) => outcome,
             Err(error) => Value::String(error.to_string()),
         };
-        let (first, other) = (shown(&self.whole), shown(other));
-        let (path, first, other) = first_difference(String::new(), &first, &other);
+        let (one, other) = (shown(one), shown(other));
+        let (path, one, other) = first_difference(String::new(), &one, &other);
         Err(format!(
-            "the outcome differs {when}: {path} is {first}, then {other}"
+            "the outcome differs {when}: {path} is {one}, then {other}"
         ))
     }
 }

@@ -337,7 +337,7 @@ impl Instance {
             .and_then(wasmtime::Extern::into_func)
             .and_then(|function| function.typed::<(), i64>(&self.store).ok());
         let place = function.and_then(|function| function.call(&mut self.store, ()).ok());
-        let bytes = place.and_then(|place| self.output(place, LAST_WORDS_BYTES).ok());
+        let bytes = place.and_then(|place| self.output("message", place, LAST_WORDS_BYTES).ok());
         bytes
             .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
             .unwrap_or_default()
@@ -366,18 +366,18 @@ impl Instance {
         Ok(len)
     }
 
-    /// Reads an output of at most `bytes_max` bytes.
-    fn output(&self, place: i64, bytes_max: u64) -> Result<&[u8], CallError> {
+    /// Reads an output of at most `bytes_max` bytes; errors call it `what`.
+    fn output(&self, what: &str, place: i64, bytes_max: u64) -> Result<&[u8], CallError> {
         let (address, len) = ((place as u64 >> 32) as u32, place as u32);
         if (len as i32) < 0 {
             return Err(CallError::bad_output(format!(
-                "its output has the length {}, which is negative",
+                "its {what} has the length {}, which is negative",
                 len as i32
             )));
         }
         if u64::from(len) > bytes_max {
             return Err(CallError::bad_output(format!(
-                "its output has {len} bytes, at most {bytes_max} allowed"
+                "its {what} has {len} bytes, at most {bytes_max} allowed"
             )));
         }
         let memory = self.memory.data(&self.store);
@@ -386,7 +386,7 @@ impl Instance {
             .and_then(|end| memory.get(address as usize..end))
             .ok_or_else(|| {
                 CallError::bad_output(format!(
-                    "its output of {len} bytes at {address} is not inside its memory of {} bytes",
+                    "its {what} of {len} bytes at {address} is not inside its memory of {} bytes",
                     memory.len()
                 ))
             })
@@ -394,12 +394,7 @@ impl Instance {
 
     fn message(&mut self, bytes_max: u64) -> Result<String, CallError> {
         let place: i64 = self.call(self.template.message, ())?;
-        let bytes = self.output(place, bytes_max).map_err(|error| match error {
-            CallError::Plugin(fault) => {
-                CallError::bad_output(format!("of its message: {}", fault.message))
-            }
-            host => host,
-        })?;
+        let bytes = self.output("message", place, bytes_max)?;
         match std::str::from_utf8(bytes) {
             Ok(text) => Ok(text.to_owned()),
             Err(error) => Err(CallError::bad_output(format!(
@@ -412,7 +407,9 @@ impl Instance {
     pub(crate) fn describe(&mut self, limits: &Limits) -> Result<Vec<u8>, CallError> {
         self.with_fuel(limits.configure_fuel, |instance| {
             let place: i64 = instance.call(instance.template.describe, ())?;
-            Ok(instance.output(place, limits.manifest_bytes)?.to_vec())
+            Ok(instance
+                .output("manifest", place, limits.manifest_bytes)?
+                .to_vec())
         })
     }
 
@@ -475,7 +472,9 @@ impl Instance {
     pub(crate) fn save(&mut self, limits: &Limits) -> Result<Vec<u8>, CallError> {
         self.with_fuel(limits.finish_fuel, |instance| {
             let place: i64 = instance.call(instance.template.save, ())?;
-            Ok(instance.output(place, limits.tally_memory_bytes)?.to_vec())
+            Ok(instance
+                .output("saved tally", place, limits.tally_memory_bytes)?
+                .to_vec())
         })
     }
 
@@ -483,7 +482,9 @@ impl Instance {
         self.with_fuel(limits.finish_fuel, |instance| {
             let len = instance.input(ties)?;
             let place: i64 = instance.call(instance.template.finish, len)?;
-            Ok(instance.output(place, limits.outcome_bytes)?.to_vec())
+            Ok(instance
+                .output("outcome", place, limits.outcome_bytes)?
+                .to_vec())
         })
     }
 

@@ -106,7 +106,11 @@ fn a_contest_that_was_asked_for_is_the_one_that_counts() {
     let runtime = Runtime::new(RuntimeConfig::default()).unwrap();
     let rule = load_rule(&runtime, "plurality").unwrap();
     let winners = |text: &str, id: &str, asked: Option<&str>| {
-        let options = r#"[{"id": "a", "title": "Ann"}, "s1"]"#;
+        // Where the file does not describe its selections, options have their ids.
+        let options = match text.contains("CandidateIds") {
+            true => r#"[{"id": "a", "title": "Ann"}, "b"]"#,
+            false => r#"["s1", "s2"]"#,
+        };
         let statement = format!(r#"{{{id} "options": {options}}}"#);
         let election = Election::from_text(&statement, "e.json", asked).unwrap();
         let text = text.as_bytes().to_vec();

@@ -640,22 +640,22 @@ fn outputs_outside_memory_are_refused() {
     check_verdict(
         refusing(place(131_072, 1)),
         expect![
-            "the plugin gave a bad answer: its output of 1 bytes at 131072 is not inside its memory of 131072 bytes"
+            "the plugin gave a bad answer: its message of 1 bytes at 131072 is not inside its memory of 131072 bytes"
         ],
     );
     check_verdict(
         refusing(place(0xffff_ffff, 200)),
         expect![
-            "the plugin gave a bad answer: its output of 200 bytes at 4294967295 is not inside its memory of 131072 bytes"
+            "the plugin gave a bad answer: its message of 200 bytes at 4294967295 is not inside its memory of 131072 bytes"
         ],
     );
     check_verdict(
         refusing(place(0, 0xffff_ffff)),
-        expect!["the plugin gave a bad answer: its output has the length -1, which is negative"],
+        expect!["the plugin gave a bad answer: its message has the length -1, which is negative"],
     );
     check_verdict(
         refusing(place(0, 257)),
-        expect!["the plugin gave a bad answer: its output has 257 bytes, at most 256 allowed"],
+        expect!["the plugin gave a bad answer: its message has 257 bytes, at most 256 allowed"],
     );
     check_verdict(refusing(place(0, 0)), expect!["refused with 7: "]);
 }
@@ -758,7 +758,7 @@ fn lying_manifests_are_refused() {
             ..Parts::default()
         },
         expect![
-            "while describing itself, the plugin gave a bad answer: its output has 17408 bytes, at most 16384 allowed"
+            "while describing itself, the plugin gave a bad answer: its manifest has 17408 bytes, at most 16384 allowed"
         ],
     );
     check_refused(
@@ -854,7 +854,7 @@ fn a_tally_names_the_step_that_failed() {
             ..Parts::default()
         },
         expect![
-            "while finishing the tally, the plugin gave a bad answer: its output has 2097152 bytes, at most 1048576 allowed"
+            "while finishing the tally, the plugin gave a bad answer: its outcome has 2097152 bytes, at most 1048576 allowed"
         ],
     );
     let outcome = Outcome {
