@@ -183,3 +183,57 @@ impl<R: Rule> Guest<R> {
         self.message = message[..end].to_string();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::ballot::Choices;
+    use crate::{ConfigError, Manifest, Outcome};
+
+    /// Refuses every ballot at length.
+    struct Talker;
+
+    impl Rule for Talker {
+        type Ballot = Choices;
+        type Tally = u64;
+        const MANIFEST: Manifest = Manifest::new("talker", "1.0.0", "Refuses everything.");
+
+        fn configure(_: &Params, _: &Contest) -> Result<Self, ConfigError> {
+            Ok(Self)
+        }
+
+        fn validate(&self, _: &Choices) -> Verdict {
+            Verdict::reject(7, String::from("!") + &"é".repeat(200))
+        }
+
+        fn start(&self) -> u64 {
+            0
+        }
+
+        fn fold(&self, _: &mut u64, _: &Choices, _: u64) {}
+
+        fn merge(&self, _: &mut u64, _: u64) {}
+
+        fn finish(&self, _: u64, _: &mut TieBreak) -> Outcome {
+            Outcome::default()
+        }
+    }
+
+    #[test]
+    fn a_message_is_cut_off_between_characters() {
+        let mut guest = Guest::<Talker>::new();
+        let configuration = Configuration {
+            options: vec![],
+            params: vec![],
+        };
+        assert_eq!(guest.configure(&configuration.to_wire()), 0);
+        assert_eq!(guest.validate(&[]), 7);
+        let whole = String::from("!") + &"é".repeat(127);
+        assert_eq!(
+            (guest.message(), whole.len()),
+            (&*whole, VERDICT_BYTES_MAX - 1)
+        );
+    }
+}
