@@ -64,6 +64,9 @@ pub enum BuildError {
     /// The compiler refuses; its messages were shown.
     #[error("the crate does not compile to Wasm; the compiler's messages are above")]
     Compile,
+    /// What cargo says of the crates cannot be read, so that their paths would stay in the module.
+    #[error("cannot read the answer of `cargo metadata`: {0}; is it the toolchain's own cargo?")]
+    Metadata(serde_json::Error),
     /// The crate makes no module.
     #[error(
         "the crate makes no module; expected crate-type = [\"cdylib\", \"rlib\"] under [lib] in {0}"
@@ -183,7 +186,8 @@ fn crate_folders(folder: &Path) -> Result<BTreeMap<String, String>, BuildError> 
     if !output.status.success() {
         return Err(BuildError::Compile);
     }
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let metadata: serde_json::Value =
+        serde_json::from_slice(&output.stdout).map_err(BuildError::Metadata)?;
     let packages = metadata["packages"].as_array().into_iter().flatten();
     let named = packages.filter_map(|package| {
         let manifest = Path::new(package["manifest_path"].as_str()?);
