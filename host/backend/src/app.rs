@@ -5,7 +5,9 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use axum::http::HeaderValue;
 use ipnet::IpNet;
 use tabella_client::{Client, Confirmation, SubmitError, WaitError};
-use tabella_protocol::{Payload, SigningKey, Transaction, TransactionBody};
+use tabella_follower::Follower;
+use tabella_ledger::{Ledger, LedgerError};
+use tabella_protocol::{Payload, SigningKey, Transaction, TransactionBody, rpc::PluginView};
 
 use crate::{
     auth::{AdminToken, Passwords, Tokens},
@@ -30,6 +32,8 @@ const EXPIRY_HEIGHTS: u64 = 20_000;
 /// The backend.
 pub(crate) struct App {
     pub(crate) client: Client,
+    /// The chain, proven and executed here.
+    pub(crate) follower: Follower,
     pub(crate) store: Store,
     pub(crate) pending: Arc<Pending>,
     pub(crate) local: LocalLedger,
@@ -59,6 +63,27 @@ impl App {
     /// The newest verified height; 0 before the first block is seen.
     pub(crate) fn height(&self) -> u64 {
         self.client.tip().borrow().map_or(0, |tip| tip.height)
+    }
+
+    /// Reads the proven chain, off the async threads.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Ledger) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let ledger = Arc::clone(self.follower.ledger());
+        let reading = tokio::task::spawn_blocking(move || read(&ledger));
+        let read = reading.await.map_err(|error| Problem::internal(&error))?;
+        read.map_err(|error| Problem::internal(&error))
+    }
+
+    /// Returns every rule that is on the proven chain, by hash.
+    pub(crate) async fn published(&self) -> Result<Vec<PluginView>, Problem> {
+        self.read(|ledger| {
+            let plugins = ledger.plugins().into_iter();
+            let views = plugins.map(|(hash, _)| ledger.plugin_view(&hash, false));
+            views.filter_map(Result::transpose).collect()
+        })
+        .await
     }
 
     /// Signs what `key` asks of the chain, to be included soon.
@@ -110,6 +135,8 @@ impl App {
                 }
             })?;
         tracing::info!(kind, %id, height = confirmation.height, "administrative transaction confirmed");
+        // Whoever hears of it also sees what it changed.
+        self.elections.executed(confirmation.height).await;
         Ok(confirmation)
     }
 }

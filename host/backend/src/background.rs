@@ -43,8 +43,13 @@ const PATIENCE: Patience = Patience {
     unaccepted: Duration::from_secs(2),
 };
 
-/// Writes down the confirmations in every block, in order. Ends when the client does.
-pub(crate) async fn confirm_blocks(app: Arc<App>, mut blocks: mpsc::Receiver<Arc<VerifiedBlock>>) {
+/// Writes down the confirmations in every block after the `known` height, in order. Ends when the
+/// client does.
+pub(crate) async fn confirm_blocks(
+    app: Arc<App>,
+    mut blocks: mpsc::Receiver<Arc<VerifiedBlock>>,
+    known: u64,
+) {
     let mut empty = 0;
     while let Some(first) = blocks.recv().await {
         // Blocks that came meanwhile share a commit.
@@ -53,6 +58,8 @@ pub(crate) async fn confirm_blocks(app: Arc<App>, mut blocks: mpsc::Receiver<Arc
             let Ok(block) = blocks.try_recv() else { break };
             group.push(block);
         }
+        // The copy of the chain may have been behind the database.
+        group.retain(|block| block.height() > known);
         let mut writes = Vec::new();
         for block in group {
             let landed = app.pending.landed(&block.transaction_ids);
@@ -163,7 +170,7 @@ async fn carry_one(app: &App, due: Due) {
             app.pending.accepted(&due.transaction_id, by, height);
         }
         // An acknowledged ballot is not given up on one validator's word.
-        Err(SubmitError::Refused(refusal)) if refusal.validators < witnesses(app, refusal.code) => {
+        Err(SubmitError::Refused(refusal)) if refusal.validators < app.witnesses(refusal.code) => {
             tracing::debug!(transaction_id = %due.transaction_id, %refusal, "a refusal waits for more validators");
         }
         Err(SubmitError::Refused(refusal)) if !app.can_sign_again(&transaction, refusal.code) => {
@@ -196,19 +203,6 @@ async fn transaction_of(app: &App, due: &Due) -> Option<Vec<u8>> {
             tracing::warn!(%error, "a recorded submission cannot be read");
             None
         }
-    }
-}
-
-/// How many validators must refuse an acknowledged ballot. What may change later, such as a roll,
-/// must be refused by all of them: one that holds the ballot could still include it.
-fn witnesses(app: &App, code: RefusalCode) -> usize {
-    let set = app.client.current_validators();
-    match code {
-        RefusalCode::UnknownElection
-        | RefusalCode::ElectionNotOpen
-        | RefusalCode::UnknownPlugin
-        | RefusalCode::NotOnRoll => set.validators.len(),
-        _ => set.threshold().min(2),
     }
 }
 

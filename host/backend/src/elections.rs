@@ -1,36 +1,30 @@
-//! The chain's elections as this backend sees them, with their rules ready to run.
+//! The chain's elections, from the backend's own proven copy, with their rules ready to run.
 //!
-//! Views are read from validators and kept for a second; contests, which never change, are built
-//! once. What was seen last is in the database, so that ballots can be taken while no validator
-//! answers.
+//! Nothing here is a validator's word: options, rules, status and boards come from blocks whose
+//! certificates were checked and that were executed here. Where the copy lacks an election that the
+//! local ledger took over before, that one stands in.
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use tabella_client::{Client, QueryError};
+use axum::http::StatusCode;
+use tabella_client::Client;
+use tabella_follower::Follower;
 use tabella_protocol::{
-    BoardHead, ContestSpec, Genesis, Hash, VoterId, merkle,
+    BoardHead, ContestSpec, Hash, VoterId, merkle,
     rpc::{ElectionStatus, ElectionView},
 };
-use tabella_runtime::{
-    BallotError, Contest, ContestConfig, ContestOption, Plugin, Runtime, RuntimeConfig,
-    StrictObject, Verdict,
-};
+use tabella_runtime::{BallotError, Contest, Verdict};
 
-use crate::{local_ledger::LocalLedger, problem::Problem, secrets::MasterSecret, store::Store};
+use crate::{local_ledger::LocalLedger, problem::Problem, secrets::MasterSecret};
 
-/// How long a view is good for where the newest is wanted.
-const FRESH: Duration = Duration::from_secs(1);
-/// How long an id that is not on the chain is not asked for again.
-const UNKNOWN: Duration = Duration::from_millis(500);
-/// Such ids remembered.
-const UNKNOWN_MAX: usize = 1_024;
-/// Elections whose rules are kept ready.
-const READY_MAX: usize = 4_096;
+/// How long a request may wait until the block that it depends on is executed here.
+const EXECUTION_WAIT: Duration = Duration::from_secs(2);
+/// Blocks behind from which on the backend says that it is catching up.
+const FAR_BEHIND: u64 = 64;
 
 /// A rule's name for people.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
@@ -50,343 +44,191 @@ pub(crate) struct Rules {
 /// An election.
 #[derive(Clone)]
 pub(crate) struct Election {
+    /// The election as the ledger has it.
+    pub(crate) proven: Arc<tabella_ledger::Election>,
     pub(crate) view: Arc<ElectionView>,
     pub(crate) rules: Arc<Rules>,
-    seen: Instant,
 }
 
 impl Election {
-    /// The voter's pseudonym in this election.
+    /// Returns the voter's pseudonym in this election.
     pub(crate) fn pseudonym(&self, voter_id: &str) -> VoterId {
         VoterId::pseudonym(&self.rules.voters_secret, voter_id)
     }
 }
 
-/// Why an election's rules are not at hand.
-#[derive(Debug, thiserror::Error)]
-enum RulesError {
-    #[error(transparent)]
-    Query(#[from] QueryError),
-    #[error("plugin {0} is not known to any validator")]
-    UnknownPlugin(Hash),
-    #[error("the rule of contest {contest:?} cannot be run: {reason}")]
-    Rule { contest: String, reason: String },
-}
-
 /// All elections.
 pub(crate) struct Elections {
     client: Client,
-    store: Store,
+    follower: Follower,
     local: LocalLedger,
-    runtime: Runtime,
-    plugins_directory: PathBuf,
     master: MasterSecret,
+    /// As last read, with their rules.
     ready: Mutex<HashMap<u64, Election>>,
-    unknown: Mutex<HashMap<u64, Instant>>,
-    /// What elections came to through this backend, proven by their blocks.
-    reached: Mutex<HashMap<u64, ElectionStatus>>,
-    plugins: Mutex<HashMap<Hash, Plugin>>,
-    /// Held while rules are built, so that a crowd builds them once.
-    building: tokio::sync::Mutex<()>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The order of an election's life, which never goes back.
-pub(crate) fn rank(status: ElectionStatus) -> u8 {
-    match status {
-        ElectionStatus::Upcoming => 0,
-        ElectionStatus::Open => 1,
-        ElectionStatus::Closed => 2,
-        ElectionStatus::Final => 3,
-    }
-}
-
-/// Sets up the sandbox for the network's rules.
-pub(crate) fn runtime(
-    genesis: &Genesis,
-    cache_directory: PathBuf,
-) -> Result<Runtime, tabella_runtime::HostFault> {
-    Runtime::new(RuntimeConfig {
-        cache_dir: Some(cache_directory),
-        limits: tabella_ledger::runtime_limits(&genesis.plugin_limits),
-        ..RuntimeConfig::default()
-    })
-}
-
 impl Elections {
     pub(crate) fn new(
         client: Client,
-        store: Store,
-        runtime: Runtime,
+        follower: Follower,
         local: LocalLedger,
-        plugins_directory: PathBuf,
         master: MasterSecret,
     ) -> Self {
         Self {
             client,
-            store,
+            follower,
             local,
-            runtime,
-            plugins_directory,
             master,
             ready: Mutex::default(),
-            unknown: Mutex::default(),
-            reached: Mutex::default(),
-            plugins: Mutex::default(),
-            building: tokio::sync::Mutex::new(()),
         }
     }
 
-    /// The election as it was last seen, for a ballot: when it is not open there, it is looked at
-    /// again before a voter is turned away.
+    /// Returns the election for a ballot: where it is not open in the blocks executed here, those
+    /// that are certified already are waited for before a voter is turned away.
     pub(crate) async fn for_ballot(&self, election_id: u64) -> Result<Election, Problem> {
-        let known = lock(&self.ready).get(&election_id).cloned();
-        match known {
+        match self.find(election_id) {
             Some(election) if election.view.status == ElectionStatus::Open => Ok(election),
-            _ => self.current(election_id, Duration::ZERO).await,
+            _ => self.get(election_id).await,
         }
     }
 
-    /// The election, at most a second old where a validator answers.
+    /// Returns the election as of the newest block whose certificate was checked: whoever was told
+    /// of a confirmation sees it.
     pub(crate) async fn get(&self, election_id: u64) -> Result<Election, Problem> {
-        self.current(election_id, FRESH).await
+        self.catch_up().await;
+        self.find(election_id)
+            .ok_or_else(|| self.not_found(election_id))
     }
 
-    async fn current(&self, election_id: u64, age_max: Duration) -> Result<Election, Problem> {
-        let known = lock(&self.ready).get(&election_id).cloned();
-        if let Some(election) = &known
-            && election.seen.elapsed() < age_max
-        {
-            return Ok(election.clone());
+    /// Returns every election as of the newest block executed here, by id.
+    pub(crate) fn all(&self) -> Vec<Election> {
+        let proven = self.follower.ledger().elections();
+        let proven: Vec<_> = proven.into_iter().map(|e| self.ready(e)).collect();
+        if proven.is_empty() {
+            let local = self.local.elections().into_iter();
+            return local.map(|e| self.stand_in(e)).collect();
         }
-        let asked = lock(&self.unknown).get(&election_id).copied();
-        if known.is_none() && asked.is_some_and(|asked| asked.elapsed() < UNKNOWN) {
-            return Err(Problem::unknown_election(election_id));
-        }
-        match (self.client.election(election_id).await, known) {
-            (Ok(Some(view)), _) if view.election_id == election_id => self.admit(view).await,
-            // While no validator answers, or only one that lags behind, what was seen last must do.
-            (_, Some(election)) => Ok(election),
-            (Ok(_), None) => {
-                self.remember_unknown(election_id);
-                Err(Problem::unknown_election(election_id))
-            }
-            (Err(error), None) => match self.stored(election_id).await? {
-                Some(election) => Ok(election),
-                None => Err(error.into()),
-            },
-        }
+        proven
     }
 
-    /// A voter's pseudonym in an election.
+    /// Returns a voter's pseudonym in an election.
     pub(crate) fn pseudonym(&self, election_id: u64, voter_id: &str) -> VoterId {
-        let secret = self
-            .master
-            .election(&self.client.genesis_hash(), election_id);
-        VoterId::pseudonym(&secret, voter_id)
+        VoterId::pseudonym(&self.voters_secret(election_id), voter_id)
     }
 
-    /// The chain has confirmed this status: no validator that lags behind takes it back.
-    pub(crate) async fn changed(&self, election_id: u64, status: ElectionStatus) {
-        lock(&self.reached).insert(election_id, status);
-        let changed = {
-            let mut ready = lock(&self.ready);
-            match ready.get_mut(&election_id) {
-                Some(election) if rank(election.view.status) < rank(status) => {
-                    let mut view = (*election.view).clone();
-                    view.status = status;
-                    election.view = Arc::new(view);
-                    Some(election.view.clone())
-                }
-                _ => None,
-            }
-        };
-        if let Some(view) = changed {
-            self.keep(&view).await;
+    fn voters_secret(&self, election_id: u64) -> [u8; 32] {
+        self.master
+            .election(&self.client.genesis_hash(), election_id)
+    }
+
+    /// Waits, not for long, until every block whose certificate was checked is executed; where the
+    /// copy is far behind or cannot go on, not at all.
+    pub(crate) async fn catch_up(&self) {
+        let progress = self.follower.progress();
+        let certified = self.client.tip().borrow().map_or(0, |tip| tip.height);
+        let behind = certified.saturating_sub(progress.height);
+        if progress.problem.is_none() && behind < FAR_BEHIND {
+            self.executed(certified).await;
         }
     }
 
-    /// Keeps a view for the time when no validator answers.
-    async fn keep(&self, view: &ElectionView) {
-        if let Err(error) = self.store.keep_election(view).await {
-            // Only a restart with no validator there needs it.
-            let election_id = view.election_id;
-            tracing::warn!(%error, election_id, "the election could not be kept");
+    /// Waits, not for long, until the block at a height is executed here, so that whoever is told
+    /// of it also sees what it changed.
+    pub(crate) async fn executed(&self, height: u64) {
+        let reached = self.follower.reached(height);
+        if tokio::time::timeout(EXECUTION_WAIT, reached).await.is_err() {
+            tracing::warn!(height, "a certified block is not executed here yet");
         }
     }
 
-    fn remember_unknown(&self, election_id: u64) {
-        let mut unknown = lock(&self.unknown);
-        if unknown.len() >= UNKNOWN_MAX {
-            unknown.retain(|_, asked| asked.elapsed() < UNKNOWN);
-        }
-        if unknown.len() < UNKNOWN_MAX {
-            unknown.insert(election_id, Instant::now());
-        }
-    }
-
-    async fn stored(&self, election_id: u64) -> Result<Option<Election>, Problem> {
-        let views = self.store.elections().await?;
-        let kept = views.into_iter().find(|v| v.election_id == election_id);
-        let mirrored = self.local.election(election_id).map(|e| view_of(&e));
-        let view = match (kept, mirrored) {
-            (Some(kept), Some(mirrored)) if rank(kept.status) >= rank(mirrored.status) => kept,
-            (kept, mirrored) => match mirrored.or(kept) {
-                Some(view) => view,
-                None => return Ok(None),
-            },
-        };
-        self.admit(view).await.map(Some)
-    }
-
-    /// Takes over a view, with the rules that belong to it.
-    async fn admit(&self, mut view: ElectionView) -> Result<Election, Problem> {
-        let election_id = view.election_id;
-        let known = lock(&self.ready).get(&election_id).cloned();
-        let reached = lock(&self.reached).get(&election_id).copied();
-        let seen = known.as_ref().map(|known| known.view.status);
-        for earlier in [reached, seen].into_iter().flatten() {
-            if rank(view.status) < rank(earlier) {
-                view.status = earlier;
-            }
-        }
-        let (rules, changed) = match known {
-            Some(known) if known.view.spec == view.spec => {
-                (known.rules.clone(), known.view.status != view.status)
-            }
-            _ => {
-                let _building = self.building.lock().await;
-                let known = lock(&self.ready).get(&election_id).cloned();
-                match known {
-                    Some(known) if known.view.spec == view.spec => (known.rules, true),
-                    _ => {
-                        let rules = self.build(&view).await.map_err(|error| match error {
-                            RulesError::Query(error) => error.into(),
-                            error => Problem::internal(&error),
-                        })?;
-                        (Arc::new(rules), true)
-                    }
-                }
-            }
-        };
-        if changed {
-            self.keep(&view).await;
-        }
-        let election = Election {
-            view: Arc::new(view),
-            rules,
-            seen: Instant::now(),
-        };
-        let mut ready = lock(&self.ready);
-        if ready.len() >= READY_MAX && !ready.contains_key(&election_id) {
-            let oldest = ready.iter().min_by_key(|(_, e)| e.seen).map(|(id, _)| *id);
-            oldest.map(|id| ready.remove(&id));
-        }
-        ready.insert(election_id, election.clone());
-        Ok(election)
-    }
-
-    async fn build(&self, view: &ElectionView) -> Result<Rules, RulesError> {
-        let mut contests = Vec::with_capacity(view.spec.contests.len());
-        let mut rules = Vec::with_capacity(view.spec.contests.len());
-        for spec in &view.spec.contests {
-            let plugin = self.plugin(spec).await?;
-            let manifest = plugin.manifest();
-            rules.push(Rule {
-                name: manifest.name.clone(),
-                version: manifest.version.clone(),
-                sha256: spec.plugin,
-            });
-            contests.push(configure(spec, &plugin)?);
-        }
-        let genesis_hash = self.client.genesis_hash();
-        Ok(Rules {
-            contests,
-            rules,
-            voters_secret: self.master.election(&genesis_hash, view.election_id),
-        })
-    }
-
-    async fn plugin(&self, contest: &ContestSpec) -> Result<Plugin, RulesError> {
-        let sha256 = contest.plugin;
-        if let Some(plugin) = lock(&self.plugins).get(&sha256).cloned() {
-            return Ok(plugin);
-        }
-        let path = self
-            .plugins_directory
-            .join(format!("{}.wasm", hex::encode(sha256.0)));
-        let kept = std::fs::read(&path)
-            .ok()
-            .filter(|wasm| Hash::of(wasm) == sha256)
-            .or_else(|| self.local.plugin(&sha256));
-        let wasm = match kept {
-            Some(wasm) => wasm,
+    fn find(&self, election_id: u64) -> Option<Election> {
+        match self.follower.ledger().election(election_id) {
+            Some(proven) => Some(self.ready(proven)),
             None => {
-                let wasm = self
-                    .client
-                    .plugin_wasm(sha256)
-                    .await?
-                    .ok_or(RulesError::UnknownPlugin(sha256))?;
-                if let Err(error) = std::fs::write(&path, &wasm) {
-                    tracing::warn!(%error, %sha256, "the plugin could not be kept");
-                }
-                wasm
+                let local = self.local.election(election_id)?;
+                Some(self.stand_in(local))
             }
-        };
-        let runtime = self.runtime.clone();
-        let failed = |reason: String| RulesError::Rule {
-            contest: contest.id.clone(),
-            reason,
-        };
-        let loaded = tokio::task::spawn_blocking(move || runtime.load(&wasm)).await;
-        let plugin = loaded
-            .map_err(|error| failed(error.to_string()))?
-            .map_err(|error| failed(error.to_string()))?;
-        lock(&self.plugins).insert(sha256, plugin.clone());
-        Ok(plugin)
+        }
     }
-}
 
-/// An election of the local ledger, as a validator would tell it; its board is another.
-fn view_of(election: &tabella_ledger::Election) -> ElectionView {
-    let contests = election.contests().iter();
-    ElectionView {
-        election_id: election.id(),
-        spec: election.spec().clone(),
-        status: election.status(),
-        roll_size: election.roll_size(),
-        turnout: 0,
-        board: BoardHead {
-            election_id: election.id(),
+    /// Returns why there is no such election here: perhaps the copy of the chain is not so far yet.
+    pub(crate) fn not_found(&self, election_id: u64) -> Problem {
+        let height = self.follower.tip().height;
+        let claimed = self.client.blockchain_state().claimed_height.unwrap_or(0);
+        if height == 0 && !self.client.is_connected() {
+            return Problem::no_validator();
+        }
+        if claimed.saturating_sub(height) < FAR_BEHIND {
+            return Problem::unknown_election(election_id);
+        }
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "catching-up",
+            format!(
+                "this backend has checked the chain up to block {height}, and validators say they \
+                 are at {claimed}; ask again when it has caught up"
+            ),
+        )
+    }
+
+    /// The election with its view and rules; both are kept until a block changes it.
+    fn ready(&self, proven: Arc<tabella_ledger::Election>) -> Election {
+        let mut ready = lock(&self.ready);
+        let kept = ready.get(&proven.id());
+        if let Some(kept) = kept
+            && Arc::ptr_eq(&kept.proven, &proven)
+        {
+            return kept.clone();
+        }
+        let rules = match kept {
+            Some(kept) if kept.proven.transaction_id() == proven.transaction_id() => {
+                Arc::clone(&kept.rules)
+            }
+            _ => Arc::new(self.rules(&proven)),
+        };
+        let election = Election {
+            view: Arc::new(proven.view()),
+            rules,
+            proven,
+        };
+        ready.insert(election.view.election_id, election.clone());
+        election
+    }
+
+    /// An election that only the local ledger knows: its board and turnout are another chain's.
+    fn stand_in(&self, local: Arc<tabella_ledger::Election>) -> Election {
+        let mut view = local.view();
+        view.turnout = 0;
+        view.board = BoardHead {
+            election_id: local.id(),
             size: 0,
             root: merkle::root(&[]),
-        },
-        transaction_id: election.transaction_id(),
-        ballot_schemas: contests.map(Contest::ballot_schema).collect(),
+        };
+        Election {
+            view: Arc::new(view),
+            rules: Arc::new(self.rules(&local)),
+            proven: local,
+        }
     }
-}
 
-fn configure(spec: &ContestSpec, plugin: &Plugin) -> Result<Contest, RulesError> {
-    let failed = |reason: String| RulesError::Rule {
-        contest: spec.id.clone(),
-        reason,
-    };
-    let params = serde_json::from_str::<StrictObject>(&spec.params);
-    let StrictObject(params) = params.map_err(|error| failed(error.to_string()))?;
-    let options = spec.options.iter().map(|option| ContestOption {
-        id: option.id.clone(),
-        title: option.title.clone(),
-    });
-    let config = ContestConfig {
-        options: options.collect(),
-        params: params.into(),
-    };
-    plugin
-        .contest(&config)
-        .map_err(|error| failed(error.to_string()))
+    fn rules(&self, election: &tabella_ledger::Election) -> Rules {
+        let contests = election.contests().to_vec();
+        let specs = election.spec().contests.iter();
+        let rules = specs.zip(&contests).map(|(spec, contest)| Rule {
+            name: contest.manifest().name.clone(),
+            version: contest.manifest().version.clone(),
+            sha256: spec.plugin,
+        });
+        Rules {
+            rules: rules.collect(),
+            contests,
+            voters_secret: self.voters_secret(election.id()),
+        }
+    }
 }
 
 /// Why a ballot cannot be cast.

@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior},
 };
 
-use crate::{app::App, clock, metrics, store::Confirmed};
+use crate::{app::App, clock, elections::Election, metrics, store::Confirmed};
 
 /// Events in the ring: about a second of them under load.
 const EVENTS_MAX: usize = 128;
@@ -202,7 +202,8 @@ pub(crate) async fn feed(app: Arc<App>) {
             },
             _ = look.tick() => {
                 if has_changed && app.events.subscribers() > 0 {
-                    has_changed = !tell_turnouts(&app, &mut turnouts).await;
+                    has_changed = false;
+                    tell_turnouts(&app, &mut turnouts);
                 }
             }
         }
@@ -227,12 +228,8 @@ fn tell_statuses(app: &App, known: &mut HashMap<String, HealthStatus>) {
     }
 }
 
-/// Whether the elections could be looked at.
-async fn tell_turnouts(app: &App, known: &mut HashMap<u64, (ElectionStatus, u64)>) -> bool {
-    let Ok(views) = app.client.elections().await else {
-        return false;
-    };
-    for view in views {
+fn tell_turnouts(app: &App, known: &mut HashMap<u64, (ElectionStatus, u64)>) {
+    for Election { view, .. } in app.elections.all() {
         let (election_id, status, turnout) = (view.election_id, view.status, view.turnout);
         if known.insert(election_id, (status, turnout)) != Some((status, turnout)) {
             app.events.tell(|| Event::Turnout {
@@ -242,7 +239,6 @@ async fn tell_turnouts(app: &App, known: &mut HashMap<u64, (ElectionStatus, u64)
             });
         }
     }
-    true
 }
 
 #[cfg(test)]

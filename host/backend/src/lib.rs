@@ -10,7 +10,7 @@
 //!   share; `sharing`: what those owe each other; `waiting`: while it is away at the start.
 //! - `local_ledger`: the backend's own signed chain, for the time when no validator takes ballots;
 //!   `reconciliation`: what became of its ballots; `crash`: where tests let the process die.
-//! - `elections`: elections and their rules; `auth`: tokens, passwords, roles.
+//! - `elections`: elections and their rules, from the proven chain; `refusals`: whose word a refusal is; `auth`: tokens, passwords, roles.
 //! - `live`: counts of open elections that show them.
 //! - `discovery`: validators that only a bootnode knows.
 //! - `accounts`: who may log in; `limits`: who asks too often; `events`: what happens now.
@@ -45,6 +45,7 @@ mod pending;
 mod problem;
 mod rate_limit;
 mod reconciliation;
+mod refusals;
 mod roll_report;
 mod routes;
 mod secrets;

@@ -12,8 +12,9 @@ use std::{
 use axum::http::HeaderValue;
 use futures::{FutureExt, future::BoxFuture};
 use tabella_client::{BuildError, Client, FollowFrom};
+use tabella_follower::Follower;
+use tabella_ledger::LedgerError;
 use tabella_protocol::{Genesis, GenesisError, SigningKey};
-use tabella_runtime::HostFault;
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
     background,
     config::Config,
     discovery,
-    elections::{self, Elections},
+    elections::Elections,
     events::{self, Events},
     limits::Limits,
     live::LiveCounts,
@@ -35,6 +36,14 @@ use crate::{
     waiting,
 };
 
+/// The folder of the proven copy of the chain, below the data directory.
+const CHAIN_DIRECTORY: &str = "chain";
+/// How long a backend that stops may take to let go of the copy of the chain.
+const RELEASE_WAIT: Duration = Duration::from_secs(5);
+/// Pause between two looks at whether it did.
+const RELEASE_PAUSE: Duration = Duration::from_millis(50);
+/// How long the start waits until the blocks that validators speak of are executed here.
+const CATCH_UP_WAIT: Duration = Duration::from_secs(3);
 /// Pause between two attempts to reach a database server that is away.
 const DATABASE_PAUSE: Duration = Duration::from_millis(500);
 
@@ -74,12 +83,20 @@ pub enum BackendError {
     /// What the database holds cannot be read.
     #[error("the database cannot be read: {0}")]
     ReadDatabase(String),
+    /// The backend's own copy of the chain cannot be opened.
+    #[error(
+        "the copy of the chain in {path} cannot be used: {error}; it holds nothing that the \
+         validators lack: move it away, and it is fetched and checked again"
+    )]
+    Chain {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        error: String,
+    },
     /// The validators' client cannot be set up.
     #[error(transparent)]
     Client(#[from] BuildError),
-    /// The sandbox for rules cannot be set up.
-    #[error(transparent)]
-    Sandbox(#[from] HostFault),
     /// Passwords cannot be hashed here.
     #[error("passwords cannot be hashed: {0}")]
     Passwords(String),
@@ -261,8 +278,7 @@ impl Files {
         };
         for directory in [
             &files.config.data,
-            &files.plugins_directory(),
-            &files.cache_directory(),
+            &files.config.data.join(CHAIN_DIRECTORY),
         ] {
             create_private(directory).map_err(|error| BackendError::Data {
                 path: directory.clone(),
@@ -270,14 +286,6 @@ impl Files {
             })?;
         }
         Ok(files)
-    }
-
-    fn plugins_directory(&self) -> PathBuf {
-        self.config.data.join("plugins")
-    }
-
-    fn cache_directory(&self) -> PathBuf {
-        self.config.data.join("plugin-cache")
     }
 
     pub(crate) async fn open(&self) -> Result<Opened, BackendError> {
@@ -317,8 +325,6 @@ impl Files {
             pending,
             mark,
         } = opened;
-        let (plugins_directory, cache_directory) =
-            (self.plugins_directory(), self.cache_directory());
         let Self {
             config,
             genesis,
@@ -339,28 +345,25 @@ impl Files {
             })?;
         pending.restarted(|transaction_id| local.holds(transaction_id));
 
-        let runtime = elections::runtime(&genesis, cache_directory)?;
-        let (deliver, blocks) = mpsc::channel(background::BLOCKS_MAX);
+        let follower = open_follower(&config.data.join(CHAIN_DIRECTORY), genesis.clone()).await?;
+        let (deliver, certified) = mpsc::channel(background::BLOCKS_MAX);
+        let (onward, blocks) = mpsc::channel(background::BLOCKS_MAX);
         let validators = discovery::complete(&genesis, config.validators, &config.bootnodes).await;
         let client = Client::builder(genesis)
             .validators(validators)
             .health_period(Duration::from_millis(config.health_period_ms.max(1)))
-            .follow_from(mark.map_or(FollowFrom::Head, |mark| FollowFrom::Block {
-                height: mark.height,
-                hash: mark.hash,
-            }))
+            .follow_from(follow_from(mark, &follower))
             .deliver_blocks(deliver)
             .build()?;
         let elections = Elections::new(
             client.clone(),
-            store.clone(),
-            runtime,
+            follower.clone(),
             local.clone(),
-            plugins_directory,
             master.clone(),
         );
         let app = Arc::new(App {
             client,
+            follower,
             store,
             pending,
             local,
@@ -388,7 +391,11 @@ impl Files {
             verifying: tokio::sync::Semaphore::new(1),
         });
         let mut tasks = JoinSet::new();
-        tasks.spawn(background::confirm_blocks(app.clone(), blocks));
+        let (follower, client) = (app.follower.clone(), app.client.clone());
+        tasks.spawn(follower.clone().follow(client, certified, onward));
+        tasks.spawn(follower.count_closed());
+        let known = mark.map_or(0, |mark| mark.height);
+        tasks.spawn(background::confirm_blocks(app.clone(), blocks, known));
         tasks.spawn(background::carry(app.clone()));
         tasks.spawn(local_ledger::mirror(app.clone()));
         tasks.spawn(reconciliation::keep(app.clone()));
@@ -401,6 +408,43 @@ impl Files {
     }
 }
 
+/// Opens the proven copy of the chain; off the async threads, because plugins may be compiled. A
+/// backend that has just stopped may still hold it.
+async fn open_follower(directory: &Path, genesis: Genesis) -> Result<Follower, BackendError> {
+    let unusable = |error: &dyn std::fmt::Display| BackendError::Chain {
+        path: directory.to_owned(),
+        error: error.to_string(),
+    };
+    let deadline = tokio::time::Instant::now() + RELEASE_WAIT;
+    loop {
+        let (path, genesis) = (directory.to_owned(), genesis.clone());
+        let opening = tokio::task::spawn_blocking(move || Follower::open(&path, genesis));
+        match opening.await.map_err(|error| unusable(&error))? {
+            Ok(follower) => return Ok(follower),
+            Err(LedgerError::InUse) if tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(RELEASE_PAUSE).await;
+            }
+            Err(error) => return Err(unusable(&error)),
+        }
+    }
+}
+
+/// Where following begins: after the last block that both the copy of the chain and the database
+/// know. Whichever is ahead passes over what it knows.
+fn follow_from(mark: Option<Mark>, follower: &Follower) -> FollowFrom {
+    let tip = follower.tip();
+    match mark {
+        Some(mark) if mark.height < tip.height => FollowFrom::Block {
+            height: mark.height,
+            hash: mark.hash,
+        },
+        _ => FollowFrom::Block {
+            height: tip.height,
+            hash: tip.block_hash,
+        },
+    }
+}
+
 /// Checks every validator once, and says what can be served.
 async fn tell_standing(app: &App) -> Result<(), BackendError> {
     let report = app.client.refresh_validator_status().await;
@@ -410,11 +454,13 @@ async fn tell_standing(app: &App) -> Result<(), BackendError> {
         report.validators.len()
     );
     if report.healthy > 0 {
+        let claimed = app.client.blockchain_state().claimed_height;
+        let reached = app.follower.reached(claimed.unwrap_or(0));
+        // Late: requests are answered as of the height that is reached, and say so.
+        let _ = tokio::time::timeout(CATCH_UP_WAIT, reached).await;
         return Ok(());
     }
-    let kept = app.store.elections().await;
-    let kept = kept.map_err(|error| BackendError::ReadDatabase(error.to_string()))?;
-    let elections = kept.len().max(app.local.view().elections);
+    let elections = app.elections.all().len();
     if elections == 0 {
         tracing::warn!(
             "no validator answers and no election is known from before: no ballot can be taken until a validator answers"

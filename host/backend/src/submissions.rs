@@ -197,15 +197,7 @@ impl App {
                 return Err(already_voted(wish.election_id).about(standing.public_id()));
             }
         }
-        let carried = self.carry(&election, &transaction, bytes, started).await;
-        if let Err(problem) = &carried
-            && problem.is(RefusalCode::ElectionClosed)
-        {
-            // Somebody else closed it: later ballots need not go so far.
-            let closed = ElectionStatus::Closed;
-            self.elections.changed(wish.election_id, closed).await;
-        }
-        let answer = carried?;
+        let answer = self.carry(&election, &transaction, bytes, started).await?;
         Ok(Acknowledged {
             public_id: wish.client_id.unwrap_or_else(|| transaction_id.to_string()),
             transaction_id,
@@ -271,7 +263,7 @@ impl App {
         } else {
             (Sent::Never, Err(SubmitError::NoValidator))
         };
-        match submitted {
+        match self.doubt_refusal(&bytes, submitted).await {
             Ok(submitted) => {
                 crash::point("accepted");
                 if let Payload::CastBallot { voter, .. } = &transaction.body.payload {

@@ -7,10 +7,9 @@ use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::Value;
+use tabella_follower::Replay;
 use tabella_ledger::{Election, ElectionTallyError, Ledger};
-use tabella_protocol::{
-    Attestation, CommitCertificate, ExportLine, Genesis, Hash, rpc::ElectionStatus,
-};
+use tabella_protocol::{Attestation, ExportLine, Genesis, Hash, rpc::ElectionStatus};
 
 use crate::scratch::Scratch;
 
@@ -78,51 +77,39 @@ pub(crate) fn check(file: &Path, genesis: &Genesis) -> Result<Verified> {
         );
     }
     let directory = Scratch::new()?;
-    let ledger = Ledger::open_scratch(directory.path(), exported)?;
-    let mut signatures = 0;
+    let mut replay = Replay::start(directory.path(), exported)?;
     let style = ProgressStyle::with_template("{spinner} {msg} {pos}")?;
     let progress = ProgressBar::new_spinner().with_style(style);
     progress.set_message("executing block");
     loop {
         let next = lines.next()?;
-        let height = ledger.tip().height;
+        let height = replay.ledger().tip().height;
         match next.context("the export breaks off before its end; fetch it again")? {
             ExportLine::Block { block, certificate } => {
-                signatures += execute(&ledger, &block, &certificate)
+                replay
+                    .apply(&block, &certificate)
                     .with_context(|| format!("block {} does not hold", height + 1))?;
                 progress.inc(1);
             }
             ExportLine::End { blocks } if blocks == height => break,
             ExportLine::End { blocks } => bail!("expected {blocks} blocks, got {height}"),
-            ExportLine::Genesis { .. } => bail!("expected one genesis"),
+            ExportLine::Genesis { .. } => bail!("unexpected second genesis line"),
         }
     }
     if lines.next()?.is_some() {
         bail!("expected nothing after the end");
     }
     progress.set_message("counting the board after block");
+    let ledger = replay.ledger();
     let election = ledger.election(election_id);
     let election = election.with_context(|| format!("the chain has no election {election_id}"))?;
-    let counted = count(&ledger, &election)?;
+    let counted = count(ledger, &election)?;
     progress.finish_and_clear();
     Ok(Verified {
         blocks: ledger.tip().height,
-        signatures,
+        signatures: replay.signatures(),
         ..counted
     })
-}
-
-/// Executes one block again; answers how many signatures of it hold.
-fn execute(ledger: &Ledger, block: &str, certificate: &CommitCertificate) -> Result<u64> {
-    let bytes = hex::decode(block.trim_start_matches("0x")).context("not hex")?;
-    let executed = ledger.check(&bytes, |_| None)??;
-    ledger.commit(executed, certificate)?;
-    let header = ledger.header(ledger.tip().height)?;
-    let header = header.context("it was just committed")?;
-    // The sets decided up to this block are known only now.
-    ledger.validators().verify_header(&header, certificate)?;
-    let transactions = u64::from(header.transaction_count);
-    Ok(transactions + certificate.signatures.len() as u64)
 }
 
 fn count(ledger: &Ledger, election: &Election) -> Result<Verified> {

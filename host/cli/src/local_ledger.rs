@@ -13,9 +13,9 @@ use futures::{StreamExt, stream};
 use serde::Serialize;
 use tabella_backend::{LedgerLine, is_local_genesis_of};
 use tabella_client::{Client, ConfirmationStatus, ValidatorEndpoint};
-use tabella_ledger::Ledger;
+use tabella_follower::Replay;
 use tabella_protocol::{
-    BoardEntry, CommitCertificate, Genesis, Hash, Payload, PublicKey, Transaction, VoterId,
+    BoardEntry, Genesis, Hash, Payload, PublicKey, Transaction, VoterId,
 };
 
 use crate::scratch::Scratch;
@@ -193,11 +193,11 @@ fn replay(file: &Path, network: &Genesis, findings: &mut Findings) -> Result<Rep
     };
     let key = backend.public_key;
     if !is_local_genesis_of(&genesis, network, &key) {
-        bail!("the ledger is not one of a backend before this network");
+        bail!("the ledger does not belong to a backend of this network");
     }
     findings.backend = Some(key);
     let directory = Scratch::new()?;
-    let ledger = Ledger::open_scratch(directory.path(), genesis)?;
+    let mut replay = Replay::start(directory.path(), genesis)?;
     let mut replayed = Replayed {
         transactions: Vec::new(),
         refused: BTreeMap::new(),
@@ -206,12 +206,12 @@ fn replay(file: &Path, network: &Genesis, findings: &mut Findings) -> Result<Rep
     let mut ended = false;
     for line in lines {
         match line? {
-            LedgerLine::Genesis { .. } => bail!("expected one genesis"),
+            LedgerLine::Genesis { .. } => bail!("unexpected second genesis line"),
             LedgerLine::Block { block, certificate } => {
-                let transactions = execute(&ledger, &block, &certificate).with_context(|| {
+                replay.apply(&block, &certificate).with_context(|| {
                     format!("block {} of the local ledger", findings.blocks + 1)
                 })?;
-                replayed.transactions.extend(transactions);
+                replayed.transactions.extend(replay.newest_transactions()?);
                 findings.blocks += 1;
             }
             LedgerLine::Refused {
@@ -232,22 +232,4 @@ fn replay(file: &Path, network: &Genesis, findings: &mut Findings) -> Result<Rep
         bail!("the export breaks off before its end; fetch it again");
     }
     Ok(replayed)
-}
-
-fn execute(
-    ledger: &Ledger,
-    block: &str,
-    certificate: &CommitCertificate,
-) -> Result<Vec<(Hash, Transaction)>> {
-    let bytes = hex::decode(block.trim_start_matches("0x")).context("not hex")?;
-    let genesis = ledger.genesis();
-    certificate.verify(&ledger.genesis_hash(), genesis.quorum, &genesis.validators)?;
-    let executed = ledger.check(&bytes, |_| None)??;
-    ledger.commit(executed, certificate)?;
-    let height = ledger.tip().height;
-    let stored = ledger.block(height)?.context("it was just committed")?;
-    let transactions = stored.block.transactions.iter();
-    transactions
-        .map(|bytes| Ok((Hash::of(bytes), Transaction::from_bytes(bytes)?)))
-        .collect()
 }

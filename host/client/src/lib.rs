@@ -12,7 +12,7 @@
 //! - `submission`: batches, failover and hedging of transactions.
 //! - `follower`, `block`: verified blocks and confirmations.
 //! - `queries`, `results`: reads, hedged when a validator is late; `blocks`: whole blocks in bulk;
-//!   `integrity`: re-checks a whole chain.
+//!   `integrity`: whether validators hold the same chain.
 //!
 //! ```no_run
 //! # async fn example(genesis: tabella_protocol::Genesis, ballot: tabella_protocol::Transaction) -> Result<(), Box<dyn std::error::Error>> {
@@ -49,7 +49,7 @@ pub use client::{BlockchainState, Client};
 pub use endpoint::ValidatorEndpoint;
 pub use follower::{Confirmation, Tip, WaitError};
 pub use health::{HealthReport, HealthStatus, ValidatorHealth};
-pub use integrity::{Integrity, IntegrityError};
+pub use integrity::Agreement;
 pub use queries::{ConfirmationStatus, ElectionChanges, QueryError};
 pub use results::{ResultsError, VerifiedResults};
 pub use submission::{Refusal, SubmitError, Submitted};

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use futures::{StreamExt, stream::FuturesUnordered};
 use serde::{Serialize, de::DeserializeOwned};
 use tabella_protocol::{
-    Hash, Receipt,
+    Ack, Hash, Receipt,
     rpc::{
         self, BlockSummary, BlockView, BoardPage, ElectionStatus, ElectionView, PluginView,
         RefusalCode, ResultsView, TransactionStatus,
@@ -254,6 +254,22 @@ impl Client {
             }
         };
         let params = (from_height, count_max, 0);
+        self.read_checked("tabella_getBlockSummaries", params, judge)
+            .await
+    }
+
+    /// The acks of the blocks from a height on, one list for each height, as one validator sends
+    /// them: none is checked here.
+    pub async fn acks(
+        &self,
+        from_height: u64,
+        count_max: u64,
+    ) -> Result<Vec<Vec<Ack>>, QueryError> {
+        let params = (from_height, count_max, 0);
+        let judge = |summaries: Vec<BlockSummary>| match summaries.is_empty() {
+            true => Judged::Lacking(Vec::new()),
+            false => Judged::Good(summaries.into_iter().map(|summary| summary.acks).collect()),
+        };
         self.read_checked("tabella_getBlockSummaries", params, judge)
             .await
     }

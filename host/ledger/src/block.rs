@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use tabella_protocol::{
-    Block, BlockError, BoardHead, Hash, Header, PublicKey, Transaction, codec, merkle,
-    transactions_root,
+    Block, BlockError, BoardHead, CertificateError, CommitCertificate, Hash, Header, PublicKey,
+    Transaction, codec, merkle, transactions_root,
 };
 
 use crate::{
     Ledger, LedgerError, Refusal, VetError, Vetted,
     execute::{Changes, Draft},
     state::{State, Tip},
+    vet::Belief,
 };
 
 /// How much a block may hold, so that executing it stays within a known time.
@@ -46,6 +47,12 @@ impl ExecutedBlock {
     /// The canonical bytes of the block.
     pub fn bytes(&self) -> &Arc<[u8]> {
         &self.bytes
+    }
+
+    /// Returns whether it holds nothing but ballots, so that no election begins, changes or ends
+    /// with it.
+    pub fn is_ballots_alone(&self) -> bool {
+        self.changes.ballots.len() == self.changes.transaction_ids.len()
     }
 
     /// The ids of its transactions, in order.
@@ -156,6 +163,42 @@ impl Ledger {
         bytes: &[u8],
         known: impl Fn(&Hash) -> Option<Vetted>,
     ) -> Result<Result<ExecutedBlock, InvalidBlock>, LedgerError> {
+        self.check_believing(bytes, Belief::Nothing, known)
+    }
+
+    /// Re-executes a block on the state at the tip that a quorum of validators vouches for: the
+    /// certificate is checked, and for what it covers (signatures of transactions, the rules'
+    /// verdicts on ballots) it is taken instead of checking each again. Everything that the header
+    /// commits to is recomputed here: boards, state, validator sets.
+    ///
+    /// For a follower, which believes a quorum and nobody less.
+    pub fn check_certified(
+        &self,
+        bytes: &[u8],
+        certificate: &CommitCertificate,
+    ) -> Result<Result<ExecutedBlock, InvalidBlock>, LedgerError> {
+        let state = self.state();
+        let height = state.tip.height + 1;
+        let set = state.validators.at(height);
+        let vouched = certificate.verify(&self.genesis_hash, set.quorum, &set.validators);
+        if let Err(error) = vouched {
+            return Ok(Err(error.into()));
+        }
+        let executed = self.check_believing(bytes, Belief::Certificate, |_| None)?;
+        Ok(executed.and_then(|block| {
+            if (certificate.height, certificate.block_hash) != (height, block.hash) {
+                return Err(InvalidBlock::OtherCertificate);
+            }
+            Ok(block)
+        }))
+    }
+
+    fn check_believing(
+        &self,
+        bytes: &[u8],
+        belief: Belief,
+        known: impl Fn(&Hash) -> Option<Vetted>,
+    ) -> Result<Result<ExecutedBlock, InvalidBlock>, LedgerError> {
         let (block, transactions) = match Block::decode(bytes, self.block_bytes_max()) {
             Ok(decoded) => decoded,
             Err(error) => return Ok(Err(error.into())),
@@ -164,7 +207,7 @@ impl Ledger {
         if let Err(invalid) = self.check_header(&block.header, &parent) {
             return Ok(Err(invalid));
         }
-        let vetted = match self.vet_all(&block, transactions, known) {
+        let vetted = match self.vet_all(&block, transactions, belief, known) {
             Ok(vetted) => vetted,
             Err(VetError::Refused(refusal)) => return Ok(Err(InvalidBlock::Transaction(refusal))),
             Err(VetError::Ledger(error)) => return Err(error),
@@ -234,6 +277,7 @@ impl Ledger {
         &self,
         block: &Block,
         transactions: Vec<(Hash, Transaction)>,
+        belief: Belief,
         known: impl Fn(&Hash) -> Option<Vetted>,
     ) -> Result<Vec<Vetted>, VetError> {
         let with_known: Vec<_> = transactions
@@ -245,7 +289,7 @@ impl Ledger {
             .zip(block.transactions.par_iter())
             .map(|((known, id, transaction), bytes)| match known {
                 Some(vetted) => Ok(vetted),
-                None => self.vet_decoded(id, bytes.as_slice().into(), transaction),
+                None => self.vet_decoded(id, bytes.as_slice().into(), transaction, belief),
             })
             .collect()
     }
@@ -263,6 +307,12 @@ pub enum InvalidBlock {
     /// A transaction is refused.
     #[error("transaction: {0}")]
     Transaction(Refusal),
+    /// No quorum of the height's validators vouches for it.
+    #[error("certificate: {0}")]
+    Certificate(#[from] CertificateError),
+    /// The certificate that came with it is of another block.
+    #[error("the certificate is of another block")]
+    OtherCertificate,
 }
 
 fn executed(header: Header, bytes: Arc<[u8]>, mut state: State, changes: Changes) -> ExecutedBlock {

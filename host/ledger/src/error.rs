@@ -10,6 +10,9 @@ pub enum LedgerError {
     /// The database failed or is not this ledger's.
     #[error("ledger storage: {0}")]
     Storage(String),
+    /// Another process, or another part of this one, has the database open.
+    #[error("the ledger is in use by another process; stop that one, or use another data directory")]
+    InUse,
     /// What is stored contradicts itself.
     #[error("ledger is corrupt: {0}; restore the data directory from another validator")]
     Corrupt(String),
@@ -68,8 +71,16 @@ macro_rules! storage_errors {
         }
     )*};
 }
+impl From<redb::DatabaseError> for LedgerError {
+    fn from(error: redb::DatabaseError) -> Self {
+        match error {
+            redb::DatabaseError::DatabaseAlreadyOpen => Self::InUse,
+            error => Self::Storage(error.to_string()),
+        }
+    }
+}
+
 storage_errors!(
-    redb::DatabaseError,
     redb::TransactionError,
     redb::TableError,
     redb::StorageError,

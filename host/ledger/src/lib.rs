@@ -7,13 +7,14 @@
 //! - [`Ledger::vet`] judges a transaction by what cannot change any more (signature, rule);
 //!   [`Ledger::admit`] also by the state at the tip.
 //! - [`Ledger::build`] makes a block of vetted transactions; [`Ledger::check`] re-executes one that
-//!   somebody else made. Both answer an [`ExecutedBlock`]; nothing is written yet.
+//!   somebody else made; [`Ledger::check_certified`] one that a quorum of validators vouches for.
+//!   Each returns an [`ExecutedBlock`]; nothing is written yet.
 //! - [`Ledger::commit`] writes block, certificate, boards, indexes and state in one redb
 //!   transaction, durable when it returns; [`Ledger::commit_unsynced`] is for who catches up.
 //!
 //! Layout: `vet` and `execute` (one file per transaction kind) are the rules of the chain, `state`
 //! what they change, `block` and `commit` the way to disk, `board_log` the Merkle logs, `read`,
-//! `receipt`, `tally` and `verify` the ways back; `scratch` a chain for who re-executes one.
+//! `receipt`, `tally`, `verify` and `views` the ways back; `scratch` a chain for who re-executes one.
 
 mod acks;
 mod block;
@@ -31,6 +32,7 @@ mod tally;
 mod turns;
 mod verify;
 mod vet;
+mod views;
 
 pub use block::{BuildLimits, Built, ExecutedBlock, InvalidBlock};
 pub use error::{LedgerError, VetError};

@@ -4,14 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use tabella_ledger::{BallotRecord, Election, LedgerError, StoredBlock};
+use tabella_ledger::{LedgerError, StoredBlock};
 use tabella_protocol::{
-    Disclosure, EvidenceFile, Hash, Transaction,
+    EvidenceFile, Hash, Transaction,
     rpc::{
-        AttestationProof, BlockSummary, BlockView, BoardItem, BoardPage, CertificateView,
-        ChangingBlock, ConsistencyProof, ElectionChanges, ElectionStatus, ElectionView,
-        EvidenceView, NodeStatus, PluginView, ResultCertificate, ResultsView, TransactionStatus,
-        ValidatorsView,
+        BlockSummary, BlockView, BoardPage, CertificateView, ChangingBlock, ConsistencyProof,
+        ElectionChanges, EvidenceView, NodeStatus, TransactionStatus, ValidatorsView,
     },
 };
 
@@ -175,30 +173,13 @@ pub(crate) fn certificate(context: &Context, params: &Params) -> Result<Value, R
     })
 }
 
-fn election_view(election: &Election) -> ElectionView {
-    ElectionView {
-        election_id: election.id(),
-        spec: election.spec().clone(),
-        status: election.status(),
-        roll_size: election.roll_size(),
-        turnout: election.turnout(),
-        board: election.board(),
-        transaction_id: election.transaction_id(),
-        ballot_schemas: election
-            .contests()
-            .iter()
-            .map(|c| c.ballot_schema())
-            .collect(),
-    }
-}
-
 /// `tabella_getElections() -> [ElectionView]`
 pub(crate) fn elections(context: &Context) -> Result<Value, RpcError> {
     let elections = context.validator.ledger.elections();
     value(
         &elections
             .iter()
-            .map(|election| election_view(election))
+            .map(|election| election.view())
             .collect::<Vec<_>>(),
     )
 }
@@ -211,7 +192,7 @@ pub(crate) fn election(context: &Context, params: &Params) -> Result<Value, RpcE
             .validator
             .ledger
             .election(id)
-            .map(|election| election_view(&election)),
+            .map(|election| election.view()),
     )
 }
 
@@ -220,7 +201,7 @@ pub(crate) fn plugins(context: &Context) -> Result<Value, RpcError> {
     let ledger = &context.validator.ledger;
     let mut views = Vec::new();
     for (hash, _) in ledger.plugins() {
-        views.extend(plugin_view(context, &hash, false)?);
+        views.extend(ledger.plugin_view(&hash, false)?);
     }
     value(&views)
 }
@@ -229,38 +210,13 @@ pub(crate) fn plugins(context: &Context) -> Result<Value, RpcError> {
 pub(crate) fn plugin(context: &Context, params: &Params) -> Result<Value, RpcError> {
     let hash = params.hash(0, "plugin hash")?;
     let with_wasm = params.optional(1, "with_wasm")?.unwrap_or(false);
-    value(&plugin_view(context, &hash, with_wasm)?)
-}
-
-fn plugin_view(
-    context: &Context,
-    hash: &Hash,
-    with_wasm: bool,
-) -> Result<Option<PluginView>, RpcError> {
-    let Some((plugin, wasm)) = context.validator.ledger.plugin(hash)? else {
-        return Ok(None);
-    };
-    Ok(Some(PluginView {
-        sha256: *hash,
-        bytes: wasm.len() as u64,
-        manifest: plugin.manifest().to_json(),
-        wasm: with_wasm.then(|| hex_text(&wasm)),
-    }))
+    value(&context.validator.ledger.plugin_view(&hash, with_wasm)?)
 }
 
 /// `tabella_getReceipt(transaction id) -> Receipt | null`
 pub(crate) fn receipt(context: &Context, params: &Params) -> Result<Value, RpcError> {
     let id = params.hash(0, "transaction id")?;
     value(&context.validator.ledger.receipt(&id)?)
-}
-
-/// Whether the ballots of an election may be shown now.
-fn discloses(election: &Election) -> bool {
-    let over = matches!(
-        election.status(),
-        ElectionStatus::Closed | ElectionStatus::Final
-    );
-    over || election.spec().disclosure == Disclosure::Live
 }
 
 /// `tabella_getBoard(election_id, from_position, count_max) -> BoardPage`
@@ -277,34 +233,9 @@ pub(crate) fn board(context: &Context, params: &Params) -> Result<Value, RpcErro
     let (board, records) = page.ok_or_else(not_found)?;
     let items = records
         .into_iter()
-        .map(|record| board_item(&election, record))
+        .map(|record| election.board_item(record))
         .collect();
     value(&BoardPage { board, items })
-}
-
-fn board_item(election: &Election, record: BallotRecord) -> BoardItem {
-    let BallotRecord {
-        entry,
-        height,
-        ballots,
-    } = record;
-    if !discloses(election) {
-        return BoardItem {
-            entry,
-            height,
-            ballots: Vec::new(),
-            plain: Vec::new(),
-        };
-    }
-    let plain = election.contests().iter().zip(&ballots);
-    BoardItem {
-        entry,
-        height,
-        plain: plain
-            .map(|(c, ballot)| c.decode_ballot(ballot).unwrap_or_default())
-            .collect(),
-        ballots: ballots.iter().map(|ballot| hex_text(ballot)).collect(),
-    }
 }
 
 /// `tabella_getBoardConsistencyProof(election_id, old_size, new_size) -> ConsistencyProof`
@@ -336,64 +267,7 @@ pub(crate) fn results(context: &Context, params: &Params) -> Result<Value, RpcEr
     let Some(election) = ledger.election(id) else {
         return Ok(Value::Null);
     };
-    let tally = ledger.stored_tally(id)?;
-    let outcomes = tally.map(|tally| tally.outcomes).unwrap_or_default();
-    let mut plain = Vec::with_capacity(outcomes.len());
-    for (contest, outcome) in election.contests().iter().zip(&outcomes) {
-        let shown = contest.outcome_json(outcome);
-        plain.push(shown.map_err(|error| LedgerError::Corrupt(format!("outcome: {error}")))?);
-    }
-    value(&ResultsView {
-        election_id: id,
-        status: election.status(),
-        board: election.board(),
-        turnout: election.turnout(),
-        outcomes: outcomes.iter().map(|outcome| hex_text(outcome)).collect(),
-        plain,
-        attested_by: election.attestations().map(|(key, _, _)| *key).collect(),
-        certificate: certificate_of(context, &election)?,
-    })
-}
-
-fn certificate_of(
-    context: &Context,
-    election: &Arc<Election>,
-) -> Result<Option<ResultCertificate>, RpcError> {
-    let Some(agreed) = election.result() else {
-        return Ok(None);
-    };
-    let ledger = &context.validator.ledger;
-    let height = election.result_height().unwrap_or_default();
-    let history = ledger.validators();
-    let validators = history.at(height);
-    let mut proofs = Vec::new();
-    for (validator, attestation, id) in election.attestations() {
-        if attestation != agreed || !validators.contains(validator) {
-            continue;
-        }
-        let Some((height, index)) = ledger.place_of(id)? else {
-            continue;
-        };
-        let Some(stored) = ledger.block(height)? else {
-            continue;
-        };
-        let Some(bytes) = stored.block.transactions.get(index as usize) else {
-            continue;
-        };
-        let Ok(transaction) = tabella_protocol::Transaction::from_bytes(bytes) else {
-            continue;
-        };
-        proofs.push(AttestationProof {
-            validator: *validator,
-            transaction: hex_text(bytes),
-            signature: transaction.signature,
-        });
-    }
-    Ok(Some(ResultCertificate {
-        attestation: agreed.clone(),
-        height,
-        proofs,
-    }))
+    value(&ledger.results_view(&election)?)
 }
 
 /// `tabella_getValidators() -> ValidatorsView`

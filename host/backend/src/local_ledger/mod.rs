@@ -172,11 +172,10 @@ impl LocalLedger {
         self.shared.opened().ok()?.ledger.election(election_id)
     }
 
-    /// The Wasm bytes of a plugin that was published on the network.
-    pub(crate) fn plugin(&self, sha256: &Hash) -> Option<Vec<u8>> {
-        let opened = self.shared.opened().ok()?;
-        let plugin = opened.ledger.plugin(sha256).ok().flatten();
-        plugin.map(|(_, wasm)| wasm)
+    /// Every election as it is here.
+    pub(crate) fn elections(&self) -> Vec<Arc<Election>> {
+        let opened = self.shared.opened();
+        opened.map_or_else(|_| Vec::new(), |opened| opened.ledger.elections())
     }
 
     /// Whether this transaction is in the ledger.

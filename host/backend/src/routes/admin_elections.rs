@@ -1,6 +1,6 @@
 //! `POST /api/admin/elections`, `POST /api/admin/elections/{id}/open`, `.../close`
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{Json as JsonAnswer, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
@@ -13,15 +13,13 @@ use tabella_runtime::StrictObject;
 
 use crate::{
     app::App,
+    elections::Election,
     auth::Principal,
     extract::{Json, Path},
     openapi::{Administers, ReadsBody, Restricts},
     problem::Problem,
 };
 
-/// How long the new election is looked for among validators that lag behind the confirmation.
-const LOOKUP: Duration = Duration::from_secs(3);
-const LOOKUP_PAUSE: Duration = Duration::from_millis(50);
 
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -115,7 +113,7 @@ pub(crate) async fn create(
     Json(request): Json<CreateRequest>,
 ) -> Result<(StatusCode, JsonAnswer<AdminAnswer>), Problem> {
     principal.require_admin()?;
-    let published = app.client.plugins().await?;
+    let published = app.published().await?;
     let spec = spec(&app, request, &published)?;
     spec.check().map_err(|error| {
         Problem::new(
@@ -125,32 +123,25 @@ pub(crate) async fn create(
         )
     })?;
     let confirmation = app.administer(Payload::CreateElection(spec)).await?;
-    let deadline = tokio::time::Instant::now() + LOOKUP;
-    loop {
-        let views = app.client.elections().await?;
-        let created = views
-            .into_iter()
-            .find(|view| view.transaction_id == confirmation.transaction_id);
-        if let Some(view) = created {
-            let answer = AdminAnswer {
-                election_id: view.election_id,
-                status: view.status,
-                transaction_id: confirmation.transaction_id,
-                block_number: confirmation.height,
-                block_hash: confirmation.block_hash,
-            };
-            return Ok((StatusCode::CREATED, JsonAnswer(answer)));
-        }
-        if tokio::time::Instant::now() >= deadline {
-            return Err(Problem::new(
-                StatusCode::BAD_GATEWAY,
-                "validators-failed",
-                "the election is on the chain, but no validator shows it yet; list the elections",
-            )
-            .about(confirmation.transaction_id.to_string()));
-        }
-        tokio::time::sleep(LOOKUP_PAUSE).await;
-    }
+    let mut elections = app.elections.all().into_iter();
+    let created = elections.find(|e| e.view.transaction_id == confirmation.transaction_id);
+    let Some(Election { view, .. }) = created else {
+        return Err(Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "catching-up",
+            "the election is on the chain, and this backend has not executed its block yet; list \
+             the elections",
+        )
+        .about(confirmation.transaction_id.to_string()));
+    };
+    let answer = AdminAnswer {
+        election_id: view.election_id,
+        status: view.status,
+        transaction_id: confirmation.transaction_id,
+        block_number: confirmation.height,
+        block_hash: confirmation.block_hash,
+    };
+    Ok((StatusCode::CREATED, JsonAnswer(answer)))
 }
 
 fn spec(
@@ -270,7 +261,6 @@ async fn change(
         other => return Err(Problem::internal(&other.kind())),
     };
     let confirmation = app.administer(payload).await?;
-    app.elections.changed(election_id, status).await;
     Ok(JsonAnswer(AdminAnswer {
         election_id,
         status,

@@ -9,7 +9,8 @@ use axum::{
     response::Response,
 };
 use serde::{Deserialize, Serialize};
-use tabella_protocol::{Hash, Header};
+use tabella_ledger::{Ledger, LedgerError, StoredBlock};
+use tabella_protocol::Hash;
 
 use crate::{
     app::App,
@@ -83,17 +84,20 @@ pub(crate) async fn blocks(
     State(app): State<Arc<App>>,
     Query(query): Query<BlocksQuery>,
 ) -> Result<Json<BlocksAnswer>, Problem> {
-    let height = app.height();
+    app.elections.catch_up().await;
+    let height = app.follower.tip().height;
     let last = query.before.unwrap_or(height).min(height);
     let count = query.count.unwrap_or(PAGE).clamp(1, PAGE_MAX).min(last);
-    let mut blocks = Vec::new();
-    if count > 0 {
-        let found = app.client.block_summaries(last - count + 1, count).await?;
-        for (block, signers) in found.into_iter().rev() {
-            blocks.push(answer(&app, &block.header, block.hash, signers));
-        }
-    }
-    Ok(Json(BlocksAnswer { height, blocks }))
+    let found = app.read(move |ledger| {
+        let heights = (last - count + 1..=last).rev();
+        let found = heights.map(|height| find(ledger, height));
+        found.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()
+    });
+    let blocks = found.await?;
+    Ok(Json(BlocksAnswer {
+        height,
+        blocks: blocks.iter().map(|found| answer(&app, found)).collect(),
+    }))
 }
 
 /// One block, by number or hash
@@ -115,29 +119,28 @@ pub(crate) async fn block(
     Path(wanted): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let height = match wanted.parse::<u64>() {
-        Ok(height) => Some(height),
-        Err(_) => match wanted.parse::<Hash>() {
-            Ok(hash) => {
-                let view = app.client.block_by_hash(hash).await?;
-                view.map(|view| view.header.height)
-            }
-            Err(_) => None,
-        },
-    };
-    let found = match height {
-        Some(height) if height > 0 => app.client.block_summary(height).await?,
+    app.elections.catch_up().await;
+    let found = match (wanted.parse::<u64>(), wanted.parse::<Hash>()) {
+        (Ok(height), _) => app.read(move |ledger| find(ledger, height)).await?,
+        (_, Ok(hash)) => {
+            let found = app.read(move |ledger| match ledger.height_of(&hash)? {
+                Some(height) => find(ledger, height),
+                None => Ok(None),
+            });
+            found.await?
+        }
         _ => None,
     };
-    let (block, signers) = found.ok_or_else(|| {
+    let found = found.ok_or_else(|| {
         Problem::new(
             StatusCode::NOT_FOUND,
             "unknown-block",
             "there is no block with this number or hash",
         )
     })?;
-    let mut answer = answer(&app, &block.header, block.hash, signers);
-    answer.transaction_ids = Some(block.transaction_ids);
+    let mut answer = answer(&app, &found);
+    let transactions = found.stored.block.transactions.iter();
+    answer.transaction_ids = Some(transactions.map(|bytes| Hash::of(bytes)).collect());
     // Acks come after the block; nothing else of it changes.
     let Signatures { count, of } = answer.signatures;
     let change = match count >= of {
@@ -148,12 +151,26 @@ pub(crate) async fn block(
     Ok(tagged(&headers, &tag, change, Json(answer)))
 }
 
-fn answer(app: &App, header: &Header, hash: Hash, signers: usize) -> BlockAnswer {
-    let history = app.client.validators();
+struct Found {
+    stored: StoredBlock,
+    signers: usize,
+}
+
+fn find(ledger: &Ledger, height: u64) -> Result<Option<Found>, LedgerError> {
+    let Some(stored) = ledger.block(height)? else {
+        return Ok(None);
+    };
+    let signers = ledger.signers(height)?;
+    Ok(Some(Found { stored, signers }))
+}
+
+fn answer(app: &App, found: &Found) -> BlockAnswer {
+    let header = &found.stored.block.header;
+    let history = app.follower.ledger().validators();
     let validators = history.at(header.height);
     BlockAnswer {
         number: header.height,
-        hash,
+        hash: found.stored.hash,
         parent_hash: header.parent,
         timestamp: clock::rfc3339(header.timestamp_ms),
         proposer: validators.node_id(&header.proposer).map(str::to_owned),
@@ -162,7 +179,7 @@ fn answer(app: &App, header: &Header, hash: Hash, signers: usize) -> BlockAnswer
         boards_root: header.boards_root,
         state_root: header.state_root,
         signatures: Signatures {
-            count: signers,
+            count: found.signers,
             of: validators.validators.len(),
         },
         transaction_ids: None,

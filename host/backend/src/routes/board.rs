@@ -19,6 +19,7 @@ use tabella_protocol::{
 
 use crate::{
     app::App,
+    elections::Election,
     extract::{Path, Query},
     openapi::{AsksValidators, NamesOne, ReadsQuery},
     problem::Problem,
@@ -69,14 +70,14 @@ pub(crate) async fn board(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     // Unknown elections are told apart from empty boards.
-    app.elections.get(election_id).await?;
+    let election = app.elections.get(election_id).await?;
     let lines = headers
         .get(header::ACCEPT)
         .is_some_and(|accept| accept.as_bytes() == JSON_LINES.as_bytes());
     let count = query.count.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
-    let page = app.client.board(election_id, query.from, count).await?;
+    let page = page(&app, &election, query.from, count).await?;
     if lines {
-        return Ok(whole(app, election_id, query.from, page));
+        return Ok(whole(app, election, query.from, page));
     }
     let next = query.from.saturating_add(page.items.len() as u64);
     Ok(Json(BoardAnswer {
@@ -88,22 +89,43 @@ pub(crate) async fn board(
     .into_response())
 }
 
-/// The board as it stood with its first page, one ballot a line, fetched as it is read.
-fn whole(app: Arc<App>, election_id: u64, from: u64, first: BoardPage) -> Response {
+/// A page of the proven board.
+async fn page(
+    app: &App,
+    election: &Election,
+    from: u64,
+    count: u64,
+) -> Result<BoardPage, Problem> {
+    let proven = Arc::clone(&election.proven);
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    let page = app.read(move |ledger| {
+        let page = ledger.board(proven.id(), from, count)?;
+        Ok(page.map(|(board, records)| BoardPage {
+            board,
+            items: records.into_iter().map(|r| proven.board_item(r)).collect(),
+        }))
+    });
+    // An election that only the local ledger knows has no board on the chain.
+    Ok(page.await?.unwrap_or_else(|| BoardPage {
+        board: election.view.board,
+        items: Vec::new(),
+    }))
+}
+
+/// The board as it stood with its first page, one ballot a line, read as it is sent.
+fn whole(app: Arc<App>, election: Election, from: u64, first: BoardPage) -> Response {
     let size = first.board.size;
     let pages = stream::try_unfold((from, Some(first)), move |(from, page)| {
-        let app = app.clone();
+        let (app, election) = (app.clone(), election.clone());
         async move {
             if from >= size {
                 return Ok(None);
             }
             let page = match page {
                 Some(page) => page,
-                None => app
-                    .client
-                    .board(election_id, from, PAGE_MAX)
+                None => self::page(&app, &election, from, PAGE_MAX)
                     .await
-                    .map_err(std::io::Error::other)?,
+                    .map_err(|problem| std::io::Error::other(problem.detail().to_owned()))?,
             };
             let mut text = Vec::new();
             let mut next = from;

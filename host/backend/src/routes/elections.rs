@@ -98,24 +98,21 @@ pub(crate) async fn elections(
     State(app): State<Arc<App>>,
     Query(query): Query<ElectionsQuery>,
 ) -> Result<Json<Vec<ElectionSummary>>, Problem> {
-    let views = match app.client.elections().await {
-        Ok(views) => views,
-        // While no validator answers, what was seen last must do.
-        Err(tabella_client::QueryError::NoValidator) => app.store.elections().await?,
-        Err(error) => return Err(error.into()),
-    };
-    let summaries = views
-        .into_iter()
+    app.elections.catch_up().await;
+    let elections = app.elections.all();
+    let summaries = elections
+        .iter()
+        .map(|election| &*election.view)
         .filter(|view| query.status.is_none_or(|filter| filter.admits(view.status)))
         .map(summary);
     Ok(Json(summaries.collect()))
 }
 
-fn summary(view: ElectionView) -> ElectionSummary {
+fn summary(view: &ElectionView) -> ElectionSummary {
     ElectionSummary {
         election_id: view.election_id,
         contests: view.spec.contests.len(),
-        title: view.spec.title,
+        title: view.spec.title.clone(),
         status: view.status,
         turnout: view.turnout,
         roll_size: view.roll_size,

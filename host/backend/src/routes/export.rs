@@ -11,10 +11,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::stream;
-use tabella_protocol::{
-    Disclosure, ExportLine, Hash,
-    rpc::{ElectionStatus, ResultsView},
-};
+use tabella_protocol::ExportLine;
 
 use crate::{
     app::App,
@@ -24,6 +21,8 @@ use crate::{
 };
 
 const JSON_LINES: &str = "application/x-ndjson";
+/// Blocks read and sent at once; a block is at most as large as genesis allows.
+const BLOCKS_PER_CHUNK: u64 = 4;
 
 /// A whole election, for `tabella verify election`
 ///
@@ -46,19 +45,15 @@ pub(crate) async fn export(
     Path(election_id): Path<u64>,
 ) -> Result<Response, Problem> {
     let election = app.elections.get(election_id).await?;
-    let results = app.client.election_results(election_id).await?;
-    let (results, _) = results.ok_or_else(|| Problem::unknown_election(election_id))?;
-    if election.view.spec.disclosure == Disclosure::AtClose && !is_over(&results) {
+    if !election.proven.shows_ballots() {
         return Err(Problem::new(
             StatusCode::CONFLICT,
             "election-not-closed",
             "this election shows its ballots at close; export it then",
         ));
     }
-    let height = app.height();
-    let last = results
-        .certificate
-        .map_or(height, |certificate| certificate.height.min(height));
+    let height = app.follower.tip().height;
+    let last = election.proven.result_height().unwrap_or(height).min(height);
     Ok((
         [(header::CONTENT_TYPE, JSON_LINES)],
         lines(app, election_id, last),
@@ -66,18 +61,11 @@ pub(crate) async fn export(
         .into_response())
 }
 
-fn is_over(results: &ResultsView) -> bool {
-    matches!(
-        results.status,
-        ElectionStatus::Closed | ElectionStatus::Final
-    )
-}
-
 /// How far an export has come.
 enum Next {
     Genesis,
-    /// What follows the block at this height with this hash.
-    After(u64, Hash),
+    /// What follows the block at this height.
+    After(u64),
     Done,
 }
 
@@ -96,26 +84,33 @@ fn lines(app: Arc<App>, election_id: u64, last: u64) -> Body {
                             genesis,
                         },
                     )?;
-                    Next::After(0, app.client.genesis_hash())
+                    Next::After(0)
                 }
-                Next::After(height, _) if height >= last => {
+                Next::After(height) if height >= last => {
                     line(&mut text, &ExportLine::End { blocks: last })?;
                     Next::Done
                 }
-                Next::After(height, hash) => {
-                    let views = app.client.blocks(height, hash, last).await;
-                    let mut reached = (height, hash);
-                    for view in views.map_err(std::io::Error::other)? {
-                        reached = (view.header.height, view.hash);
+                Next::After(height) => {
+                    let to = last.min(height + BLOCKS_PER_CHUNK);
+                    let blocks = app.read(move |ledger| {
+                        let heights = height + 1..=to;
+                        heights.map(|height| ledger.block(height)).collect::<Result<Vec<_>, _>>()
+                    });
+                    let blocks = blocks
+                        .await
+                        .map_err(|problem| std::io::Error::other(problem.detail().to_owned()))?;
+                    for stored in blocks {
+                        let missing = || std::io::Error::other("a block is missing");
+                        let stored = stored.ok_or_else(missing)?;
                         line(
                             &mut text,
                             &ExportLine::Block {
-                                block: view.block,
-                                certificate: view.certificate,
+                                block: format!("0x{}", hex::encode(&stored.bytes)),
+                                certificate: stored.certificate,
                             },
                         )?;
                     }
-                    Next::After(reached.0, reached.1)
+                    Next::After(to)
                 }
                 Next::Done => return Ok(None),
             };

@@ -78,7 +78,8 @@ impl From<PluginView> for PluginAnswer {
 pub(crate) async fn plugins(
     State(app): State<Arc<App>>,
 ) -> Result<Json<Vec<PluginAnswer>>, Problem> {
-    let views = app.client.plugins().await?;
+    app.elections.catch_up().await;
+    let views = app.published().await?;
     Ok(Json(views.into_iter().map(PluginAnswer::from).collect()))
 }
 
@@ -102,7 +103,7 @@ pub(crate) async fn plugin(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let sha256 = parse(&sha256)?;
-    let view = app.client.plugin(sha256).await?.ok_or_else(unknown)?;
+    let view = find(&app, sha256).await?.ok_or_else(unknown)?;
     let answer = Json(PluginAnswer::from(view));
     Ok(tagged(&headers, &sha256.to_string(), Change::Never, answer))
 }
@@ -132,9 +133,15 @@ pub(crate) async fn wasm(
     if has(&headers, &tag) {
         return Ok(tagged(&headers, &tag, Change::Never, ()));
     }
-    let wasm = app.client.plugin_wasm(sha256).await?.ok_or_else(unknown)?;
+    let read = app.read(move |ledger| ledger.plugin(&sha256)).await?;
+    let (_, wasm) = read.ok_or_else(unknown)?;
     let answer = ([(header::CONTENT_TYPE, "application/wasm")], wasm);
     Ok(tagged(&headers, &tag, Change::Never, answer))
+}
+
+async fn find(app: &App, sha256: Hash) -> Result<Option<PluginView>, Problem> {
+    app.read(move |ledger| ledger.plugin_view(&sha256, false))
+        .await
 }
 
 fn parse(text: &str) -> Result<Hash, Problem> {
@@ -174,7 +181,7 @@ pub(crate) async fn publish(
     principal.require_admin()?;
     let wasm = read_body(request, &app).await?.to_vec();
     let sha256 = Hash::of(&wasm);
-    if let Some(view) = app.client.plugin(sha256).await? {
+    if let Some(view) = find(&app, sha256).await? {
         return Ok((StatusCode::OK, Json(view.into())));
     }
     let bytes = wasm.len() as u64;
@@ -184,7 +191,7 @@ pub(crate) async fn publish(
         Err(problem) if problem.is(RefusalCode::AlreadyPublished) => {}
         Err(problem) => return Err(problem),
     }
-    let view = app.client.plugin(sha256).await?;
+    let view = find(&app, sha256).await?;
     let answer = view.map_or_else(
         || PluginAnswer {
             sha256,

@@ -1,19 +1,19 @@
 //! `GET /api/votes/results?election_id=..`
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tabella_client::QueryError;
+use tabella_ledger::ElectionTally;
 use tabella_protocol::{
     Disclosure, Hash, OptionSpec,
-    rpc::{ElectionStatus, ElectionView, ResultCertificate, ResultsView},
+    rpc::{ElectionStatus, ResultCertificate},
 };
 
 use utoipa::openapi::{
@@ -30,6 +30,9 @@ use crate::{
     problem::Problem,
 };
 
+/// How long the answer waits for the backend's own count of an election that just became final.
+const COUNT_WAIT: Duration = Duration::from_secs(2);
+
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -44,6 +47,8 @@ pub(crate) struct ResultsAnswer {
     status: ElectionStatus,
     #[schema(schema_with = source)]
     source: &'static str,
+    /// The newest block that this answer takes into account.
+    as_of_height: u64,
     total_votes: u64,
     contests: Vec<ContestAnswer>,
     verified: bool,
@@ -87,7 +92,7 @@ struct ContestAnswer {
 
 /// The results of an election
 ///
-/// Before close, counts only where the election shows them live, otherwise turnout alone. `verified` says that a quorum of validators attested this outcome and that their signatures were checked here; such results carry an entity tag.
+/// Before close, counts only where the election shows them live, otherwise turnout alone. The backend counts the board itself, from blocks whose certificates it has checked; `verified` says that a quorum of validators attested the same outcome. Such results carry an entity tag, and are answered with every validator down: `source` is then `local`, and `as_of_height` says up to which block.
 #[utoipa::path(
     get,
     path = "/api/votes/results",
@@ -108,38 +113,32 @@ pub(crate) async fn results(
     request: HeaderMap,
 ) -> Result<Response, Problem> {
     let election = app.elections.get(query.election_id).await?;
-    let (view, verified, source) = match app.client.election_results(query.election_id).await {
-        Ok(Some((view, verified))) => {
-            let election_id = query.election_id;
-            tracing::debug!(election_id, "results retrieved from PoA");
-            (view, verified, "poa")
+    let status = election.view.status;
+    if status == ElectionStatus::Final {
+        let election_id = query.election_id;
+        app.follower.wait_for_count(election_id, COUNT_WAIT).await;
+    }
+    let proven = Arc::clone(&election.proven);
+    let read = app.read(move |ledger| {
+        let tally = ledger.stored_tally(proven.id())?;
+        let certificate = ledger.result_certificate(&proven)?;
+        Ok((tally, certificate, ledger.tip().height))
+    });
+    let (tally, certificate, as_of_height) = read.await?;
+    let source = source_of(&app, query.election_id);
+    let certified = |tally: &ElectionTally| election.proven.result() == Some(&tally.attestation);
+    let verified = tally.as_ref().is_some_and(certified);
+    let over = matches!(status, ElectionStatus::Closed | ElectionStatus::Final);
+    let outcomes = match (&tally, election.view.spec.disclosure) {
+        // Counted here, from the proven board; `verified` once a quorum attested the same.
+        (Some(tally), _) if over => Some(Arc::new(from_outcomes(&election, &tally.outcomes)?)),
+        // Before close, turnout alone, unless the election says otherwise.
+        (_, Disclosure::Live) if status == ElectionStatus::Open => {
+            app.live.outcomes(&app, &election).await?
         }
-        Ok(None) => return Err(Problem::unknown_election(query.election_id)),
-        Err(error @ (QueryError::NoValidator | QueryError::Failed { .. })) => {
-            let election_id = query.election_id;
-            tracing::warn!(
-                %error,
-                election_id,
-                "results cannot be retrieved from PoA, falling back to what was seen last"
-            );
-            (seen_last(&election.view), None, "database")
-        }
-        Err(error) => return Err(error.into()),
+        _ => None,
     };
-    let outcomes = match &verified {
-        Some(verified) => Some(from_outcomes(&election, &verified.outcomes)?),
-        None => None,
-    };
-    let total_votes = view.turnout;
-    let over = matches!(view.status, ElectionStatus::Closed | ElectionStatus::Final);
-    // Before close, turnout alone, unless the election says otherwise: whatever a validator sends.
-    let uncertified: Option<Arc<Vec<Value>>> = match election.view.spec.disclosure {
-        _ if over => Some(Arc::new(view.plain)),
-        Disclosure::Live if view.status == ElectionStatus::Open && source == "poa" => {
-            app.live.outcomes(&app.client, &election).await?
-        }
-        Disclosure::Live | Disclosure::AtClose => None,
-    };
+    let total_votes = election.view.turnout;
     let contests = election
         .view
         .spec
@@ -148,11 +147,7 @@ pub(crate) async fn results(
         .zip(&election.rules.rules)
         .enumerate()
         .map(|(index, (contest, rule))| {
-            // A validator's own tally, before a quorum attested one, is shown unverified.
-            let outcome = match &outcomes {
-                Some(outcomes) => outcomes.get(index),
-                None => uncertified.as_ref().and_then(|plain| plain.get(index)),
-            };
+            let outcome = outcomes.as_ref().and_then(|outcomes| outcomes.get(index));
             let outcome = outcome.cloned().unwrap_or(Value::Null);
             let whole = whole(&outcome, total_votes);
             let options = contest
@@ -171,18 +166,21 @@ pub(crate) async fn results(
                 explanation: outcome.get("explanation").cloned().unwrap_or_default(),
             }
         });
+    let attested = election.proven.attestations();
     let answer = ResultsAnswer {
-        election_id: view.election_id,
-        status: view.status,
+        election_id: query.election_id,
+        status,
         source,
+        as_of_height,
         total_votes,
         contests: contests.collect(),
-        verified: verified.is_some(),
-        attested_by: verified
-            .as_ref()
-            .map_or(view.attested_by.len(), |verified| verified.validators),
+        verified,
+        attested_by: match &certificate {
+            Some(certificate) => certificate.proofs.len(),
+            None => attested.count(),
+        },
         validators: app.client.current_validators().validators.len(),
-        certificate: view.certificate,
+        certificate,
     };
     if !answer.verified {
         return Ok(Json(answer).into_response());
@@ -194,27 +192,24 @@ pub(crate) async fn results(
     Ok(tagged(&request, &tag, Change::Perhaps, (headers, json)))
 }
 
-/// Status and turnout as a validator last told them; what the tally says is not known here.
-fn seen_last(view: &ElectionView) -> ResultsView {
-    ResultsView {
-        election_id: view.election_id,
-        status: view.status,
-        board: view.board,
-        turnout: view.turnout,
-        outcomes: Vec::new(),
-        plain: Vec::new(),
-        attested_by: Vec::new(),
-        certificate: None,
+/// `poa` while validators answer; `local` where this is what the backend proved before.
+fn source_of(app: &App, election_id: u64) -> &'static str {
+    if app.client.is_connected() {
+        tracing::debug!(election_id, "results retrieved from PoA");
+        return "poa";
     }
+    tracing::warn!(
+        election_id,
+        "results cannot be retrieved from PoA, falling back to the backend's own proven chain"
+    );
+    "local"
 }
 
-/// The attested outcomes as plain JSON: derived here, so that nobody's word is taken for it.
+/// Returns the outcomes as plain JSON.
 fn from_outcomes(election: &Election, outcomes: &[Vec<u8>]) -> Result<Vec<Value>, Problem> {
     if outcomes.len() != election.rules.contests.len() {
-        return Err(Problem::new(
-            StatusCode::BAD_GATEWAY,
-            "validators-failed",
-            "the certified result has another number of contests than the election",
+        return Err(Problem::internal(
+            &"the count has another number of contests than the election",
         ));
     }
     let plain = election.rules.contests.iter().zip(outcomes);

@@ -154,7 +154,10 @@ impl StatusAnswer {
 
 /// How many validators stand behind a block: acks come after the block was recorded here.
 async fn signers(app: &App, height: u64, known: usize) -> usize {
-    if known >= app.client.validators().at(height).validators.len() {
+    let of = app.client.validators().at(height).validators.len();
+    let own = app.read(move |ledger| ledger.signers(height)).await;
+    let known = known.max(own.unwrap_or(0));
+    if known >= of || !app.client.is_connected() {
         return known;
     }
     let asked = tokio::time::timeout(SIGNERS_DEADLINE, app.client.block_summary(height)).await;
@@ -164,12 +167,19 @@ async fn signers(app: &App, height: u64, known: usize) -> usize {
     }
 }
 
-/// A transaction that came by another way: the chain is asked.
+/// A transaction that came by another way: the proven chain is asked, then the validators.
 async fn of_chain(app: &App, id: &str) -> Result<StatusAnswer, Problem> {
     let Ok(id) = id.parse::<Hash>() else {
         return Err(unknown());
     };
-    let status = app.client.confirmation_status(id).await?;
+    let proven = app.read(move |ledger| {
+        let Some((height, _)) = ledger.place_of(&id)? else {
+            return Ok(None);
+        };
+        let signers = ledger.signers(height)?;
+        Ok(ledger.block(height)?.map(|stored| (stored, signers)))
+    });
+    let proven = proven.await?;
     let mut answer = StatusAnswer {
         transaction_id: id.to_string(),
         chain_transaction_id: id,
@@ -188,15 +198,24 @@ async fn of_chain(app: &App, id: &str) -> Result<StatusAnswer, Problem> {
         code: None,
         reason: None,
     };
-    match status {
-        ConfirmationStatus::Unknown => return Err(unknown()),
-        ConfirmationStatus::Pending => {}
-        ConfirmationStatus::Confirmed(confirmation) => {
+    if let Some((stored, signers)) = proven {
+        let header = &stored.block.header;
+        answer.confirm(app, header.height, stored.hash);
+        answer.confirmed_at = Some(clock::rfc3339(header.timestamp_ms));
+        answer.signatures.count = signers;
+        return Ok(answer);
+    }
+    // It is on no block that was executed here; a mempool's word is all there is.
+    match app.client.confirmation_status(id).await {
+        Ok(ConfirmationStatus::Pending) => {}
+        Ok(ConfirmationStatus::Unknown) => return Err(unknown()),
+        Err(error) => return Err(error.into()),
+        Ok(ConfirmationStatus::Confirmed(confirmation)) => {
             answer.confirm(app, confirmation.height, confirmation.block_hash);
             answer.confirmed_at = Some(clock::rfc3339(clock::unix_ms(confirmation.timestamp)));
             answer.signatures.count = confirmation.signatures;
         }
-        ConfirmationStatus::Rejected { code, reason } => {
+        Ok(ConfirmationStatus::Rejected { code, reason }) => {
             answer.status = "rejected";
             answer.code = Some(code.as_str());
             answer.reason = Some(reason);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
-use tabella_client::IntegrityError;
+use tabella_follower::RecheckError;
 
 use crate::{
     app::App,
@@ -42,7 +42,7 @@ struct Checked {
 
 /// Check the whole chain again
 ///
-/// Every block's certificate, its link to the one before, and every transaction's signature are checked against genesis; the election's board is rebuilt from the chain's ballots and roll. How voters are admitted to the election, and the board to compare with, are one validator's word; no rule is run: `tabella verify election` executes everything again. One re-check runs at a time.
+/// The backend reads its own copy of the chain again: every block's certificate, its link to the one before, and every transaction's signature are checked against genesis, and the election's board is rebuilt from the chain's ballots and roll. Then each validator is asked whether it holds the newest block proven here. With none, `source` is `local` and `validators_agreeing` is 0. No rule is run: `tabella verify election` executes everything again. One re-check runs at a time.
 #[utoipa::path(
     post,
     path = "/api/votes/verify-blockchain",
@@ -68,24 +68,38 @@ pub(crate) async fn verify_blockchain(
             "another verification is running; try again when it is done",
         )
     })?;
-    let found = app.client.verify_integrity(query.election_id).await;
+    app.elections.get(query.election_id).await?;
+    let follower = app.follower.clone();
+    let checking = tokio::task::spawn_blocking(move || follower.recheck(query.election_id));
+    let tip = app.follower.tip();
+    let agreement = app.client.agreement(tip.height, tip.block_hash).await;
+    let checked = checking.await;
     drop(permit);
-    let found = found.map_err(|error| match error {
-        IntegrityError::UnknownElection(id) => Problem::unknown_election(id),
-        IntegrityError::Query(error) => error.into(),
-        IntegrityError::Task(error) => Problem::internal(&error),
+    let checked = checked.map_err(|error| Problem::internal(&error))?;
+    let mut found = checked.map_err(|error| match error {
+        RecheckError::UnknownElection(id) => app.elections.not_found(id),
+        RecheckError::Ledger(error) => Problem::internal(&error),
     })?;
+    found.problems.extend(agreement.problems);
+    let dissents = app.follower.progress().dissents;
+    if dissents.contains(&query.election_id) {
+        let dissent = "the certified result is not what the board and the rules give here";
+        found.problems.push(dissent.to_owned());
+    }
     Ok(Json(VerifyAnswer {
         election_id: query.election_id,
         valid: found.problems.is_empty(),
-        source: "poa",
+        source: match agreement.answered {
+            0 => "local",
+            _ => "poa",
+        },
         checked: Checked {
             blocks: found.blocks,
             signatures: found.signatures,
             ballots: found.ballots,
         },
         height: found.height,
-        validators_agreeing: found.validators_agreeing,
+        validators_agreeing: agreement.agreeing,
         problems: found.problems,
     }))
 }

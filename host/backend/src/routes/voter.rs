@@ -8,6 +8,7 @@ use tabella_protocol::Eligibility;
 
 use crate::{
     app::App,
+    elections::Election,
     auth::{Principal, Role},
     clock,
     extract::Query,
@@ -103,7 +104,7 @@ pub(crate) async fn history(
 ) -> Result<Json<Vec<VoteAnswer>>, Problem> {
     require_voter(&principal)?;
     let mut votes = Vec::new();
-    for view in app.store.elections().await? {
+    for Election { view, .. } in app.elections.all() {
         // A pseudonym of its own in every election: there is no list to look into.
         let voter = app.elections.pseudonym(view.election_id, &principal.name);
         if let Some(submission) = app.store.ballot_of(view.election_id, &voter).await? {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
-use tabella_protocol::{Hash, Transaction, VoterId, codec, rpc::ElectionView};
+use tabella_protocol::{Hash, Transaction, VoterId, codec};
 
 use super::{
     Account, Mark, OpenError, Session, StoreError, Submission, accounts, handle::Handle, tables,
@@ -75,17 +75,6 @@ impl Handle {
         mark.map(|bytes| codec::decode(bytes.value(), 64))
             .transpose()
             .map_err(StoreError::of)
-    }
-
-    pub(super) fn elections(&self) -> Result<Vec<ElectionView>, StoreError> {
-        let read = self.begin_read()?;
-        let elections = read.open_table(tables::ELECTIONS).map_err(StoreError::of)?;
-        let mut views = Vec::new();
-        for row in elections.iter().map_err(StoreError::of)? {
-            let (_, json) = row.map_err(StoreError::of)?;
-            views.push(serde_json::from_slice(json.value()).map_err(StoreError::of)?);
-        }
-        Ok(views)
     }
 
     pub(super) fn account(&self, name: &str) -> Result<Option<Account>, StoreError> {

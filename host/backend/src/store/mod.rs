@@ -26,7 +26,7 @@ use std::{
 
 use futures::FutureExt;
 use redb::Database;
-use tabella_protocol::{Hash, VoterId, rpc::ElectionView};
+use tabella_protocol::{Hash, VoterId};
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use accounts::{Account, Rotation, Session};
@@ -283,18 +283,6 @@ impl Store {
         }
     }
 
-    /// Keeps an election's view for the time when no validator answers.
-    pub(crate) async fn keep_election(&self, view: &ElectionView) -> Result<(), StoreError> {
-        let json = serde_json::to_vec(view).map_err(StoreError::of)?;
-        let election_id = view.election_id;
-        self.write(|reply| Write::Election {
-            election_id,
-            json,
-            reply,
-        })
-        .await
-    }
-
     async fn write<T>(
         &self,
         write: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Write,
@@ -345,14 +333,6 @@ impl Store {
         match &self.reads {
             Reads::File(file) => file.mark(),
             Reads::Shared(shared) => shared.mark().await,
-        }
-    }
-
-    /// The elections last seen on the chain.
-    pub(crate) async fn elections(&self) -> Result<Vec<ElectionView>, StoreError> {
-        match &self.reads {
-            Reads::File(file) => file.elections(),
-            Reads::Shared(shared) => shared.elections().await,
         }
     }
 

@@ -20,8 +20,6 @@ pub(super) const VOTERS: MultimapTableDefinition<'_, (u64, &[u8; 32]), u64> =
     MultimapTableDefinition::new("voter_ballots");
 /// Sequences of submissions that are neither confirmed nor rejected.
 pub(super) const OPEN: TableDefinition<'_, u64, ()> = TableDefinition::new("open");
-/// Elections as last seen on the chain, as JSON.
-pub(super) const ELECTIONS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("elections");
 /// Accounts by name.
 pub(super) const ACCOUNTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("accounts");
 /// Sessions by id, which begins with the time at which they expire.
@@ -42,7 +40,6 @@ pub(super) fn create(write: &WriteTransaction) -> Result<(), TableError> {
     write.open_table(TRANSACTIONS)?;
     write.open_multimap_table(VOTERS)?;
     write.open_table(OPEN)?;
-    write.open_table(ELECTIONS)?;
     write.open_table(ACCOUNTS)?;
     write.open_table(SESSIONS)?;
     Ok(())

@@ -10,7 +10,7 @@ use std::{
 
 use redb::{StorageBackend, backends::InMemoryBackend};
 use tabella_protocol::{
-    ElectionSpec, Eligibility, Payload, PublicKey, Revote, SigningKey, Transaction, TransactionBody,
+    Payload, PublicKey, Revote, SigningKey, Transaction, TransactionBody,
 };
 use tabella_test_postgres::Postgres;
 use tempfile::TempDir;
@@ -95,7 +95,6 @@ over_both!(
     accounts_are_kept,
     a_session_ends_when_a_refresh_token_comes_again,
     expired_sessions_are_forgotten,
-    elections_are_kept,
 );
 
 pub(super) fn submission(n: u8, voter: u8, client_id: Option<&str>) -> NewSubmission {
@@ -473,37 +472,6 @@ async fn expired_sessions_are_forgotten(place: Place) {
         let account = store.account_of_session(id).await.unwrap();
         assert_eq!(account.is_some(), lasts, "{id}");
     }
-}
-
-async fn elections_are_kept(place: Place) {
-    let (store, _) = place.open().await;
-    let view = |election_id, status| ElectionView {
-        election_id,
-        spec: ElectionSpec {
-            title: "Mayor \u{0} \u{1F5F3}".into(),
-            contests: vec![],
-            eligibility: Eligibility::Credentials,
-            revote: Revote::Last,
-            disclosure: tabella_protocol::Disclosure::AtClose,
-        },
-        status,
-        roll_size: 3,
-        turnout: 1,
-        board: tabella_protocol::BoardHead {
-            election_id,
-            size: 0,
-            root: Hash([0; 32]),
-        },
-        transaction_id: Hash([7; 32]),
-        ballot_schemas: vec![],
-    };
-    use tabella_protocol::rpc::ElectionStatus as Status;
-    let kept = [view(1, Status::Closed), view(2, Status::Upcoming)];
-    store.keep_election(&view(1, Status::Open)).await.unwrap();
-    for view in &kept {
-        store.keep_election(view).await.unwrap();
-    }
-    assert_eq!(store.elections().await.unwrap(), kept);
 }
 
 /// Storage that fails on command, and outlives the database that is closed over it.

@@ -55,11 +55,6 @@ pub(super) enum Write {
         expiry_height: u64,
         reply: Reply<()>,
     },
-    Election {
-        election_id: u64,
-        json: Vec<u8>,
-        reply: Reply<()>,
-    },
     Account(AccountWrite),
     /// End the writer.
     Stop {
@@ -258,20 +253,6 @@ impl<'t> Tables<'t> {
                     }
                     let _ = reply.send(result);
                 }));
-            }
-            Write::Election {
-                election_id,
-                json,
-                reply,
-            } => {
-                let mut elections = self
-                    .write
-                    .open_table(tables::ELECTIONS)
-                    .map_err(StoreError::of)?;
-                elections
-                    .insert(election_id, json.as_slice())
-                    .map_err(StoreError::of)?;
-                completions.push(answer(reply));
             }
             Write::Account(write) => completions.push(write.apply(self.write)?),
             // Ends the group before it is applied.

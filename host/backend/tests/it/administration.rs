@@ -78,12 +78,15 @@ async fn an_election_that_does_not_hold_together_is_refused() {
 #[tokio::test]
 async fn a_roll_is_taken_line_by_line() {
     let deployment = Deployment::new().await;
+    deployment
+        .create_election(crate::deployment::registrar_roll())
+        .await;
     let backend = deployment.start().await;
     let csv =
         "voter_id,weight\nalice\nbob,3\nbob,1\n,1\ncarol,none\n\ndave,0\nerin,2,2\n\"Doe, J\",1";
     let request = backend
         .http
-        .post(format!("{}/api/admin/elections/3/roll", backend.url))
+        .post(format!("{}/api/admin/elections/5/roll", backend.url))
         .bearer_auth(ADMIN_TOKEN)
         .header("content-type", "text/csv")
         .body(csv);
@@ -92,7 +95,7 @@ async fn a_roll_is_taken_line_by_line() {
     expect![[r#"
         {
           "added": 3,
-          "election_id": 3,
+          "election_id": 5,
           "refused": 5,
           "refused_lines": [
             {

@@ -5,13 +5,14 @@ use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
 use serde_json::{Value, json};
 use tabella_backend::{Backend, BackendError, Config, RateLimits, Registration};
 use tabella_protocol::{
-    ContestSpec, Disclosure, ElectionSpec, Eligibility, Hash, OptionSpec, Payload, Revote,
-    Transaction, TransactionBody,
+    ContestSpec, Disclosure, ElectionSpec, Eligibility, Hash, OptionSpec, Payload, Quorum, Revote,
+    RollEntry,
+    SigningKey, Transaction, TransactionBody, VoterId,
 };
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle};
 
-use crate::fake::{AUTHORITY, Mood, Network, Node, REGISTRAR, key};
+use crate::fake::{AUTHORITY, Mood, Network, Node, REGISTRAR, genesis, key};
 
 pub(crate) const ADMIN_TOKEN: &str = "the administrator's token, for tests";
 
@@ -73,7 +74,18 @@ fn by_authority(payload: Payload) -> Transaction {
 impl Deployment {
     /// Three validators with an open election 1, which refuses a second ballot, and a closed 2.
     pub(crate) async fn new() -> Self {
-        let network = Network::new(3);
+        Self::with(3).await
+    }
+
+    /// As [`new`](Self::new), with another number of validators: from four on, a quorum is more than
+    /// two thirds.
+    pub(crate) async fn with(validators: u8) -> Self {
+        let cache = tempfile::tempdir().unwrap();
+        let mut genesis = genesis(validators);
+        if validators > 3 {
+            genesis.quorum = Quorum::Bft;
+        }
+        let network = Network::real(genesis, cache.path());
         network.commit(vec![by_authority(Payload::PublishPlugin {
             wasm: plurality().to_vec(),
         })]);
@@ -104,7 +116,7 @@ impl Deployment {
 
     async fn before(network: Arc<Network>) -> Self {
         let mut nodes = Vec::new();
-        for index in 0..3 {
+        for index in 0..network.keys.len() {
             nodes.push(Node::start(&network, index, Mood::Honest).await);
         }
         let directory = tempfile::tempdir().unwrap();
@@ -150,6 +162,24 @@ impl Deployment {
         let spec = spec(Revote::Refuse, eligibility);
         self.network
             .commit(vec![by_authority(Payload::CreateElection(spec))]);
+    }
+
+    /// Puts a credential on the roll of an election.
+    pub(crate) fn enrol(&self, election_id: u64, credential: &SigningKey) {
+        let entries = vec![RollEntry {
+            voter: VoterId::from(credential.public()),
+            weight: 1,
+        }];
+        self.network.commit(vec![by_authority(Payload::ExtendRoll {
+            election_id,
+            entries,
+        })]);
+    }
+
+    /// Closes an election.
+    pub(crate) fn close(&self, election_id: u64) {
+        let close = Payload::CloseElection { election_id };
+        self.network.commit(vec![by_authority(close)]);
     }
 
     /// The rule of every election.
@@ -308,6 +338,34 @@ impl Running {
             answer["local_ledger"]["mirrored_height"].as_u64() >= Some(FIRST_BLOCKS)
         })
         .await;
+    }
+
+    /// Polls an election's results until the backend has counted it; answers them.
+    pub(crate) async fn counted(&self, election_id: u64) -> Value {
+        self.until_results(election_id, |results| {
+            results["contests"][0]["explanation"].is_string()
+        })
+        .await
+    }
+
+    /// Polls an election's results until a quorum's attestations of them are verified.
+    pub(crate) async fn certified(&self, election_id: u64) -> Value {
+        self.until_results(election_id, |results| results["verified"] == true)
+            .await
+    }
+
+    async fn until_results(&self, election_id: u64, holds: impl Fn(&Value) -> bool) -> Value {
+        let path = format!("/api/votes/results?election_id={election_id}");
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        loop {
+            let (status, results) = self.get(&path, None).await;
+            assert_eq!(status, 200, "{results}");
+            if holds(&results) {
+                return results;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "still {results}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Polls a submission's status until it is `wanted`.

@@ -6,10 +6,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use tabella_protocol::{
-    Hash,
-    rpc::{ElectionStatus, ResultsView},
-};
+use tabella_protocol::Hash;
 
 use crate::deployment::{Deployment, Running};
 
@@ -87,9 +84,9 @@ const ROWS: &[Row] = &[
         "refreshing_asks_every_validator_now",
     ),
     (
-        "Client::verify_integrity",
+        "Client::agreement",
         INTEGRITY,
-        "a_sound_chain_has_no_problems",
+        "validators_of_one_chain_agree",
     ),
     (
         "Client::election_results",
@@ -284,36 +281,13 @@ async fn transaction_status_answers_every_field() {
 #[tokio::test]
 async fn results_answer_every_field() {
     let (deployment, backend, _) = voted().await;
-    let view = deployment.network.elections.lock().unwrap()[&1].clone();
-    let told = |status| ResultsView {
-        election_id: 1,
-        status,
-        board: view.board,
-        turnout: 1,
-        outcomes: vec![],
-        plain: vec![json!({
-            "winners": ["a"], "rounds": [], "ties": [], "quota": null, "explanation": "a has most",
-            "options": [
-                {"id": "a", "votes": 1, "elected": true, "seats": null},
-                {"id": "b", "votes": 0, "elected": false, "seats": null},
-            ],
-        })],
-        attested_by: vec![],
-        certificate: None,
-    };
-    let results = async |status| {
-        deployment
-            .network
-            .results
-            .lock()
-            .unwrap()
-            .insert(1, told(status));
+    let results = async || {
         let (status, answer) = backend.get("/api/votes/results?election_id=1", None).await;
         assert_eq!(status, 200, "{answer}");
         answer
     };
-    // Before close, turnout alone: whatever a validator sends.
-    let open = results(ElectionStatus::Open).await;
+    // Before close, turnout alone.
+    let open = results().await;
     let contest = |votes: Value, percentage: Value, elected: Value, winners: Value| {
         json!({
             "id": "mayor", "rule": {"name": "plurality", "version": "text", "sha256": "hash"},
@@ -328,13 +302,14 @@ async fn results_answer_every_field() {
         &open,
         &json!({
             "election_id": 1, "status": "open", "source": "poa", "total_votes": 1,
-            "contests": [contest(none.clone(), none.clone(), none.clone(), json!([]))],
+            "as_of_height": "int", "contests": [contest(none.clone(), none.clone(), none.clone(), json!([]))],
             "verified": false, "certificate": null,
         }),
         "",
     );
     assert_eq!(open["contests"][0]["winners"], json!([]));
-    let closed = results(ElectionStatus::Closed).await;
+    deployment.close(1);
+    let closed = backend.counted(1).await;
     let [votes, percentage, elected, winner] = ["int", "float", "bool", "a"];
     let mut contest = contest(
         json!(votes),
@@ -347,7 +322,7 @@ async fn results_answer_every_field() {
         &closed,
         &json!({
             "election_id": 1, "status": "closed", "source": "poa", "total_votes": 1,
-            "contests": [contest], "verified": "bool", "certificate": null,
+            "as_of_height": "int", "contests": [contest], "verified": false, "certificate": null,
         }),
         "",
     );

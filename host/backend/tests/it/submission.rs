@@ -189,8 +189,9 @@ async fn an_unconfirmed_ballot_is_pending_then_confirmed() {
 #[tokio::test]
 async fn credential_voters_sign_for_themselves() {
     let deployment = Deployment::new().await;
-    let backend = deployment.start().await;
     let voter = key(7);
+    deployment.enrol(4, &voter);
+    let backend = deployment.start().await;
     // The canonical ballot is what the rule's own encoding of {"choice": "a"} is; an opaque vote
     // carries the bytes as they are.
     let (_, wasm_encoded) = {

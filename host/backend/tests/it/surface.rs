@@ -1,20 +1,12 @@
 //! What every answer carries: limits, other origins, compression, tags, headers.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use reqwest::Method;
 use serde_json::json;
 use tabella_backend::{Rate, RateLimits};
-use tabella_protocol::{
-    Attestation, BoardHead, Hash, Payload, SigningKey, Transaction, TransactionBody,
-    rpc::{AttestationProof, ElectionStatus, ResultCertificate, ResultsView},
-};
-use tabella_runtime::{ContestConfig, ContestOption, Runtime, RuntimeConfig};
 
-use crate::{
-    deployment::{ADMIN_TOKEN, Deployment, Running},
-    fake::key,
-};
+use crate::deployment::{ADMIN_TOKEN, Deployment, Running};
 
 fn rate(per_minute: u32, burst: u32) -> Rate {
     Rate { per_minute, burst }
@@ -301,91 +293,41 @@ async fn what_does_not_change_is_sent_once() {
     assert_eq!(header(&response, "cache-control"), Some("no-store"));
 }
 
-/// Results of election 1, with one ballot for a, as two of three validators attested them.
-fn certified() -> ResultsView {
-    let runtime = Runtime::new(RuntimeConfig::default()).unwrap();
-    let wasm = tabella_plugins::get("plurality").unwrap().wasm;
-    let options = ["a", "b"].map(|id| ContestOption {
-        id: id.into(),
-        title: id.to_uppercase(),
-    });
-    let config = ContestConfig {
-        options: options.into(),
-        params: json!({}),
-    };
-    let contest = runtime.load(wasm).unwrap().contest(&config).unwrap();
-    let ballot = contest.encode_ballot(&json!({"choice": "a"})).unwrap();
-    let tally = contest.tally([(1, ballot)].into_iter(), [5; 32]).unwrap();
-    let attestation = Attestation {
-        election_id: 1,
-        board_root: Hash([5; 32]),
-        board_size: 1,
-        plugins: vec![Hash::of(wasm)],
-        outcomes: vec![Hash::of(&tally.outcome)],
-    };
-    let proof = |signer: SigningKey| {
-        let payload = Payload::AttestResult(attestation.clone());
-        let transaction = Transaction::sign(TransactionBody::new(77, 1_000, payload), &signer);
-        AttestationProof {
-            validator: signer.public(),
-            transaction: format!("0x{}", hex::encode(transaction.to_bytes())),
-            signature: transaction.signature,
-        }
-    };
-    ResultsView {
-        election_id: 1,
-        status: ElectionStatus::Final,
-        board: BoardHead {
-            election_id: 1,
-            size: 1,
-            root: Hash([5; 32]),
-        },
-        turnout: 1,
-        outcomes: vec![format!("0x{}", hex::encode(&tally.outcome))],
-        plain: vec![],
-        attested_by: vec![],
-        certificate: Some(ResultCertificate {
-            height: 1,
-            proofs: vec![proof(key(1)), proof(key(2))],
-            attestation: attestation.clone(),
-        }),
-    }
-}
-
 #[tokio::test]
 async fn certified_results_are_sent_once() {
     let deployment = Deployment::new().await;
     let backend = deployment.start().await;
     let path = "/api/votes/results?election_id=1";
-    let told = |view: ResultsView| {
-        let mut results = deployment.network.results.lock().unwrap();
-        results.insert(1, view);
-    };
-    let mut closed = certified();
-    closed.status = ElectionStatus::Closed;
-    closed.certificate = None;
-    told(closed);
+    assert_eq!(backend.cast("alice", "t1", "a").await.0, 201);
+    deployment.close(1);
+    backend.counted(1).await;
     let uncertified = raw(&backend, Method::GET, path, &[]).await;
     assert_eq!(uncertified.status(), 200);
     assert_eq!(header(&uncertified, "etag"), None);
 
-    told(certified());
+    deployment.network.attest(1, &[0, 1]);
+    backend.certified(1).await;
     let first = raw(&backend, Method::GET, path, &[]).await;
     assert_eq!(header(&first, "cache-control"), Some("no-cache"));
     let tag = header(&first, "etag").unwrap().to_owned();
     let answer: serde_json::Value = first.json().await.unwrap();
     assert_eq!(answer["verified"], true);
+    assert_eq!(answer["attested_by"], 2);
     assert_eq!(answer["contests"][0]["options"][0]["votes"], 1);
     let again = raw(&backend, Method::GET, path, &[("if-none-match", &tag)]).await;
     assert_eq!(again.status(), 304);
     assert!(again.bytes().await.unwrap().is_empty());
-    // The same by another certificate is another answer.
-    let mut more = certified();
-    let certificate = more.certificate.as_mut().unwrap();
-    certificate.proofs.swap(0, 1);
-    told(more);
-    let whole = raw(&backend, Method::GET, path, &[("if-none-match", &tag)]).await;
-    assert_eq!(whole.status(), 200);
+    // One more attestation is another answer.
+    deployment.network.attest(1, &[2]);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while raw(&backend, Method::GET, path, &[("if-none-match", &tag)])
+        .await
+        .status()
+        != 200
+    {
+        assert!(tokio::time::Instant::now() < deadline);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// Limits count the peer's address, which the server must know.

@@ -1,5 +1,8 @@
 //! A network of fake validators: one honest chain, made on demand and signed with the validators'
 //! real keys, served over real HTTP by nodes that can each be told to misbehave.
+//!
+//! [`Network::new`] makes blocks of whatever it is given; [`Network::real`] executes them with the
+//! ledger, so that whoever follows it can execute them too.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -20,6 +23,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 use tabella_client::ValidatorEndpoint;
+use tabella_ledger::{BuildLimits, Ledger, VetError, Vetted};
 use tabella_protocol::{
     Ack, Block, BoardEntry, BoardHead, CommitCertificate, CommitSignature, ConsensusVote,
     ConsensusVoteKind, Genesis, Hash, Header, Payload, PluginLimits, Quorum, Revote, SigningKey,
@@ -80,6 +84,8 @@ pub(crate) struct Chain {
 pub(crate) struct Network {
     pub(crate) genesis: Genesis,
     pub(crate) keys: Vec<SigningKey>,
+    /// Executes the blocks, where they are to be executable.
+    pub(crate) ledger: Option<Ledger>,
     chain: Mutex<Chain>,
     height: watch::Sender<u64>,
     /// Whether a submission is put into a block at once.
@@ -117,9 +123,24 @@ pub(crate) fn genesis(validators: u8) -> Genesis {
 }
 
 impl Network {
+    /// Blocks of anything at all.
     pub(crate) fn new(validators: u8) -> Arc<Self> {
+        Self::with(genesis(validators), None)
+    }
+
+    /// Blocks of what the ledger takes; compiled plugins are cached in `cache`.
+    pub(crate) fn real(genesis: Genesis, cache: &std::path::Path) -> Arc<Self> {
+        let runtime = Ledger::runtime_for(&genesis, cache).unwrap();
+        let storage = redb::backends::InMemoryBackend::new();
+        let ledger = Ledger::open_on(storage, runtime, genesis.clone()).unwrap();
+        Self::with(genesis, Some(ledger))
+    }
+
+    fn with(genesis: Genesis, ledger: Option<Ledger>) -> Arc<Self> {
+        let validators = u8::try_from(genesis.validators.len()).unwrap();
         Arc::new(Self {
-            genesis: genesis(validators),
+            genesis,
+            ledger,
             keys: (1..=validators).map(key).collect(),
             chain: Mutex::default(),
             height: watch::Sender::new(0),
@@ -140,6 +161,12 @@ impl Network {
         let mut chain = self.chain();
         let mut bytes = std::mem::take(&mut chain.mempool);
         bytes.extend(more.iter().map(Transaction::to_bytes));
+        if let Some(ledger) = &self.ledger {
+            let height = self.commit_real(ledger, &mut chain, &bytes);
+            drop(chain);
+            self.height.send_replace(height);
+            return;
+        }
         let ids: Vec<Hash> = bytes.iter().map(|bytes| Hash::of(bytes)).collect();
         let height = chain.summaries.len() as u64 + 1;
         for (id, bytes) in ids.iter().zip(&bytes) {
@@ -181,6 +208,79 @@ impl Network {
         });
         drop(chain);
         self.height.send_replace(height);
+    }
+
+    /// Executes a block of these transactions; one that the ledger refuses is a mistake of the test.
+    fn commit_real(&self, ledger: &Ledger, chain: &mut Chain, bytes: &[Vec<u8>]) -> u64 {
+        let vetted: Vec<Vetted> = bytes
+            .iter()
+            .map(|bytes| match ledger.vet(bytes) {
+                Ok(vetted) => vetted,
+                Err(error) => panic!("a transaction of the test is refused: {error}"),
+            })
+            .collect();
+        let limits = BuildLimits {
+            bytes_max: 1 << 20,
+            transactions_max: 100_000,
+        };
+        let now = 1_700_000_000_000 + ledger.tip().height;
+        let proposer = self.keys[0].public();
+        let built = ledger.build(proposer, now, &vetted, limits).unwrap();
+        assert!(built.refused.is_empty(), "refused: {:?}", built.refused);
+        let block: Block = tabella_protocol::codec::decode(built.block.bytes(), 1 << 21).unwrap();
+        let (header, hash) = (built.block.header().clone(), built.block.hash());
+        let transaction_ids = built.block.transaction_ids().to_vec();
+        let genesis = self.genesis.hash();
+        let certificate = certify(&genesis, header.height, hash, &self.keys);
+        ledger.commit(built.block, &certificate).unwrap();
+        let acks: Vec<Ack> = self
+            .keys
+            .iter()
+            .map(|key| Ack::sign(&genesis, header.height, hash, header.state_root, key))
+            .collect();
+        for ack in &acks {
+            ledger.add_ack(ack.clone()).unwrap();
+        }
+        for (id, bytes) in transaction_ids.iter().zip(bytes) {
+            chain.included.insert(*id, header.height);
+            let payload = Transaction::from_bytes(bytes).unwrap().body.payload;
+            if let Payload::CastBallot {
+                election_id, voter, ..
+            } = payload
+            {
+                chain.voters.insert((election_id, voter.0), *id);
+            }
+        }
+        let height = header.height;
+        chain.summaries.push(BlockSummary {
+            certificate,
+            header,
+            acks,
+            transaction_ids,
+        });
+        chain.blocks.push(block);
+        let mut elections = self.elections.lock().unwrap();
+        for election in ledger.elections() {
+            elections.insert(election.id(), election.view());
+        }
+        height
+    }
+
+    /// Has `attesters` of the validators count a closed election and attest the outcome, by number.
+    pub(crate) fn attest(&self, election_id: u64, attesters: &[usize]) {
+        let ledger = self.ledger.as_ref().expect("a real network");
+        let election = ledger.election(election_id).unwrap();
+        let tally = ledger.tally(&election).unwrap();
+        ledger.store_tally(&tally).unwrap();
+        let attestations = attesters.iter().map(|index| {
+            let payload = Payload::AttestResult(tally.attestation.clone());
+            let body = tabella_protocol::TransactionBody::new(77, 1_000, payload);
+            Transaction::sign(body, &self.keys[*index])
+        });
+        self.commit(attestations.collect());
+        let election = ledger.election(election_id).unwrap();
+        let view = ledger.results_view(&election).unwrap();
+        self.results.lock().unwrap().insert(election_id, view);
     }
 
     fn append(&self, chain: &mut Chain, id: &Hash, bytes: &[u8]) {
@@ -246,6 +346,14 @@ impl Network {
             }
             let transaction = Transaction::from_bytes(&bytes)
                 .map_err(|e| (RefusalCode::MalformedTransaction, e.to_string()))?;
+            if let Some(ledger) = &self.ledger {
+                let admitted = ledger.vet(&bytes).and_then(|vetted| ledger.admit(&vetted));
+                match admitted {
+                    Ok(()) => {}
+                    Err(VetError::Refused(refusal)) => return Err((refusal.code, refusal.message)),
+                    Err(VetError::Ledger(error)) => panic!("the fake's ledger failed: {error}"),
+                }
+            }
             if let Payload::CastBallot {
                 election_id, voter, ..
             } = &transaction.body.payload
@@ -583,7 +691,11 @@ impl Shared {
                 let results = self.network.results.lock().unwrap();
                 Ok(json!(results.get(&params[0].as_u64().unwrap())))
             }
-            "tabella_getReceipt" => Ok(Value::Null),
+            "tabella_getReceipt" => {
+                let id: Hash = serde_json::from_value(params[0].clone()).unwrap();
+                let ledger = self.network.ledger.as_ref();
+                Ok(json!(ledger.and_then(|ledger| ledger.receipt(&id).unwrap())))
+            }
             other => Err(json!({"code": -32601, "message": format!("no method {other}")})),
         };
         match result {

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use sqlx::{PgConnection, Row};
-use tabella_protocol::{Hash, Revote, VoterId, rpc::ElectionView};
+use tabella_protocol::{Hash, Revote, VoterId};
 
 use super::{
     super::{
@@ -15,7 +15,7 @@ use super::{
     carriers::{self, Me},
     rows::{Kept, bytes, columns, storable},
 };
-use crate::{elections::rank, pending::Durable};
+use crate::pending::Durable;
 
 /// What came of one write, once its group is durable.
 #[derive(Debug)]
@@ -131,9 +131,6 @@ async fn apply_one(
             let again = (transaction_id, transaction.as_slice(), *expiry_height);
             sign_again(connection, me, *sequence, again).await
         }
-        Write::Election {
-            election_id, json, ..
-        } => keep_election(connection, *election_id, json).await,
         Write::Account(write) => accounts::apply(connection, write).await.map(Done::Account),
         Write::Record { .. } | Write::Stop { .. } => Ok(Done::Written),
     }
@@ -281,27 +278,6 @@ async fn sign_again(
     .bind(transaction)
     .bind(expiry_height.cast_signed())
     .bind(sequence.cast_signed())
-    .execute(connection)
-    .await?;
-    Ok(Done::Written)
-}
-
-async fn keep_election(
-    connection: &mut PgConnection,
-    election_id: u64,
-    json: &[u8],
-) -> Result<Done, sqlx::Error> {
-    let view: ElectionView =
-        serde_json::from_slice(json).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    let text = String::from_utf8_lossy(json);
-    sqlx::query(
-        "INSERT INTO elections AS e (election_id, stage, view) VALUES ($1, $2, $3) \
-         ON CONFLICT (election_id) DO UPDATE SET stage = EXCLUDED.stage, view = EXCLUDED.view \
-         WHERE e.stage <= EXCLUDED.stage",
-    )
-    .bind(election_id.cast_signed())
-    .bind(i16::from(rank(view.status)))
-    .bind(&*text)
     .execute(connection)
     .await?;
     Ok(Done::Written)

@@ -32,7 +32,7 @@ use sqlx::{
     migrate::{MigrateError, Migration, MigrationType, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use tabella_protocol::{Hash, PublicKey, VoterId, rpc::ElectionView};
+use tabella_protocol::{Hash, PublicKey, VoterId};
 use tokio::sync::mpsc;
 
 pub(crate) use self::carriers::Reach;
@@ -396,19 +396,6 @@ impl Shared {
             mark.transpose()
         })
         .await
-    }
-
-    pub(super) async fn elections(&self) -> Result<Vec<ElectionView>, StoreError> {
-        let rows = self.answered(async {
-            sqlx::query("SELECT view FROM elections ORDER BY election_id")
-                .fetch_all(&self.pool)
-                .await
-        });
-        let views = rows.await?.into_iter().map(|row| {
-            let view: String = row.try_get("view").map_err(StoreError::of)?;
-            serde_json::from_str(&view).map_err(StoreError::of)
-        });
-        views.collect()
     }
 
     fn doubt(&self) -> Doubt {

@@ -174,8 +174,7 @@ impl Writer {
             }
             (
                 Write::Confirm { reply, .. }
-                | Write::Reject { reply, .. }
-                | Write::Election { reply, .. },
+                | Write::Reject { reply, .. },
                 Done::Written,
             ) => {
                 let _ = reply.send(Ok(()));
@@ -199,8 +198,7 @@ fn fail(write: Write, error: StoreError) {
         Write::Record { reply, .. } => drop(reply.send(Err(error))),
         Write::Confirm { reply, .. }
         | Write::Reject { reply, .. }
-        | Write::SignAgain { reply, .. }
-        | Write::Election { reply, .. } => drop(reply.send(Err(error))),
+        | Write::SignAgain { reply, .. } => drop(reply.send(Err(error))),
         Write::Account(write) => write.fail(error),
         Write::Stop { reply } => drop(reply.send(())),
     }

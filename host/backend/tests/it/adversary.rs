@@ -1,0 +1,207 @@
+//! A backend before a validator that lies: nothing that a voter, an administrator or a count depends
+//! on comes from its word.
+
+use serde_json::{Value, json};
+use tabella_testing::{Liar, Lie};
+
+use crate::deployment::{ADMIN_TOKEN, Deployment, FIRST_BLOCKS, Running};
+
+/// A network whose first validator answers through a liar.
+async fn lying(validators: u8, lie: Lie) -> (Deployment, Liar) {
+    let mut deployment = Deployment::with(validators).await;
+    let first = &mut deployment.config.validators[0];
+    let liar = Liar::start(&first.rpc_url, lie).await;
+    first.rpc_url = liar.url();
+    (deployment, liar)
+}
+
+/// What a backend answers about election 1 and the rules, with nothing in it that differs from run
+/// to run.
+async fn shown(backend: &Running) -> Value {
+    let mut shown = Vec::new();
+    for path in [
+        "/api/elections",
+        "/api/elections/1",
+        "/api/elections/1/board",
+        "/api/votes/results?election_id=1",
+        "/api/plugins",
+    ] {
+        let (status, mut answer) = backend.get(path, None).await;
+        assert_eq!(status, 200, "{path}: {answer}");
+        // More validators may attest, and idle blocks may follow.
+        for changing in ["as_of_height", "attested_by", "certificate"] {
+            if let Some(members) = answer.as_object_mut() {
+                members.remove(changing);
+            }
+        }
+        shown.push(json!({ path: answer }));
+    }
+    Value::Array(shown)
+}
+
+/// Casts three ballots, closes the election and has its result certified.
+async fn vote(deployment: &Deployment, backend: &Running) {
+    for (voter, choice) in [("alice", "a"), ("bob", "a"), ("carol", "b")] {
+        let (status, answer) = backend.cast(voter, &format!("t-{voter}"), choice).await;
+        assert_eq!(status, 201, "{answer}");
+    }
+    deployment.close(1);
+    deployment.network.attest(1, &[0, 1, 2]);
+    let results = backend.certified(1).await;
+    assert_eq!(results["contests"][0]["winners"], json!(["a"]), "{results}");
+    assert_eq!(results["total_votes"], 3);
+}
+
+/// Each answer of one validator is changed in turn, before voting begins: what is counted and shown
+/// is what an honest network gives.
+async fn no_lie_reaches_anybody(validators: u8) {
+    let honest = {
+        let (deployment, _liar) = lying(validators, Lie::Nothing).await;
+        let backend = deployment.start().await;
+        vote(&deployment, &backend).await;
+        shown(&backend).await
+    };
+    let mut caught = Vec::new();
+    for lie in Lie::ALL {
+        let (deployment, _liar) = lying(validators, lie).await;
+        let backend = deployment.start().await;
+        vote(&deployment, &backend).await;
+        similar(&shown(&backend).await, &honest, &format!("{lie:?}"));
+        let receipt = "/api/votes/receipt?transaction_id=t-alice";
+        let (status, receipt) = backend.get(receipt, Some(ADMIN_TOKEN)).await;
+        assert_eq!(status, 200, "{lie:?}: {receipt}");
+        assert_eq!(receipt["entry"]["position"], 0, "{lie:?}");
+        let verify = "/api/votes/verify-blockchain?election_id=1";
+        let (status, verified) = backend.post(verify, Some(ADMIN_TOKEN), json!({})).await;
+        assert_eq!(status, 200, "{lie:?}: {verified}");
+        assert_eq!(verified["checked"]["ballots"], 3, "{lie:?}: {verified}");
+        let (_, health) = backend.get("/api/admin/validators/health", None).await;
+        if health["validators"][0]["status"] != "healthy" {
+            caught.push(lie);
+        }
+    }
+    // What contradicts a certificate is a lie that names its author.
+    for lie in [Lie::Bodies, Lie::Certificates] {
+        assert!(caught.contains(&lie), "{lie:?} was not caught: {caught:?}");
+    }
+}
+
+/// Times, hashes of blocks and transaction ids differ from run to run: compares the rest.
+fn similar(found: &Value, honest: &Value, lie: &str) {
+    match (found, honest) {
+        (Value::Object(found), Value::Object(honest)) => {
+            for (name, value) in honest {
+                let at = format!("{lie}/{name}");
+                similar(found.get(name).unwrap_or(&Value::Null), value, &at);
+            }
+        }
+        (Value::Array(found), Value::Array(honest)) => {
+            assert_eq!(found.len(), honest.len(), "{lie}: {found:?}");
+            for (index, (found, honest)) in found.iter().zip(honest).enumerate() {
+                similar(found, honest, &format!("{lie}/{index}"));
+            }
+        }
+        (Value::String(found), Value::String(honest)) if found.starts_with("0x") => {
+            assert_eq!(found.len(), honest.len(), "{lie}");
+        }
+        _ => assert_eq!(found, honest, "{lie}"),
+    }
+}
+
+#[tokio::test]
+async fn no_lie_of_one_in_three_reaches_anybody() {
+    no_lie_reaches_anybody(3).await;
+}
+
+#[tokio::test]
+async fn no_lie_of_one_in_four_reaches_anybody() {
+    no_lie_reaches_anybody(4).await;
+}
+
+#[tokio::test]
+async fn a_ballot_is_encoded_with_the_options_of_the_chain() {
+    let (deployment, _liar) = lying(3, Lie::Options).await;
+    let backend = deployment.start().await;
+    let (status, answer) = backend.cast("alice", "t1", "a").await;
+    assert_eq!(status, 201, "{answer}");
+    deployment.close(1);
+    let results = backend.counted(1).await;
+    assert_eq!(results["contests"][0]["winners"], json!(["a"]), "{results}");
+}
+
+#[tokio::test]
+async fn a_refusal_that_only_the_liar_gives_ends_no_ballot() {
+    let (deployment, liar) = lying(3, Lie::Refusals).await;
+    for node in &deployment.nodes[1..] {
+        node.kill().await;
+    }
+    let backend = deployment.start().await;
+    // Only the liar can be reached: its word is not the chain's.
+    let (status, answer) = backend.cast("alice", "t1", "a").await;
+    assert_eq!(status, 202, "{answer}");
+    assert_ne!(answer["status"], "rejected");
+    for node in &deployment.nodes[1..] {
+        node.restart().await;
+    }
+    backend.until("t1", "confirmed").await;
+    drop(liar);
+}
+
+#[tokio::test]
+async fn an_election_that_the_liar_calls_final_goes_on() {
+    let (deployment, liar) = lying(3, Lie::Status("final")).await;
+    let backend = deployment.start().await;
+    let (status, answer) = backend.get("/api/elections/1", None).await;
+    assert_eq!((status, &answer["status"]), (200, &json!("open")));
+    liar.set(Lie::Status("closed"));
+    for (voter, id) in [("alice", "t1"), ("bob", "t2")] {
+        assert_eq!(backend.cast(voter, id, "a").await.0, 201);
+    }
+}
+
+#[tokio::test]
+async fn a_first_start_with_only_the_liar_there_follows_no_claimed_height() {
+    let (deployment, liar) = lying(3, Lie::Tip).await;
+    for node in &deployment.nodes[1..] {
+        node.kill().await;
+    }
+    let backend = deployment.start().await;
+    // The blocks that it does hold are certified, whatever it says of others.
+    let (status, answer) = backend.get("/api/blocks", None).await;
+    assert_eq!(status, 200);
+    assert_eq!(answer["height"], FIRST_BLOCKS, "{answer}");
+    drop(liar);
+}
+
+#[tokio::test]
+async fn a_certified_election_is_shown_with_every_validator_down() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    vote(&deployment, &backend).await;
+    let before = shown(&backend).await;
+    let receipt = "/api/votes/receipt?transaction_id=t-alice";
+    let kept = backend.get(receipt, Some(ADMIN_TOKEN)).await;
+    assert_eq!(kept.0, 200);
+    deployment.kill_validators().await;
+    // Another start, so that nothing is left in memory.
+    backend.stop().await;
+    let backend = deployment.start().await;
+    let mut after = shown(&backend).await;
+    let results = &mut after[3]["/api/votes/results?election_id=1"];
+    assert_eq!(results["source"], "local");
+    assert_eq!(results["verified"], true);
+    results["source"] = json!("poa");
+    assert_eq!(after, before);
+    let (status, again) = backend.get(receipt, Some(ADMIN_TOKEN)).await;
+    assert_eq!((status, &again["entry"]), (200, &kept.1["entry"]));
+    let verify = "/api/votes/verify-blockchain?election_id=1";
+    let (status, verified) = backend.post(verify, Some(ADMIN_TOKEN), json!({})).await;
+    assert_eq!((status, &verified["valid"]), (200, &json!(true)));
+    assert_eq!(verified["source"], "local");
+    let export = backend.http.get(format!("{}/api/elections/1/export", backend.url));
+    let export = export.send().await.unwrap().text().await.unwrap();
+    assert!(export.lines().last().unwrap().contains("end"), "{export}");
+    for path in ["/api/blocks", "/api/blocks/1", "/api/elections/1/board"] {
+        assert_eq!(backend.get(path, None).await.0, 200, "{path}");
+    }
+}

@@ -1,0 +1,176 @@
+//! The follower's own copy of the chain.
+
+use std::{path::Path, sync::Arc};
+
+use tabella_ledger::{InvalidBlock, Ledger, LedgerError, Tip};
+use tabella_protocol::{Ack, Genesis, ValidatorHistory, rpc::BlockView};
+use tokio::sync::watch;
+
+/// How far the copy is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The height up to which blocks were proven and executed here.
+    pub height: u64,
+    /// The greatest height whose certificate was checked; blocks up to it are being fetched.
+    pub certified_height: u64,
+    /// Why it does not advance, where it does not.
+    pub problem: Option<String>,
+    /// Elections whose certified result is not what the board and the rules give here.
+    pub dissents: Vec<u64>,
+}
+
+impl Progress {
+    /// Returns how many certified blocks are still to be executed.
+    pub fn behind(&self) -> u64 {
+        self.certified_height.saturating_sub(self.height)
+    }
+}
+
+/// Why blocks were not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum FollowError {
+    /// A block came that is not the next one, or that nobody vouches for.
+    #[error("block {height} does not hold: {error}")]
+    Invalid {
+        /// The height that was expected.
+        height: u64,
+        /// What is wrong.
+        error: InvalidBlock,
+    },
+    /// The bytes of a block are not hex.
+    #[error("block {0} is not hex")]
+    NotHex(u64),
+    /// The copy cannot be read or written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The executing task failed.
+    #[error("blocks could not be executed: {0}")]
+    Task(String),
+}
+
+/// A copy of the chain that advances with the network. Cheap to clone.
+#[derive(Clone)]
+pub struct Follower {
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) progress: Arc<watch::Sender<Progress>>,
+}
+
+impl Follower {
+    /// Opens the copy in `directory`, or starts it at `genesis`. Compiled plugins are cached there,
+    /// so that only this process may write to it.
+    pub fn open(directory: &Path, genesis: Genesis) -> Result<Self, LedgerError> {
+        let ledger = Arc::new(Ledger::open(directory, genesis)?);
+        let height = ledger.tip().height;
+        let progress = Progress {
+            height,
+            certified_height: height,
+            ..Progress::default()
+        };
+        Ok(Self {
+            ledger,
+            progress: Arc::new(watch::Sender::new(progress)),
+        })
+    }
+
+    /// Returns the proven chain, for reading.
+    pub fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    /// Returns the newest proven block.
+    pub fn tip(&self) -> Tip {
+        self.ledger.tip()
+    }
+
+    /// Returns how far the copy is.
+    pub fn progress(&self) -> Progress {
+        self.progress.borrow().clone()
+    }
+
+    /// Wakes whenever the copy advances.
+    pub fn changes(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    /// Waits until the block at `height` is executed here.
+    pub async fn reached(&self, height: u64) {
+        let mut changes = self.progress.subscribe();
+        // The sender lives in this follower.
+        let _ = changes.wait_for(|progress| progress.height >= height).await;
+    }
+
+    /// Takes certified blocks that follow the newest one, in order. Durable when it returns if
+    /// `durable` says so, or if one of them shaped an election; else with a later call.
+    ///
+    /// Returns whether what was taken is durable.
+    pub fn take(&self, views: &[BlockView], durable: bool) -> Result<bool, FollowError> {
+        let mut shaped = false;
+        for (left, view) in (0..views.len()).rev().zip(views) {
+            let height = self.ledger.tip().height + 1;
+            let bytes = hex::decode(view.block.trim_start_matches("0x"))
+                .map_err(|_| FollowError::NotHex(height))?;
+            let checked = self.ledger.check_certified(&bytes, &view.certificate)?;
+            let block = checked.map_err(|error| FollowError::Invalid { height, error })?;
+            shaped |= !block.is_ballots_alone();
+            let durable = left == 0 && (durable || shaped);
+            if durable {
+                self.ledger.commit(block, &view.certificate)?;
+            } else {
+                self.ledger.commit_unsynced(block, &view.certificate)?;
+            }
+            self.take_acks(&view.acks)?;
+            self.advanced(height);
+        }
+        Ok(durable || shaped)
+    }
+
+    fn advanced(&self, height: u64) {
+        self.progress.send_modify(|progress| {
+            progress.height = height;
+            progress.certified_height = progress.certified_height.max(height);
+            progress.problem = None;
+        });
+    }
+
+    /// Keeps acks of blocks that stand here; others prove nothing and are dropped.
+    pub(crate) fn take_acks(&self, acks: &[Ack]) -> Result<(), LedgerError> {
+        let history = self.ledger.validators();
+        // More acks than validators are not worth checking.
+        for ack in acks.iter().take(history.latest().validators.len()) {
+            if self.holds(ack, &history)? {
+                self.ledger.add_ack(ack.clone())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn holds(&self, ack: &Ack, history: &ValidatorHistory) -> Result<bool, LedgerError> {
+        if !history.at(ack.height).contains(&ack.validator) {
+            return Ok(false);
+        }
+        let Some(header) = self.ledger.header(ack.height)? else {
+            return Ok(false);
+        };
+        Ok(header.hash() == ack.block_hash
+            && header.state_root == ack.state_root
+            && ack.verify(&self.ledger.genesis_hash()))
+    }
+
+    /// Makes everything taken so far durable.
+    pub fn sync(&self) -> Result<(), LedgerError> {
+        self.ledger.flush_acks()
+    }
+
+    pub(crate) fn certified(&self, height: u64) {
+        self.progress.send_if_modified(|progress| {
+            let news = progress.certified_height < height;
+            progress.certified_height = progress.certified_height.max(height);
+            news
+        });
+    }
+
+    pub(crate) fn stuck(&self, problem: String) {
+        self.progress
+            .send_modify(|progress| progress.problem = Some(problem));
+    }
+}

@@ -1,0 +1,223 @@
+//! Keeping the copy in step with the network.
+
+use std::{sync::Arc, time::Duration};
+
+use tabella_client::{Client, QueryError, VerifiedBlock};
+use tabella_protocol::rpc::BlockView;
+use tokio::{sync::mpsc, time::Instant};
+
+use crate::{FollowError, Follower};
+
+/// Certified blocks taken from the client at once.
+const GROUP_MAX: usize = 64;
+/// Whole blocks asked for in one request.
+const FETCH_MAX: u64 = 16;
+/// How long what was executed may wait for the disk: what a crash takes is fetched again.
+const SYNC_PERIOD: Duration = Duration::from_millis(250);
+/// Pause before a failed fetch or write is tried again.
+const RETRY: Duration = Duration::from_millis(250);
+/// Pause between two looks at the acks that came after their blocks.
+const ACKS_PERIOD: Duration = Duration::from_secs(1);
+/// Heights whose acks are asked for at once.
+const ACKS_MAX: u64 = 64;
+/// Blocks behind from which on progress is logged.
+const FAR_BEHIND: u64 = 500;
+/// Pause between two such lines.
+const LOG_PERIOD: Duration = Duration::from_secs(5);
+
+impl Follower {
+    /// Follows the network until the client ends.
+    ///
+    /// `certified` brings every certified block after the copy's tip, in order: they are passed on
+    /// to `onward` at once, then their bodies are fetched, proven and executed. Memory is bounded by
+    /// the channels and one request's blocks.
+    pub async fn follow(
+        self,
+        client: Client,
+        mut certified: mpsc::Receiver<Arc<VerifiedBlock>>,
+        onward: mpsc::Sender<Arc<VerifiedBlock>>,
+    ) {
+        let mut work = Work::new(self, client);
+        loop {
+            let next = tokio::time::timeout(SYNC_PERIOD, certified.recv()).await;
+            let mut newest = match next {
+                Ok(Some(first)) => {
+                    let height = first.height();
+                    if onward.send(first).await.is_err() {
+                        return;
+                    }
+                    height
+                }
+                Ok(None) => return work.finish().await,
+                Err(_) => {
+                    work.sync_if_due().await;
+                    work.gather_acks().await;
+                    continue;
+                }
+            };
+            for _ in 1..GROUP_MAX {
+                let Ok(block) = certified.try_recv() else {
+                    break;
+                };
+                newest = block.height();
+                if onward.send(block).await.is_err() {
+                    return;
+                }
+            }
+            work.follower.certified(newest);
+            work.catch_up(newest).await;
+            work.gather_acks().await;
+        }
+    }
+}
+
+struct Work {
+    follower: Follower,
+    client: Client,
+    fetch: u64,
+    /// When the oldest block that is not durable was executed.
+    unsynced: Option<Instant>,
+    acks_from: u64,
+    acks_asked: Instant,
+    logged: Instant,
+}
+
+impl Work {
+    fn new(follower: Follower, client: Client) -> Self {
+        let now = Instant::now();
+        Self {
+            acks_from: follower.tip().height + 1,
+            follower,
+            client,
+            fetch: FETCH_MAX,
+            unsynced: None,
+            acks_asked: now,
+            logged: now,
+        }
+    }
+
+    /// Fetches and executes blocks up to `newest`, whatever it takes.
+    async fn catch_up(&mut self, newest: u64) {
+        loop {
+            let tip = self.follower.tip();
+            if tip.height >= newest {
+                return;
+            }
+            self.log_progress(tip.height, newest);
+            let to = newest.min(tip.height + self.fetch);
+            let fetched = self.client.blocks(tip.height, tip.block_hash, to).await;
+            let taken = match fetched {
+                Ok(views) => self.take(views, to - tip.height).await,
+                Err(error) => {
+                    self.fetch = (self.fetch / 2).max(1);
+                    Err(unreadable(&error))
+                }
+            };
+            if let Err(problem) = taken {
+                tracing::warn!(
+                    height = tip.height + 1,
+                    "the next block is not executed yet: {problem}"
+                );
+                self.follower.stuck(problem);
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    }
+
+    async fn take(&mut self, views: Vec<BlockView>, asked: u64) -> Result<(), String> {
+        let got = views.len() as u64;
+        self.fetch = match got < asked {
+            true => got.max(1),
+            false => (self.fetch * 2).min(FETCH_MAX),
+        };
+        let is_due = self.unsynced.is_some_and(|since| since.elapsed() >= SYNC_PERIOD);
+        let follower = self.follower.clone();
+        let taking = tokio::task::spawn_blocking(move || follower.take(&views, is_due));
+        let taken = taking.await.map_err(|error| FollowError::Task(error.to_string()));
+        match taken.and_then(|taken| taken) {
+            Ok(true) => self.unsynced = None,
+            Ok(false) => {
+                self.unsynced.get_or_insert_with(Instant::now);
+            }
+            Err(error) => {
+                // Those before the one that failed are taken.
+                self.unsynced.get_or_insert_with(Instant::now);
+                return Err(error.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    async fn sync_if_due(&mut self) {
+        if self.unsynced.is_some_and(|since| since.elapsed() >= SYNC_PERIOD) {
+            self.sync().await;
+        }
+    }
+
+    async fn sync(&mut self) {
+        let follower = self.follower.clone();
+        match tokio::task::spawn_blocking(move || follower.sync()).await {
+            Ok(Ok(())) => self.unsynced = None,
+            Ok(Err(error)) => tracing::warn!(%error, "the proven chain cannot be made durable"),
+            Err(error) => tracing::warn!(%error, "the proven chain cannot be made durable"),
+        }
+    }
+
+    /// Asks for the acks of blocks that were executed a while ago: most come after the block.
+    async fn gather_acks(&mut self) {
+        if self.acks_asked.elapsed() < ACKS_PERIOD || !self.client.is_connected() {
+            return;
+        }
+        self.acks_asked = Instant::now();
+        let tip = self.follower.tip().height;
+        // Of a long history that is caught up with, only the newest are worth a second look.
+        self.acks_from = self.acks_from.max(tip.saturating_sub(4 * ACKS_MAX));
+        if self.acks_from >= tip {
+            return;
+        }
+        let count = (tip - self.acks_from).min(ACKS_MAX);
+        let Ok(acks) = self.client.acks(self.acks_from, count).await else {
+            return;
+        };
+        if acks.is_empty() {
+            return;
+        }
+        self.acks_from += acks.len() as u64;
+        let acks: Vec<_> = acks.into_iter().flatten().collect();
+        let follower = self.follower.clone();
+        let kept = tokio::task::spawn_blocking(move || {
+            acks.chunks(1).try_for_each(|ack| follower.take_acks(ack))
+        });
+        match kept.await {
+            Ok(Ok(())) => {
+                self.unsynced.get_or_insert_with(Instant::now);
+            }
+            Ok(Err(error)) => tracing::warn!(%error, "acks cannot be kept"),
+            Err(error) => tracing::warn!(%error, "acks cannot be kept"),
+        }
+    }
+
+    fn log_progress(&mut self, height: u64, newest: u64) {
+        if self.logged.elapsed() < LOG_PERIOD {
+            return;
+        }
+        let claimed = self.client.blockchain_state().claimed_height;
+        let network_height = claimed.unwrap_or(newest).max(newest);
+        if network_height - height >= FAR_BEHIND {
+            self.logged = Instant::now();
+            tracing::info!(
+                height,
+                network_height,
+                "executing the chain's blocks; answers are as of this height"
+            );
+        }
+    }
+
+    async fn finish(mut self) {
+        self.sync().await;
+    }
+}
+
+fn unreadable(error: &QueryError) -> String {
+    format!("it cannot be fetched: {error}")
+}

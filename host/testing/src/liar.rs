@@ -1,0 +1,257 @@
+//! A proxy before a validator that changes answers.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::post};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::JoinHandle};
+
+/// What a liar changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lie {
+    /// Nothing: an honest proxy.
+    Nothing,
+    /// The options of every contest stand in another order.
+    Options,
+    /// Every election has this status, such as `final`.
+    Status(&'static str),
+    /// 999 voters have voted, and as many are on the roll.
+    Turnout,
+    /// The board is empty, or its first ballot is another.
+    Board,
+    /// Another option has won.
+    Results,
+    /// Published plugins have other bytes, and each other's names.
+    Plugins,
+    /// Receipts are of another position.
+    Receipts,
+    /// Blocks hold other transactions.
+    Bodies,
+    /// Certificates lack a quorum.
+    Certificates,
+    /// The newest block is far ahead.
+    Tip,
+    /// Every transaction is refused as one of a closed election.
+    Refusals,
+    /// Every transaction is rejected, and none was ever seen.
+    Standings,
+    /// Elections were created, opened and closed by nobody.
+    Changes,
+    /// There is evidence against everybody.
+    Evidence,
+    /// The validators are others.
+    Validators,
+}
+
+impl Lie {
+    /// Every lie, for a test that tries each.
+    pub const ALL: [Self; 16] = [
+        Self::Options,
+        Self::Status("final"),
+        Self::Status("closed"),
+        Self::Turnout,
+        Self::Board,
+        Self::Results,
+        Self::Plugins,
+        Self::Receipts,
+        Self::Bodies,
+        Self::Certificates,
+        Self::Tip,
+        Self::Refusals,
+        Self::Standings,
+        Self::Changes,
+        Self::Evidence,
+        Self::Validators,
+    ];
+}
+
+struct Shared {
+    honest: String,
+    http: reqwest::Client,
+    lie: Mutex<Lie>,
+}
+
+/// A lying validator; it ends when dropped.
+pub struct Liar {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+}
+
+impl Liar {
+    /// Starts a liar before the validator at `honest`, an `http://` address.
+    ///
+    /// # Panics
+    ///
+    /// Where no port of this machine can be listened on.
+    pub async fn start(honest: &str, lie: Lie) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("a bound port");
+        let shared = Arc::new(Shared {
+            honest: honest.to_owned(),
+            http: reqwest::Client::new(),
+            lie: Mutex::new(lie),
+        });
+        let router = Router::new()
+            .route("/", post(answer))
+            .with_state(Arc::clone(&shared));
+        let task = tokio::spawn(async move {
+            // It ends with the task.
+            let _ = axum::serve(listener, router).await;
+        });
+        Self {
+            address,
+            shared,
+            task,
+        }
+    }
+
+    /// Returns the address to call it by.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Lies about something else from now on.
+    pub fn set(&self, lie: Lie) {
+        *self.shared.lie.lock().unwrap_or_else(PoisonError::into_inner) = lie;
+    }
+}
+
+impl Drop for Liar {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn answer(State(shared): State<Arc<Shared>>, Json(request): Json<Value>) -> impl IntoResponse {
+    let lie = *shared.lie.lock().unwrap_or_else(PoisonError::into_inner);
+    let sent = shared.http.post(&shared.honest).json(&request).send().await;
+    let Ok(response) = sent else {
+        return StatusCode::BAD_GATEWAY.into_response();
+    };
+    let Ok(mut answers) = response.json::<Value>().await else {
+        return StatusCode::BAD_GATEWAY.into_response();
+    };
+    match (&request, &mut answers) {
+        (Value::Array(calls), Value::Array(answers)) => {
+            for (call, answer) in calls.iter().zip(answers) {
+                change(lie, call, answer);
+            }
+        }
+        (call, answer) => change(lie, call, answer),
+    }
+    Json(answers).into_response()
+}
+
+/// Changes one answer to one call.
+fn change(lie: Lie, call: &Value, answer: &mut Value) {
+    let method = call["method"].as_str().unwrap_or_default();
+    if lie == Lie::Refusals && method == "eth_sendTransaction" {
+        *answer = json!({
+            "jsonrpc": "2.0",
+            "id": call["id"],
+            "error": {
+                "code": -32003,
+                "message": "election 1 is closed",
+                "data": {"code": "election-closed"},
+            },
+        });
+        return;
+    }
+    let Some(result) = answer.get_mut("result") else {
+        return;
+    };
+    match (lie, method) {
+        (Lie::Options | Lie::Status(_) | Lie::Turnout, "tabella_getElection") => {
+            change_election(lie, result);
+        }
+        (Lie::Options | Lie::Status(_) | Lie::Turnout, "tabella_getElections") => {
+            each(result, |election| change_election(lie, election));
+        }
+        (Lie::Status(status), "tabella_getResults") => result["status"] = json!(status),
+        (Lie::Board, "tabella_getBoard") => change_board(result),
+        (Lie::Results, "tabella_getResults") => change_results(result),
+        (Lie::Plugins, "tabella_getPlugins") => {
+            each(result, |plugin| plugin["manifest"]["name"] = json!("plurality"));
+        }
+        (Lie::Plugins, "tabella_getPlugin") if !result.is_null() => {
+            result["wasm"] = json!("0x0061736d01000000");
+        }
+        (Lie::Receipts, "tabella_getReceipt") if !result.is_null() => {
+            result["entry"]["position"] = json!(4_711);
+        }
+        (Lie::Bodies, "tabella_getBlock") => change_body(result),
+        (Lie::Bodies, "tabella_getBlockSummaries") => each(result, |summary| {
+            summary["transaction_ids"] = json!([format!("0x{}", "09".repeat(32))]);
+        }),
+        (Lie::Certificates, "tabella_getBlock") => drop_signatures(result),
+        (Lie::Certificates, "tabella_getBlockSummaries") => each(result, drop_signatures),
+        (Lie::Tip, "tabella_nodeStatus") => result["height"] = json!(1_000_000_000),
+        (Lie::Tip, "eth_blockNumber") => *result = json!("0x3b9aca00"),
+        (Lie::Standings, "tabella_getTransactionStatus") => {
+            *result = json!({
+                "status": "rejected", "code": "ballot-refused", "reason": "because I say so",
+            });
+        }
+        (Lie::Changes, "tabella_getElectionChanges") => result["blocks"] = json!([]),
+        (Lie::Evidence, "tabella_nodeStatus") => result["evidence"] = json!(7),
+        (Lie::Validators, "tabella_getValidatorSets") => *result = json!([]),
+        _ => {}
+    }
+}
+
+fn each(list: &mut Value, mut change: impl FnMut(&mut Value)) {
+    list.as_array_mut().into_iter().flatten().for_each(&mut change);
+}
+
+fn change_election(lie: Lie, election: &mut Value) {
+    if election.is_null() {
+        return;
+    }
+    match lie {
+        Lie::Options => each(&mut election["spec"]["contests"], |contest| {
+            if let Some(options) = contest["options"].as_array_mut() {
+                options.rotate_left(1);
+            }
+        }),
+        Lie::Status(status) => election["status"] = json!(status),
+        _ => {
+            election["turnout"] = json!(999);
+            election["roll_size"] = json!(999);
+        }
+    }
+}
+
+fn change_board(page: &mut Value) {
+    each(&mut page["items"], |item| {
+        item["ballots"] = json!(["0x00"]);
+        item["plain"] = json!([{"choice": "b"}]);
+    });
+    page["board"]["root"] = json!(format!("0x{}", "07".repeat(32)));
+}
+
+fn change_results(results: &mut Value) {
+    results["turnout"] = json!(999);
+    each(&mut results["plain"], |outcome| outcome["winners"] = json!(["b"]));
+    results["outcomes"] = json!([]);
+}
+
+/// Flips the last byte of a block, which is one of its transactions where it has some.
+fn change_body(view: &mut Value) {
+    let Some(text) = view["block"].as_str() else {
+        return;
+    };
+    let mut text = text.to_owned();
+    let last = text.pop();
+    text.push(if last == Some('0') { '1' } else { '0' });
+    view["block"] = json!(text);
+}
+
+fn drop_signatures(view: &mut Value) {
+    if let Some(signatures) = view["certificate"]["signatures"].as_array_mut() {
+        signatures.truncate(1);
+    }
+}
