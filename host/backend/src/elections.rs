@@ -13,11 +13,12 @@ use std::{
 use axum::http::StatusCode;
 use tabella_client::Client;
 use tabella_follower::Follower;
+use tabella_ledger::{ChoiceError, encode_choice};
 use tabella_protocol::{
     BoardHead, ContestSpec, Hash, VoterId, merkle,
     rpc::{ElectionStatus, ElectionView},
 };
-use tabella_runtime::{BallotError, Contest, Verdict};
+use tabella_runtime::{Contest, Verdict};
 
 use crate::{local_ledger::LocalLedger, problem::Problem, secrets::MasterSecret};
 
@@ -234,37 +235,23 @@ impl Elections {
 /// Why a ballot cannot be cast.
 #[derive(Debug)]
 pub(crate) enum BallotProblem {
-    /// Not shaped as the contest's schema says.
-    Shape { contest: usize, error: BallotError },
+    /// Not shaped as its contests' schemas say.
+    Choice(ChoiceError),
     /// The rule refuses it, or does not finish on it.
     Rule { contest: usize, verdict: Verdict },
-    /// The number or names of contests do not match.
-    Contests(String),
     /// The sandbox failed.
     Host(String),
 }
 
 impl Rules {
-    /// Canonical bytes of a plain ballot, one byte string per contest, that the rules accept.
-    ///
-    /// In an election of one contest the ballot is that contest's own; otherwise an object with one
-    /// member for each contest id.
+    /// Returns the canonical bytes of a plain ballot, one byte string for each contest, that the
+    /// rules accept.
     pub(crate) fn encode(
         &self,
         contests: &[ContestSpec],
         ballot: &serde_json::Value,
     ) -> Result<Vec<Vec<u8>>, BallotProblem> {
-        let parts: Vec<&serde_json::Value> = match contests {
-            [_] => vec![ballot],
-            _ => by_contest(contests, ballot)?,
-        };
-        let mut encoded = Vec::with_capacity(parts.len());
-        for (contest, (rule, part)) in self.contests.iter().zip(parts).enumerate() {
-            let bytes = rule
-                .encode_ballot(part)
-                .map_err(|error| BallotProblem::Shape { contest, error })?;
-            encoded.push(bytes);
-        }
+        let encoded = encode_choice(contests, &self.contests, ballot).map_err(BallotProblem::Choice)?;
         self.validate(&encoded)?;
         Ok(encoded)
     }
@@ -272,11 +259,11 @@ impl Rules {
     /// Asks each contest's rule whether it accepts its ballot.
     pub(crate) fn validate(&self, ballots: &[Vec<u8>]) -> Result<(), BallotProblem> {
         if ballots.len() != self.contests.len() {
-            return Err(BallotProblem::Contests(format!(
+            return Err(BallotProblem::Choice(ChoiceError::Contests(format!(
                 "expected {} ballots, one for each contest, got {}",
                 self.contests.len(),
                 ballots.len()
-            )));
+            ))));
         }
         for (contest, (rule, ballot)) in self.contests.iter().zip(ballots).enumerate() {
             match rule.validate(ballot) {
@@ -287,25 +274,4 @@ impl Rules {
         }
         Ok(())
     }
-}
-
-fn by_contest<'b>(
-    contests: &[ContestSpec],
-    ballot: &'b serde_json::Value,
-) -> Result<Vec<&'b serde_json::Value>, BallotProblem> {
-    let expected = || {
-        let ids: Vec<_> = contests.iter().map(|contest| contest.id.as_str()).collect();
-        BallotProblem::Contests(format!(
-            "expected an object with one ballot for each contest: {}",
-            ids.join(", ")
-        ))
-    };
-    let members = ballot.as_object().ok_or_else(expected)?;
-    if members.len() != contests.len() {
-        return Err(expected());
-    }
-    contests
-        .iter()
-        .map(|contest| members.get(&contest.id).ok_or_else(expected))
-        .collect()
 }

@@ -144,6 +144,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(validators::refresh))
         .routes(routes!(elections::elections))
         .routes(routes!(elections::election))
+        .routes(routes!(elections::proof))
         .routes(routes!(board::board))
         .routes(routes!(export::export))
         .routes(routes!(blocks::blocks))

@@ -7,6 +7,7 @@ use std::{
 
 use axum::http::StatusCode;
 use tabella_client::{SubmitError, ValidatorEndpoint};
+use tabella_ledger::ChoiceError;
 use tabella_protocol::{
     BoardEntry, Eligibility, Hash, Payload, PublicKey, Signature, Transaction, TransactionBody,
     VoterId, codec,
@@ -598,7 +599,7 @@ fn encode(election: &Election, cast: &Cast) -> Result<Vec<Vec<u8>>, Problem> {
         let unprocessable =
             |code, detail| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail);
         match problem {
-            BallotProblem::Shape { contest, error } => unprocessable(
+            BallotProblem::Choice(ChoiceError::Shape { contest, error }) => unprocessable(
                 "ballot-malformed",
                 error.message,
             )
@@ -621,7 +622,7 @@ fn encode(election: &Election, cast: &Cast) -> Result<Vec<Vec<u8>>, Problem> {
                 };
                 unprocessable("rule-fault", fault).at(base(contest))
             }
-            BallotProblem::Contests(detail) => {
+            BallotProblem::Choice(ChoiceError::Contests(detail)) => {
                 unprocessable("ballot-malformed", detail).at("/ballot")
             }
             BallotProblem::Host(error) => Problem::internal(&error),

@@ -24,6 +24,7 @@ mod backend_api;
 mod ballot_file;
 pub mod chain;
 mod chaos;
+mod choice;
 mod commands;
 mod config_file;
 pub mod dev;

@@ -12,13 +12,14 @@
 //! - [`Ledger::commit`] writes block, certificate, boards, indexes and state in one redb
 //!   transaction, durable when it returns; [`Ledger::commit_unsynced`] is for who catches up.
 //!
-//! Layout: `vet` and `execute` (one file per transaction kind) are the rules of the chain, `state`
+//! Layout: `choice` turns JSON into ballots; `vet` and `execute` (one file per transaction kind) are the rules of the chain, `state`
 //! what they change, `block` and `commit` the way to disk, `board_log` the Merkle logs, `read`,
 //! `receipt`, `tally`, `verify` and `views` the ways back; `scratch` a chain for who re-executes one.
 
 mod acks;
 mod block;
 mod board_log;
+mod choice;
 mod commit;
 mod error;
 mod execute;
@@ -35,11 +36,12 @@ mod vet;
 mod views;
 
 pub use block::{BuildLimits, Built, ExecutedBlock, InvalidBlock};
+pub use choice::{ChoiceError, encode_choice};
 pub use error::{LedgerError, VetError};
 pub use execute::Admission;
 pub use read::{BallotRecord, StoredBlock};
 pub use refusal::Refusal;
 pub use state::{Election, Tip};
-pub use store::{Ledger, runtime_limits};
+pub use store::{ConfigureError, Ledger, configure, runtime_limits};
 pub use tally::{ElectionTally, ElectionTallyError};
 pub use vet::Vetted;

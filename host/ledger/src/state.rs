@@ -201,7 +201,12 @@ impl State {
     /// Which voter voted follows from the boards, so it needs no hash of its own.
     pub(crate) fn root(&self) -> Hash {
         let leaves: Vec<Hash> = self.elections.values().map(|e| e.leaf).collect();
-        let logs = (
+        tabella_protocol::state_root(&self.logs(), &merkle::root(&leaves))
+    }
+
+    /// The canonical bytes of everything but the elections that the root commits to.
+    pub(crate) fn logs(&self) -> Vec<u8> {
+        codec::encode(&(
             self.plugin_log.size(),
             self.plugin_log.root(),
             self.transaction_log.size(),
@@ -209,11 +214,6 @@ impl State {
             &self.absent,
             self.validators.hash(),
             &self.evidence,
-        );
-        Hash::of_parts([
-            b"tabella/state/v2".as_slice(),
-            &codec::encode(&logs),
-            &merkle::root(&leaves).0,
-        ])
+        ))
     }
 }

@@ -334,17 +334,20 @@ fn load_state(
 
 /// Why a contest cannot be set up.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ConfigureError {
+pub enum ConfigureError {
+    /// No such plugin is at hand.
     #[error("no plugin {0} has been published; publish it first")]
     UnknownPlugin(Hash),
+    /// The plugin refuses the configuration.
     #[error("{0}")]
     Config(#[from] ConfigError),
+    /// The parameters are not a JSON object.
     #[error("params: {0}")]
     Params(serde_json::Error),
 }
 
 /// Sets up the contests of an election; an error names the contest by its place.
-pub(crate) fn configure(
+pub fn configure(
     plugins: &BTreeMap<Hash, Plugin>,
     contests: &[ContestSpec],
 ) -> Result<Arc<[Contest]>, (usize, ConfigureError)> {

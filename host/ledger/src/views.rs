@@ -2,7 +2,7 @@
 //! reads the same from its own copy.
 
 use tabella_protocol::{
-    Disclosure, Hash, Transaction,
+    Disclosure, ElectionProof, Hash, Transaction, codec, merkle,
     rpc::{
         AttestationProof, BoardItem, ElectionStatus, ElectionView, PluginView, ResultCertificate,
         ResultsView,
@@ -143,6 +143,35 @@ impl Ledger {
             attestation: agreed.clone(),
             height,
             proofs,
+        }))
+    }
+
+    /// Returns a proof of an election's statement under the newest block.
+    pub fn election_proof(&self, id: u64) -> Result<Option<ElectionProof>, LedgerError> {
+        let state = self.state();
+        let Some(election) = state.elections.get(&id) else {
+            return Ok(None);
+        };
+        let height = state.tip.height;
+        let missing = || LedgerError::Corrupt(format!("no block at height {height}"));
+        let stored = self.block(height)?.ok_or_else(missing)?;
+        let leaves: Vec<Hash> = state.elections.values().map(|e| e.leaf).collect();
+        let index = state.elections.range(..id).count() as u64;
+        let count = leaves.len() as u64;
+        let Ok(path) = merkle::inclusion_proof(leaves.as_slice(), index, count);
+        let mut validator_sets = self.validator_sets()?;
+        validator_sets.retain(|proof| proof.header.height <= height);
+        Ok(Some(ElectionProof {
+            version: ElectionProof::VERSION,
+            genesis: self.genesis_hash,
+            record: hex_text(&codec::encode(&election.record)),
+            index,
+            count,
+            path,
+            logs: hex_text(&state.logs()),
+            header: stored.block.header,
+            certificate: stored.certificate,
+            validator_sets,
         }))
     }
 

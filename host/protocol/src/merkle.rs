@@ -161,13 +161,19 @@ pub fn consistency_proof<S: Subtrees + ?Sized>(
 /// Whether `path` proves that `leaf` stands at `position` of the tree of `size` leaves under `root`
 /// (RFC 9162 section 2.1.3.2).
 pub fn verify_inclusion(leaf: &Hash, position: u64, size: u64, path: &[Hash], root: &Hash) -> bool {
+    root_from_inclusion(leaf, position, size, path) == Some(*root)
+}
+
+/// Returns the root under which `path` places `leaf` at `position` of the tree of `size` leaves
+/// (RFC 9162 section 2.1.3.2); nothing where the path is not of such a tree.
+pub fn root_from_inclusion(leaf: &Hash, position: u64, size: u64, path: &[Hash]) -> Option<Hash> {
     if position >= size {
-        return false;
+        return None;
     }
     let (mut node, mut last, mut hash) = (position, size - 1, *leaf);
     for sibling in path {
         if last == 0 {
-            return false;
+            return None;
         }
         if node & 1 == 1 || node == last {
             hash = node_hash(sibling, &hash);
@@ -181,7 +187,7 @@ pub fn verify_inclusion(leaf: &Hash, position: u64, size: u64, path: &[Hash], ro
         node >>= 1;
         last >>= 1;
     }
-    last == 0 && hash == *root
+    (last == 0).then_some(hash)
 }
 
 /// Whether `path` proves that the log of `new` leaves extends the log of `old` leaves

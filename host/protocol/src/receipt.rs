@@ -195,6 +195,11 @@ impl Receipt {
         })
     }
 
+    /// Returns whether the receipt is of these ballots: canonical bytes, one for each contest.
+    pub fn is_of(&self, ballots: &[Vec<u8>]) -> bool {
+        self.entry.ballot_hash == BoardEntry::ballot_hash(ballots)
+    }
+
     fn check_acks(
         &self,
         set: &ValidatorSet,

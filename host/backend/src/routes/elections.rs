@@ -6,7 +6,7 @@ use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tabella_protocol::{
-    BoardHead, Disclosure, Eligibility, Hash, OptionSpec, Revote,
+    BoardHead, Disclosure, ElectionProof, Eligibility, Hash, OptionSpec, Revote,
     rpc::{ElectionStatus, ElectionView},
 };
 
@@ -140,6 +140,31 @@ pub(crate) async fn election(
 ) -> Result<Json<ElectionAnswer>, Problem> {
     let election = app.elections.get(election_id).await?;
     Ok(Json(answer(&election)))
+}
+
+/// Proof of what an election asks
+///
+/// The statement of the election (contests, options in their order, rules, who may vote) under the state root of a certified block: with it, `tabella verify receipt --ballot --election` says whether a receipt is of a choice, without a network.
+#[utoipa::path(
+    get,
+    path = "/api/elections/{id}/proof",
+    tag = "elections",
+    operation_id = "election_proof",
+    params(("id" = u64, Path, description = "The election", example = 1)),
+    responses(
+        (status = 200, description = "The proof", body = ElectionProof),
+        NamesOne,
+        AsksValidators
+    ),
+)]
+pub(crate) async fn proof(
+    State(app): State<Arc<App>>,
+    Path(election_id): Path<u64>,
+) -> Result<Json<ElectionProof>, Problem> {
+    app.elections.get(election_id).await?;
+    let proof = app.read(move |ledger| ledger.election_proof(election_id));
+    let proof = proof.await?;
+    Ok(Json(proof.ok_or_else(|| app.elections.not_found(election_id))?))
 }
 
 pub(crate) fn answer(election: &Election) -> ElectionAnswer {

@@ -10,6 +10,7 @@ use tabella_client::ValidatorEndpoint;
 use tabella_protocol::{EvidenceFile, EvidenceSummary, Genesis, Named, Receipt, ReceiptSummary};
 
 use crate::{
+    choice::{self, Choice},
     election_export::{self, Verified},
     exit::Exit,
     genesis_file::read_genesis,
@@ -29,6 +30,11 @@ enum VerifyCommand {
     /// Check a voter's receipt; exits 0 when it holds and 1 when it does not
     ///
     /// Example: tabella verify receipt receipt.json --genesis genesis.json
+    ///
+    /// With --ballot and --election it also says whether the receipt is of this choice:
+    ///          curl -o election.json http://127.0.0.1:8000/api/elections/1/proof
+    ///          tabella verify receipt receipt.json --genesis genesis.json \
+    ///            --election election.json --ballot '{"choice": "soup"}'
     #[command(verbatim_doc_comment)]
     Receipt {
         /// The receipt, as `GET /api/votes/receipt` answered it
@@ -36,6 +42,15 @@ enum VerifyCommand {
         /// The network's genesis document, from a source you trust
         #[arg(long)]
         genesis: PathBuf,
+        /// The choice that the receipt should be of, as it was sent
+        #[arg(long, value_name = "JSON", requires = "election")]
+        ballot: Option<String>,
+        /// The proof of what the election asks, as `GET /api/elections/{id}/proof` answered it
+        #[arg(long, value_name = "FILE", requires = "ballot")]
+        election: Option<PathBuf>,
+        /// A rule of the election that is not built in, as Wasm; may be repeated
+        #[arg(long = "plugin", value_name = "FILE", requires = "ballot")]
+        plugins: Vec<PathBuf>,
         /// Answer in JSON
         #[arg(long)]
         json: bool,
@@ -96,9 +111,20 @@ pub(crate) async fn run(arguments: &VerifyArguments) -> Result<Exit> {
         VerifyCommand::Receipt {
             file,
             genesis,
+            ballot,
+            election,
+            plugins,
             json,
         } => {
-            let verdict = check(&read(file)?, &read_genesis(genesis)?);
+            let genesis = read_genesis(genesis)?;
+            let election = election.as_deref().map(read).transpose()?;
+            let choice = ballot.as_deref().zip(election.as_deref());
+            let choice = choice.map(|(ballot, election)| Choice {
+                ballot,
+                election,
+                plugins,
+            });
+            let verdict = check(&read(file)?, &genesis, choice.as_ref());
             Ok(answer("receipt", &verdict, *json, describe))
         }
         VerifyCommand::Election {
@@ -231,10 +257,33 @@ fn describe_evidence(summary: &EvidenceSummary) -> String {
     }
 }
 
-fn check(bytes: &[u8], genesis: &Genesis) -> Result<ReceiptSummary, String> {
+/// A receipt that holds.
+#[derive(Serialize)]
+struct Checked {
+    #[serde(flatten)]
+    summary: ReceiptSummary,
+    /// Whether it is of the choice given; absent where none was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of_this_choice: Option<bool>,
+}
+
+fn check(bytes: &[u8], genesis: &Genesis, choice: Option<&Choice<'_>>) -> Result<Checked, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "not a receipt: not UTF-8".to_owned())?;
     let receipt = Receipt::from_json(text).map_err(|error| error.to_string())?;
-    receipt.verify(genesis).map_err(|error| error.to_string())
+    let summary = receipt.verify(genesis).map_err(|error| error.to_string())?;
+    let of_this_choice = choice.map(|choice| choice::is_of(&receipt, choice, genesis));
+    let of_this_choice = of_this_choice.transpose().map_err(|error| format!("{error:#}"))?;
+    if of_this_choice == Some(false) {
+        return Err(format!(
+            "the receipt holds, but it is of another choice: its ballot hash {} is not that of the \
+             ballot given. Somebody changed the ballot on its way; keep this receipt and report it",
+            summary.ballot_hash
+        ));
+    }
+    Ok(Checked {
+        summary,
+        of_this_choice,
+    })
 }
 
 fn describe_election(verified: &Verified) -> String {
@@ -276,13 +325,18 @@ fn describe_election(verified: &Verified) -> String {
     text
 }
 
-fn describe(summary: &ReceiptSummary) -> String {
+fn describe(checked: &Checked) -> String {
+    let summary = &checked.summary;
+    let choice = match checked.of_this_choice {
+        Some(_) => "The ballot is the choice given, encoded with the options on the chain.\n",
+        None => "",
+    };
     format!(
         "VALID: this ballot stands on the board of election {election} at position {position}.\n\
          transaction  {transaction}\n\
          ballot hash  {ballot}\n\
          block        {height}, {block}\n\
-         acknowledged by {acks} of {of} validators; it {strength}\n",
+         acknowledged by {acks} of {of} validators; it {strength}\n{choice}",
         election = summary.election_id,
         position = summary.position,
         transaction = summary.transaction_id,

@@ -30,6 +30,10 @@ async fn a_receipt_holds_offline_and_no_changed_byte_does() {
         (receipt.acks.len() == 3).then_some(text)
     })
     .await;
+    let proof_path = format!("/api/elections/{election_id}/proof");
+    let proof = ok(client.get(&proof_path).await.unwrap());
+    let proof_file = network.path("election.json");
+    std::fs::write(&proof_file, proof.to_string()).unwrap();
     let genesis = network.genesis();
     let genesis_file = network.ready.genesis.clone();
 
@@ -47,6 +51,36 @@ async fn a_receipt_holds_offline_and_no_changed_byte_does() {
     assert_eq!(code, Some(0), "{answer}");
     assert!(answer.contains("VALID"), "{answer}");
     assert!(answer.contains("3 of 3 validators"), "{answer}");
+
+    // Whether it is of a choice is told with the options that the chain's state commits to.
+    let of = |election: &Path, ballot: &str| {
+        std::fs::write(&file, text.as_bytes()).unwrap();
+        let answer = tabella()
+            .args(["verify", "receipt"])
+            .arg(&file)
+            .args(["--genesis", &genesis_file, "--ballot", ballot])
+            .arg("--election")
+            .arg(election)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&answer.stdout).into_owned();
+        (answer.status.code(), text)
+    };
+    let (code, answer) = of(&proof_file, r#"{"ranking": ["b", "a"]}"#);
+    assert_eq!(code, Some(0), "{answer}");
+    assert!(answer.contains("The ballot is the choice given"), "{answer}");
+    let (code, answer) = of(&proof_file, r#"{"ranking": ["a", "b"]}"#);
+    assert_eq!(code, Some(1), "{answer}");
+    assert!(answer.contains("it is of another choice"), "{answer}");
+    // A proof in which one byte of the statement is another proves nothing.
+    let mut forged = proof.clone();
+    let record = forged["record"].as_str().unwrap().replacen("62", "61", 1);
+    assert_ne!(record, proof["record"]);
+    forged["record"] = json!(record);
+    let forged_file = network.path("forged.json");
+    std::fs::write(&forged_file, forged.to_string()).unwrap();
+    let (code, answer) = of(&forged_file, r#"{"ranking": ["b", "a"]}"#);
+    assert_eq!(code, Some(1), "{answer}");
 
     // Every byte, in three ways, through the function that the binary calls.
     let bytes = text.as_bytes();

@@ -1,0 +1,67 @@
+//! Whether a receipt is of one choice, with no network.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use anyhow::{Context, Result, bail};
+use tabella_ledger::{Ledger, configure, encode_choice};
+use tabella_protocol::{ElectionProof, Genesis, Hash, Receipt};
+use tabella_runtime::StrictJson;
+
+use crate::scratch::Scratch;
+
+/// A choice, and what it is encoded with.
+pub(crate) struct Choice<'a> {
+    /// The ballot as JSON, as it was sent.
+    pub(crate) ballot: &'a str,
+    /// The election's proof, as `GET /api/elections/{id}/proof` answered it.
+    pub(crate) election: &'a [u8],
+    /// Rules that are not built in, as Wasm files.
+    pub(crate) plugins: &'a [PathBuf],
+}
+
+/// Returns whether `receipt`, which was verified, is of this choice: the ballot is encoded with the
+/// options and the rule that the chain's state commits to, and its hash compared.
+pub(crate) fn is_of(receipt: &Receipt, choice: &Choice<'_>, genesis: &Genesis) -> Result<bool> {
+    let proof: ElectionProof = serde_json::from_slice(choice.election)
+        .context("the election's proof cannot be read; fetch /api/elections/ID/proof again")?;
+    let election = proof.verify(genesis)?;
+    if election.election_id != receipt.entry.election_id {
+        bail!(
+            "the receipt is of election {}, the proof of election {}",
+            receipt.entry.election_id,
+            election.election_id
+        );
+    }
+    let StrictJson(ballot) = serde_json::from_str(choice.ballot)
+        .context("--ballot: expected JSON such as {\"choice\": \"a\"}")?;
+    let directory = Scratch::new()?;
+    let runtime = Ledger::runtime_for(genesis, directory.path())?;
+    let mut plugins = BTreeMap::new();
+    for contest in &election.spec.contests {
+        if !plugins.contains_key(&contest.plugin) {
+            let plugin = runtime.load(&wasm(&contest.plugin, choice.plugins)?)?;
+            plugins.insert(contest.plugin, plugin);
+        }
+    }
+    let contests = configure(&plugins, &election.spec.contests)
+        .map_err(|(contest, error)| anyhow::anyhow!("contest {}: {error}", contest + 1))?;
+    let ballots = encode_choice(&election.spec.contests, &contests, &ballot)?;
+    Ok(receipt.is_of(&ballots))
+}
+
+/// Returns the bytes of the rule with this hash: built in, or one of the files.
+fn wasm(sha256: &Hash, files: &[PathBuf]) -> Result<Vec<u8>> {
+    for file in files {
+        let wasm = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        if Hash::of(&wasm) == *sha256 {
+            return Ok(wasm);
+        }
+    }
+    let builtin = tabella_plugins::all().iter().find(|b| Hash::of(b.wasm) == *sha256);
+    builtin.map(|builtin| builtin.wasm.to_vec()).with_context(|| {
+        format!(
+            "the election's rule {sha256} is not built in; fetch /api/plugins/{sha256}/wasm and \
+             name it with --plugin FILE"
+        )
+    })
+}
