@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use axum::{
+    Extension,
     body::Body,
     extract::State,
     http::{StatusCode, header},
@@ -18,8 +19,10 @@ use tabella_protocol::{
 
 use crate::{
     app::App,
+    client_address::ClientAddress,
     extract::Path,
     openapi::{AsksValidators, Conflicts, NamesOne},
+    places::Place,
     problem::Problem,
 };
 
@@ -43,8 +46,11 @@ const JSON_LINES: &str = "application/x-ndjson";
 )]
 pub(crate) async fn export(
     State(app): State<Arc<App>>,
+    Extension(address): Extension<ClientAddress>,
     Path(election_id): Path<u64>,
 ) -> Result<Response, Problem> {
+    let place = app.streams.take(address.stranger());
+    let place = place.ok_or_else(Problem::too_many_streams)?;
     let election = app.elections.get(election_id).await?;
     let results = app.client.election_results(election_id).await?;
     let (results, _) = results.ok_or_else(|| Problem::unknown_election(election_id))?;
@@ -61,7 +67,7 @@ pub(crate) async fn export(
         .map_or(height, |certificate| certificate.height.min(height));
     Ok((
         [(header::CONTENT_TYPE, JSON_LINES)],
-        lines(app, election_id, last),
+        lines(app, election_id, last, place),
     )
         .into_response())
 }
@@ -81,8 +87,10 @@ enum Next {
     Done,
 }
 
-fn lines(app: Arc<App>, election_id: u64, last: u64) -> Body {
+/// Blocks are fetched as they are read; the stream holds its place until it ends.
+fn lines(app: Arc<App>, election_id: u64, last: u64, place: Place) -> Body {
     let lines = stream::try_unfold(Next::Genesis, move |next| {
+        let _held = &place;
         let app = app.clone();
         async move {
             let mut text = Vec::new();

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
-use tabella_client::IntegrityError;
 
 use crate::{
     app::App,
@@ -42,7 +41,7 @@ struct Checked {
 
 /// Check the whole chain again
 ///
-/// Every block's certificate, its link to the one before, and every transaction's signature are checked against genesis; the election's board is rebuilt from the chain's ballots and roll. How voters are admitted to the election, and the board to compare with, are one validator's word; no rule is run: `tabella verify election` executes everything again. One re-check runs at a time.
+/// Every block's certificate, its link to the one before, and every transaction's signature are checked against genesis; the election's board is rebuilt from the chain's ballots and roll. How voters are admitted to the election, and the board to compare with, are one validator's word; no rule is run: `tabella verify election` executes everything again. One re-check runs at a time, and of one election at most one in ten seconds: whoever asks meanwhile is answered with the last one, whose `height` says how far it went.
 #[utoipa::path(
     post,
     path = "/api/votes/verify-blockchain",
@@ -61,20 +60,8 @@ pub(crate) async fn verify_blockchain(
     Query(query): Query<VerifyQuery>,
 ) -> Result<Json<VerifyAnswer>, Problem> {
     // A re-check reads the whole chain: one at a time is enough load.
-    let permit = app.verifying.try_acquire().map_err(|_| {
-        Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "verification-running",
-            "another verification is running; try again when it is done",
-        )
-    })?;
-    let found = app.client.verify_integrity(query.election_id).await;
-    drop(permit);
-    let found = found.map_err(|error| match error {
-        IntegrityError::UnknownElection(id) => Problem::unknown_election(id),
-        IntegrityError::Query(error) => error.into(),
-        IntegrityError::Task(error) => Problem::internal(&error),
-    })?;
+    app.elections.get(query.election_id).await?;
+    let found = app.verifications.of(&app.client, query.election_id).await?;
     Ok(Json(VerifyAnswer {
         election_id: query.election_id,
         valid: found.problems.is_empty(),

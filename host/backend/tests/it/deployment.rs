@@ -3,10 +3,10 @@
 use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
-use tabella_backend::{Backend, BackendError, Config, RateLimits, Registration};
+use tabella_backend::{Backend, BackendError, Bounds, Config, RateLimits, Registration};
 use tabella_protocol::{
     ContestSpec, Disclosure, ElectionSpec, Eligibility, Hash, OptionSpec, Payload, Revote,
-    Transaction, TransactionBody,
+    Transaction, TransactionBody, VoterId,
 };
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -134,7 +134,11 @@ impl Deployment {
             cors_origins: vec![],
             trusted_proxies: vec![],
             rate_limits: RateLimits::default(),
+            http: Bounds::default(),
+            streams_max: Config::STREAMS_MAX,
+            streams_per_address_max: Config::STREAMS_PER_ADDRESS_MAX,
             event_subscribers_max: Config::EVENT_SUBSCRIBERS_MAX,
+            event_subscribers_per_address_max: Config::EVENT_SUBSCRIBERS_PER_ADDRESS_MAX,
             event_session_s: Config::EVENT_SESSION_S,
         };
         Self {
@@ -150,6 +154,26 @@ impl Deployment {
         let spec = spec(Revote::Refuse, eligibility);
         self.network
             .commit(vec![by_authority(Payload::CreateElection(spec))]);
+    }
+
+    /// Opens an election; election 3 lets voters vote again.
+    pub(crate) fn open_election(&self, election_id: u64) {
+        let open = Payload::OpenElection { election_id };
+        self.network.commit(vec![by_authority(open)]);
+    }
+
+    /// Commits a block of about so many bytes, which means nothing.
+    pub(crate) fn commit_filling(&self, n: u64, bytes: usize) {
+        let mut voter = [0; 32];
+        voter[..8].copy_from_slice(&n.to_be_bytes());
+        let payload = Payload::CastBallot {
+            election_id: 2,
+            voter: VoterId(voter),
+            ballots: vec![vec![0; bytes]],
+        };
+        let body = TransactionBody::new(77, 1_000, payload);
+        let filling = Transaction::sign(body, &key(REGISTRAR));
+        self.network.commit(vec![filling]);
     }
 
     /// The rule of every election.
