@@ -9,6 +9,7 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
+use tabella_http_server::Receiving;
 use tower_http::{
     CompressionLevel,
     catch_panic::CatchPanicLayer,
@@ -128,7 +129,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(admin_elections::create).layer(DefaultBodyLimit::max(ELECTION_BYTES_MAX)))
         .routes(routes!(admin_elections::open))
         .routes(routes!(admin_elections::close))
-        .routes(routes!(roll::extend))
+        .routes(routes!(roll::extend).layer(middleware::from_fn(pass_on)))
         .routes(routes!(plugins::publish).layer(DefaultBodyLimit::max(plugins::WASM_BYTES_MAX)))
         .routes(routes!(voter_tokens::mint).layer(DefaultBodyLimit::max(ELECTION_BYTES_MAX)))
         .routes(routes!(reconciliation::reconciliation))
@@ -151,6 +152,14 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(health::metrics))
         // A page for people, which describes all of these.
         .route("/docs", axum::routing::get(document::page))
+}
+
+/// For handlers that hold none of the body.
+async fn pass_on(request: Request, next: Next) -> Response {
+    if let Some(receiving) = request.extensions().get::<Receiving>() {
+        receiving.passes_on();
+    }
+    next.run(request).await
 }
 
 /// Notes whose request it is, and refuses one too many of the same address.

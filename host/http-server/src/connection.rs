@@ -75,6 +75,8 @@ struct State {
     reads: Debt,
     body_bytes: u64,
     answer_bytes: u64,
+    /// Whether the handler passes the body on and holds none of it.
+    is_passed_on: bool,
     failure: Option<Failure>,
     body_waker: Option<Waker>,
 }
@@ -104,6 +106,7 @@ impl Connection {
                 reads: Debt::default(),
                 body_bytes: 0,
                 answer_bytes: 0,
+                is_passed_on: false,
                 failure: None,
                 body_waker: None,
             }),
@@ -154,12 +157,20 @@ impl Connection {
             }
             let pace = self.room.bounds.bytes_per_second_min;
             state.sends.moved(bytes, pace, Instant::now());
+            if state.is_passed_on {
+                return None;
+            }
             state.body_bytes += bytes as u64;
         }
         if self.room.body_bytes.add(bytes as u64) && !self.room.shed_senders() {
             self.fail_body(Failure::Busy);
         }
         self.state().failure
+    }
+
+    /// What comes of this body is not held.
+    pub(crate) fn body_passes(&self) {
+        self.state().is_passed_on = true;
     }
 
     pub(crate) fn body_ended(&self) {
@@ -216,6 +227,7 @@ impl Connection {
         self.room.body_bytes.sub(bytes);
         state.phase = Phase::Waiting;
         state.since = Instant::now();
+        state.is_passed_on = false;
         state.failure = None;
         state.body_waker = None;
         state.sends = Debt::default();

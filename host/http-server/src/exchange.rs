@@ -69,6 +69,17 @@ impl From<Failure> for BodyError {
     }
 }
 
+/// The request that a handler is given: an extension of it.
+#[derive(Clone)]
+pub struct Receiving(pub(crate) Arc<Connection>);
+
+impl Receiving {
+    /// Says that the handler passes the body on as it comes, so that it counts for no bytes held.
+    pub fn passes_on(&self) {
+        self.0.body_passes();
+    }
+}
+
 /// A request's body.
 pub(crate) struct RequestBody {
     incoming: Incoming,

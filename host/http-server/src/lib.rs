@@ -36,7 +36,7 @@ mod shared_run;
 
 pub use bounds::Bounds;
 pub use counts::Counts;
-pub use exchange::BodyError;
+pub use exchange::{BodyError, Receiving};
 pub use listen::{FILES_RESERVED, LISTEN_BACKLOG, listen};
 pub use room::subscriber;
 pub use serve::{HEAD_BYTES_MAX, HEADERS_MAX, Server};

@@ -24,7 +24,7 @@ use tower::Service;
 use crate::{
     Bounds, Counts,
     connection::{Connection, Socket},
-    exchange::{AnswerBody, Exchange, RequestBody},
+    exchange::{AnswerBody, Exchange, Receiving, RequestBody},
     room::Room,
 };
 
@@ -89,7 +89,7 @@ impl Server {
     }
 
     /// Serves until `shutdown` resolves and answers in flight are given, or `drain` after. Handlers
-    /// find the peer's address as `ConnectInfo<SocketAddr>`.
+    /// find the peer's address as `ConnectInfo<SocketAddr>`, and [`Receiving`] as an extension.
     pub async fn serve(
         &self,
         listener: TcpListener,
@@ -220,7 +220,9 @@ async fn answer(
 ) -> Result<hyper::Response<AnswerBody>, Infallible> {
     let has_body = !hyper::body::Body::is_end_stream(request.body());
     let exchange = Exchange::begin(Arc::clone(&connection), has_body);
+    let receiving = Receiving(Arc::clone(&connection));
     let mut request = request.map(|body| Body::new(RequestBody::new(body, connection)));
+    request.extensions_mut().insert(receiving);
     request.extensions_mut().insert(ConnectInfo(peer));
     // A router is always ready.
     let response = router.call(request).await?;

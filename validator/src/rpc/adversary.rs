@@ -43,7 +43,7 @@ struct Node {
     address: SocketAddr,
     http: reqwest::Client,
     context: Context,
-    _fixture: Fixture,
+    fixture: Fixture,
     serving: JoinHandle<()>,
 }
 
@@ -156,7 +156,7 @@ impl Node {
             http: reqwest::Client::new(),
             serving: tokio::spawn(serve(listener, context.clone(), stop)),
             context,
-            _fixture: fixture,
+            fixture,
         }
     }
 
@@ -246,6 +246,27 @@ async fn a_batch_of_boards_is_bounded_by_weight_and_by_bytes() {
     assert_eq!(items.len() as u64, BALLOTS);
     assert_eq!(code(&answers[99]), (-32005, "answer-too-large"));
     node.serves_honest().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_more_is_read_for_a_full_answer_and_submissions_are_answered_still() {
+    let node = Node::start(Bounds::default()).await;
+    let transaction = node.fixture.ballot(9, BALLOTS + 1);
+    let mut calls: Vec<Value> = (0..90)
+        .map(|id| one(id, "tabella_getBoard", json!([1])))
+        .collect();
+    calls.push(one(90, "eth_blockNumber", json!([])));
+    let transaction = format!("0x{}", hex::encode(&transaction));
+    calls.push(one(91, "eth_sendRawTransaction", json!([transaction])));
+    let (_, answers) = node.post(Value::from(calls).to_string()).await;
+    let full = (0..90)
+        .find(|n| answers[n].get("error").is_some())
+        .expect("they do not all fit");
+    assert!(full > 0);
+    for n in full..=90 {
+        assert_eq!(code(&answers[n]), (-32005, "answer-too-large"), "call {n}");
+    }
+    assert!(answers[91]["result"].is_string(), "{}", answers[91]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

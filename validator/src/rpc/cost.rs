@@ -47,6 +47,8 @@ pub(crate) enum Cost {
     Block,
     /// Many records.
     Many,
+    /// Many whole blocks, however little of them is shown.
+    Blocks,
 }
 
 impl Cost {
@@ -66,8 +68,10 @@ impl Cost {
             | "tabella_getReceipt"
             | "tabella_getBoardConsistencyProof"
             | "tabella_getResults" => Self::Block,
-            "tabella_getBlockSummaries"
-            | "tabella_getElectionChanges"
+            "tabella_getElectionChanges" => Self::Blocks,
+            // A large answer, although nothing is read for it.
+            "eth_feeHistory"
+            | "tabella_getBlockSummaries"
             | "tabella_getElections"
             | "tabella_getPlugins"
             | "tabella_getBoard"
@@ -83,10 +87,11 @@ impl Cost {
             Self::Record => 2,
             Self::Block => 10,
             Self::Many => 20,
+            Self::Blocks => 500,
         }
     }
 
-    /// Whether the chain is read, which is done off the async threads.
+    /// Whether it is too much work for the async threads.
     pub(crate) fn reads(self) -> bool {
         self != Self::Little
     }
@@ -148,5 +153,7 @@ mod tests {
         many("eth_sendTransaction", 1_000).unwrap();
         many("eth_getBlockByNumber", 100).unwrap();
         many("tabella_getBoard", 101).unwrap_err();
+        many("eth_feeHistory", 101).unwrap_err();
+        many("tabella_getElectionChanges", 5).unwrap_err();
     }
 }

@@ -79,6 +79,11 @@ impl RpcError {
         Self::new(-32005, message, "answer-too-large")
     }
 
+    /// Whether the result did not fit into the answer.
+    pub(crate) fn is_too_large(&self) -> bool {
+        self.data["code"] == "answer-too-large"
+    }
+
     /// Too many ask at the moment.
     pub(crate) fn busy() -> Self {
         let message = "too many requests wait at the moment; ask again later, or another validator";

@@ -148,7 +148,12 @@ impl Answering {
                     let room = Room {
                         bytes: left.min(result_bytes),
                     };
-                    (call.id.clone(), self.answer(&call, room))
+                    let result = self.answer(&call, room);
+                    if result.as_ref().is_err_and(RpcError::is_too_large) {
+                        // What does not fit costs as much as what does: nothing more is read.
+                        left = 0;
+                    }
+                    (call.id, result)
                 }
             };
             let Some(id) = id else { continue };
@@ -161,6 +166,10 @@ impl Answering {
 
     fn answer(&mut self, call: &Call, room: Room) -> Result<Json, RpcError> {
         if let Some(submitted) = self.submitted.next_for(call) {
+            // Whatever else the request asked for: who submitted must learn what became of it.
+            let room = Room {
+                bytes: RESULT_BYTES_MAX,
+            };
             return room.write(&submitted?);
         }
         if self.is_busy && Cost::of(&call.method).reads() {

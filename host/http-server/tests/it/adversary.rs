@@ -238,3 +238,21 @@ async fn unread_answers_stay_within_their_bound() {
     assert!(counts.over_bytes > 0, "{counts:?}");
     assert!(server.honest().await.ends_with("here\n"));
 }
+
+#[tokio::test]
+async fn a_body_that_is_passed_on_counts_for_nothing_held() {
+    const BOUND: u64 = 1 << 20;
+    let server = Running::start(Bounds {
+        body_bytes_in_all_max: BOUND,
+        ..bounds()
+    });
+    let length = 8 << 20;
+    let head = format!(
+        "POST /passed-on HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+    );
+    let mut stream = server.sent(head.as_bytes()).await;
+    stream.write_all(&vec![b'x'; length]).await.unwrap();
+    let answer = read_to_end(&mut stream).await;
+    assert!(answer.ends_with(&length.to_string()), "{answer:?}");
+    assert!(server.server.counts().body_bytes_most <= BOUND);
+}

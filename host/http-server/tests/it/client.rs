@@ -5,12 +5,13 @@ use std::{net::SocketAddr, time::Duration};
 use axum::{
     Router,
     body::{Body, Bytes},
+    extract::Request,
     http::StatusCode,
     response::IntoResponse,
     routing::{get, post},
 };
-use futures::stream;
-use tabella_http_server::{BodyError, Bounds, Counts, Server, listen};
+use futures::{StreamExt, stream};
+use tabella_http_server::{BodyError, Bounds, Counts, Receiving, Server, listen};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -42,6 +43,17 @@ async fn length(
     }
 }
 
+/// Counts a body as it comes, and holds none of it.
+async fn passed_on(request: Request) -> String {
+    request.extensions().get::<Receiving>().unwrap().passes_on();
+    let mut chunks = request.into_body().into_data_stream();
+    let mut bytes = 0;
+    while let Some(Ok(chunk)) = chunks.next().await {
+        bytes += chunk.len();
+    }
+    bytes.to_string()
+}
+
 /// Chunks without end, as long as somebody reads.
 async fn endless() -> impl IntoResponse {
     let chunks = stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from(vec![7; 64 << 10])));
@@ -52,6 +64,7 @@ fn router() -> Router {
     Router::new()
         .route("/", get(async || "here\n"))
         .route("/length", post(length))
+        .route("/passed-on", post(passed_on))
         .route("/large", get(async || vec![7_u8; 16 << 20]))
         .route("/endless", get(endless))
         .route(
