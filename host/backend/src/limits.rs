@@ -107,7 +107,8 @@ impl Limits {
 /// whole chains cost more.
 fn cost(request: &Request) -> NonZeroU32 {
     let path = request.uri().path();
-    let is_get = request.method() == Method::GET;
+    // HEAD is worked for as GET is.
+    let is_get = matches!(*request.method(), Method::GET | Method::HEAD);
     let ends = |end: &str| path.ends_with(end);
     let is_stream = request
         .headers()
@@ -118,7 +119,8 @@ fn cost(request: &Request) -> NonZeroU32 {
         true if ends("/board") && is_stream => 200,
         true if ends("/board") => 10,
         true if ends("/wasm") || ends("/events") || ends("/history") => 10,
-        true if ends("/results") || ends("/receipt") || ends("/blocks") => 5,
+        true if ends("/results") || ends("/receipt") => 5,
+        true if path.starts_with("/api/blocks") => 5,
         false if ends("/verify-blockchain") => 500,
         false if ends("/refresh-status") => 50,
         _ => 1,
@@ -155,5 +157,7 @@ mod tests {
         assert_eq!(cost(Method::POST, verify, "*/*"), 500);
         assert_eq!(cost(Method::POST, "/api/votes/submit", "*/*"), 1);
         assert_eq!(cost(Method::GET, "/api/elections/1", "*/*"), 1);
+        assert_eq!(cost(Method::HEAD, "/api/elections/1/export", "*/*"), 500);
+        assert_eq!(cost(Method::GET, "/api/blocks/7", "*/*"), 5);
     }
 }
