@@ -13,6 +13,7 @@
 //! let config = tabella_bootnode::Config {
 //!     genesis: "genesis.json".into(),
 //!     listen: tabella_bootnode::Config::LISTEN,
+//!     http: tabella_bootnode::Bounds::default(),
 //! };
 //! tabella_bootnode::run(config, std::future::pending()).await
 //! # }
@@ -30,10 +31,11 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use tabella_http_server::listen;
 use tabella_protocol::{Genesis, GenesisError};
-use tokio::net::TcpListener;
 
 pub use server::{RECORD_BYTES_MAX, serve};
+pub use tabella_http_server::Bounds;
 
 /// What a bootnode's config file says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +46,9 @@ pub struct Config {
     /// Where to listen; 127.0.0.1:8546 where absent.
     #[serde(default = "Config::default_listen")]
     pub listen: SocketAddr,
+    /// What connections may hold, and for how long.
+    #[serde(default)]
+    pub http: Bounds,
 }
 
 impl Config {
@@ -93,12 +98,9 @@ pub async fn run(
             error,
         })?;
     let genesis = Genesis::from_json(&text)?;
-    let listener =
-        TcpListener::bind(config.listen)
-            .await
-            .map_err(|error| BootnodeError::Listen {
-                listen: config.listen,
-                error,
-            })?;
-    serve(genesis, listener, shutdown).await
+    let listener = listen(config.listen).map_err(|error| BootnodeError::Listen {
+        listen: config.listen,
+        error,
+    })?;
+    serve(genesis, listener, config.http, shutdown).await
 }

@@ -1,7 +1,7 @@
 //! The HTTP surface.
 
 use std::{
-    future::{Future, IntoFuture},
+    future::Future,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -17,8 +17,9 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
+use tabella_http_server::{Bounds, Server};
 use tabella_protocol::{Genesis, PeerRecord};
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::net::TcpListener;
 
 use crate::{
     BootnodeError,
@@ -37,6 +38,7 @@ struct Bootnode {
     peers: Mutex<Peers>,
     accepted: AtomicU64,
     refused: AtomicU64,
+    server: Server,
 }
 
 impl Bootnode {
@@ -50,36 +52,24 @@ impl Bootnode {
 pub async fn serve(
     genesis: Genesis,
     listener: TcpListener,
+    bounds: Bounds,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), BootnodeError> {
     let listen = listener.local_addr().map_err(BootnodeError::Serve)?;
     tracing::info!(%listen, network = %genesis.network, "bootnode is listening");
-    let router = router(genesis);
-    let (stopping, stopped) = oneshot::channel();
-    let server = axum::serve(listener, router).with_graceful_shutdown(async move {
-        shutdown.await;
-        let _ = stopping.send(());
-    });
-    let drained = async {
-        // The sender lives as long as the server, so an error means that the server has ended.
-        if stopped.await.is_ok() {
-            tokio::time::sleep(DRAIN).await;
-        } else {
-            std::future::pending::<()>().await;
-        }
-    };
-    tokio::select! {
-        result = server.into_future() => result.map_err(BootnodeError::Serve),
-        () = drained => Ok(()),
-    }
+    let server = Server::new(bounds);
+    let router = router(genesis, server.clone());
+    let serving = server.serve(listener, router, shutdown, DRAIN);
+    serving.await.map_err(BootnodeError::Serve)
 }
 
-fn router(genesis: Genesis) -> Router {
+fn router(genesis: Genesis, server: Server) -> Router {
     let bootnode = Arc::new(Bootnode {
         genesis,
         peers: Mutex::default(),
         accepted: AtomicU64::new(0),
         refused: AtomicU64::new(0),
+        server,
     });
     Router::new()
         .route("/peers", get(list_peers).post(store_peer))
@@ -155,7 +145,7 @@ async fn live() -> Json<serde_json::Value> {
 
 async fn metrics(State(bootnode): State<Arc<Bootnode>>) -> impl IntoResponse {
     let peers = bootnode.peers().list(now_ms()).len();
-    let text = format!(
+    let mut text = format!(
         "# HELP tabella_bootnode_peers Validators with a record in date.\n\
          # TYPE tabella_bootnode_peers gauge\n\
          tabella_bootnode_peers {peers}\n\
@@ -166,6 +156,7 @@ async fn metrics(State(bootnode): State<Arc<Bootnode>>) -> impl IntoResponse {
         bootnode.accepted.load(Ordering::Relaxed),
         bootnode.refused.load(Ordering::Relaxed),
     );
+    text.push_str(&bootnode.server.render_metrics("tabella_bootnode"));
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
 }
 

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tabella_consensus::{PeerLimits, Timeouts};
+use tabella_http_server::Bounds;
 use tabella_protocol::PublicKey;
 
 /// Everything a validator is told. Unknown keys are refused.
@@ -50,9 +51,12 @@ pub struct Config {
     /// Most transactions in a block that this validator builds.
     #[serde(default = "default_block_transactions_max")]
     pub block_transactions_max: usize,
-    /// Most connections to `rpc_listen` at once; more wait until one is closed.
+    /// Most connections to `rpc_listen` at once; no more than `http.connections_max` either.
     #[serde(default = "default_rpc_connections_max")]
     pub rpc_connections_max: usize,
+    /// What connections to `rpc_listen` may hold, and for how long.
+    #[serde(default)]
+    pub http: Bounds,
     /// What a peer may ask of this node.
     #[serde(default)]
     pub peer_limits: PeerLimitsConfig,
@@ -87,7 +91,16 @@ fn default_block_transactions_max() -> usize {
 }
 
 fn default_rpc_connections_max() -> usize {
-    1_024
+    4_096
+}
+
+impl Config {
+    pub(crate) fn http_bounds(&self) -> Bounds {
+        Bounds {
+            connections_max: self.http.connections_max.min(self.rpc_connections_max),
+            ..self.http
+        }
+    }
 }
 
 /// A validator at a known address.

@@ -54,6 +54,7 @@ pub(crate) struct Gauges {
     pub(crate) signing: bool,
     pub(crate) refused_messages: u64,
     pub(crate) peers_cut_off: u64,
+    pub(crate) rpc_busy: u64,
 }
 
 /// Timings that are kept where they are taken.
@@ -138,6 +139,12 @@ impl Metrics {
             "counter",
             "Times that a peer was cut off because it sent too much.",
             gauges.peers_cut_off,
+        );
+        one(
+            "rpc_busy_total",
+            "counter",
+            "JSON-RPC requests refused because too many waited.",
+            gauges.rpc_busy,
         );
         let timings = [
             (

@@ -10,9 +10,10 @@ use std::{
 };
 
 use tabella_consensus::{Config as ConsensusConfig, Node, Participation, PeerAddress, WalPolicy};
+use tabella_http_server::{Server, listen};
 use tabella_ledger::{BuildLimits, Ledger, LedgerError};
 use tabella_protocol::{Genesis, GenesisError, SigningKey};
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::sleep};
+use tokio::{sync::watch, task::JoinHandle, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -155,12 +156,10 @@ async fn run_to_the_end(config: Config, stop: &Stop) -> Result<(), RunError> {
     let genesis = read_genesis(&config.genesis)?;
     let key = read_key(&config.key)?;
     fs::create_dir_all(&config.data).map_err(file_error("data directory", &config.data))?;
-    let listener = TcpListener::bind(config.rpc_listen)
-        .await
-        .map_err(|error| RunError::Listen {
-            address: config.rpc_listen,
-            error,
-        })?;
+    let listener = listen(config.rpc_listen).map_err(|error| RunError::Listen {
+        address: config.rpc_listen,
+        error,
+    })?;
 
     let ledger = Arc::new(Ledger::open(&config.data, genesis.clone())?);
     let node_id = own_node_id(&config, &ledger, &key)?;
@@ -220,8 +219,9 @@ async fn run_to_the_end(config: Config, stop: &Stop) -> Result<(), RunError> {
         node_id: node_id.clone(),
         tip: follow.clone(),
         stop: stop.clone(),
+        server: Server::new(config.http_bounds()),
+        bounded: Arc::new(rpc::Bounded::new()),
     };
-    let listener = rpc::Listener::new(listener, config.rpc_connections_max);
     let serving = tokio::spawn(rpc::serve(listener, context, stop.clone()));
     let started = start_consensus(&config, &node_id, &validator, &discovery, stop).await;
     let node = match started {

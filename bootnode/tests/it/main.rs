@@ -1,8 +1,11 @@
 //! The bootnode over real HTTP.
 
+mod adversary;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use expect_test::{Expect, expect};
+use tabella_bootnode::Bounds;
 use tabella_protocol::{
     Genesis, Hash, PeerRecord, PluginLimits, Quorum, Signature, SigningKey, ValidatorInfo,
 };
@@ -60,12 +63,16 @@ struct Server {
 
 impl Server {
     async fn start() -> Self {
+        Self::within(Bounds::default()).await
+    }
+
+    async fn within(bounds: Bounds) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
-        let task = tokio::spawn(tabella_bootnode::serve(genesis(), listener, async {
-            let _ = stopped.await;
-        }));
+        let stopped = async { drop(stopped.await) };
+        let serving = tabella_bootnode::serve(genesis(), listener, bounds, stopped);
+        let task = tokio::spawn(serving);
         let http = reqwest::Client::new();
         Self {
             url,

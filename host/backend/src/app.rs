@@ -4,8 +4,9 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use axum::http::HeaderValue;
 use ipnet::IpNet;
-use tabella_client::{Client, Confirmation, SubmitError, WaitError};
+use tabella_client::{Client, Confirmation, HealthReport, SubmitError, WaitError};
 use tabella_follower::Follower;
+use tabella_http_server::{Server, SharedRun};
 use tabella_ledger::{Ledger, LedgerError};
 use tabella_protocol::{Payload, SigningKey, Transaction, TransactionBody, rpc::PluginView};
 
@@ -18,9 +19,11 @@ use crate::{
     live::LiveCounts,
     local_ledger::LocalLedger,
     pending::Pending,
+    places::Places,
     problem::Problem,
     reconciliation::Reconciliation,
     store::Store,
+    verifications::Verifications,
 };
 
 /// How long an administrator's transaction is waited for.
@@ -42,6 +45,13 @@ pub(crate) struct App {
     pub(crate) live: LiveCounts,
     pub(crate) events: Events,
     pub(crate) limits: Limits,
+    /// The server that this backend's routes are reached through.
+    pub(crate) server: Server,
+    /// Exports and whole boards under way.
+    pub(crate) streams: Places,
+    pub(crate) verifications: Verifications,
+    /// The validators' status, looked at now.
+    pub(crate) refreshed: SharedRun<HealthReport>,
     /// Where what is too large for memory may stand for a while.
     pub(crate) spool_directory: PathBuf,
     pub(crate) trusted_proxies: Vec<IpNet>,
@@ -55,8 +65,6 @@ pub(crate) struct App {
     pub(crate) confirmation_wait: Duration,
     pub(crate) access_token_s: u64,
     pub(crate) refresh_token_s: u64,
-    /// Held by the one re-check of the chain that may run at a time.
-    pub(crate) verifying: tokio::sync::Semaphore,
 }
 
 impl App {

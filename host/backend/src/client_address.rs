@@ -7,14 +7,17 @@ use axum::{
     http::{HeaderMap, HeaderName},
 };
 use ipnet::IpNet;
+use tabella_http_server::subscriber;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// Bits of an IPv6 address that one subscriber has to itself.
-const IPV6_PREFIX: u128 = !0 << 64;
 
 /// The address that limits count a request for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct ClientAddress(IpAddr);
+pub(crate) struct ClientAddress {
+    address: IpAddr,
+    /// Whom a proxy on this machine, named or not, says that it saw.
+    seen_here: Option<IpAddr>,
+}
 
 impl ClientAddress {
     /// The address that the connection comes from; or, where that is a proxy which is trusted, the
@@ -22,16 +25,35 @@ impl ClientAddress {
     pub(crate) fn of(request: &Request, trusted: &[IpNet]) -> Self {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
         let peer = peer.map_or(Ipv6Addr::UNSPECIFIED.into(), |ConnectInfo(peer)| peer.ip());
-        Self(subscriber(forwarded_for(
-            peer.to_canonical(),
-            request.headers(),
-            trusted,
-        )))
+        let headers = request.headers();
+        let address = subscriber(forwarded_for(peer.to_canonical(), headers, trusted));
+        let seen_here = match address.is_loopback() {
+            true => hops(headers).last().and_then(|hop| address_of(hop.trim())),
+            false => None,
+        };
+        Self {
+            address,
+            seen_here: seen_here.map(subscriber),
+        }
+    }
+
+    /// The address that wrong logins are held against; nothing where all that is known is this machine.
+    /// A proxy here that nobody named makes not all voters one: the last that it wrote counts.
+    pub(crate) fn at_login(self) -> Option<IpAddr> {
+        match self.is_local() {
+            true => self.seen_here,
+            false => Some(self.address),
+        }
+    }
+
+    /// The address that places are counted for; nothing for this machine.
+    pub(crate) fn stranger(self) -> Option<IpAddr> {
+        (!self.is_local()).then_some(self.address)
     }
 
     /// Whether it is this machine: its operator, or a proxy that the configuration does not name.
     pub(crate) fn is_local(self) -> bool {
-        self.0.is_loopback()
+        self.address.is_loopback()
     }
 }
 
@@ -40,14 +62,9 @@ fn forwarded_for(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr
     if trusted.is_empty() || !is_trusted(&peer) {
         return peer;
     }
-    let lines = headers.get_all(X_FORWARDED_FOR);
-    let mut hops: Vec<&str> = Vec::new();
-    for line in lines {
-        hops.extend(line.to_str().unwrap_or_default().split(','));
-    }
     // From the nearest on: what stands before the first stranger may be made up by it.
     let mut nearest = peer;
-    for hop in hops.into_iter().rev() {
+    for hop in hops(headers).into_iter().rev() {
         let Some(address) = address_of(hop.trim()) else {
             break;
         };
@@ -57,6 +74,15 @@ fn forwarded_for(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr
         }
     }
     nearest
+}
+
+/// What proxies wrote, from the farthest to the nearest.
+fn hops(headers: &HeaderMap) -> Vec<&str> {
+    let mut hops = Vec::new();
+    for line in headers.get_all(X_FORWARDED_FOR) {
+        hops.extend(line.to_str().unwrap_or_default().split(','));
+    }
+    hops
 }
 
 /// An address, with or without a port.
@@ -69,23 +95,13 @@ fn address_of(hop: &str) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
-/// One subscriber has a whole IPv6 network of 64 bits.
-fn subscriber(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V6(address) if !address.is_loopback() => {
-            Ipv6Addr::from_bits(address.to_bits() & IPV6_PREFIX).into()
-        }
-        address => address,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use axum::{body::Body, http::HeaderValue};
 
     use super::*;
 
-    fn check(peer: &str, forwarded: &[&'static str], expected: &str) {
+    fn of(peer: &str, forwarded: &[&'static str]) -> ClientAddress {
         let mut request = Request::new(Body::empty());
         let peer = SocketAddr::new(peer.parse().unwrap(), 1);
         request.extensions_mut().insert(ConnectInfo(peer));
@@ -94,8 +110,23 @@ mod tests {
             request.headers_mut().append(X_FORWARDED_FOR, line);
         }
         let trusted = ["10.0.0.0/8", "fd00::1/128"].map(|network| network.parse().unwrap());
-        let expected = ClientAddress(expected.parse().unwrap());
-        assert_eq!(ClientAddress::of(&request, &trusted), expected);
+        ClientAddress::of(&request, &trusted)
+    }
+
+    fn check(peer: &str, forwarded: &[&'static str], expected: &str) {
+        assert_eq!(
+            of(peer, forwarded).address,
+            expected.parse::<IpAddr>().unwrap()
+        );
+    }
+
+    #[test]
+    fn a_proxy_here_that_nobody_named_tells_logins_apart() {
+        let at_login = |forwarded| of("127.0.0.1", forwarded).at_login();
+        assert_eq!(at_login(&[]), None);
+        let expected = "198.51.100.9".parse().ok();
+        assert_eq!(at_login(&["192.0.2.1, 198.51.100.9"]), expected);
+        assert!(of("127.0.0.1", &["198.51.100.9"]).is_local());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::{
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use tabella_client::ValidatorEndpoint;
+use tabella_http_server::Bounds;
 
 /// A backend's configuration. Every key but the files has a default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,9 +70,21 @@ pub struct Config {
     /// How often one account or address may ask.
     #[serde(default)]
     pub rate_limits: RateLimits,
+    /// What connections may hold, and for how long.
+    #[serde(default)]
+    pub http: Bounds,
+    /// Most exports and whole boards that are sent at once; more are refused.
+    #[serde(default = "Config::default_streams_max")]
+    pub streams_max: usize,
+    /// Most of them to one address.
+    #[serde(default = "Config::default_streams_per_address_max")]
+    pub streams_per_address_max: usize,
     /// Most clients that follow the events at once; more are refused.
     #[serde(default = "Config::default_event_subscribers_max")]
     pub event_subscribers_max: usize,
+    /// Most of them of one address.
+    #[serde(default = "Config::default_event_subscribers_per_address_max")]
+    pub event_subscribers_per_address_max: usize,
     /// How long a client may follow the events before it has to connect again.
     #[serde(default = "Config::default_event_session_s")]
     pub event_session_s: u64,
@@ -83,14 +96,18 @@ pub struct Config {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RateLimits {
-    /// All requests of one address; an IPv6 network of 64 bits counts as one.
+    /// All requests of one address; an IPv6 network of 64 bits counts as one. A request that reads much
+    /// counts as several: an export or a verification as 500.
     pub address: Rate,
     /// Its registrations, logins and refreshes.
     pub address_logins: Rate,
     /// All requests of one voter.
     pub account: Rate,
-    /// Logins into one account, from wherever.
+    /// Wrong logins of one address into one account: so many at once; from then on each waits twice as
+    /// long as the one before, from a minute's part up to five minutes. Others' do not count.
     pub account_logins: Rate,
+    /// Ballots of one voter in one election that lets voters vote again.
+    pub revotes: Rate,
 }
 
 impl RateLimits {
@@ -100,6 +117,7 @@ impl RateLimits {
         address_logins: Rate::NONE,
         account: Rate::NONE,
         account_logins: Rate::NONE,
+        revotes: Rate::NONE,
     };
 }
 
@@ -111,7 +129,8 @@ impl Default for RateLimits {
             address: rate(60_000, 50_000),
             address_logins: rate(1_200, 10_000),
             account: rate(120, 60),
-            account_logins: rate(10, 20),
+            account_logins: rate(10, 10),
+            revotes: rate(2, 20),
         }
     }
 }
@@ -181,6 +200,12 @@ impl Config {
 
     /// The default of [`event_subscribers_max`](Self::event_subscribers_max).
     pub const EVENT_SUBSCRIBERS_MAX: usize = 1_000;
+    /// The default of [`event_subscribers_per_address_max`](Self::event_subscribers_per_address_max).
+    pub const EVENT_SUBSCRIBERS_PER_ADDRESS_MAX: usize = 200;
+    /// The default of [`streams_max`](Self::streams_max).
+    pub const STREAMS_MAX: usize = 64;
+    /// The default of [`streams_per_address_max`](Self::streams_per_address_max).
+    pub const STREAMS_PER_ADDRESS_MAX: usize = 8;
     /// The default of [`event_session_s`](Self::event_session_s): an hour.
     pub const EVENT_SESSION_S: u64 = 60 * 60;
 
@@ -206,6 +231,18 @@ impl Config {
 
     fn default_event_subscribers_max() -> usize {
         Self::EVENT_SUBSCRIBERS_MAX
+    }
+
+    fn default_event_subscribers_per_address_max() -> usize {
+        Self::EVENT_SUBSCRIBERS_PER_ADDRESS_MAX
+    }
+
+    fn default_streams_max() -> usize {
+        Self::STREAMS_MAX
+    }
+
+    fn default_streams_per_address_max() -> usize {
+        Self::STREAMS_PER_ADDRESS_MAX
     }
 
     fn default_event_session_s() -> u64 {

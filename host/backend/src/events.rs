@@ -3,18 +3,25 @@
 //! Every event is written once and shared by all subscribers in a ring. A subscriber that falls
 //! behind the ring is told so and dropped; nothing is kept for it.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use serde::Serialize;
 use tabella_client::{HealthStatus, VerifiedBlock};
 use tabella_protocol::{Hash, rpc::ElectionStatus};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch},
+    sync::{broadcast, watch},
     time::{Instant, MissedTickBehavior},
 };
 
-use crate::{app::App, clock, elections::Election, metrics, store::Confirmed};
+use crate::{
+    app::App,
+    clock,
+    elections::Election,
+    metrics,
+    places::{Place, Places},
+    store::Confirmed,
+};
 
 /// Events in the ring: about a second of them under load.
 const EVENTS_MAX: usize = 128;
@@ -74,29 +81,29 @@ impl Event {
 /// Where events are told and followed.
 pub(crate) struct Events {
     ring: broadcast::Sender<Bytes>,
-    room: Arc<Semaphore>,
+    room: Places,
     session: Duration,
     stopped: watch::Sender<bool>,
 }
 
 impl Events {
-    pub(crate) fn new(subscribers_max: usize, session: Duration) -> Self {
+    pub(crate) fn new(room: Places, session: Duration) -> Self {
         Self {
             ring: broadcast::channel(EVENTS_MAX).0,
-            room: Arc::new(Semaphore::new(subscribers_max.min(Semaphore::MAX_PERMITS))),
+            room,
             session,
             stopped: watch::channel(false).0,
         }
     }
 
-    /// Follows from now on; nothing where too many do.
-    pub(crate) fn subscribe(&self) -> Option<Subscription> {
-        let permit = self.room.clone().try_acquire_owned().ok()?;
+    /// Follows from now on; nothing where too many do, in all or of the address.
+    pub(crate) fn subscribe(&self, address: Option<IpAddr>) -> Option<Subscription> {
+        let place = self.room.take(address)?;
         Some(Subscription {
             events: self.ring.subscribe(),
             stopped: self.stopped.subscribe(),
             until: Instant::now() + self.session,
-            _permit: permit,
+            _place: place,
         })
     }
 
@@ -139,7 +146,7 @@ pub(crate) struct Subscription {
     events: broadcast::Receiver<Bytes>,
     stopped: watch::Receiver<bool>,
     until: Instant,
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 /// What a subscription brings next.
@@ -254,27 +261,29 @@ mod tests {
     }
 
     fn events(subscribers_max: usize) -> Events {
-        Events::new(subscribers_max, Duration::from_secs(60))
+        Events::new(Places::new(subscribers_max, 1), Duration::from_secs(60))
     }
 
     #[tokio::test]
     async fn a_subscriber_reads_what_happens() {
         let events = events(1);
         events.tell(|| panic!("nobody follows yet"));
-        let mut subscription = events.subscribe().unwrap();
+        let mut subscription = events.subscribe(None).unwrap();
         events.tell(|| turnout(7));
         let expected =
             "event: turnout\ndata: {\"election_id\":1,\"status\":\"open\",\"turnout\":7}\n\n";
         assert_eq!(subscription.next().await, Next::Text(expected.into()));
-        let mut over = Events::new(1, Duration::ZERO).subscribe().unwrap();
+        let mut over = Events::new(Places::new(1, 1), Duration::ZERO)
+            .subscribe(None)
+            .unwrap();
         assert_eq!(over.next().await, Next::End);
     }
 
     #[tokio::test]
     async fn who_falls_behind_is_dropped() {
         let events = events(2);
-        let mut slow = events.subscribe().unwrap();
-        let mut fast = events.subscribe().unwrap();
+        let mut slow = events.subscribe(None).unwrap();
+        let mut fast = events.subscribe(None).unwrap();
         for count in 0..EVENTS_MAX as u64 + 5 {
             events.tell(|| turnout(count));
             assert!(matches!(fast.next().await, Next::Text(_)));
@@ -286,10 +295,10 @@ mod tests {
     #[tokio::test]
     async fn there_is_room_for_so_many() {
         let events = events(1);
-        let subscription = events.subscribe();
-        assert!(subscription.is_some() && events.subscribe().is_none());
+        let subscription = events.subscribe(None);
+        assert!(subscription.is_some() && events.subscribe(None).is_none());
         drop(subscription);
-        let mut subscription = events.subscribe().unwrap();
+        let mut subscription = events.subscribe(None).unwrap();
         events.stop();
         assert_eq!(subscription.next().await, Next::End);
     }

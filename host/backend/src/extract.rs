@@ -6,6 +6,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use serde::de::DeserializeOwned;
+use tabella_http_server::BodyError;
 
 use crate::problem::Problem;
 
@@ -35,8 +36,24 @@ pub(crate) async fn read_body<S: Send + Sync>(
                 "body-too-large",
                 "the body is larger than this path accepts",
             ),
-            _ => Problem::bad_request("unreadable-body", "the body ended before it was complete"),
+            _ => unreadable(&rejection),
         })
+}
+
+fn unreadable(rejection: &(dyn std::error::Error + 'static)) -> Problem {
+    match BodyError::among(rejection) {
+        Some(error @ BodyError::TooSlow) => Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "body-too-slow",
+            error.to_string(),
+        ),
+        Some(error @ BodyError::Busy) => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "overloaded",
+            error.to_string(),
+        ),
+        _ => Problem::bad_request("unreadable-body", "the body ended before it was complete"),
+    }
 }
 
 fn require_json(headers: &HeaderMap) -> Result<(), Problem> {

@@ -13,7 +13,9 @@
 //! - `elections`: elections and their rules, from the proven chain; `refusals`: whose word a refusal is; `auth`: tokens, passwords, roles.
 //! - `live`: counts of open elections that show them.
 //! - `discovery`: validators that only a bootnode knows.
-//! - `accounts`: who may log in; `limits`: who asks too often; `events`: what happens now.
+//! - `accounts`: who may log in; `limits`: who asks too often, by `rate_limit`, `wrong_logins` and
+//!   `places`; `verifications`: re-checks of the chain that anybody may ask for; `events`: what happens
+//!   now.
 //! - `routes`: the REST surface, a file each; `openapi`: its description; `server`: what they
 //!   share; `problem`: errors.
 //!
@@ -42,6 +44,7 @@ mod local_ledger;
 mod metrics;
 mod openapi;
 mod pending;
+mod places;
 mod problem;
 mod rate_limit;
 mod reconciliation;
@@ -54,7 +57,9 @@ mod sharing;
 mod start;
 mod store;
 mod submissions;
+mod verifications;
 mod waiting;
+mod wrong_logins;
 
 pub use accounts::{CreateAccountError, create_account};
 pub use auth::Role;
@@ -65,6 +70,7 @@ pub use secrets::SecretError;
 pub use server::BODY_BYTES_MAX;
 pub use start::{Backend, BackendError};
 pub use store::OpenError;
+pub use tabella_http_server::Bounds;
 
 use std::future::Future;
 

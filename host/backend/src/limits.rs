@@ -1,18 +1,38 @@
-//! Who has asked too often: the limits of addresses and accounts.
+//! Who has asked too often: the limits of addresses, accounts and voters.
 
-use std::time::Instant;
+use std::{num::NonZeroU32, time::Instant};
+
+use axum::{
+    extract::Request,
+    http::{Method, header},
+};
+use tabella_protocol::VoterId;
 
 use crate::{
-    client_address::ClientAddress, config::RateLimits, metrics, problem::Problem,
+    client_address::ClientAddress,
+    config::RateLimits,
+    metrics,
+    places::{Place, Places},
+    problem::Problem,
     rate_limit::RateLimit,
+    wrong_logins::WrongLogins,
 };
+
+/// Logins and registrations of one address that may wait for their password to be hashed.
+const HASHES_PER_ADDRESS_MAX: usize = 32;
+
+/// Voters whose ballots in elections that take several are counted at the same time; each is forgotten
+/// as soon as it may cast as many as at first.
+const REVOTERS_MAX: usize = 1_000_000;
 
 /// Every limit of the backend.
 pub(crate) struct Limits {
     address: RateLimit<ClientAddress>,
     address_logins: RateLimit<ClientAddress>,
     account: RateLimit<String>,
-    account_logins: RateLimit<String>,
+    wrong_logins: WrongLogins,
+    revotes: RateLimit<(u64, VoterId)>,
+    hashes: Places,
 }
 
 impl Limits {
@@ -21,45 +41,123 @@ impl Limits {
             address: RateLimit::new(rates.address),
             address_logins: RateLimit::new(rates.address_logins),
             account: RateLimit::new(rates.account),
-            account_logins: RateLimit::new(rates.account_logins),
+            wrong_logins: WrongLogins::new(rates.account_logins),
+            revotes: RateLimit::for_many(rates.revotes, REVOTERS_MAX),
+            hashes: Places::new(usize::MAX, HASHES_PER_ADDRESS_MAX),
         }
     }
 
-    /// Any request from an address.
-    pub(crate) fn request(&self, address: ClientAddress) -> Result<(), Problem> {
-        of_address(&self.address, address)
+    /// Any request from an address, weighed by what it costs.
+    pub(crate) fn request(&self, address: ClientAddress, request: &Request) -> Result<(), Problem> {
+        if address.is_local() {
+            return Ok(());
+        }
+        let cost = cost(request);
+        self.address.admit_cost(&address, cost).map_err(refused)
     }
 
     /// A registration, login or refresh from an address.
     pub(crate) fn login(&self, address: ClientAddress) -> Result<(), Problem> {
-        of_address(&self.address_logins, address)
+        if address.is_local() {
+            return Ok(());
+        }
+        self.address_logins.admit(&address).map_err(refused)
     }
 
     /// A login into an account, which need not exist.
-    pub(crate) fn login_into(&self, username: &str) -> Result<(), Problem> {
-        of_account(&self.account_logins, username)
+    pub(crate) fn login_into(&self, address: ClientAddress, name: &str) -> Result<(), Problem> {
+        match address.at_login() {
+            Some(address) => {
+                let attempt = self.wrong_logins.attempt(address, name, Instant::now());
+                attempt.map_err(refused)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// A login into an account was right.
+    pub(crate) fn logged_in(&self, address: ClientAddress, name: &str) {
+        if let Some(address) = address.at_login() {
+            self.wrong_logins.right(address, name);
+        }
+    }
+
+    /// A place among those whose password is hashed: one address does not take all of them.
+    pub(crate) fn hash(&self, address: ClientAddress) -> Result<Place, Problem> {
+        let place = self.hashes.take(address.at_login());
+        place.ok_or_else(|| refused(std::time::Duration::from_secs(1)))
     }
 
     /// A request with a voter's token.
     pub(crate) fn voter(&self, name: &str) -> Result<(), Problem> {
-        of_account(&self.account, name)
+        self.account.admit(&name.to_owned()).map_err(refused)
+    }
+
+    /// A ballot of a voter in an election that lets voters vote again.
+    pub(crate) fn revote(&self, election_id: u64, voter: VoterId) -> Result<(), Problem> {
+        let admitted = self.revotes.admit(&(election_id, voter));
+        admitted.map_err(|wait| {
+            metrics::rate_limited();
+            Problem::too_many_ballots(wait)
+        })
     }
 }
 
-fn of_address(limit: &RateLimit<ClientAddress>, address: ClientAddress) -> Result<(), Problem> {
-    if address.is_local() {
-        return Ok(());
-    }
-    limit.admit(address, Instant::now()).map_err(refused)
-}
-
-fn of_account(limit: &RateLimit<String>, name: &str) -> Result<(), Problem> {
-    limit
-        .admit(name.to_owned(), Instant::now())
-        .map_err(refused)
+/// What a request costs, where a plain one costs 1: reads of many records, of whole boards and of
+/// whole chains cost more.
+fn cost(request: &Request) -> NonZeroU32 {
+    let path = request.uri().path();
+    // HEAD is worked for as GET is.
+    let is_get = matches!(*request.method(), Method::GET | Method::HEAD);
+    let ends = |end: &str| path.ends_with(end);
+    let is_stream = request
+        .headers()
+        .get(header::ACCEPT)
+        .is_some_and(|accept| accept.as_bytes().starts_with(b"application/x-ndjson"));
+    let cost = match is_get {
+        true if ends("/export") => 500,
+        true if ends("/board") && is_stream => 200,
+        true if ends("/board") => 10,
+        true if ends("/wasm") || ends("/events") || ends("/history") => 10,
+        true if ends("/results") || ends("/receipt") => 5,
+        true if path.starts_with("/api/blocks") => 5,
+        false if ends("/verify-blockchain") => 500,
+        false if ends("/refresh-status") => 50,
+        _ => 1,
+    };
+    NonZeroU32::new(cost).unwrap_or(NonZeroU32::MIN)
 }
 
 fn refused(wait: std::time::Duration) -> Problem {
     metrics::rate_limited();
     Problem::too_many(wait)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    #[test]
+    fn reads_of_whole_chains_cost_more_than_plain_requests() {
+        let cost = |method: Method, path: &str, accept: &str| {
+            let request = Request::builder().method(method).uri(path);
+            let request = request.header(header::ACCEPT, accept).body(Body::empty());
+            super::cost(&request.unwrap()).get()
+        };
+        assert_eq!(cost(Method::GET, "/api/elections/1/export", "*/*"), 500);
+        assert_eq!(
+            cost(Method::GET, "/api/elections/1/board?from=5", "*/*"),
+            10
+        );
+        let lines = "application/x-ndjson";
+        assert_eq!(cost(Method::GET, "/api/elections/1/board", lines), 200);
+        let verify = "/api/votes/verify-blockchain?election_id=1";
+        assert_eq!(cost(Method::POST, verify, "*/*"), 500);
+        assert_eq!(cost(Method::POST, "/api/votes/submit", "*/*"), 1);
+        assert_eq!(cost(Method::GET, "/api/elections/1", "*/*"), 1);
+        assert_eq!(cost(Method::HEAD, "/api/elections/1/export", "*/*"), 500);
+        assert_eq!(cost(Method::GET, "/api/blocks/7", "*/*"), 5);
+    }
 }

@@ -110,6 +110,7 @@ pub(crate) struct Gauges {
     pub(crate) local_ledger_healthy: bool,
     pub(crate) local_ledger_ballots: u64,
     pub(crate) event_subscribers: usize,
+    pub(crate) streams: usize,
 }
 
 /// Everything, as text.
@@ -210,6 +211,13 @@ pub(crate) fn render(gauges: &Gauges) -> String {
         "gauge",
         "Clients that follow the events.",
         gauges.event_subscribers as u64,
+    );
+    gauge(
+        &mut text,
+        "streams",
+        "gauge",
+        "Exports and whole boards being sent.",
+        gauges.streams as u64,
     );
     gauge(
         &mut text,

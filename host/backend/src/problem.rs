@@ -97,6 +97,26 @@ impl Problem {
         problem
     }
 
+    /// More ballots of one voter in one election than are taken.
+    pub(crate) fn too_many_ballots(wait: Duration) -> Self {
+        let mut problem = Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too-many-ballots",
+            "this voter has cast many ballots in this election lately; the last one stands, and another is taken after retry-after",
+        );
+        problem.retry_after = Some(wait);
+        problem
+    }
+
+    /// More streams than are sent at once.
+    pub(crate) fn too_many_streams() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too-many-streams",
+            "too many exports and boards are being sent; try again when others are done, or read the board by pages",
+        )
+    }
+
     /// An internal failure: the error goes to the log, the client sees nothing of it.
     pub(crate) fn internal(error: &dyn std::fmt::Display) -> Self {
         tracing::error!(%error, "a request failed inside the backend");

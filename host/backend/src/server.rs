@@ -1,12 +1,6 @@
 //! The HTTP surface: routes, limits, and what every answer carries.
 
-use std::{
-    any::Any,
-    future::{Future, IntoFuture},
-    net::SocketAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{any::Any, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -15,7 +9,7 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
-use tokio::{net::TcpListener, sync::oneshot};
+use tabella_http_server::Receiving;
 use tower_http::{
     CompressionLevel,
     catch_panic::CatchPanicLayer,
@@ -37,7 +31,7 @@ pub const BODY_BYTES_MAX: usize = 64 << 10;
 /// Largest statement of an election, in bytes of JSON.
 const ELECTION_BYTES_MAX: usize = 1 << 20;
 /// How long answers in flight may take once a stop was asked for.
-const DRAIN: Duration = Duration::from_secs(5);
+pub(crate) const DRAIN: Duration = Duration::from_secs(5);
 /// Longest request id taken over from a client.
 const REQUEST_ID_BYTES_MAX: usize = 128;
 /// Smaller answers are not compressed, in bytes.
@@ -135,7 +129,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(admin_elections::create).layer(DefaultBodyLimit::max(ELECTION_BYTES_MAX)))
         .routes(routes!(admin_elections::open))
         .routes(routes!(admin_elections::close))
-        .routes(routes!(roll::extend))
+        .routes(routes!(roll::extend).layer(middleware::from_fn(pass_on)))
         .routes(routes!(plugins::publish).layer(DefaultBodyLimit::max(plugins::WASM_BYTES_MAX)))
         .routes(routes!(voter_tokens::mint).layer(DefaultBodyLimit::max(ELECTION_BYTES_MAX)))
         .routes(routes!(reconciliation::reconciliation))
@@ -161,30 +155,12 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .route("/docs", axum::routing::get(document::page))
 }
 
-/// Serves until `shutdown` resolves and answers in flight are given, or a few seconds after.
-pub(crate) async fn serve(
-    router: Router,
-    listener: TcpListener,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let (stopping, stopped) = oneshot::channel();
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, service).with_graceful_shutdown(async move {
-        shutdown.await;
-        let _ = stopping.send(());
-    });
-    let drained = async {
-        // An error means that the server has ended by itself.
-        if stopped.await.is_ok() {
-            tokio::time::sleep(DRAIN).await;
-        } else {
-            std::future::pending::<()>().await;
-        }
-    };
-    tokio::select! {
-        result = server.into_future() => result,
-        () = drained => Ok(()),
+/// For handlers that hold none of the body.
+async fn pass_on(request: Request, next: Next) -> Response {
+    if let Some(receiving) = request.extensions().get::<Receiving>() {
+        receiving.passes_on();
     }
+    next.run(request).await
 }
 
 /// Notes whose request it is, and refuses one too many of the same address.
@@ -192,11 +168,12 @@ async fn limit_address(State(app): State<Arc<App>>, mut request: Request, next: 
     let address = ClientAddress::of(&request, &app.trusted_proxies);
     request.extensions_mut().insert(address);
     // Health and metrics are the operator's.
-    let limited = request.uri().path().starts_with("/api/");
-    match app.limits.request(address) {
-        Err(problem) if limited => problem.into_response(),
-        _ => next.run(request).await,
+    if request.uri().path().starts_with("/api/")
+        && let Err(problem) = app.limits.request(address, &request)
+    {
+        return problem.into_response();
     }
+    next.run(request).await
 }
 
 /// Echoes the request's id, or gives it one, and sets what every answer carries.

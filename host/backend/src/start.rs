@@ -13,6 +13,7 @@ use axum::http::HeaderValue;
 use futures::{FutureExt, future::BoxFuture};
 use tabella_client::{BuildError, Client, FollowFrom};
 use tabella_follower::Follower;
+use tabella_http_server::{Freshness, Server, SharedRun};
 use tabella_ledger::LedgerError;
 use tabella_protocol::{Genesis, GenesisError, SigningKey};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
@@ -29,10 +30,12 @@ use crate::{
     live::LiveCounts,
     local_ledger::{self, LocalLedger},
     pending::Pending,
+    places::Places,
     reconciliation::{self, Reconciliation},
     secrets::{MasterSecret, SecretError, read_key, read_secret},
     server, sharing,
     store::{self, Identity, Mark, OpenError, Store},
+    verifications::Verifications,
     waiting,
 };
 
@@ -46,6 +49,8 @@ const RELEASE_PAUSE: Duration = Duration::from_millis(50);
 const CATCH_UP_WAIT: Duration = Duration::from_secs(3);
 /// Pause between two attempts to reach a database server that is away.
 const DATABASE_PAUSE: Duration = Duration::from_millis(500);
+/// Pause between the starts of two looks at every validator that somebody asked for.
+const REFRESH_PAUSE: Duration = Duration::from_millis(500);
 
 /// Why a backend cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -173,8 +178,7 @@ impl Backend {
             }
             Err(error) => return Err(error),
         };
-        let listener = TcpListener::bind(listen)
-            .await
+        let listener = tabella_http_server::listen(listen)
             .map_err(|error| BackendError::Listen { listen, error })?;
         Ok(Self { listener, stage })
     }
@@ -205,9 +209,10 @@ impl Backend {
         let (listener, parts) = match stage {
             Stage::Ready(parts) => (listener, parts),
             Stage::Waiting(files) => {
-                let origins = files.cors_origins.clone();
+                let (origins, server) = (files.cors_origins.clone(), files.server());
                 let ready = wait(*files);
-                let waiting = waiting::serve_until(listener, &origins, ready, shutdown.clone());
+                let waiting =
+                    waiting::serve_until(listener, &server, &origins, ready, shutdown.clone());
                 match waiting.await.map_err(BackendError::Serve)? {
                     Some((listener, parts)) => (listener, parts?),
                     // Told to stop before the database came.
@@ -224,7 +229,8 @@ impl Backend {
             // Who follows them would wait for ever.
             events.events.stop();
         };
-        let serving = server::serve(server::router(app.clone()), listener, shutdown);
+        let router = server::router(app.clone());
+        let serving = app.server.serve(listener, router, shutdown, server::DRAIN);
         let result = tokio::select! {
             result = serving => result.map_err(BackendError::Serve),
             // Without it votes would be taken and go nowhere.
@@ -288,6 +294,14 @@ impl Files {
         Ok(files)
     }
 
+    /// A server whose connections are bounded as the configuration says.
+    fn server(&self) -> Server {
+        let proxies = self.config.trusted_proxies.clone();
+        Server::trusting(self.config.http, move |address| {
+            proxies.iter().any(|network| network.contains(address))
+        })
+    }
+
     pub(crate) async fn open(&self) -> Result<Opened, BackendError> {
         let data = &self.config.data;
         let pending = Arc::new(Pending::default());
@@ -325,6 +339,7 @@ impl Files {
             pending,
             mark,
         } = opened;
+        let server = self.server();
         let Self {
             config,
             genesis,
@@ -371,9 +386,16 @@ impl Files {
             elections,
             live: LiveCounts::default(),
             events: Events::new(
-                config.event_subscribers_max,
+                Places::new(
+                    config.event_subscribers_max,
+                    config.event_subscribers_per_address_max,
+                ),
                 Duration::from_secs(config.event_session_s),
             ),
+            server,
+            streams: Places::new(config.streams_max, config.streams_per_address_max),
+            verifications: Verifications::new(),
+            refreshed: SharedRun::new(REFRESH_PAUSE, Freshness::Now),
             limits: Limits::new(&config.rate_limits),
             spool_directory: config.data.clone(),
             trusted_proxies: config.trusted_proxies,
@@ -388,7 +410,6 @@ impl Files {
             confirmation_wait: Duration::from_millis(config.confirmation_wait_ms),
             access_token_s: config.access_token_s,
             refresh_token_s: config.refresh_token_s,
-            verifying: tokio::sync::Semaphore::new(1),
         });
         let mut tasks = JoinSet::new();
         let (follower, client) = (app.follower.clone(), app.client.clone());

@@ -9,8 +9,8 @@ use axum::http::StatusCode;
 use tabella_client::{SubmitError, ValidatorEndpoint};
 use tabella_ledger::ChoiceError;
 use tabella_protocol::{
-    BoardEntry, Eligibility, Hash, Payload, PublicKey, Signature, Transaction, TransactionBody,
-    VoterId, codec,
+    BoardEntry, Eligibility, Hash, Payload, PublicKey, Revote, Signature, Transaction,
+    TransactionBody, VoterId, codec,
     rpc::{ElectionStatus, RefusalCode},
 };
 use tabella_runtime::Verdict;
@@ -167,6 +167,12 @@ impl App {
             return Err(StoreError::Overloaded.into());
         }
         let content = content(wish.election_id, &voter, &ballots);
+        if election.view.spec.revote == Revote::Last
+            && let Err(problem) = self.limits.revote(wish.election_id, voter)
+            && !self.is_repeat(&wish, content).await?
+        {
+            return Err(problem);
+        }
         let payload = Payload::CastBallot {
             election_id: wish.election_id,
             voter,
@@ -205,6 +211,15 @@ impl App {
             answer,
             repeated: false,
         })
+    }
+
+    /// Whether this ballot was recorded under its transaction id before.
+    async fn is_repeat(&self, wish: &Wish, content: Hash) -> Result<bool, Problem> {
+        let Some(client_id) = &wish.client_id else {
+            return Ok(false);
+        };
+        let known = self.store.submission(client_id).await?;
+        Ok(known.is_some_and(|known| known.content == content))
     }
 
     /// Who the chain will see as the voter, if this election takes ballots of such voters here.

@@ -9,6 +9,7 @@ use axum::{
     routing::get,
 };
 use serde_json::{Value, json};
+use tabella_http_server::Server;
 use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{problem::Problem, routes, server, store::StoreError};
@@ -17,6 +18,7 @@ use crate::{problem::Problem, routes, server, store::StoreError};
 /// nothing where `shutdown` resolves before.
 pub(crate) async fn serve_until<T>(
     listener: TcpListener,
+    server: &Server,
     origins: &[HeaderValue],
     ready: impl Future<Output = T>,
     shutdown: impl Future<Output = ()>,
@@ -29,17 +31,19 @@ pub(crate) async fn serve_until<T>(
         .route("/health/ready", get(not_ready))
         .fallback(unavailable);
     let router = server::with_common(router, origins);
-    let server = tokio::spawn(server::serve(router, serving, async {
+    let server = server.clone();
+    let serving = tokio::spawn(async move {
         // Dropped is as good.
-        let _ = stopped.await;
-    }));
+        let stopped = async { drop(stopped.await) };
+        server.serve(serving, router, stopped, server::DRAIN).await
+    });
     let result = tokio::select! {
         result = ready => Some(result),
         () = shutdown => None,
     };
     drop(stop);
     // Connections are closed, so that clients come back to the one that serves everything.
-    server.await.map_err(io::Error::other)??;
+    serving.await.map_err(io::Error::other)??;
     match result {
         Some(result) => Ok(Some((TcpListener::from_std(listener)?, result))),
         None => Ok(None),

@@ -138,9 +138,9 @@ const VALIDATOR_DEFAULTS: &str = r#"# What follows are the defaults; remove the 
 # Most transactions in a block that this validator builds. Its bytes are bounded in genesis.
 #block_transactions_max = 2000
 
-# Most connections to rpc_listen at once; more wait. A request has at most 4 MiB and a batch at most
-# 1000 calls, for all validators alike.
-#rpc_connections_max = 1024
+# Most connections to rpc_listen at once. A request has at most 4 MiB and a batch at most 1000 calls,
+# for all validators alike.
+#rpc_connections_max = 4096
 
 # Start although the write-ahead log is missing and the chain is not empty. A validator that signs
 # twice is evidence against itself: see docs/operating.md before you set this.
@@ -159,6 +159,18 @@ const VALIDATOR_DEFAULTS: &str = r#"# What follows are the defaults; remove the 
 #precommit_ms = 50
 #increase_ms = 50
 #max_ms = 10000
+
+# What connections to rpc_listen may hold, and for how long: see docs/operating.md.
+#[http]
+#connections_max = 16384
+#connections_per_address_max = 2048
+#head_timeout_ms = 10000
+#body_timeout_ms = 20000
+#idle_timeout_ms = 75000
+#write_timeout_ms = 20000
+#bytes_per_second_min = 16384
+#body_bytes_in_all_max = 268435456
+#answer_bytes_in_all_max = 268435456
 
 # A validator that sends more than this is cut off and counted, and may come back.
 #[peer_limits]
@@ -197,15 +209,34 @@ const BACKEND_DEFAULTS: &str = r#"# What follows are the defaults; remove the ma
 
 # How often one address (an IPv6 network of 64 bits counts as one) and one voter may ask: so many at
 # once, and so many a minute in the long run; per_minute = 0 sets no limit. This machine itself is not
-# limited by address.
+# limited by address. account_logins counts wrong logins of one address into one account, revotes the
+# ballots of one voter in one election that takes several.
 #rate_limits.address = { burst = 50000, per_minute = 60000 }
 #rate_limits.address_logins = { burst = 10000, per_minute = 1200 }
 #rate_limits.account = { burst = 60, per_minute = 120 }
-#rate_limits.account_logins = { burst = 20, per_minute = 10 }
+#rate_limits.account_logins = { burst = 10, per_minute = 10 }
+#rate_limits.revotes = { burst = 20, per_minute = 2 }
 
-# Most clients that follow /api/events at once, and for how long before they connect again.
+# Most clients that follow /api/events at once, in all and of one address, and for how long before they
+# connect again.
 #event_subscribers_max = 1000
+#event_subscribers_per_address_max = 200
 #event_session_s = 3600
+
+# Most exports and whole boards that are sent at once, in all and to one address.
+#streams_max = 64
+#streams_per_address_max = 8
+
+# What connections may hold, and for how long: see docs/operating.md.
+#http.connections_max = 16384
+#http.connections_per_address_max = 2048
+#http.head_timeout_ms = 10000
+#http.body_timeout_ms = 20000
+#http.idle_timeout_ms = 75000
+#http.write_timeout_ms = 20000
+#http.bytes_per_second_min = 16384
+#http.body_bytes_in_all_max = 268435456
+#http.answer_bytes_in_all_max = 268435456
 "#;
 
 fn bootnode_config(addresses: &Addresses) -> String {
@@ -215,6 +246,18 @@ fn bootnode_config(addresses: &Addresses) -> String {
 
 genesis = "genesis.json"
 listen = "{}"
+
+# What connections may hold, and for how long; these are the defaults: see docs/operating.md.
+#[http]
+#connections_max = 16384
+#connections_per_address_max = 2048
+#head_timeout_ms = 10000
+#body_timeout_ms = 20000
+#idle_timeout_ms = 75000
+#write_timeout_ms = 20000
+#bytes_per_second_min = 16384
+#body_bytes_in_all_max = 268435456
+#answer_bytes_in_all_max = 268435456
 "#,
         listen_address(&addresses.bootnode_host, addresses.bootnode_port)
     )

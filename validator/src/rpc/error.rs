@@ -1,4 +1,5 @@
-//! JSON-RPC errors: the standard codes, and `-32003` for refused transactions.
+//! JSON-RPC errors: the standard codes, `-32003` for refused transactions, and `-32005` (EIP-1474) for
+//! what goes beyond a bound.
 
 use serde_json::{Value, json};
 use tabella_ledger::{LedgerError, Refusal};
@@ -63,6 +64,30 @@ impl RpcError {
         let message = "this node holds no unlocked accounts: expected data with the hex of a signed \
                        Tabella transaction";
         Self::new(-32004, message, "no-accounts")
+    }
+
+    /// The request asks for more than one may at once.
+    pub(crate) fn limit_exceeded(message: impl Into<String>) -> Self {
+        Self::new(-32005, message, "limit-exceeded")
+    }
+
+    /// The result does not fit into the answer.
+    pub(crate) fn answer_too_large(bytes_max: usize) -> Self {
+        let message = format!(
+            "the result is larger than the {bytes_max} bytes left in this answer; ask for less at once"
+        );
+        Self::new(-32005, message, "answer-too-large")
+    }
+
+    /// Whether the result did not fit into the answer.
+    pub(crate) fn is_too_large(&self) -> bool {
+        self.data["code"] == "answer-too-large"
+    }
+
+    /// Too many ask at the moment.
+    pub(crate) fn busy() -> Self {
+        let message = "too many requests wait at the moment; ask again later, or another validator";
+        Self::new(-32005, message, "busy")
     }
 
     /// The transaction is refused.

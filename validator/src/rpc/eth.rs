@@ -20,6 +20,10 @@ use super::{
 const EMPTY_UNCLES: &str = "0x1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347";
 const ZERO_ADDRESS: &str = "0x0000000000000000000000000000000000000000";
 const GAS_LIMIT: u64 = 30_000_000_000;
+/// Most blocks in one answer of `eth_feeHistory`, as Ethereum's specification has it.
+const FEE_BLOCKS_MAX: u64 = 1_024;
+/// Most percentiles asked for in `eth_feeHistory`.
+const FEE_PERCENTILES_MAX: usize = 100;
 
 fn empty_bloom() -> String {
     format!("0x{}", "00".repeat(256))
@@ -244,7 +248,6 @@ fn transaction_fields(
 
 /// `eth_feeHistory`: there are no fees.
 pub(crate) fn fee_history(context: &Context, params: &Params) -> Result<Value, RpcError> {
-    const BLOCKS_MAX: u64 = 1_024;
     let count = match params.optional::<Value>(0, "a block count")? {
         Some(Value::Number(number)) => number.as_u64(),
         Some(Value::String(text)) => text
@@ -257,10 +260,16 @@ pub(crate) fn fee_history(context: &Context, params: &Params) -> Result<Value, R
         BlockRef::Height(height) => height.min(context.tip.borrow().height),
         _ => context.tip.borrow().height,
     };
-    let count = count.clamp(1, BLOCKS_MAX).min(newest + 1);
+    let count = count.clamp(1, FEE_BLOCKS_MAX).min(newest + 1);
     let percentiles = params
         .optional::<Vec<f64>>(2, "reward percentiles")?
         .unwrap_or_default();
+    if percentiles.len() > FEE_PERCENTILES_MAX {
+        return Err(RpcError::invalid_params(format!(
+            "expected at most {FEE_PERCENTILES_MAX} reward percentiles, got {}",
+            percentiles.len()
+        )));
+    }
     let rewards = vec!["0x0"; percentiles.len()];
     let blocks = usize::try_from(count).unwrap_or(usize::MAX);
     Ok(json!({

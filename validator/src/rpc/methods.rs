@@ -1,8 +1,23 @@
-//! From a call to its method. One answer per call, in order; none for notifications.
+//! From calls to their methods. One answer per call, in order; none for notifications.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
+use tabella_http_server::RunFailed;
+use tabella_ledger::LedgerError;
 
-use super::{Context, chain, error::RpcError, eth, params::Params, submit, tabella};
+use super::{
+    Context,
+    answer::{Json, Room, respond},
+    chain,
+    cost::{BATCH_BYTES_MAX, Cost, RESULT_BYTES_MAX, WAIT_MAX, check_weight},
+    error::RpcError,
+    eth,
+    params::Params,
+    queue::{Busy, Turn},
+    submit::{self, Submitted},
+    tabella,
+};
 
 /// A well-formed call.
 pub(crate) struct Call {
@@ -11,37 +26,166 @@ pub(crate) struct Call {
     pub(crate) params: Params,
 }
 
-/// Answers calls that came together. Their transactions are judged and stored together.
-pub(crate) async fn call_all(context: &Context, calls: Vec<Value>) -> Vec<Value> {
-    context
-        .validator
-        .metrics
-        .rpc_requests
-        .add(calls.len() as u64);
-    let calls: Vec<_> = calls.into_iter().map(read_call).collect();
-    let mut submitted = submit::submit_all(context, &calls).await;
-    let mut answers = Vec::with_capacity(calls.len());
-    for call in calls {
-        let (id, result) = match call {
-            Err((id, error)) => (Some(id), Err(error)),
-            Ok(call) => {
-                let result = match submitted.next_for(&call) {
-                    Some(result) => result,
-                    None => answer(context, &call).await,
-                };
-                (call.id, result)
-            }
-        };
-        let Some(id) = id else { continue };
-        answers.push(match result {
-            Ok(result) => json!({ "jsonrpc": "2.0", "id": id, "result": result }),
-            Err(error) => error.respond(id),
-        });
+type Read = Result<Call, (Value, RpcError)>;
+
+/// Answers calls of `address` that came together. Their transactions are judged and stored together;
+/// what reads the chain is done off the async threads, when its turn comes.
+pub(crate) async fn call_all(
+    context: &Context,
+    address: IpAddr,
+    calls: Vec<Value>,
+) -> Result<Vec<Json>, RpcError> {
+    let metrics = &context.validator.metrics;
+    metrics.rpc_requests.add(calls.len() as u64);
+    let calls: Vec<Read> = calls.into_iter().map(read_call).collect();
+    check_weight(well_formed(&calls).map(|call| call.method.as_str()))?;
+    let submitted = submit::submit_all(context, address, &calls).await;
+    let verified = match well_formed(&calls).any(|call| call.method == "tabella_verify") {
+        true => Some(verified(context).await),
+        false => None,
+    };
+    wait_for_block(context, &calls).await;
+    let reads = well_formed(&calls).any(|call| Cost::of(&call.method).reads());
+    let turn = match reads {
+        true => Some(context.bounded.reads.turn(address).await),
+        false => None,
+    };
+    let answering = Answering {
+        context: context.clone(),
+        submitted,
+        verified,
+        is_busy: matches!(turn, Some(Err(Busy))),
+    };
+    match turn {
+        Some(Ok(turn)) => off_thread(turn, move || answering.answer_all(calls)).await,
+        _ => Ok(answering.answer_all(calls)),
     }
-    answers
 }
 
-fn read_call(call: Value) -> Result<Call, (Value, RpcError)> {
+async fn off_thread(
+    turn: Turn,
+    work: impl FnOnce() -> Vec<Json> + Send + 'static,
+) -> Result<Vec<Json>, RpcError> {
+    let working = tokio::task::spawn_blocking(move || {
+        let answers = work();
+        // Kept until the work is done, whoever still waits for it.
+        drop(turn);
+        answers
+    });
+    working
+        .await
+        .map_err(|panic| LedgerError::Corrupt(panic.to_string()).into())
+}
+
+fn well_formed(calls: &[Read]) -> impl Iterator<Item = &Call> {
+    calls.iter().filter_map(|call| call.as_ref().ok())
+}
+
+/// Waits for the first block that a call of the request would wait for: a request waits once.
+async fn wait_for_block(context: &Context, calls: &[Read]) {
+    let waits = |call: &Call| {
+        let from: u64 = call.params.required(0, "from_height").ok()?;
+        let wait_ms: u64 = call.params.optional(2, "wait_ms").ok()??;
+        Some((from.max(1), wait_ms))
+    };
+    let asked = well_formed(calls).find(|call| call.method == "tabella_getBlockSummaries");
+    let Some((from, wait_ms)) = asked.and_then(waits) else {
+        return;
+    };
+    let Ok(_place) = context.bounded.long_polls.try_acquire() else {
+        return;
+    };
+    let mut tip = context.tip.clone();
+    let wait = Duration::from_millis(wait_ms).min(WAIT_MAX);
+    let arrived = tokio::time::timeout(wait, tip.wait_for(|tip| tip.height >= from));
+    tokio::select! {
+        // Neither running out of time nor stopping is an error: there is just nothing to tell.
+        _ = arrived => {}
+        () = context.stop.stopped() => {}
+    }
+}
+
+/// `tabella_verify() -> VerifyView`
+async fn verified(context: &Context) -> Result<Json, RpcError> {
+    let ledger = Arc::clone(&context.validator.ledger);
+    let run = async move {
+        let verifying = tokio::task::spawn_blocking(move || ledger.verify()).await;
+        match verifying {
+            Ok(Ok(view)) => Room {
+                bytes: RESULT_BYTES_MAX,
+            }
+            .write(&view),
+            Ok(Err(error)) => Err(error.into()),
+            Err(panic) => Err(LedgerError::Corrupt(panic.to_string()).into()),
+        }
+    };
+    let run = context.bounded.verification.get(run).await;
+    run.unwrap_or_else(|RunFailed(reason)| Err(LedgerError::Corrupt(reason).into()))
+}
+
+/// What answering calls one after the other needs.
+struct Answering {
+    context: Context,
+    submitted: Submitted,
+    verified: Option<Result<Json, RpcError>>,
+    /// Whether there are too many who read the chain.
+    is_busy: bool,
+}
+
+impl Answering {
+    fn answer_all(mut self, calls: Vec<Read>) -> Vec<Json> {
+        let block_bytes = 2 * self.context.block_bytes_max() + (2 << 20);
+        let result_bytes = RESULT_BYTES_MAX.max(block_bytes);
+        let mut left = match calls.len() {
+            1 => result_bytes,
+            _ => BATCH_BYTES_MAX.max(block_bytes),
+        };
+        let mut answers = Vec::with_capacity(calls.len());
+        for call in calls {
+            let (id, result) = match call {
+                Err((id, error)) => (Some(id), Err(error)),
+                Ok(call) => {
+                    let room = Room {
+                        bytes: left.min(result_bytes),
+                    };
+                    let result = self.answer(&call, room);
+                    if result.as_ref().is_err_and(RpcError::is_too_large) {
+                        // What does not fit costs as much as what does: nothing more is read.
+                        left = 0;
+                    }
+                    (call.id, result)
+                }
+            };
+            let Some(id) = id else { continue };
+            let answer = respond(&id, result);
+            left = left.saturating_sub(answer.len());
+            answers.push(answer);
+        }
+        answers
+    }
+
+    fn answer(&mut self, call: &Call, room: Room) -> Result<Json, RpcError> {
+        if let Some(submitted) = self.submitted.next_for(call) {
+            // Whatever else the request asked for: who submitted must learn what became of it.
+            let room = Room {
+                bytes: RESULT_BYTES_MAX,
+            };
+            return room.write(&submitted?);
+        }
+        if self.is_busy && Cost::of(&call.method).reads() {
+            return Err(RpcError::busy());
+        }
+        if room.bytes == 0 {
+            return Err(RpcError::answer_too_large(0));
+        }
+        match &self.verified {
+            Some(verified) if call.method == "tabella_verify" => verified.clone(),
+            _ => answer(&self.context, call, room),
+        }
+    }
+}
+
+fn read_call(call: Value) -> Read {
     let invalid = |id: Value, what: &str| Err((id, RpcError::invalid_request(what)));
     let Value::Object(mut call) = call else {
         return invalid(
@@ -72,9 +216,12 @@ fn read_call(call: Value) -> Result<Call, (Value, RpcError)> {
     }
 }
 
-async fn answer(context: &Context, call: &Call) -> Result<Value, RpcError> {
+fn answer(context: &Context, call: &Call, room: Room) -> Result<Json, RpcError> {
     let params = &call.params;
-    match call.method.as_str() {
+    if let Some(result) = tabella::answer(context, &call.method, params, room) {
+        return result;
+    }
+    let result = match call.method.as_str() {
         "web3_clientVersion" => Ok(json!(chain::client_version())),
         "web3_sha3" => eth::sha3(params),
         "net_version" => Ok(json!(context.chain_id().to_string())),
@@ -96,25 +243,7 @@ async fn answer(context: &Context, call: &Call) -> Result<Value, RpcError> {
         }
         "eth_getTransactionByHash" => eth::transaction(context, params),
         "eth_getTransactionReceipt" => eth::transaction_receipt(context, params),
-        "tabella_nodeStatus" => tabella::node_status(context),
-        "tabella_getTransactionStatus" => tabella::transaction_status(context, params),
-        "tabella_getBlockSummaries" => tabella::block_summaries(context, params).await,
-        "tabella_getBlock" => tabella::block(context, params),
-        "tabella_getCertificate" => tabella::certificate(context, params),
-        "tabella_getElectionChanges" => tabella::election_changes(context, params),
-        "tabella_getElections" => tabella::elections(context),
-        "tabella_getElection" => tabella::election(context, params),
-        "tabella_getPlugins" => tabella::plugins(context),
-        "tabella_getPlugin" => tabella::plugin(context, params),
-        "tabella_getReceipt" => tabella::receipt(context, params),
-        "tabella_getBoard" => tabella::board(context, params),
-        "tabella_getBoardConsistencyProof" => tabella::board_consistency(context, params),
-        "tabella_getResults" => tabella::results(context, params),
-        "tabella_getValidators" => tabella::validators(context),
-        "tabella_getValidatorSets" => tabella::validator_sets(context),
-        "tabella_getEvidence" => tabella::evidence(context),
-        "tabella_getPeers" => tabella::peers(context),
-        "tabella_verify" => tabella::verify(context).await,
         name => Err(RpcError::unknown_method(name)),
-    }
+    };
+    room.write(&result?)
 }

@@ -1,39 +1,50 @@
 //! JSON-RPC 2.0 over HTTP: Ethereum's names, Tabella's own, health and metrics.
 
+#[cfg(test)]
+mod adversary;
+mod answer;
 mod chain;
+mod cost;
 mod error;
 mod eth;
-mod listener;
 mod methods;
 mod params;
+mod queue;
 mod submit;
 mod tabella;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, State},
+    extract::{ConnectInfo, DefaultBodyLimit, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use serde_json::{Value, json};
 use tabella_consensus::Handle;
+use tabella_http_server::{Freshness, Server, SharedRun, subscriber};
 use tabella_ledger::Tip;
 use tabella_protocol::rpc::{BATCH_MAX, REQUEST_BYTES_MAX};
 use tabella_runtime::StrictJson;
-use tokio::sync::watch;
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+};
 
 use crate::{
     application::Validator, clock::now_ms, discovery::Discovery, metrics::Gauges, stop::Stop,
 };
+use answer::Json;
 use error::RpcError;
-pub(crate) use listener::Listener;
+use queue::Queue;
 
 /// A node whose newest block is older than this, with an idle block due every second, is not ready.
 const READY_BLOCK_AGE_MS: u64 = 10_000;
+/// How long answers under way may take once the node is to stop.
+const DRAIN: Duration = Duration::from_millis(2_500);
 
 /// What answering needs.
 #[derive(Clone)]
@@ -43,10 +54,32 @@ pub(crate) struct Context {
     pub(crate) node_id: String,
     pub(crate) tip: watch::Receiver<Tip>,
     pub(crate) stop: Stop,
+    pub(crate) server: Server,
+    pub(crate) bounded: Arc<Bounded>,
+}
+
+/// What all requests share.
+pub(crate) struct Bounded {
+    reads: Queue,
+    submissions: Queue,
+    long_polls: Semaphore,
+    verification: SharedRun<Result<Json, RpcError>>,
+}
+
+impl Bounded {
+    pub(crate) fn new() -> Self {
+        Self {
+            reads: Queue::new(cost::READS),
+            submissions: Queue::new(cost::SUBMISSIONS),
+            long_polls: Semaphore::new(cost::LONG_POLLS_MAX),
+            verification: SharedRun::new(cost::VERIFY_PAUSE, Freshness::Recent),
+        }
+    }
 }
 
 /// Serves until the node stops.
-pub(crate) async fn serve(listener: Listener, context: Context, stop: Stop) {
+pub(crate) async fn serve(listener: TcpListener, context: Context, stop: Stop) {
+    let server = context.server.clone();
     let router = Router::new()
         .route("/", post(json_rpc))
         .route("/health/live", get(live))
@@ -55,39 +88,50 @@ pub(crate) async fn serve(listener: Listener, context: Context, stop: Stop) {
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
         .with_state(context);
     let stopping = stop.clone();
-    let served = axum::serve(listener, router)
-        .with_graceful_shutdown(async move { stopping.stopped().await })
-        .await;
-    if let Err(error) = served {
+    let stopped = async move { stopping.stopped().await };
+    if let Err(error) = server.serve(listener, router, stopped, DRAIN).await {
         stop.fail(format!("JSON-RPC ended: {error}"));
     }
 }
 
-async fn json_rpc(State(context): State<Context>, body: Bytes) -> Response {
-    let call = serde_json::from_slice(&body).map(|StrictJson(call)| call);
-    let answer = match call {
-        Err(error) => Some(RpcError::parse(&error).respond(Value::Null)),
-        Ok(Value::Array(calls)) if calls.is_empty() || calls.len() > BATCH_MAX => Some(
-            RpcError::invalid_request(format!(
+async fn json_rpc(
+    State(context): State<Context>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    body: Bytes,
+) -> Response {
+    match answer(&context, peer, &body).await {
+        Ok(Some(answer)) => json_response(answer),
+        // Nothing but notifications.
+        Ok(None) => StatusCode::NO_CONTENT.into_response(),
+        Err(error) => json_response(answer::respond(&Value::Null, Err(error))),
+    }
+}
+
+fn json_response(text: Json) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+}
+
+/// The answer to a request; an error where it is refused as a whole.
+async fn answer(
+    context: &Context,
+    peer: SocketAddr,
+    body: &[u8],
+) -> Result<Option<Json>, RpcError> {
+    cost::check_values(body)?;
+    let StrictJson(call) = serde_json::from_slice(body).map_err(|error| RpcError::parse(&error))?;
+    let address = subscriber(peer.ip());
+    match call {
+        Value::Array(calls) if calls.is_empty() || calls.len() > BATCH_MAX => {
+            Err(RpcError::invalid_request(format!(
                 "expected a batch of 1 to {BATCH_MAX} calls, got {}",
                 calls.len()
-            ))
-            .respond(Value::Null),
-        ),
-        Ok(Value::Array(calls)) => {
-            let answers = methods::call_all(&context, calls).await;
-            (!answers.is_empty()).then_some(Value::Array(answers))
+            )))
         }
-        Ok(call) => methods::call_all(&context, vec![call]).await.pop(),
-    };
-    match answer {
-        // Nothing but notifications.
-        None => StatusCode::NO_CONTENT.into_response(),
-        Some(answer) => (
-            [(header::CONTENT_TYPE, "application/json")],
-            answer.to_string(),
-        )
-            .into_response(),
+        Value::Array(calls) => {
+            let answers = methods::call_all(context, address, calls).await?;
+            Ok((!answers.is_empty()).then(|| answer::array(&answers)))
+        }
+        call => Ok(methods::call_all(context, address, vec![call]).await?.pop()),
     }
 }
 
@@ -143,11 +187,13 @@ async fn metrics(State(context): State<Context>) -> Response {
         signing: context.validator.standing().signs(),
         refused_messages: consensus.map_or(0, Handle::refused_messages),
         peers_cut_off: consensus.map_or(0, Handle::peers_cut_off),
+        rpc_busy: context.bounded.reads.refused() + context.bounded.submissions.refused(),
     };
     let mut text = context
         .validator
         .metrics
         .render(&gauges, &context.validator.intake.timings());
+    text.push_str(&context.server.render_metrics("tabella"));
     text.push_str(&consensus.map(Handle::metrics).unwrap_or_default());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
@@ -158,6 +204,10 @@ impl Context {
         self.validator.consensus.get()
     }
 
+    fn block_bytes_max(&self) -> usize {
+        usize::try_from(self.validator.ledger.genesis().block_bytes_max).unwrap_or(usize::MAX)
+    }
+
     /// How many other validators are connected.
     pub(crate) fn peers(&self) -> u32 {
         let peers = self
@@ -166,6 +216,3 @@ impl Context {
         u32::try_from(peers).unwrap_or(u32::MAX)
     }
 }
-
-/// How long a call may wait for a block.
-const WAIT_MAX: Duration = Duration::from_secs(20);

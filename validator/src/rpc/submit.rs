@@ -1,6 +1,6 @@
 //! `eth_sendTransaction` and `eth_sendRawTransaction`: signed Tabella transactions as hex.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, net::IpAddr};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -32,7 +32,11 @@ fn is_submission(call: &Call) -> bool {
 
 /// Submits the transactions among `calls` together. Each answer comes after the transaction is
 /// durable here.
-pub(crate) async fn submit_all<E>(context: &Context, calls: &[Result<Call, E>]) -> Submitted {
+pub(crate) async fn submit_all<E>(
+    context: &Context,
+    address: IpAddr,
+    calls: &[Result<Call, E>],
+) -> Submitted {
     let submissions = calls
         .iter()
         .filter_map(|call| call.as_ref().ok())
@@ -57,7 +61,11 @@ pub(crate) async fn submit_all<E>(context: &Context, calls: &[Result<Call, E>]) 
                 .collect(),
         );
     }
+    let Ok(turn) = context.bounded.submissions.turn(address).await else {
+        return Submitted(decoded.iter().map(|_| Err(RpcError::busy())).collect());
+    };
     let mut taken = context.validator.intake.submit(bytes).await.into_iter();
+    drop(turn);
     let answers = decoded.into_iter().map(|decoded| {
         decoded.and_then(|_| match taken.next() {
             Some(Ok(id)) => Ok(json!(id)),

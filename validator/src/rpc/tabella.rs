@@ -1,29 +1,68 @@
 //! Tabella's own methods. Their shapes are `tabella_protocol::rpc`'s.
 
-use std::{sync::Arc, time::Duration};
-
 use serde::Serialize;
-use serde_json::{Value, json};
-use tabella_ledger::{LedgerError, StoredBlock};
+use tabella_ledger::StoredBlock;
 use tabella_protocol::{
-    EvidenceFile, Hash, Transaction,
+    EvidenceFile, Hash, Receipt, Transaction, ValidatorSetProof,
     rpc::{
         BlockSummary, BlockView, BoardPage, CertificateView, ChangingBlock, ConsistencyProof,
-        ElectionChanges, EvidenceView, NodeStatus, TransactionStatus, ValidatorsView,
+        ElectionChanges, ElectionView, EvidenceView, NodeStatus, PluginView, ResultsView,
+        TransactionStatus, ValidatorsView,
     },
 };
 
-use super::{Context, WAIT_MAX, error::RpcError, params::Params};
+use super::{
+    Context,
+    answer::{Json, Room},
+    error::RpcError,
+    params::Params,
+};
 
 /// Most blocks, and most board items, in one answer.
 const SUMMARIES_MAX: usize = 256;
 const BOARD_ITEMS_MAX: usize = 1_000;
+/// Bytes of ballots after which a page of a board ends, and how many ballots tell how large they are.
+const BOARD_BYTES_MAX: usize = 1 << 20;
+const BOARD_FIRST_ITEMS: usize = 32;
+/// Transactions after which an answer of summaries ends with the block it is at.
+const SUMMARIES_TRANSACTIONS_MAX: usize = 50_000;
+/// Bytes of blocks after which an answer that reads several ends with the block it is at.
+const BLOCKS_READ_BYTES_MAX: usize = 32 << 20;
 /// Bytes of hex after which an answer of election changes ends with the block it is at.
 const CHANGES_BYTES_MAX: usize = 1 << 20;
 
-fn value<T: Serialize>(shape: &T) -> Result<Value, RpcError> {
-    serde_json::to_value(shape)
-        .map_err(|error| RpcError::from(LedgerError::Corrupt(format!("answer: {error}"))))
+/// The result of one of these methods; nothing for the name of another.
+pub(crate) fn answer(
+    context: &Context,
+    method: &str,
+    params: &Params,
+    room: Room,
+) -> Option<Result<Json, RpcError>> {
+    Some(match method {
+        "tabella_nodeStatus" => room.write(&node_status(context)),
+        "tabella_getTransactionStatus" => write(room, transaction_status(context, params)),
+        "tabella_getBlockSummaries" => write(room, block_summaries(context, params)),
+        "tabella_getBlock" => write(room, block(context, params)),
+        "tabella_getCertificate" => write(room, certificate(context, params)),
+        "tabella_getElectionChanges" => write(room, election_changes(context, params)),
+        "tabella_getElections" => room.write(&elections(context)),
+        "tabella_getElection" => write(room, election(context, params)),
+        "tabella_getPlugins" => write(room, plugins(context)),
+        "tabella_getPlugin" => write(room, plugin(context, params)),
+        "tabella_getReceipt" => write(room, receipt(context, params)),
+        "tabella_getBoard" => write(room, board(context, params)),
+        "tabella_getBoardConsistencyProof" => write(room, board_consistency(context, params)),
+        "tabella_getResults" => write(room, results(context, params)),
+        "tabella_getValidators" => room.write(&validators(context)),
+        "tabella_getValidatorSets" => write(room, validator_sets(context)),
+        "tabella_getEvidence" => write(room, evidence(context)),
+        "tabella_getPeers" => room.write(&context.discovery.records()),
+        _ => return None,
+    })
+}
+
+fn write<T: Serialize>(room: Room, shape: Result<T, RpcError>) -> Result<Json, RpcError> {
+    room.write(&shape?)
 }
 
 fn hex_text(bytes: &[u8]) -> String {
@@ -31,10 +70,10 @@ fn hex_text(bytes: &[u8]) -> String {
 }
 
 /// `tabella_nodeStatus() -> NodeStatus`
-pub(crate) fn node_status(context: &Context) -> Result<Value, RpcError> {
+fn node_status(context: &Context) -> NodeStatus {
     let validator = &context.validator;
     let tip = validator.ledger.tip();
-    value(&NodeStatus {
+    NodeStatus {
         node_id: context.node_id.clone(),
         public_key: validator.replica.key.public(),
         genesis: validator.ledger.genesis_hash(),
@@ -49,14 +88,14 @@ pub(crate) fn node_status(context: &Context) -> Result<Value, RpcError> {
         standing: validator.standing(),
         evidence: validator.evidence.found().len() as u64,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-    })
+    }
 }
 
 /// `tabella_getTransactionStatus(id) -> TransactionStatus`
-pub(crate) fn transaction_status(context: &Context, params: &Params) -> Result<Value, RpcError> {
+fn transaction_status(context: &Context, params: &Params) -> Result<TransactionStatus, RpcError> {
     let id = params.hash(0, "transaction id")?;
     let ledger = &context.validator.ledger;
-    let status = match ledger.place_of(&id)? {
+    Ok(match ledger.place_of(&id)? {
         Some((height, index)) => {
             let stored = ledger.block(height)?;
             let block_hash = stored.map_or(Hash::ZERO, |stored| stored.hash);
@@ -67,35 +106,31 @@ pub(crate) fn transaction_status(context: &Context, params: &Params) -> Result<V
             }
         }
         None => context.validator.intake.status(&id),
-    };
-    value(&status)
+    })
 }
 
-/// `tabella_getBlockSummaries(from_height, count_max, wait_ms) -> [BlockSummary]`
-pub(crate) async fn block_summaries(context: &Context, params: &Params) -> Result<Value, RpcError> {
+/// `tabella_getBlockSummaries(from_height, count_max, wait_ms) -> [BlockSummary]`. The wait is over.
+fn block_summaries(context: &Context, params: &Params) -> Result<Vec<BlockSummary>, RpcError> {
     let from: u64 = params.required(0, "from_height")?;
     let count = params
         .optional::<usize>(1, "count_max")?
         .unwrap_or(SUMMARIES_MAX);
-    let wait_ms = params.optional::<u64>(2, "wait_ms")?.unwrap_or(0);
-    let from = from.max(1);
-    let mut tip = context.tip.clone();
-    let wait = Duration::from_millis(wait_ms).min(WAIT_MAX);
-    let arrived = tokio::time::timeout(wait, tip.wait_for(|tip| tip.height >= from));
-    tokio::select! {
-        // Neither running out of time nor stopping is an error: there is just nothing to tell.
-        _ = arrived => {}
-        () = context.stop.stopped() => {}
-    }
+    params.optional::<u64>(2, "wait_ms")?;
     let ledger = &context.validator.ledger;
     let mut summaries = Vec::new();
-    for height in (from..=ledger.tip().height).take(count.min(SUMMARIES_MAX)) {
+    let (mut transactions, mut read) = (0, 0);
+    for height in (from.max(1)..=ledger.tip().height).take(count.min(SUMMARIES_MAX)) {
         let Some(stored) = ledger.block(height)? else {
             break;
         };
+        transactions += stored.block.transactions.len();
+        read += stored.bytes.len();
         summaries.push(summary(context, stored)?);
+        if transactions >= SUMMARIES_TRANSACTIONS_MAX || read >= BLOCKS_READ_BYTES_MAX {
+            break;
+        }
     }
-    value(&summaries)
+    Ok(summaries)
 }
 
 fn summary(context: &Context, stored: StoredBlock) -> Result<BlockSummary, RpcError> {
@@ -109,19 +144,20 @@ fn summary(context: &Context, stored: StoredBlock) -> Result<BlockSummary, RpcEr
 }
 
 /// `tabella_getElectionChanges(from_height) -> ElectionChanges`
-pub(crate) fn election_changes(context: &Context, params: &Params) -> Result<Value, RpcError> {
+fn election_changes(context: &Context, params: &Params) -> Result<ElectionChanges, RpcError> {
     let from = params.required::<u64>(0, "from_height")?.max(1);
     let ledger = &context.validator.ledger;
     let mut changes = ElectionChanges {
         to_height: from - 1,
         blocks: Vec::new(),
     };
-    let mut bytes = 0;
+    let (mut bytes, mut read) = (0, 0);
     for height in (from..=ledger.tip().height).take(SUMMARIES_MAX) {
         let Some(stored) = ledger.block(height)? else {
             break;
         };
         changes.to_height = height;
+        read += stored.bytes.len();
         let shaping = stored.block.transactions.iter().filter(|bytes| {
             Transaction::from_bytes(bytes).is_ok_and(|t| t.body.payload.shapes_elections())
         });
@@ -133,17 +169,17 @@ pub(crate) fn election_changes(context: &Context, params: &Params) -> Result<Val
                 transactions,
             });
         }
-        if bytes >= CHANGES_BYTES_MAX {
+        if bytes >= CHANGES_BYTES_MAX || read >= BLOCKS_READ_BYTES_MAX {
             break;
         }
     }
-    value(&changes)
+    Ok(changes)
 }
 
 /// `tabella_getBlock(height | hash) -> BlockView | null`
-pub(crate) fn block(context: &Context, params: &Params) -> Result<Value, RpcError> {
+fn block(context: &Context, params: &Params) -> Result<Option<BlockView>, RpcError> {
     let Some(stored) = context.find_block(params.block(0)?)? else {
-        return Ok(Value::Null);
+        return Ok(None);
     };
     let acks = context.validator.ledger.acks(stored.block.header.height)?;
     let StoredBlock {
@@ -152,94 +188,104 @@ pub(crate) fn block(context: &Context, params: &Params) -> Result<Value, RpcErro
         bytes,
         certificate,
     } = stored;
-    value(&BlockView {
+    Ok(Some(BlockView {
         hash,
         header: block.header,
         block: hex_text(&bytes),
         certificate,
         acks,
-    })
+    }))
 }
 
 /// `tabella_getCertificate(height) -> CertificateView | null`
-pub(crate) fn certificate(context: &Context, params: &Params) -> Result<Value, RpcError> {
+fn certificate(context: &Context, params: &Params) -> Result<Option<CertificateView>, RpcError> {
     let Some(stored) = context.find_block(params.block(0)?)? else {
-        return Ok(Value::Null);
+        return Ok(None);
     };
     let acks = context.validator.ledger.acks(stored.block.header.height)?;
-    value(&CertificateView {
+    Ok(Some(CertificateView {
         certificate: stored.certificate,
         acks,
-    })
+    }))
 }
 
 /// `tabella_getElections() -> [ElectionView]`
-pub(crate) fn elections(context: &Context) -> Result<Value, RpcError> {
+fn elections(context: &Context) -> Vec<ElectionView> {
     let elections = context.validator.ledger.elections();
-    value(
-        &elections
-            .iter()
-            .map(|election| election.view())
-            .collect::<Vec<_>>(),
-    )
+    elections.iter().map(|election| election.view()).collect()
 }
 
 /// `tabella_getElection(id) -> ElectionView | null`
-pub(crate) fn election(context: &Context, params: &Params) -> Result<Value, RpcError> {
+fn election(context: &Context, params: &Params) -> Result<Option<ElectionView>, RpcError> {
     let id = params.required(0, "election id")?;
-    value(
-        &context
-            .validator
-            .ledger
-            .election(id)
-            .map(|election| election.view()),
-    )
+    let election = context.validator.ledger.election(id);
+    Ok(election.map(|election| election.view()))
 }
 
 /// `tabella_getPlugins() -> [PluginView]`
-pub(crate) fn plugins(context: &Context) -> Result<Value, RpcError> {
+fn plugins(context: &Context) -> Result<Vec<PluginView>, RpcError> {
     let ledger = &context.validator.ledger;
     let mut views = Vec::new();
     for (hash, _) in ledger.plugins() {
         views.extend(ledger.plugin_view(&hash, false)?);
     }
-    value(&views)
+    Ok(views)
 }
 
 /// `tabella_getPlugin(sha256, with_wasm) -> PluginView | null`
-pub(crate) fn plugin(context: &Context, params: &Params) -> Result<Value, RpcError> {
+fn plugin(context: &Context, params: &Params) -> Result<Option<PluginView>, RpcError> {
     let hash = params.hash(0, "plugin hash")?;
     let with_wasm = params.optional(1, "with_wasm")?.unwrap_or(false);
-    value(&context.validator.ledger.plugin_view(&hash, with_wasm)?)
+    Ok(context.validator.ledger.plugin_view(&hash, with_wasm)?)
 }
 
 /// `tabella_getReceipt(transaction id) -> Receipt | null`
-pub(crate) fn receipt(context: &Context, params: &Params) -> Result<Value, RpcError> {
+fn receipt(context: &Context, params: &Params) -> Result<Option<Receipt>, RpcError> {
     let id = params.hash(0, "transaction id")?;
-    value(&context.validator.ledger.receipt(&id)?)
+    Ok(context.validator.ledger.receipt(&id)?)
 }
 
-/// `tabella_getBoard(election_id, from_position, count_max) -> BoardPage`
-pub(crate) fn board(context: &Context, params: &Params) -> Result<Value, RpcError> {
+/// `tabella_getBoard(election_id, from_position, count_max) -> BoardPage`. A page of large ballots
+/// ends before it has as many as were asked for.
+fn board(context: &Context, params: &Params) -> Result<BoardPage, RpcError> {
     let id = params.required(0, "election id")?;
-    let from = params.optional(1, "from_position")?.unwrap_or(0);
+    let from: u64 = params.optional(1, "from_position")?.unwrap_or(0);
     let count = params
         .optional::<usize>(2, "count_max")?
-        .unwrap_or(BOARD_ITEMS_MAX);
+        .unwrap_or(BOARD_ITEMS_MAX)
+        .min(BOARD_ITEMS_MAX);
     let ledger = &context.validator.ledger;
     let not_found = || RpcError::not_found(format!("no election has the id {id}"));
     let election = ledger.election(id).ok_or_else(not_found)?;
-    let page = ledger.board(id, from, count.min(BOARD_ITEMS_MAX))?;
-    let (board, records) = page.ok_or_else(not_found)?;
+    // Later pages may come of a newer board; the answer is of the one that it names.
+    let (board, mut records) = ledger.board(id, from, 0)?.ok_or_else(not_found)?;
+    let mut bytes = 0;
+    while records.len() < count && bytes < BOARD_BYTES_MAX {
+        let at = from.saturating_add(records.len() as u64);
+        let ahead = usize::try_from(board.size.saturating_sub(at)).unwrap_or(usize::MAX);
+        let fitting = match records.len() {
+            0 => BOARD_FIRST_ITEMS,
+            // As many as fit if those to come are as large as those before.
+            known => ((BOARD_BYTES_MAX - bytes) / (bytes / known).max(1)).max(1),
+        };
+        let step = fitting.min(count - records.len()).min(ahead);
+        let (_, more) = ledger.board(id, at, step)?.ok_or_else(not_found)?;
+        if more.is_empty() {
+            break;
+        }
+        let ballots = more.iter().flat_map(|record| &record.ballots);
+        bytes += ballots.map(Vec::len).sum::<usize>();
+        records.extend(more);
+    }
     let items = records
         .into_iter()
         .map(|record| election.board_item(record))
         .collect();
-    value(&BoardPage { board, items })
+    Ok(BoardPage { board, items })
 }
 
 /// `tabella_getBoardConsistencyProof(election_id, old_size, new_size) -> ConsistencyProof`
-pub(crate) fn board_consistency(context: &Context, params: &Params) -> Result<Value, RpcError> {
+fn board_consistency(context: &Context, params: &Params) -> Result<ConsistencyProof, RpcError> {
     let election_id = params.required(0, "election id")?;
     let old_size = params.required(1, "old_size")?;
     let new_size = params.required(2, "new_size")?;
@@ -252,7 +298,7 @@ pub(crate) fn board_consistency(context: &Context, params: &Params) -> Result<Va
             "expected 1 <= old_size <= new_size <= the size of election {election_id}'s board"
         ))
     })?;
-    value(&ConsistencyProof {
+    Ok(ConsistencyProof {
         election_id,
         old_size,
         new_size,
@@ -261,38 +307,38 @@ pub(crate) fn board_consistency(context: &Context, params: &Params) -> Result<Va
 }
 
 /// `tabella_getResults(election_id) -> ResultsView | null`
-pub(crate) fn results(context: &Context, params: &Params) -> Result<Value, RpcError> {
+fn results(context: &Context, params: &Params) -> Result<Option<ResultsView>, RpcError> {
     let id = params.required(0, "election id")?;
     let ledger = &context.validator.ledger;
     let Some(election) = ledger.election(id) else {
-        return Ok(Value::Null);
+        return Ok(None);
     };
-    value(&ledger.results_view(&election)?)
+    Ok(Some(ledger.results_view(&election)?))
 }
 
 /// `tabella_getValidators() -> ValidatorsView`
-pub(crate) fn validators(context: &Context) -> Result<Value, RpcError> {
+fn validators(context: &Context) -> ValidatorsView {
     let ledger = &context.validator.ledger;
     let height = ledger.tip().height + 1;
     let history = ledger.validators();
     let in_force = history.at(height).clone();
     let scheduled = history.sets().iter().filter(|set| set.from_height > height);
-    value(&ValidatorsView {
+    ValidatorsView {
         height,
         quorum: in_force.quorum,
         validators: in_force.validators,
         addresses: in_force.addresses,
         scheduled: scheduled.cloned().collect(),
-    })
+    }
 }
 
 /// `tabella_getValidatorSets() -> [ValidatorSetProof]`
-pub(crate) fn validator_sets(context: &Context) -> Result<Value, RpcError> {
-    value(&context.validator.ledger.validator_sets()?)
+fn validator_sets(context: &Context) -> Result<Vec<ValidatorSetProof>, RpcError> {
+    Ok(context.validator.ledger.validator_sets()?)
 }
 
 /// `tabella_getEvidence() -> [EvidenceView]`
-pub(crate) fn evidence(context: &Context) -> Result<Value, RpcError> {
+fn evidence(context: &Context) -> Result<Vec<EvidenceView>, RpcError> {
     let ledger = &context.validator.ledger;
     let history = ledger.validators();
     let validator_sets = ledger.validator_sets()?;
@@ -319,20 +365,5 @@ pub(crate) fn evidence(context: &Context) -> Result<Value, RpcError> {
             },
         })
         .collect();
-    value(&views)
-}
-
-/// `tabella_getPeers() -> [PeerRecord]`
-pub(crate) fn peers(context: &Context) -> Result<Value, RpcError> {
-    value(&context.discovery.records())
-}
-
-/// `tabella_verify() -> VerifyView`
-pub(crate) async fn verify(context: &Context) -> Result<Value, RpcError> {
-    let ledger = Arc::clone(&context.validator.ledger);
-    let verifying = tokio::task::spawn_blocking(move || ledger.verify());
-    match verifying.await {
-        Ok(view) => Ok(json!(view?)),
-        Err(panic) => Err(LedgerError::Corrupt(panic.to_string()).into()),
-    }
+    Ok(views)
 }

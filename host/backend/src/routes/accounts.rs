@@ -80,6 +80,7 @@ pub(crate) async fn register(
     }
     app.limits.login(address)?;
     check_credentials(&request.username, &request.password)?;
+    let _place = app.limits.hash(address)?;
     let account = new_account(&app, request.username, request.password, Role::Voter).await?;
     let tokens = open_session(&app, &account).await?;
     Ok((StatusCode::CREATED, JsonAnswer(answer(account, tokens))))
@@ -141,12 +142,14 @@ pub(crate) async fn login(
     if check_credentials(&request.username, &request.password).is_err() {
         return Err(refused());
     }
-    app.limits.login_into(&request.username)?;
+    let _place = app.limits.hash(address)?;
+    app.limits.login_into(address, &request.username)?;
     let account = app.store.account(&request.username).await?;
     let known = account.as_ref().map(|a| a.password_hash.clone());
     let matches = app.passwords.verify(request.password, known).await?;
     match account {
         Some(account) if matches => {
+            app.limits.logged_in(address, &request.username);
             let tokens = open_session(&app, &account).await?;
             Ok(JsonAnswer(answer(account, tokens)))
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Json,
+    Extension, Json,
     body::Body,
     extract::State,
     http::{HeaderMap, header},
@@ -19,9 +19,11 @@ use tabella_protocol::{
 
 use crate::{
     app::App,
+    client_address::ClientAddress,
     elections::Election,
     extract::{Path, Query},
     openapi::{AsksValidators, NamesOne, ReadsQuery},
+    places::Place,
     problem::Problem,
 };
 
@@ -66,6 +68,7 @@ pub(crate) struct BoardAnswer {
 pub(crate) async fn board(
     State(app): State<Arc<App>>,
     Path(election_id): Path<u64>,
+    Extension(address): Extension<ClientAddress>,
     Query(query): Query<BoardQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -74,10 +77,17 @@ pub(crate) async fn board(
     let lines = headers
         .get(header::ACCEPT)
         .is_some_and(|accept| accept.as_bytes() == JSON_LINES.as_bytes());
+    let place = match lines {
+        true => {
+            let place = app.streams.take(address.stranger());
+            Some(place.ok_or_else(Problem::too_many_streams)?)
+        }
+        false => None,
+    };
     let count = query.count.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
     let page = page(&app, &election, query.from, count).await?;
-    if lines {
-        return Ok(whole(app, election, query.from, page));
+    if let Some(place) = place {
+        return Ok(whole(app, election, query.from, page, place));
     }
     let next = query.from.saturating_add(page.items.len() as u64);
     Ok(Json(BoardAnswer {
@@ -112,10 +122,18 @@ async fn page(
     }))
 }
 
-/// The board as it stood with its first page, one ballot a line, read as it is sent.
-fn whole(app: Arc<App>, election: Election, from: u64, first: BoardPage) -> Response {
+/// The board as it stood with its first page, one ballot a line, read as it is sent; the stream holds
+/// its place until it ends.
+fn whole(
+    app: Arc<App>,
+    election: Election,
+    from: u64,
+    first: BoardPage,
+    place: Place,
+) -> Response {
     let size = first.board.size;
     let pages = stream::try_unfold((from, Some(first)), move |(from, page)| {
+        let _held = &place;
         let (app, election) = (app.clone(), election.clone());
         async move {
             if from >= size {

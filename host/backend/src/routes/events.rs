@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
+    Extension,
     body::Body,
     extract::State,
     http::{HeaderName, StatusCode, header},
@@ -13,6 +14,7 @@ use futures::stream;
 
 use crate::{
     app::App,
+    client_address::ClientAddress,
     events::{Next, Subscription},
     openapi::MayBeOverloaded,
     problem::Problem,
@@ -43,8 +45,11 @@ const RETRY: &str = "retry: 1000\n\n";
         MayBeOverloaded
     ),
 )]
-pub(crate) async fn events(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    let subscription = app.events.subscribe().ok_or_else(|| {
+pub(crate) async fn events(
+    State(app): State<Arc<App>>,
+    Extension(address): Extension<ClientAddress>,
+) -> Result<Response, Problem> {
+    let subscription = app.events.subscribe(address.stranger()).ok_or_else(|| {
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "too-many-subscribers",

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use axum::{
+    Extension,
     body::Body,
     extract::State,
     http::{StatusCode, header},
@@ -15,8 +16,10 @@ use tabella_protocol::ExportLine;
 
 use crate::{
     app::App,
+    client_address::ClientAddress,
     extract::Path,
     openapi::{AsksValidators, Conflicts, NamesOne},
+    places::Place,
     problem::Problem,
 };
 
@@ -42,8 +45,11 @@ const BLOCKS_PER_CHUNK: u64 = 4;
 )]
 pub(crate) async fn export(
     State(app): State<Arc<App>>,
+    Extension(address): Extension<ClientAddress>,
     Path(election_id): Path<u64>,
 ) -> Result<Response, Problem> {
+    let place = app.streams.take(address.stranger());
+    let place = place.ok_or_else(Problem::too_many_streams)?;
     let election = app.elections.get(election_id).await?;
     if !election.proven.shows_ballots() {
         return Err(Problem::new(
@@ -56,7 +62,7 @@ pub(crate) async fn export(
     let last = election.proven.result_height().unwrap_or(height).min(height);
     Ok((
         [(header::CONTENT_TYPE, JSON_LINES)],
-        lines(app, election_id, last),
+        lines(app, election_id, last, place),
     )
         .into_response())
 }
@@ -69,8 +75,10 @@ enum Next {
     Done,
 }
 
-fn lines(app: Arc<App>, election_id: u64, last: u64) -> Body {
+/// Blocks are fetched as they are read; the stream holds its place until it ends.
+fn lines(app: Arc<App>, election_id: u64, last: u64, place: Place) -> Body {
     let lines = stream::try_unfold(Next::Genesis, move |next| {
+        let _held = &place;
         let app = app.clone();
         async move {
             let mut text = Vec::new();

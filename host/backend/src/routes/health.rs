@@ -86,7 +86,7 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Read
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     let report = app.client.health();
     let ledger = app.local.view();
-    let text = metrics::render(&metrics::Gauges {
+    let mut text = metrics::render(&metrics::Gauges {
         pending: app.pending.len(),
         validators_healthy: report.healthy,
         validators: report.validators.len(),
@@ -95,6 +95,8 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
         local_ledger_healthy: ledger.is_healthy(),
         local_ledger_ballots: ledger.ballots,
         event_subscribers: app.events.subscribers(),
+        streams: app.streams.taken(),
     });
+    text.push_str(&app.server.render_metrics("tabella_backend"));
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
 }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use serde::Serialize;
 use tabella_client::{HealthReport, HealthStatus};
+use tabella_http_server::RunFailed;
 
 use crate::{
     app::App,
     clock,
     openapi::{one_of, optional_time, time},
+    problem::Problem,
 };
 
 #[derive(Serialize, utoipa::ToSchema)]
@@ -144,6 +146,8 @@ fn percentage(part: usize, total: usize) -> f64 {
 }
 
 /// Look at every validator now
+///
+/// Whoever asks at the same time shares one look; the next begins half a second later.
 #[utoipa::path(
     post,
     path = "/api/admin/validators/refresh-status",
@@ -153,15 +157,18 @@ fn percentage(part: usize, total: usize) -> f64 {
         (status = 200, description = "As seen now", body = RefreshAnswer)
     ),
 )]
-pub(crate) async fn refresh(State(app): State<Arc<App>>) -> Json<RefreshAnswer> {
-    let report = app.client.refresh_validator_status().await;
+pub(crate) async fn refresh(State(app): State<Arc<App>>) -> Result<Json<RefreshAnswer>, Problem> {
+    let client = app.client.clone();
+    let run = async move { client.refresh_validator_status().await };
+    let report = app.refreshed.get(run).await;
+    let report = report.map_err(|RunFailed(reason)| Problem::internal(&reason))?;
     let validators = report.validators.into_iter().map(|v| RefreshedValidator {
         node_id: v.endpoint.node_id,
         status: v.status,
     });
-    Json(RefreshAnswer {
+    Ok(Json(RefreshAnswer {
         message: "Validator status refreshed",
         validators: validators.collect(),
         timestamp: clock::rfc3339(clock::now_ms()),
-    })
+    }))
 }

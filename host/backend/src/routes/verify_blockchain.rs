@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
-use tabella_follower::RecheckError;
 
 use crate::{
     app::App,
@@ -42,7 +41,7 @@ struct Checked {
 
 /// Check the whole chain again
 ///
-/// The backend reads its own copy of the chain again: every block's certificate, its link to the one before, and every transaction's signature are checked against genesis, and the election's board is rebuilt from the chain's ballots and roll. Then each validator is asked whether it holds the newest block proven here. With none, `source` is `local` and `validators_agreeing` is 0. No rule is run: `tabella verify election` executes everything again. One re-check runs at a time.
+/// The backend reads its own copy of the chain again: every block's certificate, its link to the one before, and every transaction's signature are checked against genesis, and the election's board is rebuilt from the chain's ballots and roll. Then each validator is asked whether it holds the newest block proven here. With none, `source` is `local` and `validators_agreeing` is 0. No rule is run: `tabella verify election` executes everything again. One re-check runs at a time, and of one election at most one in ten seconds: whoever asks meanwhile is answered with the last one, whose `height` says how far it went.
 #[utoipa::path(
     post,
     path = "/api/votes/verify-blockchain",
@@ -61,45 +60,29 @@ pub(crate) async fn verify_blockchain(
     Query(query): Query<VerifyQuery>,
 ) -> Result<Json<VerifyAnswer>, Problem> {
     // A re-check reads the whole chain: one at a time is enough load.
-    let permit = app.verifying.try_acquire().map_err(|_| {
-        Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "verification-running",
-            "another verification is running; try again when it is done",
-        )
-    })?;
     app.elections.get(query.election_id).await?;
-    let follower = app.follower.clone();
-    let checking = tokio::task::spawn_blocking(move || follower.recheck(query.election_id));
-    let tip = app.follower.tip();
-    let agreement = app.client.agreement(tip.height, tip.block_hash).await;
-    let checked = checking.await;
-    drop(permit);
-    let checked = checked.map_err(|error| Problem::internal(&error))?;
-    let mut found = checked.map_err(|error| match error {
-        RecheckError::UnknownElection(id) => app.elections.not_found(id),
-        RecheckError::Ledger(error) => Problem::internal(&error),
-    })?;
-    found.problems.extend(agreement.problems);
+    let found = app.verifications.of(&app, query.election_id).await?;
+    let (mut recheck, agreement) = (found.recheck, found.agreement);
+    recheck.problems.extend(agreement.problems);
     let dissents = app.follower.progress().dissents;
     if dissents.contains(&query.election_id) {
         let dissent = "the certified result is not what the board and the rules give here";
-        found.problems.push(dissent.to_owned());
+        recheck.problems.push(dissent.to_owned());
     }
     Ok(Json(VerifyAnswer {
         election_id: query.election_id,
-        valid: found.problems.is_empty(),
+        valid: recheck.problems.is_empty(),
         source: match agreement.answered {
             0 => "local",
             _ => "poa",
         },
         checked: Checked {
-            blocks: found.blocks,
-            signatures: found.signatures,
-            ballots: found.ballots,
+            blocks: recheck.blocks,
+            signatures: recheck.signatures,
+            ballots: recheck.ballots,
         },
-        height: found.height,
+        height: recheck.height,
         validators_agreeing: agreement.agreeing,
-        problems: found.problems,
+        problems: recheck.problems,
     }))
 }

@@ -3,11 +3,10 @@
 use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
-use tabella_backend::{Backend, BackendError, Config, RateLimits, Registration};
+use tabella_backend::{Backend, BackendError, Bounds, Config, RateLimits, Registration};
 use tabella_protocol::{
     ContestSpec, Disclosure, ElectionSpec, Eligibility, Hash, OptionSpec, Payload, Quorum, Revote,
-    RollEntry,
-    SigningKey, Transaction, TransactionBody, VoterId,
+    RollEntry, SigningKey, Transaction, TransactionBody, VoterId,
 };
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -146,7 +145,11 @@ impl Deployment {
             cors_origins: vec![],
             trusted_proxies: vec![],
             rate_limits: RateLimits::default(),
+            http: Bounds::default(),
+            streams_max: Config::STREAMS_MAX,
+            streams_per_address_max: Config::STREAMS_PER_ADDRESS_MAX,
             event_subscribers_max: Config::EVENT_SUBSCRIBERS_MAX,
+            event_subscribers_per_address_max: Config::EVENT_SUBSCRIBERS_PER_ADDRESS_MAX,
             event_session_s: Config::EVENT_SESSION_S,
         };
         Self {
@@ -176,10 +179,37 @@ impl Deployment {
         })]);
     }
 
+    /// Opens an election; election 3 lets voters vote again.
+    pub(crate) fn open_election(&self, election_id: u64) {
+        let open = Payload::OpenElection { election_id };
+        self.network.commit(vec![by_authority(open)]);
+    }
+
     /// Closes an election.
     pub(crate) fn close(&self, election_id: u64) {
         let close = Payload::CloseElection { election_id };
         self.network.commit(vec![by_authority(close)]);
+    }
+
+    /// Commits a block of about so many bytes: a part of the roll of an election of its own.
+    pub(crate) fn commit_filling(&self, n: u64, bytes: usize) {
+        let created = by_authority(Payload::CreateElection(spec(
+            Revote::Refuse,
+            registrar_roll(),
+        )));
+        self.network.commit(vec![created]);
+        let election_id = self.network.elections.lock().unwrap().len() as u64;
+        let entries = (0..bytes as u64 / 36).map(|place| {
+            let mut voter = [0; 32];
+            voter[..8].copy_from_slice(&n.to_be_bytes());
+            voter[8..16].copy_from_slice(&place.to_be_bytes());
+            let (voter, weight) = (VoterId(voter), 1);
+            RollEntry { voter, weight }
+        });
+        self.network.commit(vec![by_authority(Payload::ExtendRoll {
+            election_id,
+            entries: entries.collect(),
+        })]);
     }
 
     /// The rule of every election.

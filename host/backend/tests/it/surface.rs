@@ -108,16 +108,19 @@ async fn a_voter_is_limited_and_an_administrator_is_not() {
 }
 
 #[tokio::test]
-async fn logins_into_one_account_are_limited_whether_it_exists_or_not() {
+async fn wrong_logins_into_one_account_are_limited_whether_it_exists_or_not() {
     let mut deployment = Deployment::new().await;
     deployment.config.rate_limits = RateLimits {
         account_logins: rate(1, 2),
         ..RateLimits::NONE
     };
     let backend = deployment.start().await;
+    // A proxy on this machine that nobody named is believed as far as logins go.
     let login = async |username: &str| {
         let body = json!({"username": username, "password": "wrong horse"});
-        backend.post("/api/auth/login", None, body).await.0
+        let request = backend.http.post(format!("{}/api/auth/login", backend.url));
+        let request = request.header("x-forwarded-for", "192.0.2.1").json(&body);
+        request.send().await.unwrap().status().as_u16()
     };
     let body = json!({"username": "alice", "password": "correct horse"});
     assert_eq!(backend.post("/api/auth/register", None, body).await.0, 201);

@@ -1,5 +1,9 @@
 //! The client against validators that are honest, dead, slow, broken or lying.
 
+#[allow(
+    dead_code,
+    reason = "shared with the backend's tests, which use more of it"
+)]
 mod fake;
 mod integrity;
 mod operations;
