@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use expect_test::{Expect, expect};
 use tabella_client::Client;
 use tabella_protocol::{
-    ContestSpec, Disclosure, ElectionSpec, Eligibility, Hash, OptionSpec, Payload, Revote,
+    ContestSpec, Disclosure, ElectionSpec, Eligibility, Hash, OpenTo, OptionSpec, Payload, Revote,
     Transaction, TransactionBody, VoterId, rpc::ElectionStatus,
 };
 
@@ -26,6 +26,7 @@ fn spec() -> ElectionSpec {
         }],
         eligibility: Eligibility::Registrar {
             registrar: key(REGISTRAR).public(),
+            open_to: OpenTo::Named,
         },
         revote: Revote::Refuse,
         disclosure: Disclosure::AtClose,
