@@ -13,7 +13,7 @@ use std::{
 
 use tabella_client::{Client, QueryError};
 use tabella_protocol::{
-    BoardHead, ContestSpec, Genesis, Hash, VoterId, merkle,
+    BoardHead, ContestSpec, Genesis, Hash, merkle,
     rpc::{ElectionStatus, ElectionView},
 };
 use tabella_runtime::{
@@ -21,7 +21,7 @@ use tabella_runtime::{
     StrictObject, Verdict,
 };
 
-use crate::{local_ledger::LocalLedger, problem::Problem, secrets::MasterSecret, store::Store};
+use crate::{local_ledger::LocalLedger, problem::Problem, store::Store};
 
 /// How long a view is good for where the newest is wanted.
 const FRESH: Duration = Duration::from_secs(1);
@@ -44,7 +44,6 @@ pub(crate) struct Rule {
 pub(crate) struct Rules {
     pub(crate) contests: Vec<Contest>,
     pub(crate) rules: Vec<Rule>,
-    voters_secret: [u8; 32],
 }
 
 /// An election.
@@ -53,13 +52,6 @@ pub(crate) struct Election {
     pub(crate) view: Arc<ElectionView>,
     pub(crate) rules: Arc<Rules>,
     seen: Instant,
-}
-
-impl Election {
-    /// The voter's pseudonym in this election.
-    pub(crate) fn pseudonym(&self, voter_id: &str) -> VoterId {
-        VoterId::pseudonym(&self.rules.voters_secret, voter_id)
-    }
 }
 
 /// Why an election's rules are not at hand.
@@ -80,7 +72,6 @@ pub(crate) struct Elections {
     local: LocalLedger,
     runtime: Runtime,
     plugins_directory: PathBuf,
-    master: MasterSecret,
     ready: Mutex<HashMap<u64, Election>>,
     unknown: Mutex<HashMap<u64, Instant>>,
     /// What elections came to through this backend, proven by their blocks.
@@ -123,7 +114,6 @@ impl Elections {
         runtime: Runtime,
         local: LocalLedger,
         plugins_directory: PathBuf,
-        master: MasterSecret,
     ) -> Self {
         Self {
             client,
@@ -131,7 +121,6 @@ impl Elections {
             local,
             runtime,
             plugins_directory,
-            master,
             ready: Mutex::default(),
             unknown: Mutex::default(),
             reached: Mutex::default(),
@@ -179,14 +168,6 @@ impl Elections {
                 None => Err(error.into()),
             },
         }
-    }
-
-    /// A voter's pseudonym in an election.
-    pub(crate) fn pseudonym(&self, election_id: u64, voter_id: &str) -> VoterId {
-        let secret = self
-            .master
-            .election(&self.client.genesis_hash(), election_id);
-        VoterId::pseudonym(&secret, voter_id)
     }
 
     /// The chain has confirmed this status: no validator that lags behind takes it back.
@@ -302,12 +283,7 @@ impl Elections {
             });
             contests.push(configure(spec, &plugin)?);
         }
-        let genesis_hash = self.client.genesis_hash();
-        Ok(Rules {
-            contests,
-            rules,
-            voters_secret: self.master.election(&genesis_hash, view.election_id),
-        })
+        Ok(Rules { contests, rules })
     }
 
     async fn plugin(&self, contest: &ContestSpec) -> Result<Plugin, RulesError> {

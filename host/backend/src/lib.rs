@@ -11,6 +11,8 @@
 //! - `local_ledger`: the backend's own signed chain, for the time when no validator takes ballots;
 //!   `reconciliation`: what became of its ballots; `crash`: where tests let the process die.
 //! - `elections`: elections and their rules; `auth`: tokens, passwords, roles.
+//! - `subject`: who asks or votes, in which realm; `voter_name`: the one form of an id; `electorate`: which
+//!   voter of an election somebody is; `lookup`: which submission may be told of to whom.
 //! - `live`: counts of open elections that show them.
 //! - `discovery`: validators that only a bootnode knows.
 //! - `accounts`: who may log in; `limits`: who asks too often; `events`: what happens now.
@@ -34,17 +36,20 @@ mod config;
 mod crash;
 mod discovery;
 mod elections;
+mod electorate;
 mod events;
 mod extract;
 mod limits;
 mod live;
 mod local_ledger;
+mod lookup;
 mod metrics;
 mod openapi;
 mod pending;
 mod problem;
 mod rate_limit;
 mod reconciliation;
+mod roll_order;
 mod roll_report;
 mod routes;
 mod secrets;
@@ -52,7 +57,9 @@ mod server;
 mod sharing;
 mod start;
 mod store;
+mod subject;
 mod submissions;
+mod voter_name;
 mod waiting;
 
 pub use accounts::{CreateAccountError, create_account};

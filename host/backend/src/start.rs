@@ -23,6 +23,7 @@ use crate::{
     config::Config,
     discovery,
     elections::{self, Elections},
+    electorate::Electorate,
     events::{self, Events},
     limits::Limits,
     live::LiveCounts,
@@ -357,7 +358,15 @@ impl Files {
             runtime,
             local.clone(),
             plugins_directory,
+        );
+        let earlier = store.earlier().await;
+        let earlier = earlier.map_err(|error| BackendError::ReadDatabase(error.to_string()))?;
+        let electorate = Electorate::new(
             master.clone(),
+            genesis_hash,
+            store.clone(),
+            local.clone(),
+            earlier,
         );
         let app = Arc::new(App {
             client,
@@ -366,6 +375,7 @@ impl Files {
             local,
             reconciliation: Reconciliation::default(),
             elections,
+            electorate,
             live: LiveCounts::default(),
             events: Events::new(
                 config.event_subscribers_max,

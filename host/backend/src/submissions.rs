@@ -8,8 +8,7 @@ use std::{
 use axum::http::StatusCode;
 use tabella_client::{SubmitError, ValidatorEndpoint};
 use tabella_protocol::{
-    BoardEntry, Eligibility, Hash, Payload, PublicKey, Signature, Transaction, TransactionBody,
-    VoterId, codec,
+    BoardEntry, Hash, Payload, PublicKey, Signature, Transaction, TransactionBody, VoterId, codec,
     rpc::{ElectionStatus, RefusalCode},
 };
 use tabella_runtime::Verdict;
@@ -22,6 +21,7 @@ use crate::{
     pending::{Settled, Standing},
     problem::Problem,
     store::{NewSubmission, Recorded, State, StoreError, Submission},
+    subject::{Realm, Subject},
 };
 
 /// Submissions recorded and not settled; past it, new ones are refused with 503.
@@ -39,8 +39,8 @@ pub(crate) enum Cast {
 
 /// Whose ballot it is.
 pub(crate) enum Voter {
-    /// A voter whom this backend or its registrar authenticated, by voter id.
-    Registered(String),
+    /// A voter whom this backend or its registrar authenticated.
+    Registered(Subject),
     /// A voter with a key on the roll, who signed the transaction.
     Credential(Credential),
 }
@@ -59,6 +59,8 @@ pub(crate) struct Wish {
     pub(crate) voter: Voter,
     pub(crate) cast: Cast,
     pub(crate) client_id: Option<String>,
+    /// A random number of the voter's own, which stands in the transaction.
+    pub(crate) nonce: Option<u64>,
 }
 
 /// What the voter is told.
@@ -95,9 +97,22 @@ pub(crate) struct Acknowledged {
     /// The client's own id, or the chain's.
     pub(crate) public_id: String,
     pub(crate) transaction_id: Hash,
+    /// Who the chain sees as the voter.
+    pub(crate) voter: VoterId,
     pub(crate) answer: Answer,
     /// Whether it was acknowledged before.
     pub(crate) repeated: bool,
+}
+
+impl Voter {
+    /// Who vouches for the voter.
+    fn realm(&self) -> Realm {
+        match self {
+            Self::Registered(Subject::Account(_)) => Realm::Account,
+            Self::Registered(Subject::Operator | Subject::Registrar(_)) => Realm::Registrar,
+            Self::Credential(_) => Realm::Credential,
+        }
+    }
 }
 
 impl Credential {
@@ -146,12 +161,12 @@ impl App {
     pub(crate) async fn submit(&self, wish: Wish) -> Result<Acknowledged, Problem> {
         let started = Instant::now();
         let election = self.elections.for_ballot(wish.election_id).await?;
-        let voter = self.voter(&election, &wish.voter)?;
+        let voter = self.voter(&election, &wish.voter).await?;
         // A repeat is answered as before even when the election has closed meanwhile.
         let open = require_open(&election);
         if open.is_err()
             && let Some(client_id) = &wish.client_id
-            && let Some(known) = self.store.submission(client_id).await?
+            && let Some(known) = self.store.named(&voter, client_id).await?
         {
             let ballots = encode(&election, &wish.cast)?;
             return if known.content == content(wish.election_id, &voter, &ballots) {
@@ -172,7 +187,7 @@ impl App {
             ballots,
         };
         let transaction = match &wish.voter {
-            Voter::Registered(_) => self.sign(payload, &self.registrar),
+            Voter::Registered(_) => self.sign_ballot(payload, wish.nonce),
             Voter::Credential(credential) => credential.transaction(self, payload)?,
         };
         let bytes = transaction.to_bytes();
@@ -187,6 +202,7 @@ impl App {
             expiry_height: transaction.body.expiry_height,
             submitted_at_ms: clock::now_ms(),
             revote: election.view.spec.revote,
+            realm: wish.voter.realm(),
         };
         crash::point("unrecorded");
         match self.store.record(new).await? {
@@ -209,38 +225,34 @@ impl App {
         Ok(Acknowledged {
             public_id: wish.client_id.unwrap_or_else(|| transaction_id.to_string()),
             transaction_id,
+            voter,
             answer,
             repeated: false,
         })
     }
 
     /// Who the chain will see as the voter, if this election takes ballots of such voters here.
-    fn voter(&self, election: &Election, voter: &Voter) -> Result<VoterId, Problem> {
+    async fn voter(&self, election: &Election, voter: &Voter) -> Result<VoterId, Problem> {
         let id = election.view.election_id;
         let forbidden = |code, detail| Err(Problem::new(StatusCode::FORBIDDEN, code, detail));
-        match (&election.view.spec.eligibility, voter) {
-            (
-                Eligibility::Registrar { registrar } | Eligibility::RegistrarRoll { registrar },
-                Voter::Registered(voter_id),
-            ) => {
+        match (election.view.spec.eligibility.registrar(), voter) {
+            (Some(registrar), Voter::Registered(subject)) => {
                 if *registrar == self.registrar.public() {
-                    return Ok(election.pseudonym(voter_id));
+                    return self.electorate.voter(&election.view, subject).await;
                 }
                 forbidden(
                     "other-registrar",
                     format!("election {id} has another registrar; vote through its backend"),
                 )
             }
-            (Eligibility::Credentials, Voter::Credential(credential)) => {
-                Ok(VoterId::from(credential.key))
-            }
-            (Eligibility::Credentials, Voter::Registered(_)) => forbidden(
+            (None, Voter::Credential(credential)) => Ok(VoterId::from(credential.key)),
+            (None, Voter::Registered(_)) => forbidden(
                 "credential-required",
                 format!(
                     "voters of election {id} sign their own ballots; send credential and signature"
                 ),
             ),
-            (_, Voter::Credential(_)) => forbidden(
+            (Some(_), Voter::Credential(_)) => forbidden(
                 "credential-not-accepted",
                 format!("election {id} takes ballots of registered voters, not of credentials"),
             ),
@@ -406,8 +418,8 @@ impl App {
                 // One that the network refused since bars nobody.
                 match self.local.ballot_of(id, voter) {
                     Some(ballot) => {
-                        let standing = ballot.entry.transaction_id.to_string();
-                        let standing = self.store.submission(&standing).await?;
+                        let standing = &ballot.entry.transaction_id;
+                        let standing = self.store.by_transaction(standing).await?;
                         !standing.is_some_and(|s| matches!(s.state, State::Rejected { .. }))
                     }
                     None => false,
@@ -451,7 +463,7 @@ impl App {
         started: Instant,
     ) -> Result<Acknowledged, Problem> {
         let public_id = known.public_id();
-        let transaction_id = known.transaction_id;
+        let (transaction_id, voter) = (known.transaction_id, known.voter);
         let answer = match known.state {
             State::Open => match self.pending.wait(&transaction_id) {
                 // Nothing will come of waiting.
@@ -482,6 +494,7 @@ impl App {
         Ok(Acknowledged {
             public_id,
             transaction_id,
+            voter,
             answer,
             repeated: true,
         })

@@ -41,6 +41,7 @@ mod logging;
 mod machine;
 mod network_files;
 mod quorum;
+mod receipt_nonce;
 mod results;
 mod scratch;
 mod shutdown;

@@ -5,8 +5,8 @@ use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
 use serde_json::{Value, json};
 use tabella_backend::{Backend, BackendError, Config, RateLimits, Registration};
 use tabella_protocol::{
-    ContestSpec, Disclosure, ElectionSpec, Eligibility, Hash, OptionSpec, Payload, Revote,
-    Transaction, TransactionBody,
+    ContestSpec, Disclosure, ElectionSpec, Eligibility, Hash, OpenTo, OptionSpec, Payload, Revote,
+    RollChanges, RollEntry, Transaction, TransactionBody,
 };
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -54,12 +54,27 @@ pub(crate) fn spec(revote: Revote, eligibility: Eligibility) -> ElectionSpec {
 pub(crate) fn registrar() -> Eligibility {
     Eligibility::Registrar {
         registrar: key(REGISTRAR).public(),
+        open_to: OpenTo::Named,
     }
 }
 
 pub(crate) fn registrar_roll() -> Eligibility {
     Eligibility::RegistrarRoll {
         registrar: key(REGISTRAR).public(),
+        roll: RollChanges::Fixed,
+    }
+}
+
+pub(crate) fn open_to_accounts() -> Eligibility {
+    Eligibility::Registrar {
+        registrar: key(REGISTRAR).public(),
+        open_to: OpenTo::Accounts,
+    }
+}
+
+pub(crate) fn credentials() -> Eligibility {
+    Eligibility::Credentials {
+        roll: RollChanges::Fixed,
     }
 }
 
@@ -81,7 +96,7 @@ impl Deployment {
             spec(Revote::Refuse, registrar()),
             spec(Revote::Refuse, registrar()),
             spec(Revote::Last, registrar()),
-            spec(Revote::Refuse, Eligibility::Credentials),
+            spec(Revote::Refuse, credentials()),
         ];
         network.commit(
             specs
@@ -150,6 +165,15 @@ impl Deployment {
         let spec = spec(Revote::Refuse, eligibility);
         self.network
             .commit(vec![by_authority(Payload::CreateElection(spec))]);
+    }
+
+    /// Puts voters on the roll of an election as they are.
+    pub(crate) fn extend_roll(&self, election_id: u64, entries: Vec<RollEntry>) {
+        let payload = Payload::ExtendRoll {
+            election_id,
+            entries,
+        };
+        self.network.commit(vec![by_authority(payload)]);
     }
 
     /// The rule of every election.
@@ -277,7 +301,7 @@ impl Running {
     pub(crate) async fn status(&self, transaction_id: &str) -> Value {
         let path =
             format!("/api/votes/transaction-status?transaction_id={transaction_id}&election_id=1");
-        let (status, answer) = self.get(&path, None).await;
+        let (status, answer) = self.get(&path, Some(ADMIN_TOKEN)).await;
         assert_eq!(status, 200, "{answer}");
         answer
     }

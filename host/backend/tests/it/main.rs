@@ -2,6 +2,7 @@
 
 mod accounts;
 mod administration;
+mod adversary;
 mod bad_input;
 mod degradation;
 mod deployment;

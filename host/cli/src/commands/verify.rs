@@ -14,7 +14,7 @@ use crate::{
     exit::Exit,
     genesis_file::read_genesis,
     local_ledger::{self, Findings},
-    results,
+    receipt_nonce, results,
 };
 
 /// Check receipts, whole elections and evidence with no network, and backends' local ledgers
@@ -28,6 +28,9 @@ pub(crate) struct VerifyArguments {
 enum VerifyCommand {
     /// Check a voter's receipt; exits 0 when it holds and 1 when it does not
     ///
+    /// It prints the voter's pseudonym. With --nonce and --transaction it also checks that the ballot carries
+    /// the random number that the voter sent with it, so that it is no other voter's.
+    ///
     /// Example: tabella verify receipt receipt.json --genesis genesis.json
     #[command(verbatim_doc_comment)]
     Receipt {
@@ -36,6 +39,12 @@ enum VerifyCommand {
         /// The network's genesis document, from a source you trust
         #[arg(long)]
         genesis: PathBuf,
+        /// The `nonce` that you sent with the ballot
+        #[arg(long, requires = "transaction")]
+        nonce: Option<u64>,
+        /// A file with the ballot's transaction as hex: `input` of eth_getTransactionByHash
+        #[arg(long, requires = "nonce")]
+        transaction: Option<PathBuf>,
         /// Answer in JSON
         #[arg(long)]
         json: bool,
@@ -96,9 +105,17 @@ pub(crate) async fn run(arguments: &VerifyArguments) -> Result<Exit> {
         VerifyCommand::Receipt {
             file,
             genesis,
+            nonce,
+            transaction,
             json,
         } => {
-            let verdict = check(&read(file)?, &read_genesis(genesis)?);
+            let mut verdict = check(&read(file)?, &read_genesis(genesis)?);
+            if let (Ok(summary), Some(nonce), Some(transaction)) = (&verdict, nonce, transaction)
+                && let Err(reason) =
+                    receipt_nonce::check(summary.transaction_id, transaction, *nonce)
+            {
+                verdict = Err(reason);
+            }
             Ok(answer("receipt", &verdict, *json, describe))
         }
         VerifyCommand::Election {
@@ -279,12 +296,14 @@ fn describe_election(verified: &Verified) -> String {
 fn describe(summary: &ReceiptSummary) -> String {
     format!(
         "VALID: this ballot stands on the board of election {election} at position {position}.\n\
+         voter        {voter}: yours only if this is the pseudonym that your backend told you\n\
          transaction  {transaction}\n\
          ballot hash  {ballot}\n\
          block        {height}, {block}\n\
          acknowledged by {acks} of {of} validators; it {strength}\n",
         election = summary.election_id,
         position = summary.position,
+        voter = summary.voter,
         transaction = summary.transaction_id,
         ballot = summary.ballot_hash,
         height = summary.height,
