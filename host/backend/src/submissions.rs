@@ -170,7 +170,7 @@ impl App {
         {
             let ballots = encode(&election, &wish.cast)?;
             return if known.content == content(wish.election_id, &voter, &ballots) {
-                self.repeat(&election, known, started).await
+                self.repeat(&election, known, &wish, started).await
             } else {
                 Err(reused())
             };
@@ -207,7 +207,7 @@ impl App {
         crash::point("unrecorded");
         match self.store.record(new).await? {
             Recorded::New => crash::point("recorded"),
-            Recorded::Same(known) => return self.repeat(&election, *known, started).await,
+            Recorded::Same(known) => return self.repeat(&election, *known, &wish, started).await,
             Recorded::Reused => return Err(reused()),
             Recorded::AlreadyVoted(standing) => {
                 return Err(already_voted(wish.election_id).about(standing.public_id()));
@@ -460,9 +460,15 @@ impl App {
         &self,
         election: &Election,
         known: Submission,
+        wish: &Wish,
         started: Instant,
     ) -> Result<Acknowledged, Problem> {
-        let public_id = known.public_id();
+        // A credential's transaction is public once it is on the chain: who sends it again does not learn
+        // what its voter called it.
+        let public_id = match &wish.client_id {
+            Some(own) if known.client_id.as_ref() == Some(own) => own.clone(),
+            _ => known.transaction_id.to_string(),
+        };
         let (transaction_id, voter) = (known.transaction_id, known.voter);
         let answer = match known.state {
             State::Open => match self.pending.wait(&transaction_id) {

@@ -7,7 +7,8 @@ use redb::{Database, MultimapTableDefinition, ReadableDatabase, ReadableTable, T
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tabella_protocol::{
-    Eligibility, Hash, Payload, RollChanges, RollEntry, Transaction, VoterId, rpc::RefusalCode,
+    Eligibility, Hash, Payload, RollChanges, RollEntry, Transaction, TransactionBody, VoterId,
+    rpc::RefusalCode,
 };
 
 use crate::{
@@ -302,6 +303,40 @@ async fn a_transaction_id_is_a_name_within_its_voter() {
     let (_, answer) = ask("transaction-status", id, Some(&alice)).await;
     assert_eq!(answer["transaction_id"], "t1");
     assert!(answer["submitted_at"].is_string(), "{answer}");
+}
+
+#[tokio::test]
+async fn who_repeats_a_credentials_ballot_does_not_learn_what_its_voter_called_it() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    // The canonical bytes of the ballot, which the election's own rule makes.
+    assert_eq!(cast_for(&backend, 1, "anybody").await.0, 201);
+    let voter = key(7);
+    let payload = Payload::CastBallot {
+        election_id: 4,
+        voter: VoterId::from(voter.public()),
+        ballots: deployment.ballots().remove(0),
+    };
+    let body = TransactionBody::new(77, 1_000, payload);
+    let signed = Transaction::sign(body, &voter);
+    let mut request = json!({
+        "election_id": 4, "ballot": {"choice": "a"}, "credential": voter.public(),
+        "signature": signed.signature, "nonce": signed.body.nonce, "expiry_height": 1_000,
+    });
+    let (own, other) = (
+        backend.voter_token("own").await,
+        backend.voter_token("other").await,
+    );
+    request["transaction_id"] = json!("mine");
+    let (status, answer) = backend.post(SUBMIT, Some(&own), request.clone()).await;
+    assert_eq!((status, &answer["transaction_id"]), (201, &json!("mine")));
+    assert_eq!(answer["voter"], json!(voter.public()));
+    let id = json!(signed.id());
+    for guess in [None, Some("guess")] {
+        request["transaction_id"] = json!(guess);
+        let (status, answer) = backend.post(SUBMIT, Some(&other), request.clone()).await;
+        assert_eq!((status, &answer["transaction_id"]), (200, &id), "{answer}");
+    }
 }
 
 #[tokio::test]
