@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 use tabella_ledger::{BuildLimits, Ledger, Vetted};
 use tabella_protocol::{
-    CommitCertificate, ContestSpec, Disclosure, ElectionSpec, Eligibility, Genesis, Hash,
+    CommitCertificate, ContestSpec, Disclosure, ElectionSpec, Eligibility, Genesis, Hash, OpenTo,
     OptionSpec, Payload, PluginLimits, Quorum, Revote, SigningKey, Transaction, TransactionBody,
     ValidatorInfo, VoterId,
 };
@@ -53,6 +53,7 @@ impl Fixture {
             }],
             eligibility: Eligibility::Registrar {
                 registrar: key(1).public(),
+                open_to: OpenTo::Named,
             },
             revote,
             disclosure: Disclosure::AtClose,

@@ -10,6 +10,7 @@ use crate::{
     problem::Problem,
     start::{BackendError, Files},
     store::{Account, Rotation, Session, Store, StoreError},
+    voter_name::VoterName,
 };
 
 /// Longest account name, in characters.
@@ -79,7 +80,8 @@ async fn create_account_here(
     password: String,
     role: Role,
 ) -> Result<(), CreateAccountError> {
-    check_credentials(&username, &password)?;
+    let username = account_name(&username)?;
+    check_password(&password)?;
     let files = Files::read(config).map_err(Box::new)?;
     let store = files.open().await.map_err(Box::new)?.store;
     let created = created(&store, username, password, role).await;
@@ -109,12 +111,19 @@ async fn created(
     }
 }
 
-/// Whether they may be an account's.
-pub(crate) fn check_credentials(username: &str, password: &str) -> Result<(), CredentialsError> {
+/// The one form of an account's name: a voter id of few characters, read by the same rule.
+pub(crate) fn account_name(given: &str) -> Result<String, CredentialsError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._@+-".contains(c);
-    if username.is_empty() || username.len() > NAME_CHARS_MAX || !username.chars().all(plain) {
+    let name = VoterName::parse(given).map_err(|_| CredentialsError::Name)?;
+    let name = name.as_str();
+    if name.len() > NAME_CHARS_MAX || !name.chars().all(plain) {
         return Err(CredentialsError::Name);
     }
+    Ok(name.to_owned())
+}
+
+/// Whether it may be an account's.
+pub(crate) fn check_password(password: &str) -> Result<(), CredentialsError> {
     if password.chars().count() < PASSWORD_CHARS_MIN || password.len() > PASSWORD_BYTES_MAX {
         return Err(CredentialsError::Password);
     }
@@ -193,9 +202,8 @@ fn issue(
     let now_s = clock::now_s();
     let left_s = session_expires_s.saturating_sub(now_s);
     let claims = |kind, ttl_s| {
-        let mut claims = Claims::new(account.name.clone(), account.role, kind, now_s, ttl_s);
-        claims.sid = Some(session.clone());
-        claims
+        let (name, session) = (account.name.clone(), session.clone());
+        Claims::of_account(name, account.role, kind, session, now_s, ttl_s)
     };
     let access_s = app.access_token_s.min(left_s);
     let access = claims(TokenKind::Access, access_s);

@@ -14,6 +14,7 @@ use crate::{
     auth::{AdminToken, Passwords, Tokens},
     config::Registration,
     elections::Elections,
+    electorate::Electorate,
     events::Events,
     limits::Limits,
     live::LiveCounts,
@@ -42,6 +43,7 @@ pub(crate) struct App {
     pub(crate) local: LocalLedger,
     pub(crate) reconciliation: Reconciliation,
     pub(crate) elections: Elections,
+    pub(crate) electorate: Electorate,
     pub(crate) live: LiveCounts,
     pub(crate) events: Events,
     pub(crate) limits: Limits,
@@ -96,9 +98,20 @@ impl App {
 
     /// Signs what `key` asks of the chain, to be included soon.
     pub(crate) fn sign(&self, payload: Payload, key: &SigningKey) -> Transaction {
+        Transaction::sign(self.body(payload), key)
+    }
+
+    /// As [`sign`](Self::sign), with a number of the voter's own choice in it.
+    pub(crate) fn sign_ballot(&self, payload: Payload, nonce: Option<u64>) -> Transaction {
+        let mut body = self.body(payload);
+        body.nonce = nonce.unwrap_or(body.nonce);
+        Transaction::sign(body, &self.registrar)
+    }
+
+    fn body(&self, payload: Payload) -> TransactionBody {
         let genesis = self.client.genesis();
         let expiry = self.height() + EXPIRY_HEIGHTS.min(genesis.expiry_heights_max / 2).max(1);
-        Transaction::sign(TransactionBody::new(genesis.chain_id, expiry, payload), key)
+        TransactionBody::new(genesis.chain_id, expiry, payload)
     }
 
     /// Puts an administrator's transaction on the chain.

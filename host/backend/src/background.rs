@@ -330,7 +330,8 @@ async fn sign_again(app: &App, due: &Due) {
         let _ = app.refuse(&due.transaction_id, code, reason).await;
         return;
     }
-    let transaction = app.sign(old.body.payload, &app.registrar);
+    // With the number that it had: the voter may know it by that.
+    let transaction = app.sign_ballot(old.body.payload, Some(old.body.nonce));
     let bytes = transaction.to_bytes();
     let id = Hash::of(&bytes);
     let expiry = transaction.body.expiry_height;

@@ -49,8 +49,8 @@ pub struct Config {
     /// The pause between two health checks of a validator.
     #[serde(default = "Config::default_health_period_ms")]
     pub health_period_ms: u64,
-    /// Whether anybody may register an account. Where elections have no roll, every account may
-    /// vote.
+    /// Whether anybody may register an account; nobody where absent. An account votes in elections that
+    /// are open to accounts, or on whose roll it stands as one.
     #[serde(default)]
     pub registration: Registration,
     /// How long an access token is good for.
@@ -180,9 +180,9 @@ impl fmt::Debug for DatabaseUrl {
 #[serde(rename_all = "lowercase")]
 pub enum Registration {
     /// Anybody.
-    #[default]
     Open,
     /// Nobody; voters get tokens from a registrar.
+    #[default]
     Closed,
 }
 

@@ -15,12 +15,12 @@ use tabella_client::Client;
 use tabella_follower::Follower;
 use tabella_ledger::{ChoiceError, encode_choice};
 use tabella_protocol::{
-    BoardHead, ContestSpec, Hash, VoterId, merkle,
+    BoardHead, ContestSpec, Hash, merkle,
     rpc::{ElectionStatus, ElectionView},
 };
 use tabella_runtime::{Contest, Verdict};
 
-use crate::{local_ledger::LocalLedger, problem::Problem, secrets::MasterSecret};
+use crate::{local_ledger::LocalLedger, problem::Problem};
 
 /// How long a request may wait until the block that it depends on is executed here.
 const EXECUTION_WAIT: Duration = Duration::from_secs(2);
@@ -39,7 +39,6 @@ pub(crate) struct Rule {
 pub(crate) struct Rules {
     pub(crate) contests: Vec<Contest>,
     pub(crate) rules: Vec<Rule>,
-    voters_secret: [u8; 32],
 }
 
 /// An election.
@@ -51,19 +50,11 @@ pub(crate) struct Election {
     pub(crate) rules: Arc<Rules>,
 }
 
-impl Election {
-    /// Returns the voter's pseudonym in this election.
-    pub(crate) fn pseudonym(&self, voter_id: &str) -> VoterId {
-        VoterId::pseudonym(&self.rules.voters_secret, voter_id)
-    }
-}
-
 /// All elections.
 pub(crate) struct Elections {
     client: Client,
     follower: Follower,
     local: LocalLedger,
-    master: MasterSecret,
     /// As last read, with their rules.
     ready: Mutex<HashMap<u64, Election>>,
 }
@@ -77,13 +68,11 @@ impl Elections {
         client: Client,
         follower: Follower,
         local: LocalLedger,
-        master: MasterSecret,
     ) -> Self {
         Self {
             client,
             follower,
             local,
-            master,
             ready: Mutex::default(),
         }
     }
@@ -114,16 +103,6 @@ impl Elections {
             return local.map(|e| self.stand_in(e)).collect();
         }
         proven
-    }
-
-    /// Returns a voter's pseudonym in an election.
-    pub(crate) fn pseudonym(&self, election_id: u64, voter_id: &str) -> VoterId {
-        VoterId::pseudonym(&self.voters_secret(election_id), voter_id)
-    }
-
-    fn voters_secret(&self, election_id: u64) -> [u8; 32] {
-        self.master
-            .election(&self.client.genesis_hash(), election_id)
     }
 
     /// Waits, not for long, until every block whose certificate was checked is executed; where the
@@ -227,7 +206,6 @@ impl Elections {
         Rules {
             rules: rules.collect(),
             contests,
-            voters_secret: self.voters_secret(election.id()),
         }
     }
 }

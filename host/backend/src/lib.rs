@@ -10,7 +10,10 @@
 //!   share; `sharing`: what those owe each other; `waiting`: while it is away at the start.
 //! - `local_ledger`: the backend's own signed chain, for the time when no validator takes ballots;
 //!   `reconciliation`: what became of its ballots; `crash`: where tests let the process die.
-//! - `elections`: elections and their rules, from the proven chain; `refusals`: whose word a refusal is; `auth`: tokens, passwords, roles.
+//! - `elections`: elections and their rules, from the proven chain; `refusals`: whose word a refusal is;
+//!   `auth`: tokens, passwords, roles.
+//! - `subject`: who asks or votes, in which realm; `voter_name`: the one form of an id; `electorate`: which
+//!   voter of an election somebody is; `lookup`: which submission may be told of to whom.
 //! - `live`: counts of open elections that show them.
 //! - `discovery`: validators that only a bootnode knows.
 //! - `accounts`: who may log in; `limits`: who asks too often, by `rate_limit`, `wrong_logins` and
@@ -36,11 +39,13 @@ mod config;
 mod crash;
 mod discovery;
 mod elections;
+mod electorate;
 mod events;
 mod extract;
 mod limits;
 mod live;
 mod local_ledger;
+mod lookup;
 mod metrics;
 mod openapi;
 mod pending;
@@ -49,6 +54,7 @@ mod problem;
 mod rate_limit;
 mod reconciliation;
 mod refusals;
+mod roll_order;
 mod roll_report;
 mod routes;
 mod secrets;
@@ -56,8 +62,10 @@ mod server;
 mod sharing;
 mod start;
 mod store;
+mod subject;
 mod submissions;
 mod verifications;
+mod voter_name;
 mod waiting;
 mod wrong_logins;
 

@@ -8,7 +8,7 @@ use axum::{
 };
 use serde::Serialize;
 use tabella_client::{QueryError, Refusal, SubmitError};
-use tabella_protocol::rpc::RefusalCode;
+use tabella_protocol::{VoterId, rpc::RefusalCode};
 
 use crate::store::StoreError;
 
@@ -158,8 +158,27 @@ impl Problem {
     pub(crate) fn recorded_refusal(code: &str, reason: &str) -> Self {
         let parsed = serde_json::from_value(serde_json::Value::from(code)).ok();
         let status = parsed.map_or(StatusCode::CONFLICT, refusal_status);
-        Self::new(status, code, reason)
+        Self::new(status, code, public_reason(code, reason))
     }
+}
+
+/// A refusal's reason without pseudonyms: ledgers of before named the voter in what they refused, and so do
+/// refusals that were recorded then.
+pub(crate) fn public_reason(code: &str, reason: &str) -> String {
+    let of_voters = [
+        RefusalCode::NotOnRoll,
+        RefusalCode::AlreadyVoted,
+        RefusalCode::InvalidRoll,
+    ];
+    if !of_voters.iter().any(|of_voters| of_voters.as_str() == code) {
+        return reason.to_owned();
+    }
+    let is_pseudonym = |word: &&str| {
+        let word = word.trim_end_matches([',', ';', ':', '.']);
+        word.parse::<VoterId>().is_ok()
+    };
+    let words = reason.split(' ').filter(|word| !is_pseudonym(word));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// The HTTP status that stands for a refusal by the chain.
@@ -185,11 +204,9 @@ fn refusal_status(code: RefusalCode) -> StatusCode {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        let mut problem = Self::new(
-            refusal_status(refusal.code),
-            refusal.code.as_str(),
-            refusal.message,
-        );
+        let code = refusal.code.as_str();
+        let detail = public_reason(&code, &refusal.message);
+        let mut problem = Self::new(refusal_status(refusal.code), code, detail);
         problem.plugin_code = refusal.plugin_code;
         problem
     }

@@ -147,7 +147,7 @@ impl Reconciliation {
 async fn read(app: &App, id: &Hash) -> Result<Option<Submission>, StoreError> {
     // Others get their turn between two reads.
     tokio::task::yield_now().await;
-    app.store.submission(&id.to_string()).await
+    app.store.by_transaction(id).await
 }
 
 /// Keeps the account up to date, for ever.

@@ -4,6 +4,7 @@
 //! out from there.
 
 use std::{
+    collections::BTreeMap,
     io::{Read, Seek, Write},
     path::Path,
 };
@@ -16,12 +17,17 @@ use axum::{
 use bytes::Bytes;
 use futures::stream;
 use serde::Serialize;
+use tabella_protocol::RollEntry;
 use tempfile::SpooledTempFile;
 
 use crate::problem::Problem;
 
 /// Reports up to this size stay in memory, in bytes.
 const MEMORY_BYTES_MAX: usize = 256 << 10;
+/// Different weights that are counted.
+const WEIGHTS_MAX: usize = 1_000;
+/// A weight that fewer voters share points at them.
+const WEIGHT_VOTERS_MIN: u64 = 5;
 /// Read from the file at once, in bytes.
 const CHUNK_BYTES: usize = 64 << 10;
 
@@ -32,8 +38,22 @@ pub(crate) struct RollAnswer {
     /// Voters that are on the roll by this request.
     added: u64,
     refused: u64,
-    /// Every refused line, in the order in which they were refused.
+    /// How many of the added voters have which weight, where not all have the same: the first thousand
+    /// weights.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    weights: Vec<WeightCount>,
+    /// Where a weight that few share tells whose ballot is whose.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<String>,
+    /// Every refused line, in the order in which they were refused: first those that cannot be read, then
+    /// those that do not go together with others.
     refused_lines: Vec<RefusedLine>,
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+struct WeightCount {
+    weight: u32,
+    voters: u64,
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
@@ -43,8 +63,20 @@ pub(crate) struct RefusedLine {
     pub(crate) reason: String,
 }
 
+impl WeightCount {
+    fn of((weight, voters): (&u32, &u64)) -> Self {
+        Self {
+            weight: *weight,
+            voters: *voters,
+        }
+    }
+}
+
 /// A report that grows.
 pub(crate) struct RollReport {
+    added: u64,
+    /// How many voters were added with which weight; no more weights than `WEIGHTS_MAX`.
+    weights: BTreeMap<u32, u64>,
     refused: u64,
     lines: SpooledTempFile,
 }
@@ -53,9 +85,37 @@ impl RollReport {
     /// Keeps what is too large for memory in a file of `directory`, which goes with the report.
     pub(crate) fn new(directory: &Path) -> Self {
         Self {
+            added: 0,
+            weights: BTreeMap::new(),
             refused: 0,
             lines: tempfile::spooled_tempfile_in(MEMORY_BYTES_MAX, directory),
         }
+    }
+
+    /// Voters that are on the roll now.
+    pub(crate) fn add(&mut self, entries: &[RollEntry]) {
+        self.added += entries.len() as u64;
+        for entry in entries {
+            if self.weights.len() < WEIGHTS_MAX || self.weights.contains_key(&entry.weight) {
+                *self.weights.entry(entry.weight).or_default() += 1;
+            }
+        }
+    }
+
+    fn warning(&self) -> Option<String> {
+        if self.weights.len() < 2 {
+            return None;
+        }
+        let rare = self
+            .weights
+            .values()
+            .filter(|voters| **voters < WEIGHT_VOTERS_MIN);
+        let voters: u64 = rare.sum();
+        (voters > 0).then(|| {
+            format!(
+                "{voters} voters have a weight that fewer than {WEIGHT_VOTERS_MIN} share; the board shows every ballot's weight, so that whoever knows theirs finds their ballots"
+            )
+        })
     }
 
     pub(crate) fn refuse(&mut self, line: RefusedLine) -> Result<(), Problem> {
@@ -71,14 +131,20 @@ impl RollReport {
     }
 
     /// The whole, as [`RollAnswer`].
-    pub(crate) fn answer(mut self, election_id: u64, added: u64) -> Result<Response, Problem> {
+    pub(crate) fn answer(mut self, election_id: u64) -> Result<Response, Problem> {
         self.lines
             .rewind()
             .map_err(|error| Problem::internal(&error))?;
+        let weights = match self.weights.len() {
+            0 | 1 => Vec::new(),
+            _ => self.weights.iter().map(WeightCount::of).collect(),
+        };
         let empty = RollAnswer {
             election_id,
-            added,
+            added: self.added,
             refused: self.refused,
+            weights,
+            warning: self.warning(),
             refused_lines: Vec::new(),
         };
         let around = serde_json::to_string(&empty).map_err(|error| Problem::internal(&error))?;
@@ -104,6 +170,8 @@ impl RollReport {
 
 #[cfg(test)]
 mod tests {
+    use tabella_protocol::VoterId;
+
     use super::*;
 
     async fn check(refused: u64) {
@@ -113,11 +181,20 @@ mod tests {
             let reason = "the \"same\" voter again".to_owned();
             report.refuse(RefusedLine { line, reason }).unwrap();
         }
-        let response = report.answer(7, 3).unwrap();
+        let entry = |weight| RollEntry {
+            voter: VoterId([9; 32]),
+            weight,
+        };
+        report.add(&[entry(1), entry(2), entry(1)]);
+        let response = report.answer(7).unwrap();
         let body = axum::body::to_bytes(response.into_body(), usize::MAX).await;
         let answer: serde_json::Value = serde_json::from_slice(&body.unwrap()).unwrap();
         assert_eq!(answer["election_id"], 7);
         assert_eq!(answer["added"], 3);
+        let weights = serde_json::json!([{"weight": 1, "voters": 2}, {"weight": 2, "voters": 1}]);
+        assert_eq!(answer["weights"], weights);
+        let warning = answer["warning"].as_str().unwrap();
+        assert!(warning.starts_with("3 voters have a weight"), "{warning}");
         assert_eq!(answer["refused"], refused);
         let lines = answer["refused_lines"].as_array().unwrap();
         let numbers = lines.iter().filter_map(|line| line["line"].as_u64());

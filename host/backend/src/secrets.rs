@@ -90,9 +90,15 @@ impl MasterSecret {
         Self(secret)
     }
 
-    /// The secret under which voters of one election get their pseudonyms.
+    /// The secret under which the voters whom a registrar names get their pseudonyms in one election.
     pub(crate) fn election(&self, genesis: &Hash, election_id: u64) -> [u8; 32] {
         self.derive(&[b"election", &genesis.0, &election_id.to_be_bytes()])
+    }
+
+    /// The secret under which accounts get their pseudonyms in one election: another than that of the
+    /// voters whom a registrar names, so that no account can have the pseudonym of one.
+    pub(crate) fn accounts(&self, genesis: &Hash, election_id: u64) -> [u8; 32] {
+        self.derive(&[b"accounts", &genesis.0, &election_id.to_be_bytes()])
     }
 
     /// The key that signs login tokens.
@@ -152,6 +158,8 @@ mod tests {
             master.election(&one, 1),
             master.election(&one, 2),
             master.election(&two, 1),
+            master.accounts(&one, 1),
+            master.accounts(&one, 2),
             master.tokens(&one),
             master.fingerprint(&one).0,
         ];

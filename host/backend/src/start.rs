@@ -25,6 +25,7 @@ use crate::{
     config::Config,
     discovery,
     elections::Elections,
+    electorate::Electorate,
     events::{self, Events},
     limits::Limits,
     live::LiveCounts,
@@ -374,7 +375,15 @@ impl Files {
             client.clone(),
             follower.clone(),
             local.clone(),
+        );
+        let earlier = store.earlier().await;
+        let earlier = earlier.map_err(|error| BackendError::ReadDatabase(error.to_string()))?;
+        let electorate = Electorate::new(
             master.clone(),
+            follower.clone(),
+            store.clone(),
+            local.clone(),
+            earlier,
         );
         let app = Arc::new(App {
             client,
@@ -384,6 +393,7 @@ impl Files {
             local,
             reconciliation: Reconciliation::default(),
             elections,
+            electorate,
             live: LiveCounts::default(),
             events: Events::new(
                 Places::new(

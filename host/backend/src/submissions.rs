@@ -9,8 +9,8 @@ use axum::http::StatusCode;
 use tabella_client::{SubmitError, ValidatorEndpoint};
 use tabella_ledger::ChoiceError;
 use tabella_protocol::{
-    BoardEntry, Eligibility, Hash, Payload, PublicKey, Revote, Signature, Transaction,
-    TransactionBody, VoterId, codec,
+    BoardEntry, Hash, Payload, PublicKey, Revote, Signature, Transaction, TransactionBody, VoterId,
+    codec,
     rpc::{ElectionStatus, RefusalCode},
 };
 use tabella_runtime::Verdict;
@@ -23,6 +23,7 @@ use crate::{
     pending::{Settled, Standing},
     problem::Problem,
     store::{NewSubmission, Recorded, State, StoreError, Submission},
+    subject::{Realm, Subject},
 };
 
 /// Submissions recorded and not settled; past it, new ones are refused with 503.
@@ -40,8 +41,8 @@ pub(crate) enum Cast {
 
 /// Whose ballot it is.
 pub(crate) enum Voter {
-    /// A voter whom this backend or its registrar authenticated, by voter id.
-    Registered(String),
+    /// A voter whom this backend or its registrar authenticated.
+    Registered(Subject),
     /// A voter with a key on the roll, who signed the transaction.
     Credential(Credential),
 }
@@ -60,6 +61,8 @@ pub(crate) struct Wish {
     pub(crate) voter: Voter,
     pub(crate) cast: Cast,
     pub(crate) client_id: Option<String>,
+    /// A random number of the voter's own, which stands in the transaction.
+    pub(crate) nonce: Option<u64>,
 }
 
 /// What the voter is told.
@@ -96,9 +99,22 @@ pub(crate) struct Acknowledged {
     /// The client's own id, or the chain's.
     pub(crate) public_id: String,
     pub(crate) transaction_id: Hash,
+    /// Who the chain sees as the voter.
+    pub(crate) voter: VoterId,
     pub(crate) answer: Answer,
     /// Whether it was acknowledged before.
     pub(crate) repeated: bool,
+}
+
+impl Voter {
+    /// Who vouches for the voter.
+    fn realm(&self) -> Realm {
+        match self {
+            Self::Registered(Subject::Account(_)) => Realm::Account,
+            Self::Registered(Subject::Operator | Subject::Registrar(_)) => Realm::Registrar,
+            Self::Credential(_) => Realm::Credential,
+        }
+    }
 }
 
 impl Credential {
@@ -147,16 +163,16 @@ impl App {
     pub(crate) async fn submit(&self, wish: Wish) -> Result<Acknowledged, Problem> {
         let started = Instant::now();
         let election = self.elections.for_ballot(wish.election_id).await?;
-        let voter = self.voter(&election, &wish.voter)?;
+        let voter = self.voter(&election, &wish.voter).await?;
         // A repeat is answered as before even when the election has closed meanwhile.
         let open = require_open(&election);
         if open.is_err()
             && let Some(client_id) = &wish.client_id
-            && let Some(known) = self.store.submission(client_id).await?
+            && let Some(known) = self.store.named(&voter, client_id).await?
         {
             let ballots = encode(&election, &wish.cast)?;
             return if known.content == content(wish.election_id, &voter, &ballots) {
-                self.repeat(&election, known, started).await
+                self.repeat(&election, known, &wish, started).await
             } else {
                 Err(reused())
             };
@@ -169,7 +185,7 @@ impl App {
         let content = content(wish.election_id, &voter, &ballots);
         if election.view.spec.revote == Revote::Last
             && let Err(problem) = self.limits.revote(wish.election_id, voter)
-            && !self.is_repeat(&wish, content).await?
+            && !self.is_repeat(&wish, &voter, content).await?
         {
             return Err(problem);
         }
@@ -179,7 +195,7 @@ impl App {
             ballots,
         };
         let transaction = match &wish.voter {
-            Voter::Registered(_) => self.sign(payload, &self.registrar),
+            Voter::Registered(_) => self.sign_ballot(payload, wish.nonce),
             Voter::Credential(credential) => credential.transaction(self, payload)?,
         };
         let bytes = transaction.to_bytes();
@@ -194,11 +210,12 @@ impl App {
             expiry_height: transaction.body.expiry_height,
             submitted_at_ms: clock::now_ms(),
             revote: election.view.spec.revote,
+            realm: wish.voter.realm(),
         };
         crash::point("unrecorded");
         match self.store.record(new).await? {
             Recorded::New => crash::point("recorded"),
-            Recorded::Same(known) => return self.repeat(&election, *known, started).await,
+            Recorded::Same(known) => return self.repeat(&election, *known, &wish, started).await,
             Recorded::Reused => return Err(reused()),
             Recorded::AlreadyVoted(standing) => {
                 return Err(already_voted(wish.election_id).about(standing.public_id()));
@@ -208,47 +225,43 @@ impl App {
         Ok(Acknowledged {
             public_id: wish.client_id.unwrap_or_else(|| transaction_id.to_string()),
             transaction_id,
+            voter,
             answer,
             repeated: false,
         })
     }
 
     /// Whether this ballot was recorded under its transaction id before.
-    async fn is_repeat(&self, wish: &Wish, content: Hash) -> Result<bool, Problem> {
+    async fn is_repeat(&self, wish: &Wish, voter: &VoterId, content: Hash) -> Result<bool, Problem> {
         let Some(client_id) = &wish.client_id else {
             return Ok(false);
         };
-        let known = self.store.submission(client_id).await?;
+        let known = self.store.named(voter, client_id).await?;
         Ok(known.is_some_and(|known| known.content == content))
     }
 
     /// Who the chain will see as the voter, if this election takes ballots of such voters here.
-    fn voter(&self, election: &Election, voter: &Voter) -> Result<VoterId, Problem> {
+    async fn voter(&self, election: &Election, voter: &Voter) -> Result<VoterId, Problem> {
         let id = election.view.election_id;
         let forbidden = |code, detail| Err(Problem::new(StatusCode::FORBIDDEN, code, detail));
-        match (&election.view.spec.eligibility, voter) {
-            (
-                Eligibility::Registrar { registrar } | Eligibility::RegistrarRoll { registrar },
-                Voter::Registered(voter_id),
-            ) => {
+        match (election.view.spec.eligibility.registrar(), voter) {
+            (Some(registrar), Voter::Registered(subject)) => {
                 if *registrar == self.registrar.public() {
-                    return Ok(election.pseudonym(voter_id));
+                    return self.electorate.voter(&election.view, subject).await;
                 }
                 forbidden(
                     "other-registrar",
                     format!("election {id} has another registrar; vote through its backend"),
                 )
             }
-            (Eligibility::Credentials, Voter::Credential(credential)) => {
-                Ok(VoterId::from(credential.key))
-            }
-            (Eligibility::Credentials, Voter::Registered(_)) => forbidden(
+            (None, Voter::Credential(credential)) => Ok(VoterId::from(credential.key)),
+            (None, Voter::Registered(_)) => forbidden(
                 "credential-required",
                 format!(
                     "voters of election {id} sign their own ballots; send credential and signature"
                 ),
             ),
-            (_, Voter::Credential(_)) => forbidden(
+            (Some(_), Voter::Credential(_)) => forbidden(
                 "credential-not-accepted",
                 format!("election {id} takes ballots of registered voters, not of credentials"),
             ),
@@ -414,8 +427,8 @@ impl App {
                 // One that the network refused since bars nobody.
                 match self.local.ballot_of(id, voter) {
                     Some(ballot) => {
-                        let standing = ballot.entry.transaction_id.to_string();
-                        let standing = self.store.submission(&standing).await?;
+                        let standing = &ballot.entry.transaction_id;
+                        let standing = self.store.by_transaction(standing).await?;
                         !standing.is_some_and(|s| matches!(s.state, State::Rejected { .. }))
                     }
                     None => false,
@@ -456,10 +469,16 @@ impl App {
         &self,
         election: &Election,
         known: Submission,
+        wish: &Wish,
         started: Instant,
     ) -> Result<Acknowledged, Problem> {
-        let public_id = known.public_id();
-        let transaction_id = known.transaction_id;
+        // A credential's transaction is public once it is on the chain: who sends it again does not learn
+        // what its voter called it.
+        let public_id = match &wish.client_id {
+            Some(own) if known.client_id.as_ref() == Some(own) => own.clone(),
+            _ => known.transaction_id.to_string(),
+        };
+        let (transaction_id, voter) = (known.transaction_id, known.voter);
         let answer = match known.state {
             State::Open => match self.pending.wait(&transaction_id) {
                 // Nothing will come of waiting.
@@ -490,6 +509,7 @@ impl App {
         Ok(Acknowledged {
             public_id,
             transaction_id,
+            voter,
             answer,
             repeated: true,
         })

@@ -15,6 +15,13 @@ pub(crate) struct ElectionFile {
     /// Who may vote: `registrar` (default), `registrar_roll` or `credentials`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) eligibility: Option<String>,
+    /// Whom an election without a roll is open to beside the voters whom the registrar names: `named`
+    /// (nobody, default) or `accounts`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) open_to: Option<String>,
+    /// Until when the roll may grow: `fixed` (until the election opens, default) or `grows`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) roll: Option<String>,
     /// What a second ballot of one voter does: `refuse` (default) or `last`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) revote: Option<String>,

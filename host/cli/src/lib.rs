@@ -42,6 +42,7 @@ mod logging;
 mod machine;
 mod network_files;
 mod quorum;
+mod receipt_nonce;
 mod results;
 mod scratch;
 mod shutdown;

@@ -3,6 +3,7 @@
 use std::{fs, path::Path, time::SystemTime};
 
 use anyhow::{Context, Result, bail};
+use tabella_backend::Registration;
 use tabella_protocol::{Genesis, PluginLimits, Quorum, SigningKey, ValidatorInfo};
 
 use crate::{
@@ -74,7 +75,11 @@ pub(crate) fn create_network(
 }
 
 /// Writes the configuration of every process, replacing what is there.
-pub(crate) fn write_configs(layout: &Layout, addresses: &Addresses) -> Result<()> {
+pub(crate) fn write_configs(
+    layout: &Layout,
+    addresses: &Addresses,
+    registration: Registration,
+) -> Result<()> {
     for address in &addresses.validators {
         write_file(
             &layout.config(&address.node_id),
@@ -82,7 +87,8 @@ pub(crate) fn write_configs(layout: &Layout, addresses: &Addresses) -> Result<()
         )?;
     }
     write_file(&layout.config("bootnode"), &bootnode_config(addresses))?;
-    write_file(&layout.config("backend"), &backend_config(addresses))
+    let backend = backend_config(addresses, registration);
+    write_file(&layout.config("backend"), &backend)
 }
 
 const HEADER: &str = "Relative paths start at this file. Unknown keys are refused.";
@@ -179,6 +185,18 @@ const VALIDATOR_DEFAULTS: &str = r#"# What follows are the defaults; remove the 
 #connections_per_address_max = 128
 "#;
 
+const REGISTRATION_CLOSED: &str = r#"# Whether anybody may register an account: "open" or "closed". Where it is closed, administrators create
+# accounts and registrars name voters. An account votes in elections that say open_to = "accounts", or on
+# whose roll it stands as an account.
+registration = "closed"
+"#;
+
+const REGISTRATION_OPEN: &str = r#"# OPEN, because `tabella dev` wrote this: anybody who reaches the backend may register an account. `tabella
+# init` writes "closed". An account votes in elections that say open_to = "accounts", or on whose roll it
+# stands as an account.
+registration = "open"
+"#;
+
 /// Every other key of a backend with its default. It stands before the validators, which are tables.
 const BACKEND_DEFAULTS: &str = r#"# What follows are the defaults; remove the mark to change one.
 
@@ -191,10 +209,6 @@ const BACKEND_DEFAULTS: &str = r#"# What follows are the defaults; remove the ma
 
 # The pause between two health checks of a validator.
 #health_period_ms = 500
-
-# Whether anybody may register an account: "open" or "closed". Where elections have no roll, every
-# account may vote.
-#registration = "open"
 
 # How long tokens are good for, in seconds. A session ends refresh_token_s after its login.
 #access_token_s = 3600
@@ -263,7 +277,11 @@ listen = "{}"
     )
 }
 
-fn backend_config(addresses: &Addresses) -> String {
+fn backend_config(addresses: &Addresses, registration: Registration) -> String {
+    let registration = match registration {
+        Registration::Closed => REGISTRATION_CLOSED,
+        Registration::Open => REGISTRATION_OPEN,
+    };
     let mut text = format!(
         r#"# The backend: run it with `tabella backend --config backend.toml`.
 # {HEADER}
@@ -283,6 +301,7 @@ listen = "{}"
 
 bootnodes = ["{}"]
 
+{registration}
 {BACKEND_DEFAULTS}"#,
         listen_address(&addresses.backend_host, addresses.backend_port),
         addresses.bootnode_url(),

@@ -202,17 +202,13 @@ impl Board {
         ballots: &[Vec<u8>],
         signer: [u8; 32],
     ) -> Result<(), &'static str> {
-        let entitled = match &self.eligibility {
-            Eligibility::Registrar { registrar } | Eligibility::RegistrarRoll { registrar } => {
-                registrar.0 == signer
-            }
-            Eligibility::Credentials => voter.0 == signer,
+        let entitled = match self.eligibility.registrar() {
+            Some(registrar) => registrar.0 == signer,
+            None => voter.0 == signer,
         };
-        let weight = match &self.eligibility {
-            Eligibility::Registrar { .. } => Some(1),
-            Eligibility::RegistrarRoll { .. } | Eligibility::Credentials => {
-                self.roll.get(&voter).copied()
-            }
+        let weight = match self.eligibility.roll() {
+            None => Some(1),
+            Some(_) => self.roll.get(&voter).copied(),
         };
         let entry = BoardEntry {
             election_id: self.election_id,

@@ -13,7 +13,7 @@ use crate::{
     Election, Ledger, LedgerError,
     board_log::{TILES, TileReader},
     store::{
-        BLOCKS, BOARD, CERTIFICATES, HEIGHTS, PLUGINS, RECORD_BYTES_MAX, TRANSACTIONS,
+        BLOCKS, BOARD, CERTIFICATES, HEIGHTS, PLUGINS, RECORD_BYTES_MAX, ROLL, TRANSACTIONS,
         VALIDATOR_SETS, VOTERS,
     },
 };
@@ -148,6 +148,13 @@ impl Ledger {
                 .transpose(),
             None => Ok(None),
         }
+    }
+
+    /// What a voter's ballot weighs by the election's roll; nothing where it is not on the roll.
+    pub fn weight_of(&self, election_id: u64, voter: &VoterId) -> Result<Option<u32>, LedgerError> {
+        let table = self.database.begin_read()?.open_table(ROLL)?;
+        let weight = table.get((election_id, voter.0))?;
+        Ok(weight.map(|weight| weight.value()))
     }
 
     /// RFC 6962 consistency proof between two sizes of a board.

@@ -6,9 +6,7 @@
 
 use std::sync::Arc;
 
-use tabella_protocol::{
-    Eligibility, Hash, Payload, Revote, RollEntry, Transaction, VoterId, rpc::RefusalCode,
-};
+use tabella_protocol::{Hash, Payload, Revote, RollEntry, Transaction, VoterId, rpc::RefusalCode};
 use tabella_runtime::{Contest, LoadError, Plugin, Verdict};
 
 use crate::{
@@ -234,17 +232,12 @@ fn sole_ballot_of(state: &State, transaction: &Transaction) -> Option<(u64, Vote
 }
 
 fn registrar(election: &Election) -> Option<tabella_protocol::PublicKey> {
-    match election.spec().eligibility {
-        Eligibility::Registrar { registrar } | Eligibility::RegistrarRoll { registrar } => {
-            Some(registrar)
-        }
-        Eligibility::Credentials => None,
-    }
+    election.spec().eligibility.registrar().copied()
 }
 
 fn vet_roll(election: &Election, entries: &[RollEntry]) -> Result<(), Refusal> {
     let refuse = |message: String| Err(Refusal::new(RefusalCode::InvalidRoll, message));
-    if matches!(election.spec().eligibility, Eligibility::Registrar { .. }) {
+    if election.spec().eligibility.roll().is_none() {
         return refuse(format!(
             "election {} has no roll: its registrar admits voters",
             election.id()
@@ -253,16 +246,15 @@ fn vet_roll(election: &Election, entries: &[RollEntry]) -> Result<(), Refusal> {
     if entries.is_empty() {
         return refuse("expected at least one roll entry".into());
     }
-    if let Some(entry) = entries.iter().find(|entry| entry.weight == 0) {
+    if let Some(place) = entries.iter().position(|entry| entry.weight == 0) {
         return refuse(format!(
-            "expected a weight of at least 1 for {}, got 0",
-            entry.voter
+            "expected a weight of at least 1 in every entry, got 0 in entry {place} of this part"
         ));
     }
     let mut voters: Vec<VoterId> = entries.iter().map(|entry| entry.voter).collect();
     voters.sort_unstable();
-    if let Some(pair) = voters.windows(2).find(|pair| pair[0] == pair[1]) {
-        return refuse(format!("{} stands twice in this part of the roll", pair[0]));
+    if voters.windows(2).any(|pair| pair[0] == pair[1]) {
+        return refuse("a voter stands twice in this part of the roll".into());
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use crate::{Hash, PublicKey, codec, hash::hex_text};
+use crate::{Eligibility, Hash, PublicKey, codec, hash::hex_text};
 
 /// Who cast a ballot, as the chain sees it: a pseudonym, or a credential's public key.
 #[derive(
@@ -59,25 +59,6 @@ pub struct ContestSpec {
     pub options: Vec<OptionSpec>,
     /// The rule's parameters: the text of a JSON object, as the plugin's schema describes it.
     pub params: String,
-}
-
-/// Who may vote, and who signs for them.
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
-#[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
-pub enum Eligibility {
-    /// The registrar authenticates voters and casts for each under a pseudonym.
-    Registrar {
-        /// The key that signs the ballots.
-        registrar: PublicKey,
-    },
-    /// As `Registrar`, but only pseudonyms on the election's roll may vote.
-    RegistrarRoll {
-        /// The key that signs the ballots.
-        registrar: PublicKey,
-    },
-    /// Voters hold keys; the keys are the roll, and each signs its own ballot.
-    Credentials,
 }
 
 /// What a second ballot of one voter does.
@@ -156,8 +137,7 @@ impl ElectionSpec {
         for contest in &self.contests {
             contest.check()?;
         }
-        if let Eligibility::Registrar { registrar } | Eligibility::RegistrarRoll { registrar } =
-            &self.eligibility
+        if let Some(registrar) = self.eligibility.registrar()
             && !registrar.is_valid()
         {
             return refuse(format!(

@@ -31,6 +31,7 @@ pub mod codec;
 mod consensus_vote;
 mod election;
 mod election_export;
+mod eligibility;
 mod evidence;
 mod genesis;
 mod hash;
@@ -53,10 +54,11 @@ pub use consensus_vote::{
     ConsensusVoteKind,
 };
 pub use election::{
-    BoardEntry, BoardHead, ContestSpec, Disclosure, ElectionSpec, ElectionSpecError, Eligibility,
-    OptionSpec, Revote, RollEntry, VoterId,
+    BoardEntry, BoardHead, ContestSpec, Disclosure, ElectionSpec, ElectionSpecError, OptionSpec,
+    Revote, RollEntry, VoterId,
 };
 pub use election_export::ExportLine;
+pub use eligibility::{Eligibility, OpenTo, RollChanges};
 pub use evidence::{Evidence, EvidenceError, EvidenceFile, EvidenceSummary, Named};
 pub use genesis::{Genesis, GenesisError, Quorum, ValidatorInfo};
 pub use hash::{Hash, HexError};

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Ack, BoardEntry, BoardHead, CertificateError, CommitCertificate, Genesis, Hash, Header,
     HeaderError, Quorum, ValidatorHistory, ValidatorProofError, ValidatorSet, ValidatorSetProof,
-    merkle,
+    VoterId, merkle,
 };
 
 /// A proof that one ballot was recorded: entry, inclusion in the board, the board in the block, the
@@ -51,6 +51,8 @@ pub struct ReceiptSummary {
     pub election_id: u64,
     /// The ballot's place on the board.
     pub position: u64,
+    /// Whose ballot it is: a pseudonym, or a credential.
+    pub voter: VoterId,
     /// Hash of the ballot.
     pub ballot_hash: Hash,
     /// The transaction that cast it.
@@ -185,6 +187,7 @@ impl Receipt {
         Ok(ReceiptSummary {
             election_id: self.entry.election_id,
             position: self.entry.position,
+            voter: self.entry.voter,
             ballot_hash: self.entry.ballot_hash,
             transaction_id: self.entry.transaction_id,
             height: self.header.height,

@@ -6,8 +6,8 @@ use serde_json::json;
 use tabella_ledger::{BuildLimits, Ledger};
 use tabella_protocol::{
     CommitCertificate, CommitSignature, ConsensusVote, ConsensusVoteKind, ContestSpec, Disclosure,
-    ElectionSpec, Eligibility, Genesis, Hash, OptionSpec, Payload, PluginLimits, Quorum, Revote,
-    SigningKey, Transaction, TransactionBody, ValidatorInfo, VoterId,
+    ElectionSpec, Eligibility, Genesis, Hash, OpenTo, OptionSpec, Payload, PluginLimits, Quorum,
+    Revote, SigningKey, Transaction, TransactionBody, ValidatorInfo, VoterId,
 };
 use tabella_runtime::Runtime;
 
@@ -94,6 +94,7 @@ pub(super) fn open_election(ledgers: &[&Ledger], keys: &[SigningKey], revote: Re
         }],
         eligibility: Eligibility::Registrar {
             registrar: authority().public(),
+            open_to: OpenTo::Named,
         },
         revote,
         disclosure: Disclosure::AtClose,

@@ -6,7 +6,7 @@ mod token;
 use std::sync::Arc;
 
 use axum::{
-    extract::FromRequestParts,
+    extract::{FromRequestParts, OptionalFromRequestParts},
     http::{StatusCode, header, request::Parts},
 };
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -16,10 +16,11 @@ use sha2::{Digest, Sha256};
 pub(crate) use password::{PasswordError, Passwords};
 pub(crate) use token::{Claims, TokenKind, Tokens};
 
-use crate::{app::App, problem::Problem};
-
-/// Longest voter id or account name, in bytes.
-pub(crate) const NAME_BYTES_MAX: usize = 256;
+use crate::{
+    app::App,
+    problem::Problem,
+    subject::{AccountHolder, NamedVoter, Subject},
+};
 
 /// What somebody may do.
 #[derive(
@@ -49,11 +50,8 @@ pub enum Role {
 /// Somebody whose token was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Principal {
-    /// Account name or voter id.
-    pub(crate) name: String,
+    pub(crate) subject: Subject,
     pub(crate) role: Role,
-    /// When the account was made; nothing where the token is no account's, whatever its name.
-    pub(crate) registered_at_ms: Option<u64>,
 }
 
 impl Principal {
@@ -128,9 +126,8 @@ impl FromRequestParts<Arc<App>> for Principal {
             })?;
         if app.admin_token.matches(token) {
             return Ok(Self {
-                name: "admin".to_owned(),
+                subject: Subject::Operator,
                 role: Role::Admin,
-                registered_at_ms: None,
             });
         }
         let claims = app
@@ -139,24 +136,45 @@ impl FromRequestParts<Arc<App>> for Principal {
             .map_err(|error| unauthorised(error.code(), error.to_string()))?;
         // A session that has ended takes its access tokens with it, and the role is the account's of
         // today. Voters of a registrar have neither.
-        let known = match &claims.sid {
+        let principal = match &claims.sid {
             Some(session) => {
                 let account = app.store.account_of_session(session).await?;
-                account.map(|account| (account.role, Some(account.created_at_ms)))
+                account.map(|account| Self {
+                    role: account.role,
+                    subject: Subject::Account(AccountHolder {
+                        name: account.name,
+                        registered_at_ms: account.created_at_ms,
+                    }),
+                })
             }
-            None => Some((claims.role, None)),
+            None => Some(Self {
+                role: claims.role,
+                subject: Subject::Registrar(NamedVoter::new(claims.sub)),
+            }),
         };
-        let Some((role, registered_at_ms)) = known else {
+        let Some(principal) = principal else {
             let detail = "the session has ended; log in again";
             return Err(unauthorised("token-revoked", detail.to_owned()));
         };
-        if role == Role::Voter {
-            app.limits.voter(&claims.sub)?;
+        if principal.role == Role::Voter {
+            app.limits.voter(&principal.subject.key())?;
         }
-        Ok(Self {
-            name: claims.sub,
-            role,
-            registered_at_ms,
-        })
+        Ok(principal)
+    }
+}
+
+impl OptionalFromRequestParts<Arc<App>> for Principal {
+    type Rejection = Problem;
+
+    /// Nobody where no token came; one that is not good is refused all the same.
+    async fn from_request_parts(
+        parts: &mut Parts,
+        app: &Arc<App>,
+    ) -> Result<Option<Self>, Problem> {
+        if !parts.headers.contains_key(header::AUTHORIZATION) {
+            return Ok(None);
+        }
+        let principal = <Self as FromRequestParts<Arc<App>>>::from_request_parts(parts, app);
+        principal.await.map(Some)
     }
 }

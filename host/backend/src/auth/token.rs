@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use super::Role;
+use crate::subject::Realm;
 
 const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 const ISSUER: &str = "tabella";
@@ -30,8 +31,11 @@ pub(crate) enum TokenKind {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Claims {
     pub(crate) iss: String,
-    /// Account name or voter id.
+    /// Account name or voter id: `realm` says which.
     pub(crate) sub: String,
+    /// Who vouches for `sub`. Tokens of before say so by their session alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) realm: Option<Realm>,
     pub(crate) role: Role,
     pub(crate) kind: TokenKind,
     /// Unix seconds.
@@ -47,16 +51,46 @@ pub(crate) struct Claims {
 }
 
 impl Claims {
-    pub(crate) fn new(sub: String, role: Role, kind: TokenKind, iat: u64, ttl_s: u64) -> Self {
+    /// Of a voter whom a registrar names.
+    pub(crate) fn of_registrar(sub: String, iat: u64, ttl_s: u64) -> Self {
         Self {
             iss: ISSUER.to_owned(),
             sub,
-            role,
-            kind,
+            realm: Some(Realm::Registrar),
+            role: Role::Voter,
+            kind: TokenKind::Access,
             iat,
             exp: iat.saturating_add(ttl_s),
             sid: None,
             jti: None,
+        }
+    }
+
+    /// Of a session of an account.
+    pub(crate) fn of_account(
+        sub: String,
+        role: Role,
+        kind: TokenKind,
+        session: String,
+        iat: u64,
+        ttl_s: u64,
+    ) -> Self {
+        Self {
+            realm: Some(Realm::Account),
+            role,
+            kind,
+            sid: Some(session),
+            ..Self::of_registrar(sub, iat, ttl_s)
+        }
+    }
+
+    /// Whether the session says the same as the realm: accounts have one, registrars' voters have none.
+    fn is_of_one_realm(&self) -> bool {
+        match self.realm {
+            None => true,
+            Some(Realm::Account) => self.sid.is_some(),
+            Some(Realm::Registrar) => self.sid.is_none(),
+            Some(Realm::Credential) => false,
         }
     }
 }
@@ -135,7 +169,7 @@ impl Tokens {
             .decode(claims)
             .map_err(|_| TokenError::Invalid)?;
         let claims: Claims = serde_json::from_slice(&claims).map_err(|_| TokenError::Invalid)?;
-        if claims.iss != ISSUER {
+        if claims.iss != ISSUER || !claims.is_of_one_realm() {
             return Err(TokenError::Invalid);
         }
         if claims.exp <= now_s {
@@ -155,7 +189,7 @@ mod tests {
     const NOW: u64 = 1_000;
 
     fn claims() -> Claims {
-        Claims::new("alice".into(), Role::Voter, TokenKind::Access, NOW, 60)
+        Claims::of_registrar("alice".into(), NOW, 60)
     }
 
     fn check(token: &str, now_s: u64) -> Result<Claims, TokenError> {
@@ -205,6 +239,28 @@ mod tests {
                 "byte {index}"
             );
         }
+    }
+
+    #[test]
+    fn a_token_is_of_one_realm() {
+        let tokens = Tokens::new([1; 32]);
+        let mut of_account = claims();
+        of_account.realm = Some(Realm::Account);
+        assert_eq!(
+            check(&tokens.issue(&of_account), NOW),
+            Err(TokenError::Invalid)
+        );
+        of_account.sid = Some("session".into());
+        assert!(check(&tokens.issue(&of_account), NOW).is_ok());
+        let mut of_registrar = claims();
+        of_registrar.sid = Some("session".into());
+        assert_eq!(
+            check(&tokens.issue(&of_registrar), NOW),
+            Err(TokenError::Invalid)
+        );
+        // Those of before say nothing of it.
+        of_registrar.realm = None;
+        assert!(check(&tokens.issue(&of_registrar), NOW).is_ok());
     }
 
     #[test]

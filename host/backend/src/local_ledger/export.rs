@@ -122,7 +122,7 @@ async fn end_of(store: &Store, bytes: &[u8]) -> std::io::Result<Option<LedgerLin
         return Ok(None);
     }
     let transaction_id = Hash::of(bytes);
-    let submission = store.submission(&transaction_id.to_string()).await;
+    let submission = store.by_transaction(&transaction_id).await;
     let submission = submission.map_err(std::io::Error::other)?;
     Ok(match submission.map(|submission| submission.state) {
         Some(State::Confirmed { .. }) => None,

@@ -190,6 +190,12 @@ impl LocalLedger {
         opened.ledger.ballot_of(election_id, voter).ok().flatten()
     }
 
+    /// Whether a voter stands on the roll of an election that was taken over from the network.
+    pub(crate) fn is_on_roll(&self, election_id: u64, voter: &VoterId) -> bool {
+        let opened = self.shared.opened();
+        opened.is_ok_and(|o| matches!(o.ledger.weight_of(election_id, voter), Ok(Some(_))))
+    }
+
     /// The transactions of the block at a height; nothing past the newest.
     pub(crate) fn block(
         &self,

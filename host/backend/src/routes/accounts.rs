@@ -6,7 +6,9 @@ use axum::{Extension, Json as JsonAnswer, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    accounts::{RefreshError, TokenPair, check_credentials, open_session, refresh_session},
+    accounts::{
+        RefreshError, TokenPair, account_name, check_password, open_session, refresh_session,
+    },
     app::App,
     auth::{Claims, PasswordError, Principal, Role, TokenKind},
     client_address::ClientAddress,
@@ -16,6 +18,7 @@ use crate::{
     openapi::{Authenticates, Conflicts, Forbids, MayBeOverloaded, ReadsBody, optional_time},
     problem::Problem,
     store::Account,
+    subject::{Realm, Subject},
 };
 
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -43,15 +46,19 @@ pub(crate) struct TokensAnswer {
 
 #[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Profile {
+    /// The account's name, or the id that the registrar gave the voter.
     username: String,
     role: Role,
+    /// Who vouches for the name; absent for the administrator's token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    realm: Option<Realm>,
     #[schema(schema_with = optional_time)]
     created_at: Option<String>,
 }
 
 /// Register an account
 ///
-/// The username is the voter id. Where registration is closed, voters get tokens from a registrar.
+/// An account votes in elections that are open to accounts, or on whose roll it stands as an account. It is never the voter whom a registrar calls by the same name. Where registration is closed, voters get tokens from a registrar.
 #[utoipa::path(
     post,
     path = "/api/auth/register",
@@ -79,9 +86,10 @@ pub(crate) async fn register(
         ));
     }
     app.limits.login(address)?;
-    check_credentials(&request.username, &request.password)?;
+    let username = account_name(&request.username)?;
+    check_password(&request.password)?;
     let _place = app.limits.hash(address)?;
-    let account = new_account(&app, request.username, request.password, Role::Voter).await?;
+    let account = new_account(&app, username, request.password, Role::Voter).await?;
     let tokens = open_session(&app, &account).await?;
     Ok((StatusCode::CREATED, JsonAnswer(answer(account, tokens))))
 }
@@ -139,12 +147,13 @@ pub(crate) async fn login(
     };
     app.limits.login(address)?;
     // What cannot be an account's is answered like a wrong password.
-    if check_credentials(&request.username, &request.password).is_err() {
-        return Err(refused());
-    }
+    let username = match account_name(&request.username) {
+        Ok(username) if check_password(&request.password).is_ok() => username,
+        _ => return Err(refused()),
+    };
     let _place = app.limits.hash(address)?;
-    app.limits.login_into(address, &request.username)?;
-    let account = app.store.account(&request.username).await?;
+    app.limits.login_into(address, &username)?;
+    let account = app.store.account(&username).await?;
     let known = account.as_ref().map(|a| a.password_hash.clone());
     let matches = app.passwords.verify(request.password, known).await?;
     match account {
@@ -229,10 +238,15 @@ fn refresh_claims(app: &App, request: &RefreshRequest) -> Result<Claims, Problem
     security(("bearer" = []))
 )]
 pub(crate) async fn profile(principal: Principal) -> JsonAnswer<Profile> {
+    let registered_at_ms = match &principal.subject {
+        Subject::Account(account) => Some(account.registered_at_ms),
+        Subject::Operator | Subject::Registrar(_) => None,
+    };
     JsonAnswer(Profile {
-        created_at: principal.registered_at_ms.map(clock::rfc3339),
-        username: principal.name,
+        created_at: registered_at_ms.map(clock::rfc3339),
+        username: principal.subject.name().to_owned(),
         role: principal.role,
+        realm: principal.subject.realm(),
     })
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::accounts::new_account;
 use crate::{
-    accounts::check_credentials,
+    accounts::{account_name, check_password},
     app::App,
     auth::{Principal, Role},
     clock,
@@ -70,8 +70,9 @@ pub(crate) async fn create(
     Json(request): Json<CreateAccountRequest>,
 ) -> Result<(StatusCode, JsonAnswer<AccountAnswer>), Problem> {
     principal.require_admin()?;
-    check_credentials(&request.username, &request.password)?;
-    let account = new_account(&app, request.username, request.password, request.role).await?;
+    let username = account_name(&request.username)?;
+    check_password(&request.password)?;
+    let account = new_account(&app, username, request.password, request.role).await?;
     tracing::info!(role = ?account.role, "an administrator created an account");
     Ok((StatusCode::CREATED, JsonAnswer(account.into())))
 }

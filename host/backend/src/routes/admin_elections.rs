@@ -6,7 +6,8 @@ use axum::{Json as JsonAnswer, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tabella_protocol::{
-    ContestSpec, Disclosure, ElectionSpec, Eligibility, Hash, OptionSpec, Payload, Revote,
+    ContestSpec, Disclosure, ElectionSpec, Eligibility, Hash, OpenTo, OptionSpec, Payload,
+    PublicKey, Revote, RollChanges,
     rpc::{ElectionStatus, PluginView},
 };
 use tabella_runtime::StrictObject;
@@ -26,8 +27,13 @@ use crate::{
 pub(crate) struct CreateRequest {
     title: String,
     contests: Vec<ContestRequest>,
-    /// Voters whom this backend authenticates, where absent.
+    /// The voters whom this backend's registrar names, where absent.
     eligibility: Option<EligibilityRequest>,
+    /// Whom an election without a roll is open to beside the voters whom its registrar names: nobody, where
+    /// absent, or whoever has an account here.
+    open_to: Option<OpenTo>,
+    /// Until when the roll may grow: until the election opens, where absent, or until it closes.
+    roll: Option<RollChanges>,
     #[serde(default = "refuse")]
     revote: Revote,
     #[serde(default = "at_close")]
@@ -149,12 +155,7 @@ fn spec(
     request: CreateRequest,
     published: &[PluginView],
 ) -> Result<ElectionSpec, Problem> {
-    let registrar = app.registrar.public();
-    let eligibility = match request.eligibility {
-        None | Some(EligibilityRequest::Registrar) => Eligibility::Registrar { registrar },
-        Some(EligibilityRequest::RegistrarRoll) => Eligibility::RegistrarRoll { registrar },
-        Some(EligibilityRequest::Credentials) => Eligibility::Credentials,
-    };
+    let eligibility = eligibility(app.registrar.public(), &request)?;
     let mut contests = Vec::with_capacity(request.contests.len());
     for (index, contest) in request.contests.into_iter().enumerate() {
         let plugin = find_plugin(&contest.rule, published)
@@ -173,6 +174,33 @@ fn spec(
         eligibility,
         revote: request.revote,
         disclosure: request.disclosure,
+    })
+}
+
+/// Who may vote. No account does unless the election says so, and no roll grows once it is open unless the
+/// election says so.
+fn eligibility(registrar: PublicKey, request: &CreateRequest) -> Result<Eligibility, Problem> {
+    let invalid = |pointer: &str, detail: &str| {
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        Err(Problem::new(status, "invalid-election", detail).at(pointer))
+    };
+    let kind = request.eligibility.unwrap_or(EligibilityRequest::Registrar);
+    let has_roll = !matches!(kind, EligibilityRequest::Registrar);
+    if has_roll && request.open_to.is_some() {
+        let detail = "expected open_to only without a roll: who stands on the roll may vote";
+        return invalid("/open_to", detail);
+    }
+    if !has_roll && request.roll.is_some() {
+        return invalid("/roll", "expected roll only in an election that has one");
+    }
+    let roll = request.roll.unwrap_or(RollChanges::Fixed);
+    Ok(match kind {
+        EligibilityRequest::Registrar => Eligibility::Registrar {
+            registrar,
+            open_to: request.open_to.unwrap_or(OpenTo::Named),
+        },
+        EligibilityRequest::RegistrarRoll => Eligibility::RegistrarRoll { registrar, roll },
+        EligibilityRequest::Credentials => Eligibility::Credentials { roll },
     })
 }
 

@@ -12,9 +12,11 @@ use tabella_protocol::{Hash, Receipt};
 
 use crate::{
     app::App,
+    auth::Principal,
     conditional::{Change, tagged},
     extract::Query,
-    openapi::{AsksValidators, Conflicts, NamesOne, ReadsQuery},
+    lookup::{Found, Wanted, unknown},
+    openapi::{AsksValidators, Conflicts, NamesOne, ReadsQuery, Restricts},
     problem::Problem,
     store::State as Stored,
 };
@@ -26,13 +28,18 @@ const ACKS_DEADLINE: Duration = Duration::from_secs(1);
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ReceiptQuery {
+    /// The chain's id of the ballot, or the one that the client chose.
     #[param(example = "t1")]
     transaction_id: String,
+    /// The election, where one voter or several chose the same id in several.
+    election_id: Option<u64>,
+    /// The voter, where a registrar asks and several chose the same id.
+    voter_id: Option<String>,
 }
 
 /// The receipt of a confirmed ballot
 ///
-/// The file that `tabella verify receipt` checks without a network. It is verified before it is answered, and is to be kept as it comes, byte for byte.
+/// The file that `tabella verify receipt` checks without a network. It is verified before it is answered, and is to be kept as it comes, byte for byte. Under an id that the client chose it needs the voter's token, or a registrar's scope; under the chain's id it needs none.
 #[utoipa::path(
     get,
     path = "/api/votes/receipt",
@@ -43,37 +50,34 @@ pub(crate) struct ReceiptQuery {
         (status = 200, description = "The receipt", body = Receipt),
         (status = 304, description = "The client has it: `if-none-match`"),
         ReadsQuery,
+        Restricts,
         NamesOne,
         Conflicts,
         AsksValidators
     ),
+    security((), ("bearer" = []))
 )]
 pub(crate) async fn receipt(
     State(app): State<Arc<App>>,
+    principal: Option<Principal>,
     Query(query): Query<ReceiptQuery>,
     request: HeaderMap,
 ) -> Result<Response, Problem> {
-    let problem = |status, code, detail: &str| Problem::new(status, code, detail);
-    let unknown = || {
-        problem(
-            StatusCode::NOT_FOUND,
-            "unknown-transaction",
-            "no submission has this transaction_id",
-        )
+    let wanted = Wanted {
+        transaction_id: query.transaction_id,
+        election_id: query.election_id,
+        voter_id: query.voter_id,
     };
-    let known = app.store.submission(&query.transaction_id).await?;
-    let pending = matches!(&known, Some(submission) if submission.state == Stored::Open);
-    let id = match known {
-        Some(submission) => submission.transaction_id,
-        None => query
-            .transaction_id
-            .parse::<Hash>()
-            .map_err(|_| unknown())?,
+    let (id, known) = match app.find(principal.as_ref(), &wanted).await? {
+        Found::Own(submission) => (submission.transaction_id, Some(submission)),
+        // Signed again, a ballot stands on the chain under another id.
+        Found::ByChainId { id, known } => (known.as_ref().map_or(id, |k| k.transaction_id), known),
     };
     app.elections.catch_up().await;
+    let pending = known.is_some_and(|submission| submission.state == Stored::Open);
     let Some(receipt) = receipt_of(&app, id).await? else {
         return Err(if pending {
-            problem(
+            Problem::new(
                 StatusCode::CONFLICT,
                 "not-confirmed",
                 "the ballot is not on the chain yet",

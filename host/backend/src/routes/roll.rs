@@ -1,10 +1,11 @@
 //! `POST /api/admin/elections/{id}/roll`: CSV or JSON lines, streamed.
 //!
-//! A line names a voter and, optionally, a weight: `voter_id[,weight]`, or
-//! `{"voter_id": "...", "weight": 1}`. In an election of credentials `voter_id` is the public key.
-//! Good lines go to the chain in parts as they come; refused lines are reported.
+//! A line names a voter and, optionally, a weight and a realm: `voter_id[,weight[,realm]]`, or
+//! `{"voter_id": "...", "weight": 1, "realm": "registrar"}`. In an election of credentials `voter_id` is the
+//! public key. Once the whole is read, good lines go to the chain in the order of their pseudonyms and in
+//! parts of equal size, so that a place on the roll tells nothing of the voter; refused lines are reported.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{io, sync::Arc};
 
 use axum::{
     extract::{Request, State},
@@ -14,33 +15,48 @@ use axum::{
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use serde::Deserialize;
-use tabella_protocol::{Eligibility, Payload, PublicKey, RollEntry, VoterId};
+use tabella_protocol::{Payload, PublicKey, RollEntry, VoterId, rpc::RefusalCode};
 
 use crate::{
+    accounts::account_name,
     app::App,
-    auth::{NAME_BYTES_MAX, Principal},
+    auth::Principal,
     elections::Election,
+    electorate::Pseudonyms,
     extract::Path,
     openapi::{Administers, ReadsBody, Restricts},
     problem::Problem,
+    roll_order::{LINES_MAX, Line, RollOrder, part_sizes},
     roll_report::{RefusedLine, RollAnswer, RollReport},
+    subject::Realm,
+    voter_name::VoterName,
 };
 
-/// Voters in one transaction.
-const PART_MAX: usize = 5_000;
+/// Most voters in one transaction.
+const PART_MAX: u64 = 5_000;
 /// Longest line, in bytes.
 const LINE_BYTES_MAX: usize = 1_024;
+/// What the first line may be without naming a voter.
+const HEADINGS: [&str; 3] = ["voter_id", "voter_id,weight", "voter_id,weight,realm"];
+/// What some programs write before a text that is UTF-8. It is no part of the first voter's id.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
-#[derive(Deserialize)]
+#[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct JsonLine {
+struct RollLine {
     voter_id: String,
     #[serde(default = "one")]
     weight: u32,
+    #[serde(default = "registrar")]
+    realm: Realm,
 }
 
 fn one() -> u32 {
     1
+}
+
+fn registrar() -> Realm {
+    Realm::Registrar
 }
 
 #[derive(Clone, Copy)]
@@ -51,7 +67,7 @@ enum Format {
 
 /// Put voters on the roll of an election
 ///
-/// Streamed: CSV lines `voter_id[,weight]` (`text/csv`) or JSON lines `{"voter_id": "..", "weight": 1}` (`application/x-ndjson`). Good lines go to the chain in parts as they come; every refused line is reported. The same roll again is harmless.
+/// Streamed: CSV lines `voter_id[,weight[,realm]]` (`text/csv`) or JSON lines `{"voter_id": "..", "weight": 1, "realm": "registrar"}` (`application/x-ndjson`). The realm is `registrar`, for a voter whom a registrar names, or `account`, for an account of this backend. Nothing goes to the chain before the whole is read; then the good lines go, sorted by pseudonym, and every refused line is reported. The same roll again is harmless.
 #[utoipa::path(
     post,
     path = "/api/admin/elections/{id}/roll",
@@ -76,16 +92,23 @@ pub(crate) async fn extend(
     principal.require_admin()?;
     let format = format(&request)?;
     let election = app.elections.get(election_id).await?;
+    if election.view.spec.eligibility.roll().is_none() {
+        return Err(Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            RefusalCode::InvalidRoll.as_str(),
+            format!(
+                "election {election_id} has no roll; create one with eligibility registrar_roll or credentials"
+            ),
+        ));
+    }
     let mut import = Import {
         app: &app,
         election_id,
+        pseudonyms: app.electorate.pseudonyms(election_id),
         election,
         format,
         line: 0,
-        part: Vec::new(),
-        part_lines: Vec::new(),
-        part_voters: HashSet::new(),
-        added: 0,
+        order: RollOrder::new(&app.spool_directory).map_err(spool_failed)?,
         report: RollReport::new(&app.spool_directory),
     };
     let mut body = request.into_body().into_data_stream();
@@ -95,10 +118,7 @@ pub(crate) async fn extend(
         let chunk: Bytes = chunk.map_err(|_| {
             Problem::bad_request(
                 "unreadable-body",
-                format!(
-                    "the body ended before it was complete; {} voters were added",
-                    import.added
-                ),
+                "the body ended before it was complete; no voter was added",
             )
         })?;
         rest.extend_from_slice(&chunk);
@@ -120,8 +140,12 @@ pub(crate) async fn extend(
     if !rest.is_empty() && !skipping {
         import.line(&rest).await?;
     }
-    import.flush().await?;
-    import.report.answer(election_id, import.added)
+    import.put_on_chain().await?;
+    import.report.answer(election_id)
+}
+
+fn spool_failed(error: io::Error) -> Problem {
+    Problem::internal(&error)
 }
 
 fn format(request: &Request) -> Result<Format, Problem> {
@@ -145,13 +169,10 @@ struct Import<'a> {
     app: &'a App,
     election_id: u64,
     election: Election,
+    pseudonyms: Pseudonyms,
     format: Format,
     line: u64,
-    part: Vec<RollEntry>,
-    /// The line of each entry in the part.
-    part_lines: Vec<u64>,
-    part_voters: HashSet<VoterId>,
-    added: u64,
+    order: RollOrder,
     report: RollReport,
 }
 
@@ -162,101 +183,180 @@ impl Import<'_> {
             let reason = format!("expected a line of at most {LINE_BYTES_MAX} bytes");
             return self.refuse(self.line, reason);
         }
-        let Ok(text) = std::str::from_utf8(line) else {
+        let Ok(mut text) = std::str::from_utf8(line) else {
             return self.refuse(self.line, "not UTF-8".to_owned());
         };
+        if self.line == 1 {
+            text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+        }
         let text = text.trim();
-        let heading = self.line == 1 && (text == "voter_id" || text == "voter_id,weight");
+        let heading = self.line == 1 && HEADINGS.contains(&text);
         if text.is_empty() || heading {
             return Ok(());
         }
-        match self.entry(text) {
-            Ok(entry) if !self.part_voters.insert(entry.voter) => {
-                self.refuse(self.line, "the same voter again".to_owned())?;
-            }
+        match self.entry(text).await? {
+            Ok(_) if self.order.count() >= LINES_MAX => Err(Problem::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "roll-too-long",
+                format!(
+                    "expected at most {LINES_MAX} voters in one roll; no voter was added, send it in several"
+                ),
+            )),
             Ok(entry) => {
-                self.part.push(entry);
-                self.part_lines.push(self.line);
+                let line = Line {
+                    voter: entry.voter,
+                    number: self.line,
+                    weight: entry.weight,
+                };
+                self.order.push(line).map_err(spool_failed)
             }
-            Err(reason) => self.refuse(self.line, reason)?,
+            Err(reason) => self.refuse(self.line, reason),
         }
-        if self.part.len() >= PART_MAX {
-            self.flush().await?;
-        }
-        Ok(())
     }
 
-    fn entry(&self, text: &str) -> Result<RollEntry, String> {
-        let (voter_id, weight) = match self.format {
-            Format::Csv => csv_line(text)?,
-            Format::JsonLines => {
-                let line: JsonLine =
-                    serde_json::from_str(text).map_err(|error| error.to_string())?;
-                (line.voter_id, line.weight)
+    /// The entry that a line stands for, or why it stands for none.
+    async fn entry(&self, text: &str) -> Result<Result<RollEntry, String>, Problem> {
+        let line = match self.format {
+            Format::Csv => csv_line(text),
+            Format::JsonLines => serde_json::from_str(text).map_err(|error| error.to_string()),
+        };
+        let line: RollLine = match line {
+            Ok(line) => line,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        if line.weight == 0 {
+            return Ok(Err("expected a weight of at least 1".to_owned()));
+        }
+        let has_credentials = self.election.view.spec.eligibility.registrar().is_none();
+        let voter = match line.realm {
+            Realm::Registrar if has_credentials => credential(&line.voter_id),
+            Realm::Registrar => VoterName::parse(&line.voter_id)
+                .map(|name| self.pseudonyms.of_registrar(name.as_str()))
+                .map_err(|error| error.to_string()),
+            Realm::Account if has_credentials => {
+                Err("expected a public key, because voters of this election hold keys".to_owned())
+            }
+            Realm::Account => self.account(&line.voter_id).await?,
+            Realm::Credential if has_credentials => credential(&line.voter_id),
+            Realm::Credential => {
+                Err("expected the realm registrar or account in this election".to_owned())
             }
         };
-        if voter_id.is_empty() || voter_id.len() > NAME_BYTES_MAX {
-            return Err(format!(
-                "expected a voter id of 1 to {NAME_BYTES_MAX} bytes"
+        Ok(voter.map(|voter| RollEntry {
+            voter,
+            weight: line.weight,
+        }))
+    }
+
+    /// The voter that an account is. The account must be there: whoever registered its name later would
+    /// have the vote.
+    async fn account(&self, given: &str) -> Result<Result<VoterId, String>, Problem> {
+        let Ok(name) = account_name(given) else {
+            return Ok(Err("expected the name of an account".to_owned()));
+        };
+        if self.app.store.account(&name).await?.is_none() {
+            return Ok(Err("there is no account of this name".to_owned()));
+        }
+        let before = self
+            .app
+            .electorate
+            .may_have_voted_before(self.election_id, &name);
+        if before.await? {
+            return Ok(Err(
+                "a ballot was cast under this name before accounts and registrars' voters were told apart"
+                    .to_owned(),
             ));
         }
-        if weight == 0 {
-            return Err("expected a weight of at least 1".to_owned());
-        }
-        let voter = match self.election.view.spec.eligibility {
-            Eligibility::Credentials => {
-                let key: PublicKey = voter_id.parse().map_err(|_| "expected a public key")?;
-                if !key.is_valid() {
-                    return Err("expected an ed25519 public key".to_owned());
-                }
-                VoterId::from(key)
-            }
-            _ => self.election.pseudonym(&voter_id),
-        };
-        Ok(RollEntry { voter, weight })
+        Ok(Ok(self.pseudonyms.of_account(&name)))
     }
 
     fn refuse(&mut self, line: u64, reason: String) -> Result<(), Problem> {
         self.report.refuse(RefusedLine { line, reason })
     }
 
-    /// Puts the part on the chain. The chain takes a part as a whole, so that one which it refuses
-    /// is split until the refused lines are known.
-    async fn flush(&mut self) -> Result<(), Problem> {
-        let entries = std::mem::take(&mut self.part);
-        let lines = std::mem::take(&mut self.part_lines);
-        self.part_voters.clear();
-        let mut parts = vec![(entries, lines)];
-        while let Some((mut entries, mut lines)) = parts.pop() {
-            if entries.is_empty() {
-                continue;
+    /// Puts everybody on the chain, in the order of pseudonyms.
+    async fn put_on_chain(&mut self) -> Result<(), Problem> {
+        let mut count = 0;
+        let mut before = None;
+        for line in self.order.sorted().map_err(spool_failed)? {
+            let line = line.map_err(spool_failed)?;
+            if before.replace(line.voter) == Some(line.voter) {
+                let reason = "the same voter again".to_owned();
+                let number = line.number;
+                self.report.refuse(RefusedLine {
+                    line: number,
+                    reason,
+                })?;
+            } else {
+                count += 1;
             }
-            let payload = Payload::ExtendRoll {
-                election_id: self.election_id,
-                entries: entries.clone(),
-            };
-            match self.app.administer(payload).await {
-                Ok(_) => self.added += entries.len() as u64,
-                Err(problem) if !problem.is(tabella_protocol::rpc::RefusalCode::InvalidRoll) => {
-                    return Err(problem);
-                }
-                Err(problem) if entries.len() == 1 => {
-                    self.refuse(lines[0], problem.detail().to_owned())?;
-                }
-                Err(_) => {
-                    let half = entries.len() / 2;
-                    let second = (entries.split_off(half), lines.split_off(half));
-                    parts.push(second);
-                    parts.push((entries, lines));
+        }
+        let mut sorted = self.order.sorted().map_err(spool_failed)?;
+        let mut before = None;
+        for size in part_sizes(count, PART_MAX) {
+            let size = usize::try_from(size).unwrap_or(usize::MAX);
+            let mut part = Vec::with_capacity(size);
+            while part.len() < size {
+                let Some(line) = sorted.next().transpose().map_err(spool_failed)? else {
+                    break;
+                };
+                if before.replace(line.voter) != Some(line.voter) {
+                    part.push(line);
                 }
             }
+            put_part(self.app, self.election_id, part, &mut self.report).await?;
         }
         Ok(())
     }
 }
 
-/// `voter_id[,weight]` with the quoting of RFC 4180.
-fn csv_line(text: &str) -> Result<(String, u32), String> {
+/// Puts a part on the chain, which takes it as a whole, so that one which it refuses is split until the
+/// refused lines are known.
+async fn put_part(
+    app: &App,
+    election_id: u64,
+    part: Vec<Line>,
+    report: &mut RollReport,
+) -> Result<(), Problem> {
+    let mut parts = vec![part];
+    while let Some(mut part) = parts.pop() {
+        let Some(first) = part.first() else {
+            continue;
+        };
+        let entries: Vec<RollEntry> = part.iter().map(Line::entry).collect();
+        let payload = Payload::ExtendRoll {
+            election_id,
+            entries: entries.clone(),
+        };
+        match app.administer(payload).await {
+            Ok(_) => report.add(&entries),
+            Err(problem) if !problem.is(RefusalCode::InvalidRoll) => return Err(problem),
+            Err(problem) if part.len() == 1 => report.refuse(RefusedLine {
+                line: first.number,
+                reason: problem.detail().to_owned(),
+            })?,
+            Err(_) => {
+                let second = part.split_off(part.len() / 2);
+                parts.push(second);
+                parts.push(part);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The voter that holds a key.
+fn credential(text: &str) -> Result<VoterId, String> {
+    let key: PublicKey = text.parse().map_err(|_| "expected a public key")?;
+    if !key.is_valid() {
+        return Err("expected an ed25519 public key".to_owned());
+    }
+    Ok(VoterId::from(key))
+}
+
+/// `voter_id[,weight[,realm]]` with the quoting of RFC 4180.
+fn csv_line(text: &str) -> Result<RollLine, String> {
+    const EXPECTED: &str = "expected voter_id[,weight[,realm]]";
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
@@ -265,20 +365,34 @@ fn csv_line(text: &str) -> Result<(String, u32), String> {
     let mut record = csv::StringRecord::new();
     let read = reader.read_record(&mut record);
     if !read.map_err(|error| error.to_string())? {
-        return Err("expected voter_id[,weight]".to_owned());
+        return Err(EXPECTED.to_owned());
     }
     let mut fields = record.iter();
-    let (voter_id, weight, more) = (fields.next(), fields.next(), fields.next());
-    if more.is_some() {
-        return Err("expected voter_id[,weight], got more fields".to_owned());
+    let (voter_id, weight, realm) = (fields.next(), fields.next(), fields.next());
+    if fields.next().is_some() {
+        return Err(format!("{EXPECTED}, got more fields"));
     }
     let weight = match weight {
         Some(weight) => weight
             .parse()
             .map_err(|_| format!("expected a weight from 1 to {}, got {weight:?}", u32::MAX))?,
-        None => 1,
+        None => one(),
     };
-    Ok((voter_id.unwrap_or_default().to_owned(), weight))
+    let realm = match realm {
+        None | Some("registrar") => Realm::Registrar,
+        Some("account") => Realm::Account,
+        Some("credential") => Realm::Credential,
+        Some(other) => {
+            return Err(format!(
+                "expected the realm registrar, account or credential, got {other:?}"
+            ));
+        }
+    };
+    Ok(RollLine {
+        voter_id: voter_id.unwrap_or_default().to_owned(),
+        weight,
+        realm,
+    })
 }
 
 #[cfg(test)]
@@ -286,21 +400,31 @@ mod tests {
     use expect_test::{Expect, expect};
 
     fn check(line: &str, expected: Expect) {
-        expected.assert_eq(&format!("{:?}", super::csv_line(line)));
+        let line = super::csv_line(line);
+        let line = line.map(|line| (line.voter_id, line.weight, line.realm));
+        expected.assert_eq(&format!("{line:?}"));
     }
 
     #[test]
     fn csv_lines_name_a_voter_and_a_weight() {
-        check("alice", expect![[r#"Ok(("alice", 1))"#]]);
-        check("alice, 3", expect![[r#"Ok(("alice", 3))"#]]);
-        check(r#""Doe, Jane",2"#, expect![[r#"Ok(("Doe, Jane", 2))"#]]);
+        check("alice", expect![[r#"Ok(("alice", 1, Registrar))"#]]);
+        check("alice, 3", expect![[r#"Ok(("alice", 3, Registrar))"#]]);
+        check(
+            r#""Doe, Jane",2"#,
+            expect![[r#"Ok(("Doe, Jane", 2, Registrar))"#]],
+        );
         check(
             "alice,many",
             expect![[r#"Err("expected a weight from 1 to 4294967295, got \"many\"")"#]],
         );
         check(
             "alice,1,2",
-            expect![[r#"Err("expected voter_id[,weight], got more fields")"#]],
+            expect![[r#"Err("expected the realm registrar, account or credential, got \"2\"")"#]],
+        );
+        check("alice,1,account", expect![[r#"Ok(("alice", 1, Account))"#]]);
+        check(
+            "alice,1,account,2",
+            expect![[r#"Err("expected voter_id[,weight[,realm]], got more fields")"#]],
         );
     }
 }

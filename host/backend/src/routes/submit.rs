@@ -11,12 +11,12 @@ use axum::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use tabella_client::ValidatorEndpoint;
-use tabella_protocol::{Hash, PublicKey, Signature};
+use tabella_protocol::{Hash, PublicKey, Signature, VoterId};
 use tabella_runtime::StrictJson;
 
 use crate::{
     app::App,
-    auth::{NAME_BYTES_MAX, Principal, Role},
+    auth::{Principal, Role},
     extract::Json,
     metrics,
     openapi::{
@@ -24,6 +24,7 @@ use crate::{
         submission_status,
     },
     problem::Problem,
+    subject::{NamedVoter, Subject},
     submissions::{Acknowledged, Answer, Cast, Credential, Voter, Wish},
 };
 
@@ -41,6 +42,8 @@ pub(crate) struct SubmitRequest {
     voter_id: Option<String>,
     credential: Option<PublicKey>,
     signature: Option<Signature>,
+    /// Of a credential: the one that it signed. Of others: a random number of the voter's own choice, which
+    /// stands in the ballot's transaction, so that the voter knows the ballot by it.
     nonce: Option<u64>,
     expiry_height: Option<u64>,
 }
@@ -49,6 +52,8 @@ pub(crate) struct SubmitRequest {
 struct SubmitAnswer {
     transaction_id: String,
     chain_transaction_id: Hash,
+    /// The pseudonym, or the credential, under which the ballot stands on the board: the receipt names it.
+    voter: VoterId,
     #[schema(schema_with = submission_status)]
     status: &'static str,
     #[schema(schema_with = source)]
@@ -59,6 +64,7 @@ struct SubmitAnswer {
     block_number: Option<u64>,
     /// The validator that took it, where that is known.
     validator: Option<ValidatorAnswer>,
+    /// Where the receipt is, under the chain's own id of the ballot: it needs no token.
     #[serde(skip_serializing_if = "Option::is_none")]
     receipt_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,7 +89,7 @@ impl From<&ValidatorEndpoint> for ValidatorAnswer {
 
 /// Cast a ballot
 ///
-/// Acknowledged means durable. The same `transaction_id` again answers the same, so that a client may repeat a request of which it heard nothing.
+/// Acknowledged means durable. The same `transaction_id` of the same voter again answers the same, so that a client may repeat a request of which it heard nothing. It is a name within its voter: another voter's is another one.
 #[utoipa::path(
     post,
     path = "/api/votes/submit",
@@ -147,13 +153,10 @@ fn wish(request: SubmitRequest, principal: Principal) -> Result<Wish, Problem> {
     }
     let voter = match (request.credential, request.signature) {
         (None, None) => {
-            if request.nonce.is_some() || request.expiry_height.is_some() {
-                return invalid(
-                    "",
-                    "expected nonce and expiry_height only with a credential",
-                );
+            if request.expiry_height.is_some() {
+                return invalid("", "expected expiry_height only with a credential");
             }
-            Voter::Registered(voter_id(request.voter_id, principal)?)
+            Voter::Registered(subject(request.voter_id, principal)?)
         }
         (Some(key), Some(signature)) => {
             let (Some(nonce), Some(expiry_height)) = (request.nonce, request.expiry_height) else {
@@ -176,10 +179,11 @@ fn wish(request: SubmitRequest, principal: Principal) -> Result<Wish, Problem> {
         voter,
         cast,
         client_id: request.transaction_id,
+        nonce: request.nonce,
     })
 }
 
-fn voter_id(named: Option<String>, principal: Principal) -> Result<String, Problem> {
+fn subject(named: Option<String>, principal: Principal) -> Result<Subject, Problem> {
     match named {
         Some(_) if !principal.may_cast_for() => Err(Problem::new(
             StatusCode::FORBIDDEN,
@@ -187,13 +191,8 @@ fn voter_id(named: Option<String>, principal: Principal) -> Result<String, Probl
             "only a token with the scope cast-for may name a voter",
         )
         .at("/voter_id")),
-        Some(name) if name.is_empty() || name.len() > NAME_BYTES_MAX => Err(Problem::bad_request(
-            "invalid-request",
-            format!("expected a voter_id of 1 to {NAME_BYTES_MAX} bytes"),
-        )
-        .at("/voter_id")),
-        Some(name) => Ok(name),
-        None if principal.role == Role::Voter => Ok(principal.name),
+        Some(name) => Ok(Subject::Registrar(NamedVoter::new(name))),
+        None if principal.role == Role::Voter => Ok(principal.subject),
         None => Err(Problem::bad_request(
             "invalid-request",
             "expected a voter_id, because this token is not a voter's",
@@ -221,6 +220,7 @@ fn answer(acknowledged: Acknowledged) -> Response {
     let Acknowledged {
         public_id,
         transaction_id,
+        voter,
         answer,
         repeated,
     } = acknowledged;
@@ -228,6 +228,7 @@ fn answer(acknowledged: Acknowledged) -> Response {
         receipt_url: None,
         transaction_id: public_id,
         chain_transaction_id: transaction_id,
+        voter,
         status: "pending",
         source: "poa",
         block_hash: None,
@@ -245,8 +246,10 @@ fn answer(acknowledged: Acknowledged) -> Response {
             body.block_hash = Some(block_hash);
             body.block_number = Some(height);
             body.validator = validator.as_deref().map(ValidatorAnswer::from);
-            let id = query_escape(&body.transaction_id);
-            body.receipt_url = Some(format!("/api/votes/receipt?transaction_id={id}"));
+            // By the chain's id, which nobody guesses: a link carries no token.
+            body.receipt_url = Some(format!(
+                "/api/votes/receipt?transaction_id={transaction_id}"
+            ));
             if repeated {
                 StatusCode::OK
             } else {
@@ -275,17 +278,4 @@ fn answer(acknowledged: Acknowledged) -> Response {
         }
     };
     (status, JsonAnswer(body)).into_response()
-}
-
-/// A query value: everything but unreserved characters is escaped (RFC 3986).
-fn query_escape(value: &str) -> String {
-    let mut escaped = String::with_capacity(value.len());
-    for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    escaped
 }

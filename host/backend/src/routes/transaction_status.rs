@@ -2,18 +2,23 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use tabella_client::ConfirmationStatus;
-use tabella_protocol::Hash;
+use tabella_protocol::{Hash, VoterId};
 
 use crate::{
     app::App,
+    auth::Principal,
     clock,
     extract::Query,
-    openapi::{AsksValidators, NamesOne, ReadsQuery, optional_time, source, submission_status},
+    lookup::{Found, Wanted, unknown},
+    openapi::{
+        AsksValidators, Conflicts, NamesOne, ReadsQuery, Restricts, optional_time, source,
+        submission_status,
+    },
     pending::Standing,
-    problem::Problem,
+    problem::{Problem, public_reason},
     store::{State as Stored, Submission},
 };
 
@@ -24,16 +29,23 @@ const SIGNERS_DEADLINE: Duration = Duration::from_millis(500);
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StatusQuery {
+    /// The chain's id of the ballot, or the one that the client chose.
     #[param(example = "t1")]
     transaction_id: String,
     #[param(example = 1)]
     election_id: Option<u64>,
+    /// The voter, where a registrar asks and several chose the same id.
+    voter_id: Option<String>,
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct StatusAnswer {
     transaction_id: String,
     chain_transaction_id: Hash,
+    /// The pseudonym, or the credential, under which the ballot stands on the board, for its voter and for
+    /// registrars.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    voter: Option<VoterId>,
     election_id: Option<u64>,
     #[schema(schema_with = submission_status)]
     status: &'static str,
@@ -58,6 +70,8 @@ struct Signatures {
 }
 
 /// Where a submission stands
+///
+/// Under an id that the client chose it needs the voter's token, or a registrar's scope: such an id is a name within its voter. Under the chain's id it needs none, and tells what the chain tells.
 #[utoipa::path(
     get,
     path = "/api/votes/transaction-status",
@@ -67,17 +81,30 @@ struct Signatures {
     responses(
         (status = 200, description = "Its standing", body = StatusAnswer),
         ReadsQuery,
+        Restricts,
         NamesOne,
+        Conflicts,
         AsksValidators
     ),
+    security((), ("bearer" = []))
 )]
 pub(crate) async fn transaction_status(
     State(app): State<Arc<App>>,
+    principal: Option<Principal>,
     Query(query): Query<StatusQuery>,
 ) -> Result<Json<StatusAnswer>, Problem> {
-    let answer = match app.store.submission(&query.transaction_id).await? {
-        Some(submission) => of_submission(&app, submission).await,
-        None => of_chain(&app, &query.transaction_id).await?,
+    let wanted = Wanted {
+        transaction_id: query.transaction_id,
+        election_id: query.election_id,
+        voter_id: query.voter_id,
+    };
+    let answer = match app.find(principal.as_ref(), &wanted).await? {
+        Found::Own(submission) => of_submission(&app, *submission).await,
+        Found::ByChainId {
+            id,
+            known: Some(submission),
+        } => of_submission(&app, *submission).await.seen_by_strangers(id),
+        Found::ByChainId { id, known: None } => of_chain(&app, id).await?,
     };
     let other_election = query
         .election_id
@@ -88,18 +115,11 @@ pub(crate) async fn transaction_status(
     Ok(Json(answer))
 }
 
-fn unknown() -> Problem {
-    Problem::new(
-        StatusCode::NOT_FOUND,
-        "unknown-transaction",
-        "no submission has this transaction_id",
-    )
-}
-
 async fn of_submission(app: &App, submission: Submission) -> StatusAnswer {
     let mut answer = StatusAnswer {
         transaction_id: submission.public_id(),
         chain_transaction_id: submission.transaction_id,
+        voter: Some(submission.voter),
         election_id: Some(submission.election_id),
         status: "pending",
         source: "poa",
@@ -135,14 +155,22 @@ async fn of_submission(app: &App, submission: Submission) -> StatusAnswer {
         }
         Stored::Rejected { code, reason, .. } => {
             answer.status = "rejected";
+            answer.reason = Some(public_reason(&code, &reason));
             answer.code = Some(code);
-            answer.reason = Some(reason);
         }
     }
     answer
 }
 
 impl StatusAnswer {
+    /// Without what only its voter and registrars know: the client's own name for it, and when it came.
+    fn seen_by_strangers(mut self, id: Hash) -> Self {
+        self.transaction_id = id.to_string();
+        self.voter = None;
+        self.submitted_at = None;
+        self
+    }
+
     fn confirm(&mut self, app: &App, height: u64, block_hash: Hash) {
         self.status = "confirmed";
         self.block_number = Some(height);
@@ -168,10 +196,7 @@ async fn signers(app: &App, height: u64, known: usize) -> usize {
 }
 
 /// A transaction that came by another way: the proven chain is asked, then the validators.
-async fn of_chain(app: &App, id: &str) -> Result<StatusAnswer, Problem> {
-    let Ok(id) = id.parse::<Hash>() else {
-        return Err(unknown());
-    };
+async fn of_chain(app: &App, id: Hash) -> Result<StatusAnswer, Problem> {
     let proven = app.read(move |ledger| {
         let Some((height, _)) = ledger.place_of(&id)? else {
             return Ok(None);
@@ -183,6 +208,7 @@ async fn of_chain(app: &App, id: &str) -> Result<StatusAnswer, Problem> {
     let mut answer = StatusAnswer {
         transaction_id: id.to_string(),
         chain_transaction_id: id,
+        voter: None,
         election_id: None,
         status: "pending",
         source: "poa",
@@ -217,8 +243,9 @@ async fn of_chain(app: &App, id: &str) -> Result<StatusAnswer, Problem> {
         }
         Ok(ConfirmationStatus::Rejected { code, reason }) => {
             answer.status = "rejected";
-            answer.code = Some(code.as_str());
-            answer.reason = Some(reason);
+            let code = code.as_str();
+            answer.reason = Some(public_reason(&code, &reason));
+            answer.code = Some(code);
         }
     }
     Ok(answer)

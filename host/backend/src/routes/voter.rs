@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
-use tabella_protocol::Eligibility;
+use tabella_protocol::VoterId;
 
 use crate::{
     app::App,
@@ -37,6 +37,8 @@ pub(crate) struct VoterStatus {
 pub(crate) struct VoteAnswer {
     election_id: u64,
     transaction_id: String,
+    /// The pseudonym under which the ballot stands on the board: the receipt names it.
+    voter: VoterId,
     #[schema(schema_with = submission_status)]
     status: &'static str,
     #[schema(schema_with = time)]
@@ -67,7 +69,7 @@ pub(crate) async fn status(
 ) -> Result<Json<VoterStatus>, Problem> {
     require_voter(&principal)?;
     let election = app.elections.get(query.election_id).await?;
-    if election.view.spec.eligibility == Eligibility::Credentials {
+    if election.view.spec.eligibility.registrar().is_none() {
         return Err(Problem::new(
             StatusCode::FORBIDDEN,
             "credential-required",
@@ -77,8 +79,14 @@ pub(crate) async fn status(
             ),
         ));
     }
-    let voter = election.pseudonym(&principal.name);
-    let vote = app.store.ballot_of(query.election_id, &voter).await?;
+    let mut vote = None;
+    let own = app.electorate.own(query.election_id, &principal.subject);
+    for voter in own.await? {
+        vote = app.store.ballot_of(query.election_id, &voter).await?;
+        if vote.is_some() {
+            break;
+        }
+    }
     Ok(Json(VoterStatus {
         election_id: query.election_id,
         has_voted: vote.is_some(),
@@ -106,9 +114,11 @@ pub(crate) async fn history(
     let mut votes = Vec::new();
     for Election { view, .. } in app.elections.all() {
         // A pseudonym of its own in every election: there is no list to look into.
-        let voter = app.elections.pseudonym(view.election_id, &principal.name);
-        if let Some(submission) = app.store.ballot_of(view.election_id, &voter).await? {
-            votes.push(answer(&app, submission));
+        let own = app.electorate.own(view.election_id, &principal.subject);
+        for voter in own.await? {
+            if let Some(submission) = app.store.ballot_of(view.election_id, &voter).await? {
+                votes.push(answer(&app, submission));
+            }
         }
     }
     Ok(Json(votes))
@@ -138,6 +148,7 @@ fn answer(app: &App, submission: Submission) -> VoteAnswer {
     VoteAnswer {
         election_id: submission.election_id,
         transaction_id: submission.public_id(),
+        voter: submission.voter,
         status,
         submitted_at: clock::rfc3339(submission.submitted_at_ms),
         block_number,

@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     app::App,
-    auth::{Claims, NAME_BYTES_MAX, Principal, Role, TokenKind},
+    auth::{Claims, Principal},
     clock,
     extract::Json,
     openapi::{ReadsBody, Restricts, time},
     problem::Problem,
+    voter_name::VoterName,
 };
 
 /// Most voters in one request.
@@ -35,6 +36,7 @@ pub(crate) struct MintAnswer {
 
 #[derive(Serialize, utoipa::ToSchema)]
 struct VoterToken {
+    /// As it came.
     voter_id: String,
     token: String,
 }
@@ -67,26 +69,22 @@ pub(crate) async fn mint(
         )
         .at("/voter_ids"));
     }
-    let bad = |name: &String| name.is_empty() || name.len() > NAME_BYTES_MAX;
-    if let Some(index) = request.voter_ids.iter().position(bad) {
-        return Err(Problem::bad_request(
-            "invalid-request",
-            format!("expected a voter id of 1 to {NAME_BYTES_MAX} bytes"),
-        )
-        .at(format!("/voter_ids/{index}")));
+    let mut names = Vec::with_capacity(count);
+    for (index, voter_id) in request.voter_ids.iter().enumerate() {
+        let name = VoterName::parse(voter_id)
+            .map_err(|error| Problem::from(error).at(format!("/voter_ids/{index}")))?;
+        names.push(name);
     }
     let now_s = clock::now_s();
     let ttl_s = request
         .expires_in_s
         .unwrap_or(app.access_token_s)
         .min(app.refresh_token_s);
-    let tokens = request.voter_ids.into_iter().map(|voter_id| {
-        let claims = Claims::new(voter_id, Role::Voter, TokenKind::Access, now_s, ttl_s);
+    let tokens = request.voter_ids.into_iter().zip(names);
+    let tokens = tokens.map(|(voter_id, name)| {
+        let claims = Claims::of_registrar(name.as_str().to_owned(), now_s, ttl_s);
         let token = app.tokens.issue(&claims);
-        VoterToken {
-            voter_id: claims.sub,
-            token,
-        }
+        VoterToken { voter_id, token }
     });
     let answer = MintAnswer {
         tokens: tokens.collect(),

@@ -16,7 +16,7 @@ pub(super) const EXPIRED_MAX: usize = 64;
 /// Somebody who can log in.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Account {
-    /// The name to log in with, which is the voter id.
+    /// The name to log in with.
     pub(crate) name: String,
     /// The password's argon2id hash, in PHC form.
     pub(crate) password_hash: String,

@@ -6,38 +6,103 @@ use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 use tabella_protocol::{Hash, Transaction, VoterId, codec};
 
 use super::{
-    Account, Mark, OpenError, Session, StoreError, Submission, accounts, handle::Handle, tables,
+    Account, Earlier, Mark, Named, OpenError, Session, StoreError, Submission, accounts,
+    handle::Handle, tables,
 };
-use crate::pending::{Durable, Pending};
+use crate::{
+    clock,
+    pending::{Durable, Pending},
+};
 
 /// The database's cache, in bytes.
 const CACHE_BYTES: usize = 32 << 20;
 
 impl Handle {
-    pub(super) fn submission(&self, id: &str) -> Result<Option<Submission>, StoreError> {
+    pub(super) fn by_transaction(&self, id: &Hash) -> Result<Option<Submission>, StoreError> {
+        let read = self.begin_read()?;
+        let by_hash = read
+            .open_table(tables::TRANSACTIONS)
+            .map_err(StoreError::of)?;
+        let sequence = by_hash.get(&id.0).map_err(StoreError::of)?;
+        match sequence.map(|sequence| sequence.value()) {
+            Some(sequence) => self.by_sequence(sequence),
+            None => Ok(None),
+        }
+    }
+
+    pub(super) fn named(
+        &self,
+        voter: &VoterId,
+        client_id: &str,
+    ) -> Result<Option<Submission>, StoreError> {
         let read = self.begin_read()?;
         let by_client = read
             .open_table(tables::CLIENT_IDS)
             .map_err(StoreError::of)?;
-        let mut sequence = by_client
-            .get(id)
+        let sequence = by_client
+            .get((&voter.0, client_id))
             .map_err(StoreError::of)?
             .map(|sequence| sequence.value());
-        if sequence.is_none()
-            && let Ok(hash) = id.parse::<Hash>()
-        {
-            let by_hash = read
-                .open_table(tables::TRANSACTIONS)
-                .map_err(StoreError::of)?;
-            sequence = by_hash
-                .get(&hash.0)
-                .map_err(StoreError::of)?
-                .map(|sequence| sequence.value());
-        }
-        match sequence {
+        let submission = match sequence {
+            Some(sequence) => self.by_sequence(sequence)?,
+            None => self.named_before(client_id)?,
+        };
+        Ok(submission.filter(|submission| submission.voter == *voter))
+    }
+
+    /// The submission under an id of the time when one id stood for one voter's.
+    fn named_before(&self, client_id: &str) -> Result<Option<Submission>, StoreError> {
+        let read = self.begin_read()?;
+        let by_client = read
+            .open_table(tables::EARLIER_CLIENT_IDS)
+            .map_err(StoreError::of)?;
+        let sequence = by_client.get(client_id).map_err(StoreError::of)?;
+        match sequence.map(|sequence| sequence.value()) {
             Some(sequence) => self.by_sequence(sequence),
             None => Ok(None),
         }
+    }
+
+    pub(super) fn named_by_registrar(
+        &self,
+        client_id: &str,
+        election_id: Option<u64>,
+    ) -> Result<Named, StoreError> {
+        let read = self.begin_read()?;
+        let by_client = read
+            .open_multimap_table(tables::REGISTRAR_CLIENT_IDS)
+            .map_err(StoreError::of)?;
+        let mut found = self.named_before(client_id)?;
+        found = found.filter(|known| election_id.is_none_or(|id| id == known.election_id));
+        let sequences = by_client.get(client_id).map_err(StoreError::of)?;
+        for (looked_at, sequence) in sequences.enumerate() {
+            if looked_at == super::NAMED_MAX {
+                return Ok(Named::Several);
+            }
+            let sequence = sequence.map_err(StoreError::of)?.value();
+            let Some(submission) = self.by_sequence(sequence)? else {
+                continue;
+            };
+            if election_id.is_some_and(|id| id != submission.election_id) {
+                continue;
+            }
+            if found.is_some() {
+                return Ok(Named::Several);
+            }
+            found = Some(submission);
+        }
+        Ok(found.map_or(Named::Nothing, |one| Named::One(Box::new(one))))
+    }
+
+    pub(super) fn earlier(&self) -> Result<Earlier, StoreError> {
+        let read = self.begin_read()?;
+        let meta = read.open_table(tables::META).map_err(StoreError::of)?;
+        let earlier = meta.get(tables::META_EARLIER).map_err(StoreError::of)?;
+        let earlier = earlier.map(|bytes| codec::decode(bytes.value(), 64));
+        Ok(earlier
+            .transpose()
+            .map_err(StoreError::of)?
+            .unwrap_or_default())
     }
 
     pub(super) fn by_sequence(&self, sequence: u64) -> Result<Option<Submission>, StoreError> {
@@ -119,6 +184,20 @@ pub(super) fn prepare(database: &Database) -> Result<(), OpenError> {
                     .map_err(redb::Error::from)?;
             }
             Some(version) if version == tables::VERSION => {}
+            Some(version) if version == tables::VERSION_BEFORE => {
+                let elections = write
+                    .open_table(tables::ELECTIONS)
+                    .map_err(redb::Error::from)?;
+                let last = elections.last().map_err(redb::Error::from)?;
+                let earlier = Earlier {
+                    elections_until: last.map_or(0, |(id, _)| id.value()),
+                    accounts_until_ms: clock::now_ms(),
+                };
+                meta.insert(tables::META_EARLIER, codec::encode(&earlier).as_slice())
+                    .map_err(redb::Error::from)?;
+                meta.insert(tables::META_VERSION, tables::VERSION)
+                    .map_err(redb::Error::from)?;
+            }
             Some(got) => {
                 return Err(OpenError::Version {
                     expected: tables::VERSION.to_vec(),

@@ -32,7 +32,7 @@ use tokio::sync::{mpsc, oneshot};
 pub(crate) use accounts::{Account, Rotation, Session};
 use handle::{Handle, Opener};
 pub(crate) use postgres::{Identity, Reach, Shared};
-pub(crate) use record::{Mark, NewSubmission, Recorded, State, Submission};
+pub(crate) use record::{Earlier, Mark, Named, NewSubmission, Recorded, State, Submission};
 use writer::Write;
 
 use crate::pending::Pending;
@@ -41,6 +41,9 @@ use crate::pending::Pending;
 pub(crate) const FILE: &str = "backend.redb";
 /// Writes waiting for the writer; past it, submissions are refused with 503.
 const QUEUE_MAX: usize = 16_384;
+
+/// Submissions under one id that are looked at for the one of a certain election.
+const NAMED_MAX: usize = 256;
 
 /// Why the database cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -297,11 +300,43 @@ impl Store {
         answer.await.map_err(StoreError::of)?
     }
 
-    /// The submission under a client's or the chain's id.
-    pub(crate) async fn submission(&self, id: &str) -> Result<Option<Submission>, StoreError> {
+    /// The submission that is, or was, this transaction.
+    pub(crate) async fn by_transaction(&self, id: &Hash) -> Result<Option<Submission>, StoreError> {
         match &self.reads {
-            Reads::File(file) => file.submission(id),
-            Reads::Shared(shared) => shared.submission(id).await,
+            Reads::File(file) => file.by_transaction(id),
+            Reads::Shared(shared) => shared.by_transaction(id).await,
+        }
+    }
+
+    /// A voter's submission under the id that its client chose.
+    pub(crate) async fn named(
+        &self,
+        voter: &VoterId,
+        client_id: &str,
+    ) -> Result<Option<Submission>, StoreError> {
+        match &self.reads {
+            Reads::File(file) => file.named(voter, client_id),
+            Reads::Shared(shared) => shared.named(voter, client_id).await,
+        }
+    }
+
+    /// The submission of whichever voter of registrars under an id that its client chose.
+    pub(crate) async fn named_by_registrar(
+        &self,
+        client_id: &str,
+        election_id: Option<u64>,
+    ) -> Result<Named, StoreError> {
+        match &self.reads {
+            Reads::File(file) => file.named_by_registrar(client_id, election_id),
+            Reads::Shared(shared) => shared.named_by_registrar(client_id, election_id).await,
+        }
+    }
+
+    /// What was there before accounts and registrars' voters were told apart.
+    pub(crate) async fn earlier(&self) -> Result<Earlier, StoreError> {
+        match &self.reads {
+            Reads::File(file) => file.earlier(),
+            Reads::Shared(shared) => shared.earlier().await,
         }
     }
 

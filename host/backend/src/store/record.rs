@@ -3,6 +3,8 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use tabella_protocol::{Hash, VoterId, codec};
 
+use crate::subject::Realm;
+
 /// Where a submission stands.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub(crate) enum State {
@@ -31,7 +33,7 @@ pub(crate) enum State {
 pub(crate) struct Submission {
     /// Its place in the order of acceptance.
     pub(crate) sequence: u64,
-    /// The id that the client chose, where it did.
+    /// The id that the client chose, where it did: a name within its voter.
     pub(crate) client_id: Option<String>,
     pub(crate) election_id: u64,
     pub(crate) voter: VoterId,
@@ -65,6 +67,31 @@ impl Submission {
 /// Largest stored submission: a transaction and its envelope.
 const BYTES_MAX: usize = tabella_protocol::Transaction::BYTES_MAX + (4 << 10);
 
+/// What was there when the database learned to tell accounts from registrars' voters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Earlier {
+    /// The highest id of an election of before; 0 where there is none.
+    pub(crate) elections_until: u64,
+    /// When the last account of before can have been registered, in Unix milliseconds.
+    pub(crate) accounts_until_ms: u64,
+}
+
+impl Earlier {
+    /// Whether the election is one of before.
+    pub(crate) fn has_election(&self, election_id: u64) -> bool {
+        election_id <= self.elections_until
+    }
+}
+
+/// What a name that is a transaction id of a client's own stands for, to a registrar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Named {
+    Nothing,
+    One(Box<Submission>),
+    /// Several voters chose it.
+    Several,
+}
+
 /// A submission that is to become durable.
 #[derive(Debug, Clone)]
 pub(crate) struct NewSubmission {
@@ -77,6 +104,8 @@ pub(crate) struct NewSubmission {
     pub(crate) expiry_height: u64,
     pub(crate) submitted_at_ms: u64,
     pub(crate) revote: tabella_protocol::Revote,
+    /// Who vouches for the voter.
+    pub(crate) realm: Realm,
 }
 
 /// What became of it.
@@ -84,9 +113,9 @@ pub(crate) struct NewSubmission {
 pub(crate) enum Recorded {
     /// Durable now.
     New,
-    /// The same content came under the same id before, or the very transaction.
+    /// The same content came under the voter's same id before, or the very transaction.
     Same(Box<Submission>),
-    /// Other content came under the same id before.
+    /// Other content came under the voter's same id before.
     Reused,
     /// This voter has this ballot in this election already.
     AlreadyVoted(Box<Submission>),

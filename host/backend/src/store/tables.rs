@@ -10,8 +10,16 @@ use tabella_protocol::VoterId;
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 /// Submissions by sequence.
 pub(super) const SUBMISSIONS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("submissions");
-/// Sequence by the id that a client chose.
-pub(super) const CLIENT_IDS: TableDefinition<'_, &str, u64> = TableDefinition::new("client_ids");
+/// Sequence by the id that a client chose, from the time when one id stood for one voter's submission.
+/// It is read and no longer written.
+pub(super) const EARLIER_CLIENT_IDS: TableDefinition<'_, &str, u64> =
+    TableDefinition::new("client_ids");
+/// Sequence by voter and the id that its client chose.
+pub(super) const CLIENT_IDS: TableDefinition<'_, (&[u8; 32], &str), u64> =
+    TableDefinition::new("voter_client_ids");
+/// Sequences of registrars' voters by the ids that clients chose.
+pub(super) const REGISTRAR_CLIENT_IDS: MultimapTableDefinition<'_, &str, u64> =
+    MultimapTableDefinition::new("registrar_client_ids");
 /// Sequence by transaction id; a submission that was signed again has several.
 pub(super) const TRANSACTIONS: TableDefinition<'_, &[u8; 32], u64> =
     TableDefinition::new("transactions");
@@ -20,6 +28,8 @@ pub(super) const VOTERS: MultimapTableDefinition<'_, (u64, &[u8; 32]), u64> =
     MultimapTableDefinition::new("voter_ballots");
 /// Sequences of submissions that are neither confirmed nor rejected.
 pub(super) const OPEN: TableDefinition<'_, u64, ()> = TableDefinition::new("open");
+/// Elections as an earlier version saw them: a migration reads the greatest id.
+pub(super) const ELECTIONS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("elections");
 /// Accounts by name.
 pub(super) const ACCOUNTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("accounts");
 /// Sessions by id, which begins with the time at which they expire.
@@ -29,14 +39,21 @@ pub(super) const SESSIONS: TableDefinition<'_, &str, &[u8]> = TableDefinition::n
 pub(super) const META_VERSION: &str = "version";
 /// The newest block whose confirmations are recorded.
 pub(super) const META_MARK: &str = "mark";
-/// What `META_VERSION` holds.
-pub(super) const VERSION: &[u8] = &[2];
+/// What was there before version 3: an encoded `Earlier`. Absent in databases that began with it.
+pub(super) const META_EARLIER: &str = "earlier";
+/// What `META_VERSION` holds. Since 3, ids that clients choose are names within their voters, and accounts
+/// are not registrars' voters.
+pub(super) const VERSION: &[u8] = &[3];
+/// The version that is brought up to date where it is found.
+pub(super) const VERSION_BEFORE: &[u8] = &[2];
 
 /// Creates what is missing, so that readers find every table.
 pub(super) fn create(write: &WriteTransaction) -> Result<(), TableError> {
     write.open_table(META)?;
     write.open_table(SUBMISSIONS)?;
+    write.open_table(EARLIER_CLIENT_IDS)?;
     write.open_table(CLIENT_IDS)?;
+    write.open_multimap_table(REGISTRAR_CLIENT_IDS)?;
     write.open_table(TRANSACTIONS)?;
     write.open_multimap_table(VOTERS)?;
     write.open_table(OPEN)?;

@@ -16,7 +16,7 @@ use tabella_test_postgres::Postgres;
 use tempfile::TempDir;
 
 use super::*;
-use crate::{auth::Role, pending::Standing};
+use crate::{auth::Role, pending::Standing, subject::Realm};
 
 /// A database that can be opened again, of either kind.
 enum Place {
@@ -84,6 +84,7 @@ macro_rules! over_both {
 over_both!(
     what_was_recorded_is_there_after_reopening,
     an_id_stands_for_one_content_and_a_voter_for_one_ballot,
+    an_id_is_a_name_within_its_voter,
     within_one_commit_too,
     a_rejected_ballot_does_not_bar_its_voter,
     a_confirmed_ballot_stands_again_once_a_later_one_is_rejected,
@@ -116,7 +117,13 @@ pub(super) fn submission(n: u8, voter: u8, client_id: Option<&str>) -> NewSubmis
         expiry_height: 100,
         submitted_at_ms: 5,
         revote: Revote::Refuse,
+        realm: Realm::Registrar,
     }
+}
+
+async fn named(store: &Store, voter: u8, client_id: &str) -> Option<Submission> {
+    let named = store.named(&VoterId([voter; 32]), client_id).await;
+    named.unwrap()
 }
 
 pub(super) fn confirmed(sequence: u64, transaction_id: Hash) -> Confirmed {
@@ -149,7 +156,7 @@ async fn what_was_recorded_is_there_after_reopening(place: Place) {
     assert_eq!(pending.len(), 200);
     let first = submission(0, 0, None).transaction_id;
     let sequence = store
-        .submission(&first.to_string())
+        .by_transaction(&first)
         .await
         .unwrap()
         .unwrap()
@@ -164,7 +171,7 @@ async fn what_was_recorded_is_there_after_reopening(place: Place) {
     assert_eq!(store.mark().await.unwrap().unwrap().height, 3);
     for n in 0..200 {
         let id = submission(n, n, None).transaction_id;
-        let known = store.submission(&id.to_string()).await.unwrap().unwrap();
+        let known = store.by_transaction(&id).await.unwrap().unwrap();
         assert_eq!(known.content, Hash([n; 32]));
         assert_eq!(
             pending.standing(&id),
@@ -175,12 +182,7 @@ async fn what_was_recorded_is_there_after_reopening(place: Place) {
     // New ones go on behind the old.
     store.record(submission(201, 201, None)).await.unwrap();
     let id = submission(201, 201, None).transaction_id;
-    let sequence = store
-        .submission(&id.to_string())
-        .await
-        .unwrap()
-        .unwrap()
-        .sequence;
+    let sequence = store.by_transaction(&id).await.unwrap().unwrap().sequence;
     assert_eq!(sequence, 200);
 }
 
@@ -201,6 +203,52 @@ async fn an_id_stands_for_one_content_and_a_voter_for_one_ballot(place: Place) {
     let mut revote = submission(2, 1, None);
     revote.revote = Revote::Last;
     assert_eq!(store.record(revote).await.unwrap(), Recorded::New);
+}
+
+async fn an_id_is_a_name_within_its_voter(place: Place) {
+    let (store, _) = place.open().await;
+    let mut of_account = submission(4, 4, Some("a"));
+    of_account.realm = Realm::Account;
+    let all = [
+        submission(1, 1, Some("a")),
+        submission(2, 2, Some("a")),
+        submission(3, 3, Some("b")),
+        of_account,
+    ];
+    // In one commit, and once more in another.
+    for _ in 0..2 {
+        let records = all.clone().map(|new| store.record(new));
+        for (n, recorded) in futures::future::join_all(records)
+            .await
+            .into_iter()
+            .enumerate()
+        {
+            assert!(matches!(recorded, Ok(Recorded::New | Recorded::Same(_))));
+            let n = u8::try_from(n).unwrap() + 1;
+            let id = if n == 3 { "b" } else { "a" };
+            assert_eq!(named(&store, n, id).await.unwrap().content, Hash([n; 32]));
+        }
+    }
+    assert_eq!(named(&store, 3, "a").await, None);
+    let by_registrar = async |id, election| {
+        let named = store.named_by_registrar(id, election).await;
+        named.unwrap()
+    };
+    assert_eq!(by_registrar("a", None).await, Named::Several);
+    assert_eq!(by_registrar("a", Some(1)).await, Named::Several);
+    assert_eq!(by_registrar("a", Some(2)).await, Named::Nothing);
+    assert_eq!(by_registrar("c", None).await, Named::Nothing);
+    let Named::One(one) = by_registrar("b", None).await else {
+        panic!("expected one");
+    };
+    assert_eq!(one.voter, VoterId([3; 32]));
+    // What accounts call theirs is no registrar's affair.
+    let mut alone = submission(5, 5, Some("d"));
+    alone.realm = Realm::Account;
+    store.record(alone).await.unwrap();
+    assert_eq!(by_registrar("d", None).await, Named::Nothing);
+    // A new database has nothing of before.
+    assert_eq!(store.earlier().await.unwrap(), Earlier::default());
 }
 
 async fn within_one_commit_too(place: Place) {
@@ -224,7 +272,7 @@ async fn a_rejected_ballot_does_not_bar_its_voter(place: Place) {
         .reject(0, "ballot-refused".into(), "no".into(), 7)
         .await
         .unwrap();
-    let known = store.submission("a").await.unwrap().unwrap();
+    let known = named(&store, 1, "a").await.unwrap();
     assert!(matches!(known.state, State::Rejected { .. }));
     assert_eq!(store.ballot_of(1, &VoterId([1; 32])).await.unwrap(), None);
     let again = store.record(submission(2, 1, Some("b"))).await.unwrap();
@@ -234,7 +282,7 @@ async fn a_rejected_ballot_does_not_bar_its_voter(place: Place) {
     store.confirm(confirmed(1, id)).await.unwrap();
     let late = store.reject(1, "expired".into(), "no".into(), 8).await;
     assert!(matches!(late, Ok(()) | Err(StoreError::Elsewhere)));
-    let known = store.submission("b").await.unwrap().unwrap();
+    let known = named(&store, 1, "b").await.unwrap();
     assert!(matches!(known.state, State::Confirmed { height: 3, .. }));
 }
 
@@ -276,7 +324,7 @@ async fn a_rejected_ballot_that_lands_is_confirmed(place: Place) {
     block.submissions.clear();
     block.transaction_ids.insert(0, Hash([9; 32]));
     store.confirm(block).await.unwrap();
-    let known = store.submission("a").await.unwrap().unwrap();
+    let known = named(&store, 1, "a").await.unwrap();
     let State::Confirmed { height, index, .. } = known.state else {
         panic!("{:?}", known.state);
     };
@@ -297,7 +345,7 @@ async fn a_submission_signed_again_is_found_under_both_ids(place: Place) {
         .await
         .unwrap();
     for id in [old.transaction_id, new.transaction_id] {
-        let known = store.submission(&id.to_string()).await.unwrap().unwrap();
+        let known = store.by_transaction(&id).await.unwrap().unwrap();
         assert_eq!(known.transaction_id, new.transaction_id);
     }
     assert_eq!(pending.standing(&old.transaction_id), None);
@@ -325,7 +373,7 @@ async fn a_submission_signed_again_may_land_under_its_old_id(place: Place) {
         };
         assert_eq!((height, index), (3, at));
     }
-    let known = store.submission("a").await.unwrap().unwrap();
+    let known = named(&store, 1, "a").await.unwrap();
     assert_eq!(known.transaction_id, old.transaction_id);
 }
 
@@ -343,7 +391,7 @@ async fn what_is_settled_is_not_signed_again(place: Place) {
         let signed = store.sign_again(sequence, new.transaction_id, new.transaction, 500);
         assert!(matches!(signed.await, Err(StoreError::Elsewhere)));
         assert_eq!(store.by_sequence(sequence).await.unwrap(), settled);
-        let by_new = store.submission(&new.transaction_id.to_string()).await;
+        let by_new = store.by_transaction(&new.transaction_id).await;
         assert_eq!(by_new.unwrap(), None);
     }
 }
@@ -354,7 +402,7 @@ async fn a_submission_reads_back_as_it_was_written(place: Place) {
     new.election_id = u64::MAX;
     new.submitted_at_ms = 1 << 60;
     store.record(new.clone()).await.unwrap();
-    let known = store.submission("a").await.unwrap().unwrap();
+    let known = named(&store, 1, "a").await.unwrap();
     assert_eq!(store.by_sequence(0).await.unwrap().unwrap(), known);
     let expected = Submission {
         sequence: 0,
@@ -374,7 +422,7 @@ async fn a_submission_reads_back_as_it_was_written(place: Place) {
         .confirm(confirmed(0, new.transaction_id))
         .await
         .unwrap();
-    let known = store.submission("a").await.unwrap().unwrap();
+    let known = named(&store, 1, "a").await.unwrap();
     let state = State::Confirmed {
         height: 3,
         block_hash: Hash([8; 32]),
@@ -388,14 +436,16 @@ async fn a_submission_reads_back_as_it_was_written(place: Place) {
     store.record(submission(2, 2, Some("b"))).await.unwrap();
     let reason = "no\0 \u{fe0f}'\";--".to_owned();
     store.reject(1, "c".into(), reason, 7).await.unwrap();
-    let known = store.submission("b").await.unwrap().unwrap();
+    let known = named(&store, 2, "b").await.unwrap();
     let State::Rejected { reason, .. } = known.state else {
         panic!("expected a refusal");
     };
     assert!(reason.ends_with("\u{fe0f}'\";--"), "{reason:?}");
-    for unknown in ["", "c", "\0", &Hash([9; 32]).to_string()] {
-        assert_eq!(store.submission(unknown).await.unwrap(), None);
+    for unknown in ["", "c", "\0", "b"] {
+        assert_eq!(named(&store, 1, unknown).await, None);
     }
+    let unknown = store.by_transaction(&Hash([9; 32])).await;
+    assert_eq!(unknown.unwrap(), None);
 }
 
 fn account(name: &str) -> Account {
@@ -551,6 +601,7 @@ async fn nothing_is_acknowledged_while_the_database_fails_and_it_recovers_by_its
     assert!(store.is_healthy());
     assert_eq!(pending.len(), 2);
     // What was acknowledged before is still there.
-    let first = submission(1, 1, None).transaction_id.to_string();
-    assert_eq!(store.submission(&first).await.unwrap().unwrap().sequence, 0);
+    let first = submission(1, 1, None).transaction_id;
+    let known = store.by_transaction(&first).await.unwrap();
+    assert_eq!(known.unwrap().sequence, 0);
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use redb::{MultimapTable, ReadableTable, Table, WriteTransaction};
-use tabella_protocol::{Hash, Revote, codec};
+use tabella_protocol::{Hash, Revote, VoterId, codec};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -23,6 +23,7 @@ use super::{
 use crate::{
     metrics,
     pending::{Durable, Pending},
+    subject::Realm,
 };
 
 /// Most writes in one commit, so that nobody waits for a commit without end.
@@ -170,7 +171,9 @@ struct Tables<'t> {
     write: &'t WriteTransaction,
     meta: Table<'t, &'static str, &'static [u8]>,
     submissions: Table<'t, u64, &'static [u8]>,
-    client_ids: Table<'t, &'static str, u64>,
+    earlier_client_ids: Table<'t, &'static str, u64>,
+    client_ids: Table<'t, (&'static [u8; 32], &'static str), u64>,
+    registrar_client_ids: MultimapTable<'t, &'static str, u64>,
     transactions: Table<'t, &'static [u8; 32], u64>,
     voters: MultimapTable<'t, (u64, &'static [u8; 32]), u64>,
     open: Table<'t, u64, ()>,
@@ -184,8 +187,14 @@ impl<'t> Tables<'t> {
             submissions: write
                 .open_table(tables::SUBMISSIONS)
                 .map_err(StoreError::of)?,
+            earlier_client_ids: write
+                .open_table(tables::EARLIER_CLIENT_IDS)
+                .map_err(StoreError::of)?,
             client_ids: write
                 .open_table(tables::CLIENT_IDS)
+                .map_err(StoreError::of)?,
+            registrar_client_ids: write
+                .open_multimap_table(tables::REGISTRAR_CLIENT_IDS)
                 .map_err(StoreError::of)?,
             transactions: write
                 .open_table(tables::TRANSACTIONS)
@@ -264,20 +273,14 @@ impl<'t> Tables<'t> {
     }
 
     fn record(&mut self, new: NewSubmission, sequence: u64) -> Result<Recorded, StoreError> {
-        if let Some(client_id) = &new.client_id {
-            let known = self
-                .client_ids
-                .get(client_id.as_str())
-                .map_err(StoreError::of)?
-                .map(|sequence| sequence.value());
-            if let Some(known) = known {
-                let known = self.get(known)?;
-                return Ok(if known.content == new.content {
-                    Recorded::Same(Box::new(known))
-                } else {
-                    Recorded::Reused
-                });
-            }
+        if let Some(client_id) = &new.client_id
+            && let Some(known) = self.named(&new.voter, client_id)?
+        {
+            return Ok(if known.content == new.content {
+                Recorded::Same(Box::new(known))
+            } else {
+                Recorded::Reused
+            });
         }
         let known = self
             .transactions
@@ -308,8 +311,13 @@ impl<'t> Tables<'t> {
         self.put(&submission)?;
         if let Some(client_id) = &submission.client_id {
             self.client_ids
-                .insert(client_id.as_str(), sequence)
+                .insert((&submission.voter.0, client_id.as_str()), sequence)
                 .map_err(StoreError::of)?;
+            if new.realm == Realm::Registrar {
+                self.registrar_client_ids
+                    .insert(client_id.as_str(), sequence)
+                    .map_err(StoreError::of)?;
+            }
         }
         self.transactions
             .insert(&submission.transaction_id.0, sequence)
@@ -407,6 +415,22 @@ impl<'t> Tables<'t> {
             .insert(&transaction_id.0, sequence)
             .map_err(StoreError::of)?;
         Ok(Ok(()))
+    }
+
+    /// A voter's submission under the id that its client chose.
+    fn named(&self, voter: &VoterId, client_id: &str) -> Result<Option<Submission>, StoreError> {
+        let known = self
+            .client_ids
+            .get((&voter.0, client_id))
+            .map_err(StoreError::of)?
+            .map(|sequence| sequence.value());
+        let earlier = self
+            .earlier_client_ids
+            .get(client_id)
+            .map_err(StoreError::of)?
+            .map(|sequence| sequence.value());
+        let known = known.or(earlier).map(|sequence| self.get(sequence));
+        Ok(known.transpose()?.filter(|known| known.voter == *voter))
     }
 
     fn get(&self, sequence: u64) -> Result<Submission, StoreError> {

@@ -4,7 +4,7 @@ use expect_test::expect;
 use serde_json::{Value, json};
 use tabella_protocol::{Hash, Payload, Transaction, rpc::ElectionStatus};
 
-use crate::deployment::{ADMIN_TOKEN, Deployment, FIRST_BLOCKS};
+use crate::deployment::{ADMIN_TOKEN, Deployment, FIRST_BLOCKS, registrar_roll};
 
 const ADMIN: Option<&str> = Some(ADMIN_TOKEN);
 
@@ -78,9 +78,7 @@ async fn an_election_that_does_not_hold_together_is_refused() {
 #[tokio::test]
 async fn a_roll_is_taken_line_by_line() {
     let deployment = Deployment::new().await;
-    deployment
-        .create_election(crate::deployment::registrar_roll())
-        .await;
+    deployment.create_election(registrar_roll()).await;
     let backend = deployment.start().await;
     let csv =
         "voter_id,weight\nalice\nbob,3\nbob,1\n,1\ncarol,none\n\ndave,0\nerin,2,2\n\"Doe, J\",1";
@@ -99,12 +97,8 @@ async fn a_roll_is_taken_line_by_line() {
           "refused": 5,
           "refused_lines": [
             {
-              "line": 4,
-              "reason": "the same voter again"
-            },
-            {
               "line": 5,
-              "reason": "expected a voter id of 1 to 256 bytes"
+              "reason": "expected a voter id of 1 to 256 bytes, got one of 0"
             },
             {
               "line": 6,
@@ -116,7 +110,22 @@ async fn a_roll_is_taken_line_by_line() {
             },
             {
               "line": 9,
-              "reason": "expected voter_id[,weight], got more fields"
+              "reason": "expected the realm registrar, account or credential, got \"2\""
+            },
+            {
+              "line": 4,
+              "reason": "the same voter again"
+            }
+          ],
+          "warning": "3 voters have a weight that fewer than 5 share; the board shows every ballot's weight, so that whoever knows theirs finds their ballots",
+          "weights": [
+            {
+              "voters": 2,
+              "weight": 1
+            },
+            {
+              "voters": 1,
+              "weight": 3
             }
           ]
         }"#]]
@@ -127,8 +136,9 @@ async fn a_roll_is_taken_line_by_line() {
     let Payload::ExtendRoll { entries, .. } = transaction.body.payload else {
         panic!("expected a roll");
     };
-    let weights: Vec<_> = entries.iter().map(|entry| entry.weight).collect();
-    assert_eq!(weights, [1, 3, 1]);
+    let mut weights: Vec<_> = entries.iter().map(|entry| entry.weight).collect();
+    weights.sort_unstable();
+    assert_eq!(weights, [1, 1, 3]);
 }
 
 #[tokio::test]

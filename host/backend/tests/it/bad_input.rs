@@ -104,8 +104,8 @@ async fn malformed_requests() {
             400 invalid-request at "/transaction_id": expected a transaction_id of 1 to 128 printable characters without spaces, not shaped like the chain's own ids
             400 invalid-request at "/transaction_id": expected a transaction_id of 1 to 128 printable characters without spaces, not shaped like the chain's own ids
             400 invalid-request at "/transaction_id": expected a transaction_id of 1 to 128 printable characters without spaces, not shaped like the chain's own ids
-            400 invalid-request at "/voter_id": expected a voter_id of 1 to 256 bytes
-            400 invalid-request at "/voter_id": expected a voter_id of 1 to 256 bytes
+            400 invalid-request at "/voter_id": expected a voter id of 1 to 256 bytes, got one of 0
+            400 invalid-request at "/voter_id": expected a voter id of 1 to 256 bytes, got one of 257
             400 invalid-request at "/voter_id": expected a voter_id, because this token is not a voter's
             400 invalid-request at "": expected either ballot or encrypted_vote
             400 invalid-request at "": expected either ballot or encrypted_vote
@@ -245,8 +245,8 @@ async fn queries_and_paths() {
         /api/votes/results?election_id=1&more=1: 400 invalid-query: more: unknown field `more`, expected `election_id`
         /api/votes/results?election_id=99: 404 unknown-election: there is no election 99
         /api/votes/transaction-status: 400 invalid-query: missing field `transaction_id`
-        /api/votes/transaction-status?transaction_id=unknown: 404 unknown-transaction: no submission has this transaction_id
-        /api/votes/receipt?transaction_id=unknown: 404 unknown-transaction: no submission has this transaction_id
+        /api/votes/transaction-status?transaction_id=unknown: 401 token-missing: this transaction_id is a name within its voter: send the voter's token, or ask by the chain_transaction_id
+        /api/votes/receipt?transaction_id=unknown: 401 token-missing: this transaction_id is a name within its voter: send the voter's token, or ask by the chain_transaction_id
         /api/elections/x: 404 not-found: Invalid URL: Cannot parse `x` to a `u64`
         /api/elections/99: 404 unknown-election: there is no election 99
         /api/elections?status=sometimes: 400 invalid-query: status: unknown variant `sometimes`, expected one of `open`, `upcoming`, `closed`

@@ -271,7 +271,7 @@ async fn a_voters_ballots_reach_the_chain_in_the_order_of_casting() {
     deployment.restart_validators().await;
     let path = "/api/votes/transaction-status?transaction_id=t19&election_id=3";
     let deadline = tokio::time::Instant::now() + Duration::from_secs(40);
-    while backend.get(path, None).await.1["status"] != "confirmed" {
+    while backend.get(path, admin).await.1["status"] != "confirmed" {
         assert!(tokio::time::Instant::now() < deadline, "not carried");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -5,8 +5,8 @@ use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
 use serde_json::{Value, json};
 use tabella_backend::{Backend, BackendError, Bounds, Config, RateLimits, Registration};
 use tabella_protocol::{
-    ContestSpec, Disclosure, ElectionSpec, Eligibility, Hash, OptionSpec, Payload, Quorum, Revote,
-    RollEntry, SigningKey, Transaction, TransactionBody, VoterId,
+    ContestSpec, Disclosure, ElectionSpec, Eligibility, Hash, OpenTo, OptionSpec, Payload, Quorum,
+    Revote, RollChanges, RollEntry, Transaction, TransactionBody, VoterId,
 };
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -54,12 +54,27 @@ pub(crate) fn spec(revote: Revote, eligibility: Eligibility) -> ElectionSpec {
 pub(crate) fn registrar() -> Eligibility {
     Eligibility::Registrar {
         registrar: key(REGISTRAR).public(),
+        open_to: OpenTo::Named,
     }
 }
 
 pub(crate) fn registrar_roll() -> Eligibility {
     Eligibility::RegistrarRoll {
         registrar: key(REGISTRAR).public(),
+        roll: RollChanges::Fixed,
+    }
+}
+
+pub(crate) fn open_to_accounts() -> Eligibility {
+    Eligibility::Registrar {
+        registrar: key(REGISTRAR).public(),
+        open_to: OpenTo::Accounts,
+    }
+}
+
+pub(crate) fn credentials() -> Eligibility {
+    Eligibility::Credentials {
+        roll: RollChanges::Fixed,
     }
 }
 
@@ -92,7 +107,7 @@ impl Deployment {
             spec(Revote::Refuse, registrar()),
             spec(Revote::Refuse, registrar()),
             spec(Revote::Last, registrar()),
-            spec(Revote::Refuse, Eligibility::Credentials),
+            spec(Revote::Refuse, credentials()),
         ];
         network.commit(
             specs
@@ -167,16 +182,13 @@ impl Deployment {
             .commit(vec![by_authority(Payload::CreateElection(spec))]);
     }
 
-    /// Puts a credential on the roll of an election.
-    pub(crate) fn enrol(&self, election_id: u64, credential: &SigningKey) {
-        let entries = vec![RollEntry {
-            voter: VoterId::from(credential.public()),
-            weight: 1,
-        }];
-        self.network.commit(vec![by_authority(Payload::ExtendRoll {
+    /// Puts voters on the roll of an election as they are.
+    pub(crate) fn extend_roll(&self, election_id: u64, entries: Vec<RollEntry>) {
+        let payload = Payload::ExtendRoll {
             election_id,
             entries,
-        })]);
+        };
+        self.network.commit(vec![by_authority(payload)]);
     }
 
     /// Opens an election; election 3 lets voters vote again.
@@ -206,10 +218,7 @@ impl Deployment {
             let (voter, weight) = (VoterId(voter), 1);
             RollEntry { voter, weight }
         });
-        self.network.commit(vec![by_authority(Payload::ExtendRoll {
-            election_id,
-            entries: entries.collect(),
-        })]);
+        self.extend_roll(election_id, entries.collect());
     }
 
     /// The rule of every election.
@@ -337,7 +346,7 @@ impl Running {
     pub(crate) async fn status(&self, transaction_id: &str) -> Value {
         let path =
             format!("/api/votes/transaction-status?transaction_id={transaction_id}&election_id=1");
-        let (status, answer) = self.get(&path, None).await;
+        let (status, answer) = self.get(&path, Some(ADMIN_TOKEN)).await;
         assert_eq!(status, 200, "{answer}");
         answer
     }

@@ -254,16 +254,21 @@ async fn submit_answers_every_field() {
         "transaction_id": "mine", "status": "confirmed", "source": "poa",
         "block_hash": "hash", "block_number": "int",
         "validator": {"node_id": "validator-1|validator-2|validator-3", "rpc_url": "text"},
-        "receipt_url": "/api/votes/receipt?transaction_id=mine",
+        "receipt_url": "text",
     });
     check(&answer, &shape, "");
+    let id = answer["chain_transaction_id"].as_str().unwrap();
+    let url = format!("/api/votes/receipt?transaction_id={id}");
+    assert_eq!(answer["receipt_url"], url);
 }
 
 #[tokio::test]
 async fn transaction_status_answers_every_field() {
     let (_deployment, backend, _) = voted().await;
     let path = "/api/votes/transaction-status?transaction_id=mine&election_id=1";
-    let (status, answer) = backend.get(path, None).await;
+    let token = backend.voter_token("alice").await;
+    let token = Some(token.as_str());
+    let (status, answer) = backend.get(path, token).await;
     assert_eq!(status, 200);
     let shape = json!({
         "transaction_id": "mine", "status": "pending|confirmed|rejected|local|recorded",
@@ -273,9 +278,9 @@ async fn transaction_status_answers_every_field() {
     });
     check(&answer, &shape, "");
     let unknown = "/api/votes/transaction-status?transaction_id=another&election_id=1";
-    assert_eq!(backend.get(unknown, None).await.0, 404);
+    assert_eq!(backend.get(unknown, token).await.0, 404);
     let of_another = "/api/votes/transaction-status?transaction_id=mine&election_id=2";
-    assert_eq!(backend.get(of_another, None).await.0, 404);
+    assert_eq!(backend.get(of_another, token).await.0, 404);
 }
 
 #[tokio::test]

@@ -79,14 +79,15 @@ async fn the_same_id_answers_the_same_and_casts_once() {
     assert_eq!(again, first);
     assert_eq!(deployment.ballots().len(), 1);
 
-    for (voter, choice) in [("alice", "b"), ("bob", "a")] {
-        let (status, problem) = backend.cast(voter, "t1", choice).await;
-        assert_eq!(
-            (status, &problem["code"]),
-            (409, &json!("transaction-id-reused"))
-        );
-    }
+    let (status, problem) = backend.cast("alice", "t1", "b").await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (409, &json!("transaction-id-reused"))
+    );
     assert_eq!(deployment.ballots().len(), 1);
+    // Another voter's is another name.
+    assert_eq!(backend.cast("bob", "t1", "a").await.0, 201);
+    assert_eq!(deployment.ballots().len(), 2);
 }
 
 #[tokio::test]
@@ -190,7 +191,11 @@ async fn an_unconfirmed_ballot_is_pending_then_confirmed() {
 async fn credential_voters_sign_for_themselves() {
     let deployment = Deployment::new().await;
     let voter = key(7);
-    deployment.enrol(4, &voter);
+    let entry = tabella_protocol::RollEntry {
+        voter: VoterId::from(voter.public()),
+        weight: 1,
+    };
+    deployment.extend_roll(4, vec![entry]);
     let backend = deployment.start().await;
     // The canonical ballot is what the rule's own encoding of {"choice": "a"} is; an opaque vote
     // carries the bytes as they are.

@@ -178,6 +178,8 @@ fn election() -> ElectionFile {
     ElectionFile {
         title: "an election under chaos".to_owned(),
         eligibility: None,
+        open_to: None,
+        roll: None,
         revote: None,
         disclosure: None,
         contests: vec![ContestFile {

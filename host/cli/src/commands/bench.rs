@@ -251,6 +251,8 @@ async fn prepare(arguments: &BenchArguments, url: &str, token: &str) -> Result<u
     let election = ElectionFile {
         title: format!("bench of {} votes", arguments.votes),
         eligibility: None,
+        open_to: None,
+        roll: None,
         revote: None,
         disclosure: None,
         contests: vec![ContestFile {

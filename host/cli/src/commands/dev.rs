@@ -118,6 +118,9 @@ fn announce(network: &DevNetwork, ready: &Ready) {
     );
     print!("{}", survives(genesis.quorum, genesis.validators.len()));
     println!(
+        "registration is open: whoever reaches the backend may register an account, and vote in elections that say open_to = \"accounts\"; `tabella init` writes a network where it is closed"
+    );
+    println!(
         "ready: {} says where everything is; Ctrl-C stops it",
         network.layout().ready().display()
     );

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::json;
+use tabella_backend::Registration;
 use tabella_protocol::{Genesis, Quorum};
 
 use crate::{
@@ -70,7 +71,7 @@ pub(crate) fn run(arguments: &InitArguments) -> Result<()> {
     )?;
     let quorum = Quorum::from(arguments.quorum);
     let genesis = create_network(&layout, &arguments.name, quorum, &addresses)?;
-    write_configs(&layout, &addresses)?;
+    write_configs(&layout, &addresses, Registration::Closed)?;
     if arguments.json {
         let answer = json!({
             "network": genesis.network,

@@ -12,11 +12,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use nix::sys::signal::Signal;
 use serde::Serialize;
 use serde_json::json;
+use tabella_backend::Registration;
 use tabella_ledger::{BuildLimits, Ledger};
 use tabella_protocol::{
     CommitCertificate, CommitSignature, ConsensusVote, ConsensusVoteKind, ContestSpec, Disclosure,
-    ElectionSpec, Eligibility, Hash, OptionSpec, Payload, Quorum, Revote, SigningKey, Transaction,
-    TransactionBody, VoterId, rpc::NodeStatus,
+    ElectionSpec, Eligibility, Hash, OpenTo, OptionSpec, Payload, Quorum, Revote, SigningKey,
+    Transaction, TransactionBody, VoterId, rpc::NodeStatus,
 };
 
 use crate::{
@@ -99,7 +100,7 @@ pub(crate) async fn run(arguments: &LongChainArguments) -> Result<Exit> {
 async fn measure(arguments: &LongChainArguments, layout: &Layout) -> Result<LongChainReport> {
     let addresses = Addresses::new(3, &[], Ports::new(Some(arguments.port_base))?)?;
     create_network(layout, "long-chain", Quorum::Majority, &addresses)?;
-    write_configs(layout, &addresses)?;
+    write_configs(layout, &addresses, Registration::Closed)?;
     let data = layout.root().join("data");
     fs::create_dir_all(layout.root().join("logs")).context("cannot create the logs directory")?;
 
@@ -264,6 +265,7 @@ fn payload(ledger: &Ledger, height: u64, authority: &SigningKey) -> Result<Paylo
             }],
             eligibility: Eligibility::Registrar {
                 registrar: authority.public(),
+                open_to: OpenTo::Named,
             },
             revote: Revote::Refuse,
             disclosure: Disclosure::AtClose,

@@ -220,6 +220,8 @@ fn election() -> ElectionFile {
     ElectionFile {
         title: "a long election".to_owned(),
         eligibility: None,
+        open_to: None,
+        roll: None,
         revote: None,
         disclosure: None,
         contests: vec![ContestFile {

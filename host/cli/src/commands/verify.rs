@@ -15,7 +15,7 @@ use crate::{
     exit::Exit,
     genesis_file::read_genesis,
     local_ledger::{self, Findings},
-    results,
+    receipt_nonce, results,
 };
 
 /// Check receipts, whole elections and evidence with no network, and backends' local ledgers
@@ -28,6 +28,9 @@ pub(crate) struct VerifyArguments {
 #[derive(Debug, Subcommand)]
 enum VerifyCommand {
     /// Check a voter's receipt; exits 0 when it holds and 1 when it does not
+    ///
+    /// It prints the voter's pseudonym. With --nonce and --transaction it also checks that the ballot carries
+    /// the random number that the voter sent with it, so that it is no other voter's.
     ///
     /// Example: tabella verify receipt receipt.json --genesis genesis.json
     ///
@@ -51,6 +54,12 @@ enum VerifyCommand {
         /// A rule of the election that is not built in, as Wasm; may be repeated
         #[arg(long = "plugin", value_name = "FILE", requires = "ballot")]
         plugins: Vec<PathBuf>,
+        /// The `nonce` that you sent with the ballot
+        #[arg(long, requires = "transaction")]
+        nonce: Option<u64>,
+        /// A file with the ballot's transaction as hex: `input` of eth_getTransactionByHash
+        #[arg(long, requires = "nonce")]
+        transaction: Option<PathBuf>,
         /// Answer in JSON
         #[arg(long)]
         json: bool,
@@ -114,6 +123,8 @@ pub(crate) async fn run(arguments: &VerifyArguments) -> Result<Exit> {
             ballot,
             election,
             plugins,
+            nonce,
+            transaction,
             json,
         } => {
             let genesis = read_genesis(genesis)?;
@@ -124,7 +135,13 @@ pub(crate) async fn run(arguments: &VerifyArguments) -> Result<Exit> {
                 election,
                 plugins,
             });
-            let verdict = check(&read(file)?, &genesis, choice.as_ref());
+            let mut verdict = check(&read(file)?, &genesis, choice.as_ref());
+            if let (Ok(checked), Some(nonce), Some(transaction)) = (&verdict, nonce, transaction)
+                && let Err(reason) =
+                    receipt_nonce::check(checked.summary.transaction_id, transaction, *nonce)
+            {
+                verdict = Err(reason);
+            }
             Ok(answer("receipt", &verdict, *json, describe))
         }
         VerifyCommand::Election {
@@ -333,12 +350,14 @@ fn describe(checked: &Checked) -> String {
     };
     format!(
         "VALID: this ballot stands on the board of election {election} at position {position}.\n\
+         voter        {voter}: yours only if this is the pseudonym that your backend told you\n\
          transaction  {transaction}\n\
          ballot hash  {ballot}\n\
          block        {height}, {block}\n\
          acknowledged by {acks} of {of} validators; it {strength}\n{choice}",
         election = summary.election_id,
         position = summary.position,
+        voter = summary.voter,
         transaction = summary.transaction_id,
         ballot = summary.ballot_hash,
         height = summary.height,

@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use futures::{StreamExt, future::join_all, stream::FuturesUnordered};
+use tabella_backend::Registration;
 use tabella_protocol::{Genesis, Quorum, rpc::NodeStatus};
 
 use super::{Process, ProcessPlan, Ready, ReadyBootnode, ReadyValidator, Site, ports};
@@ -260,7 +261,7 @@ fn prepare(plan: &DevPlan, layout: &Layout) -> Result<(Genesis, Addresses)> {
         }
     };
     // At every start, because the ports may be others than the last time.
-    write_configs(layout, &addresses)?;
+    write_configs(layout, &addresses, Registration::Open)?;
     Ok((genesis, addresses))
 }
 

@@ -50,7 +50,7 @@ async fn cast_and_strike(
 
 /// Waits until the submission is confirmed; the id of its transaction on the chain.
 async fn confirmed(network: &Network, id: &str) -> Hash {
-    let mut client = network.anonymous();
+    let mut client = network.admin();
     let path = format!("/api/votes/transaction-status?transaction_id={id}");
     let status: Value = eventually("an acknowledged ballot is confirmed", async || {
         let status = ok(client.get(&path).await.ok()?);

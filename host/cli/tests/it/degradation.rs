@@ -359,7 +359,7 @@ async fn an_election_closed_meanwhile_refuses_with_a_reason_though_the_backend_d
     for id in &ids {
         let path = format!("/api/votes/transaction-status?transaction_id={id}");
         let status = eventually("the ballot is refused", async || {
-            let status = ok(network.anonymous().get(&path).await.ok()?);
+            let status = ok(network.admin().get(&path).await.ok()?);
             (status["status"] == "rejected").then_some(status)
         })
         .await;

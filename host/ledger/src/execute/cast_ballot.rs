@@ -1,6 +1,6 @@
 //! `cast-ballot`: append a voter's ballot to the board.
 
-use tabella_protocol::{BoardEntry, Eligibility, Hash, Revote, VoterId, rpc::RefusalCode};
+use tabella_protocol::{BoardEntry, Hash, Revote, VoterId, rpc::RefusalCode};
 
 use super::{AcceptedBallot, Draft};
 use crate::{Refusal, VetError, state::Phase};
@@ -16,15 +16,15 @@ impl Draft<'_> {
         let record = self.election(election_id)?;
         require_open(election_id, record.phase)?;
         let (revote, position) = (record.spec.revote, record.board.size());
-        let weight = match record.spec.eligibility {
-            Eligibility::Registrar { .. } => 1,
-            Eligibility::RegistrarRoll { .. } | Eligibility::Credentials => self
+        let weight = match record.spec.eligibility.roll() {
+            None => 1,
+            Some(_) => self
                 .weight(election_id, voter)?
-                .ok_or_else(|| not_on_roll(election_id, voter))?,
+                .ok_or_else(|| not_on_roll(election_id))?,
         };
         let before = self.voted(election_id, voter)?;
         if before.is_some() && revote == Revote::Refuse {
-            return Err(already_voted(election_id, voter).into());
+            return Err(already_voted(election_id).into());
         }
 
         let entry = BoardEntry {
@@ -69,12 +69,14 @@ fn require_open(election_id: u64, phase: Phase) -> Result<(), Refusal> {
     }
 }
 
-fn not_on_roll(election_id: u64, voter: &VoterId) -> Refusal {
-    let message = format!("voter {voter} is not on the roll of election {election_id}");
+// Neither names the voter: whoever sees the refusal is not to learn a pseudonym by it.
+
+fn not_on_roll(election_id: u64) -> Refusal {
+    let message = format!("this voter is not on the roll of election {election_id}");
     Refusal::new(RefusalCode::NotOnRoll, message)
 }
 
-fn already_voted(election_id: u64, voter: &VoterId) -> Refusal {
-    let message = format!("voter {voter} has cast a ballot in election {election_id} already");
+fn already_voted(election_id: u64) -> Refusal {
+    let message = format!("this voter has cast a ballot in election {election_id} already");
     Refusal::new(RefusalCode::AlreadyVoted, message)
 }

@@ -1,6 +1,6 @@
 //! `extend-roll`: add voters to an election that is not closed.
 
-use tabella_protocol::{RollEntry, codec, merkle, rpc::RefusalCode};
+use tabella_protocol::{RollChanges, RollEntry, codec, merkle, rpc::RefusalCode};
 
 use super::{Draft, wrong_status};
 use crate::{Refusal, VetError, state::Phase};
@@ -11,15 +11,24 @@ impl Draft<'_> {
         election_id: u64,
         entries: &[RollEntry],
     ) -> Result<(), VetError> {
-        if self.election(election_id)?.phase == Phase::Closed {
-            let refusal = wrong_status(election_id, "extend the roll of", "upcoming or open");
-            return Err(refusal.into());
+        let record = self.election(election_id)?;
+        match (record.phase, record.spec.eligibility.roll()) {
+            (Phase::Upcoming, _) | (Phase::Open, Some(RollChanges::Grows) | None) => {}
+            (Phase::Open, Some(RollChanges::Fixed)) => {
+                let message = format!(
+                    "the roll of election {election_id} is fixed since the election opened; only one created with roll = \"grows\" takes voters later"
+                );
+                return Err(Refusal::new(RefusalCode::WrongElectionStatus, message).into());
+            }
+            (Phase::Closed, _) => {
+                let refusal = wrong_status(election_id, "extend the roll of", "upcoming or open");
+                return Err(refusal.into());
+            }
         }
         for entry in entries {
             if self.weight(election_id, &entry.voter)?.is_some() {
                 let message = format!(
-                    "{} is on the roll of election {election_id} already",
-                    entry.voter
+                    "a voter of this part is on the roll of election {election_id} already"
                 );
                 return Err(Refusal::new(RefusalCode::InvalidRoll, message).into());
             }

@@ -4,10 +4,10 @@ use expect_test::expect;
 use proptest::prelude::*;
 use serde_json::Value;
 use tabella_protocol::{
-    Ack, BoardEntry, Eligibility, Payload, Revote, RollEntry, merkle, rpc::ElectionStatus,
+    Ack, BoardEntry, Payload, Revote, RollChanges, RollEntry, merkle, rpc::ElectionStatus,
 };
 
-use crate::support::{Chain, authority, by_registrar, genesis, key, registrar, voter};
+use crate::support::{Chain, authority, by_registrar, credentials, genesis, key, registrar, voter};
 
 fn totals(chain: &Chain) -> String {
     let election = chain.builder.election(1).unwrap();
@@ -147,7 +147,7 @@ fn where_revoting_is_allowed_the_last_ballot_counts_and_all_stay_provable() {
 
 #[test]
 fn credentials_vote_for_themselves_with_their_weight() {
-    let mut chain = Chain::with_election(Revote::Refuse, Eligibility::Credentials);
+    let mut chain = Chain::with_election(Revote::Refuse, credentials(RollChanges::Grows));
     let entry = |seed: u8, weight| RollEntry {
         voter: key(seed).public().into(),
         weight,
@@ -166,7 +166,7 @@ fn credentials_vote_for_themselves_with_their_weight() {
     }
     expect!["a 1, b 5, c 0; winners [b]"].assert_eq(&totals(&chain));
     let payload = chain.cast(key(52).public().into(), "a");
-    expect!["not-on-roll: voter 0xeb2cf13bf7ae3a5f614168a1fb09272d39771ec4b8523727815e466caf8ee163 is not on the roll of election 1"]
+    expect!["not-on-roll: this voter is not on the roll of election 1"]
         .assert_eq(&chain.refusal(&key(52), payload));
     let payload = chain.cast(key(50).public().into(), "a");
     let stolen = chain.refusal(&key(51), payload);

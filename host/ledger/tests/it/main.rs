@@ -1,5 +1,6 @@
 //! The ledger from outside: real rules, real databases, blocks executed on several nodes.
 
+mod adversary;
 mod chain;
 mod compilation;
 mod crash;

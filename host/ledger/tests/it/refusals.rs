@@ -154,7 +154,7 @@ fn every_refusal_has_a_code_and_helps() {
         the same transaction
             already-included: transaction 0x995bb6c7ecf96f0a468cc743f18709211bcc32311704ec9dea3d7c8efedbe5c3 is on the chain already
         the same voter
-            already-voted: voter 0x510c690aa87a900fee5f4f2b0515495997ba303bbb6d48012430ace006115c7e has cast a ballot in election 1 already
+            already-voted: this voter has cast a ballot in election 1 already
         another signer
             not-authorised: cast-ballot must be signed by the election's registrar, got signer KEY
         unknown election

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use tabella_ledger::{BuildLimits, Ledger, Refusal, VetError, Vetted};
 use tabella_protocol::{
     CommitCertificate, CommitSignature, ConsensusVote, ConsensusVoteKind, ContestSpec, Disclosure,
-    ElectionSpec, Eligibility, Genesis, Hash, OptionSpec, Payload, PluginLimits, Quorum, Revote,
-    SigningKey, Transaction, TransactionBody, ValidatorInfo, VoterId,
+    ElectionSpec, Eligibility, Genesis, Hash, OpenTo, OptionSpec, Payload, PluginLimits, Quorum,
+    Revote, RollChanges, SigningKey, Transaction, TransactionBody, ValidatorInfo, VoterId,
 };
 use tempfile::TempDir;
 
@@ -223,7 +223,12 @@ pub(crate) fn election(revote: Revote, eligibility: Eligibility) -> ElectionSpec
 pub(crate) fn by_registrar() -> Eligibility {
     Eligibility::Registrar {
         registrar: registrar().public(),
+        open_to: OpenTo::Named,
     }
+}
+
+pub(crate) fn credentials(roll: RollChanges) -> Eligibility {
+    Eligibility::Credentials { roll }
 }
 
 pub(crate) fn voter(n: u32) -> VoterId {

@@ -1,6 +1,7 @@
 //! The protocol's values, proofs and signatures, from outside.
 
 mod consensus;
+mod eligibility;
 mod evidence;
 mod genesis;
 mod merkle;

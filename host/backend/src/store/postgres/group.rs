@@ -15,7 +15,7 @@ use super::{
     carriers::{self, Me},
     rows::{Kept, bytes, columns, storable},
 };
-use crate::pending::Durable;
+use crate::{pending::Durable, subject::Realm};
 
 /// What came of one write, once its group is durable.
 #[derive(Debug)]
@@ -288,7 +288,7 @@ async fn sign_again(
 #[derive(Default)]
 struct Known {
     kept: Vec<Kept>,
-    by_client: HashMap<String, usize>,
+    by_client: HashMap<(VoterId, String), usize>,
     by_transaction: HashMap<Hash, usize>,
     by_voter: HashMap<(u64, VoterId), Vec<usize>>,
 }
@@ -301,7 +301,8 @@ impl Known {
         }
         let place = self.kept.len();
         if let Some(client_id) = &submission.client_id {
-            self.by_client.insert(client_id.clone(), place);
+            let name = (submission.voter, client_id.clone());
+            self.by_client.insert(name, place);
         }
         self.by_transaction.insert(submission.transaction_id, place);
         if !matches!(submission.state, State::Rejected { .. }) {
@@ -318,8 +319,8 @@ impl Known {
 
     /// What stands against a new submission.
     fn verdict(&self, new: &NewSubmission) -> Option<(Recorded, Option<&Kept>)> {
-        let by_client = new.client_id.as_ref().and_then(|id| self.by_client.get(id));
-        if let Some(place) = by_client {
+        let name = new.client_id.clone().map(|id| (new.voter, id));
+        if let Some(place) = name.and_then(|name| self.by_client.get(&name)) {
             let kept = &self.kept[*place];
             return Some(if kept.submission.content == new.content {
                 (
@@ -412,12 +413,15 @@ fn kept(new: &NewSubmission, sequence: u64, me: &Me) -> Kept {
         },
         expiry_height: new.expiry_height,
         carrier: Some(me.id),
+        by_registrar: new.realm == Realm::Registrar,
     }
 }
 
 /// Reads what may stand against the new ones.
 async fn load(connection: &mut PgConnection, new: &[&NewSubmission]) -> Result<Known, sqlx::Error> {
-    let client_ids: Vec<&str> = new.iter().filter_map(|n| n.client_id.as_deref()).collect();
+    let named = new.iter().filter(|n| n.client_id.is_some());
+    let client_ids: Vec<Option<&str>> = named.clone().map(|n| n.client_id.as_deref()).collect();
+    let named: Vec<&[u8]> = named.map(|n| n.voter.0.as_slice()).collect();
     let transaction_ids: Vec<&[u8]> = new.iter().map(|n| n.transaction_id.0.as_slice()).collect();
     let elections: Vec<i64> = new.iter().map(|n| n.election_id.cast_signed()).collect();
     let voters: Vec<&[u8]> = new.iter().map(|n| n.voter.0.as_slice()).collect();
@@ -425,7 +429,8 @@ async fn load(connection: &mut PgConnection, new: &[&NewSubmission]) -> Result<K
     let statement = concat!(
         "SELECT ",
         columns!(),
-        " FROM submissions s WHERE s.client_id = ANY($1) \
+        " FROM unnest($1::text[], $6::bytea[]) AS n (client_id, voter) \
+          JOIN submissions s ON s.client_id = n.client_id AND s.voter = n.voter \
           UNION ALL SELECT ",
         columns!(),
         " FROM submissions s WHERE s.transaction_id = ANY($2) \
@@ -441,6 +446,7 @@ async fn load(connection: &mut PgConnection, new: &[&NewSubmission]) -> Result<K
         .bind(elections)
         .bind(voters)
         .bind(refuses)
+        .bind(named)
         .fetch_all(connection)
         .await?;
     let mut known = Known::default();
@@ -466,9 +472,9 @@ async fn insert(connection: &mut PgConnection, me: &Me, new: &[Kept]) -> Result<
         .collect();
     sqlx::query(
         "INSERT INTO submissions (sequence, client_id, election_id, voter, content, \
-         transaction_id, transaction, expiry_height, submitted_at_ms, carrier) \
-         SELECT n.*, $10 FROM unnest($1::int8[], $2::text[], $3::int8[], $4::bytea[], $5::bytea[], \
-         $6::bytea[], $7::bytea[], $8::int8[], $9::int8[]) AS n",
+         transaction_id, transaction, expiry_height, submitted_at_ms, by_registrar, carrier) \
+         SELECT n.*, $11 FROM unnest($1::int8[], $2::text[], $3::int8[], $4::bytea[], $5::bytea[], \
+         $6::bytea[], $7::bytea[], $8::int8[], $9::int8[], $10::bool[]) AS n",
     )
     .bind(numbers(|kept| kept.submission.sequence))
     .bind(client_ids)
@@ -479,6 +485,7 @@ async fn insert(connection: &mut PgConnection, me: &Me, new: &[Kept]) -> Result<
     .bind(of(|submission| submission.transaction.clone()))
     .bind(numbers(|kept| kept.expiry_height))
     .bind(numbers(|kept| kept.submission.submitted_at_ms))
+    .bind(new.iter().map(|kept| kept.by_registrar).collect::<Vec<_>>())
     .bind(me.id)
     .execute(connection)
     .await?;

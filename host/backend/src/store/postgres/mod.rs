@@ -40,7 +40,7 @@ use self::{
     carriers::Me,
     rows::{Kept, bytes, columns},
 };
-use super::{Mark, OpenError, StoreError, Submission, writer::Write};
+use super::{Earlier, Mark, Named, OpenError, StoreError, Submission, writer::Write};
 use crate::pending::Pending;
 
 /// Connections for reading.
@@ -252,9 +252,11 @@ async fn migrate(connection: &mut PgConnection) -> Result<(), OpenError> {
     };
     let initial = include_str!("migrations/0001_initial.sql");
     let connected = include_str!("migrations/0002_connected.sql");
+    let voters = include_str!("migrations/0003_voters.sql");
     let migrator = Migrator::with_migrations(vec![
         migration(1, "initial", initial),
         migration(2, "connected", connected),
+        migration(3, "voters", voters),
     ]);
     // Not `run`, whose future the compiler does not take for one that may change threads.
     let migrated = migrator.run_direct(None, connection, false).await;
@@ -327,27 +329,78 @@ impl Shared {
         .await
     }
 
-    pub(super) async fn submission(&self, id: &str) -> Result<Option<Submission>, StoreError> {
-        if let Ok(hash) = id.parse::<Hash>() {
-            let statement = concat!(
-                "SELECT ",
-                columns!(),
-                " FROM submissions s WHERE s.transaction_id = $1 UNION ALL SELECT ",
-                columns!(),
-                " FROM replaced_transactions r JOIN submissions s USING (sequence) \
-                  WHERE r.transaction_id = $1 LIMIT 1"
-            );
-            return self.one(sqlx::query(statement).bind(hash.0.to_vec())).await;
-        }
-        if id.contains('\0') {
+    pub(super) async fn by_transaction(&self, id: &Hash) -> Result<Option<Submission>, StoreError> {
+        let statement = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM submissions s WHERE s.transaction_id = $1 UNION ALL SELECT ",
+            columns!(),
+            " FROM replaced_transactions r JOIN submissions s USING (sequence) \
+              WHERE r.transaction_id = $1 LIMIT 1"
+        );
+        self.one(sqlx::query(statement).bind(id.0.to_vec())).await
+    }
+
+    pub(super) async fn named(
+        &self,
+        voter: &VoterId,
+        client_id: &str,
+    ) -> Result<Option<Submission>, StoreError> {
+        // PostgreSQL stores no such text.
+        if client_id.contains('\0') {
             return Ok(None);
         }
         let statement = concat!(
             "SELECT ",
             columns!(),
-            " FROM submissions s WHERE s.client_id = $1"
+            " FROM submissions s WHERE s.voter = $1 AND s.client_id = $2"
         );
-        self.one(sqlx::query(statement).bind(id)).await
+        let query = sqlx::query(statement).bind(voter.0.to_vec());
+        self.one(query.bind(client_id)).await
+    }
+
+    pub(super) async fn named_by_registrar(
+        &self,
+        client_id: &str,
+        election_id: Option<u64>,
+    ) -> Result<Named, StoreError> {
+        if client_id.contains('\0') {
+            return Ok(Named::Nothing);
+        }
+        let statement = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM submissions s WHERE s.client_id = $1 AND s.by_registrar \
+              AND ($2::int8 IS NULL OR s.election_id = $2) LIMIT 2"
+        );
+        let query = sqlx::query(statement)
+            .bind(client_id)
+            .bind(election_id.map(u64::cast_signed));
+        self.answered(async {
+            let rows = query.fetch_all(&self.pool).await?;
+            match rows.as_slice() {
+                [] => Ok(Named::Nothing),
+                [row] => Ok(Named::One(Box::new(Kept::of(row)?.submission))),
+                _ => Ok(Named::Several),
+            }
+        })
+        .await
+    }
+
+    pub(super) async fn earlier(&self) -> Result<Earlier, StoreError> {
+        self.answered(async {
+            let row = sqlx::query(
+                "SELECT earlier_elections_until, earlier_accounts_until_ms FROM network",
+            )
+            .fetch_one(&self.pool)
+            .await?;
+            let unsigned = |column| row.try_get::<i64, _>(column).map(i64::cast_unsigned);
+            Ok(Earlier {
+                elections_until: unsigned("earlier_elections_until")?,
+                accounts_until_ms: unsigned("earlier_accounts_until_ms")?,
+            })
+        })
+        .await
     }
 
     pub(super) async fn by_sequence(

@@ -17,7 +17,7 @@ macro_rules! columns {
         "s.sequence, s.client_id, s.election_id, s.voter, s.content, s.transaction_id, \
          s.transaction, s.expiry_height, s.submitted_at_ms, s.state, s.carrier, s.height, \
          s.block_hash, s.block_index, s.confirmed_at_ms, s.signatures, s.validator, s.code, \
-         s.reason, s.rejected_at_ms"
+         s.reason, s.rejected_at_ms, s.by_registrar"
     };
 }
 pub(super) use columns;
@@ -29,6 +29,8 @@ pub(crate) struct Kept {
     pub(crate) expiry_height: u64,
     /// The backend that carries it, while it is open.
     pub(super) carrier: Option<i64>,
+    /// Whether a registrar vouches for its voter.
+    pub(super) by_registrar: bool,
 }
 
 impl Kept {
@@ -76,6 +78,7 @@ impl Kept {
             },
             expiry_height: unsigned("expiry_height")?,
             carrier: row.try_get("carrier")?,
+            by_registrar: row.try_get("by_registrar")?,
         })
     }
 }

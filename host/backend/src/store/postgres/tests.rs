@@ -550,7 +550,7 @@ async fn nothing_is_acknowledged_while_the_server_is_away_and_it_recovers_by_its
             .await;
         assert!(matches!(refused, Err(StoreError::Failed(_))), "{refused:?}");
         assert!(!a.store.is_healthy());
-        let read = a.store.submission("x").await;
+        let read = a.store.by_transaction(&Hash([9; 32])).await;
         assert!(read.is_err(), "{read:?}");
         let written = writing.await.unwrap();
         acknowledged.extend(
@@ -568,10 +568,7 @@ async fn nothing_is_acknowledged_while_the_server_is_away_and_it_recovers_by_its
     assert!(n == 60 && acknowledged.len() >= 3);
     for n in &acknowledged {
         let id = submission(*n, *n, None).transaction_id;
-        assert!(
-            a.store.submission(&id.to_string()).await.unwrap().is_some(),
-            "{n}"
-        );
+        assert!(a.store.by_transaction(&id).await.unwrap().is_some(), "{n}");
         assert!(a.pending.standing(&id).is_some(), "{n} is not carried");
     }
     // What was not acknowledged and is there all the same is read again, and carried.

@@ -1,4 +1,5 @@
-//! Whoever means harm: a validator that lies, a client that costs.
+//! What strangers, voters, officers and validators must not be able to do: each test is an attack.
 
 mod hostile_client;
+mod identity;
 mod lying_validator;

@@ -1,0 +1,89 @@
+//! What an authority, a registrar or a stranger must not be able to do to an election's voters.
+
+use tabella_protocol::{Eligibility, Payload, Revote, RollChanges, RollEntry, VoterId};
+
+use crate::support::{Chain, authority, credentials, election, key, registrar, voter};
+
+fn extend(voters: &[VoterId]) -> Payload {
+    let entries = voters.iter().map(|voter| RollEntry {
+        voter: *voter,
+        weight: 1,
+    });
+    Payload::ExtendRoll {
+        election_id: 1,
+        entries: entries.collect(),
+    }
+}
+
+fn by_roll(roll: RollChanges) -> Eligibility {
+    Eligibility::RegistrarRoll {
+        registrar: registrar().public(),
+        roll,
+    }
+}
+
+/// An election that is not open yet.
+fn upcoming(eligibility: Eligibility) -> Chain {
+    let mut chain = Chain::new();
+    let wasm = crate::support::plurality().to_vec();
+    chain.accept(&authority(), Payload::PublishPlugin { wasm });
+    let spec = election(Revote::Refuse, eligibility);
+    chain.accept(&authority(), Payload::CreateElection(spec));
+    chain
+}
+
+#[test]
+fn nobody_adds_voters_to_the_roll_of_an_open_election() {
+    for eligibility in [credentials(RollChanges::Fixed), by_roll(RollChanges::Fixed)] {
+        let mut chain = upcoming(eligibility);
+        let honest: VoterId = key(50).public().into();
+        chain.accept(&authority(), extend(&[honest]));
+        chain.accept(&authority(), Payload::OpenElection { election_id: 1 });
+        let stuffed: VoterId = key(51).public().into();
+        let refusal = chain.refusal(&authority(), extend(&[stuffed]));
+        assert!(
+            refusal.starts_with("wrong-election-status: the roll of election 1 is fixed"),
+            "{refusal}"
+        );
+        assert_eq!(chain.builder.election(1).unwrap().roll_size(), 1);
+    }
+}
+
+#[test]
+fn a_roll_that_was_announced_to_grow_grows_until_the_close() {
+    let mut chain = upcoming(by_roll(RollChanges::Grows));
+    chain.accept(&authority(), Payload::OpenElection { election_id: 1 });
+    chain.accept(&registrar(), extend(&[voter(1)]));
+    chain.accept(&authority(), Payload::CloseElection { election_id: 1 });
+    let refusal = chain.refusal(&authority(), extend(&[voter(2)]));
+    assert!(refusal.starts_with("wrong-election-status"), "{refusal}");
+}
+
+#[test]
+fn no_refusal_names_a_pseudonym() {
+    let mut chain = upcoming(by_roll(RollChanges::Grows));
+    chain.accept(&authority(), extend(&[voter(1)]));
+    chain.accept(&authority(), Payload::OpenElection { election_id: 1 });
+    let payload = chain.cast(voter(1), "a");
+    chain.accept(&registrar(), payload);
+    let again = chain.cast(voter(1), "b");
+    let stranger = chain.cast(voter(2), "a");
+    let zero = Payload::ExtendRoll {
+        election_id: 1,
+        entries: vec![RollEntry {
+            voter: voter(3),
+            weight: 0,
+        }],
+    };
+    for (payload, code) in [
+        (again, "already-voted"),
+        (stranger, "not-on-roll"),
+        (extend(&[voter(1)]), "invalid-roll"),
+        (extend(&[voter(4), voter(4)]), "invalid-roll"),
+        (zero, "invalid-roll"),
+    ] {
+        let refusal = chain.refusal(&registrar(), payload);
+        assert!(refusal.starts_with(code), "{refusal}");
+        assert!(!refusal.contains("0x"), "{refusal}");
+    }
+}
