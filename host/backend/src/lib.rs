@@ -5,9 +5,9 @@
 //! then on it is submitted until the chain confirms or refuses it, across kills of any process.
 //! The chain decides; this backend only proves and repeats what it decided.
 //!
-//! - `submissions`: one ballot from request to answer; `background`: confirmations and what is
-//!   carried later; `pending`: what is not settled; `store`: the database, a file or one that backends
-//!   share; `sharing`: what those owe each other; `waiting`: while it is away at the start.
+//! - `submissions`: one ballot from request to answer; `pending`: what is not settled; `carry`: takes it
+//!   to the chain; `confirm`: writes down what the chain has; `store`: the database, a file or one that
+//!   backends share; `failover`: what those owe each other; `waiting`: while it is away at the start.
 //! - `local_ledger`: the backend's own signed chain, for the time when no validator takes ballots;
 //!   `reconciliation`: what became of its ballots; `crash`: where tests let the process die.
 //! - `elections`: elections and their rules; `auth`: tokens, passwords, roles.
@@ -26,16 +26,18 @@
 mod accounts;
 mod app;
 mod auth;
-mod background;
+mod carry;
 mod client_address;
 mod clock;
 mod conditional;
 mod config;
+mod confirm;
 mod crash;
 mod discovery;
 mod elections;
 mod events;
 mod extract;
+mod failover;
 mod limits;
 mod live;
 mod local_ledger;
@@ -49,7 +51,6 @@ mod roll_report;
 mod routes;
 mod secrets;
 mod server;
-mod sharing;
 mod start;
 mod store;
 mod submissions;

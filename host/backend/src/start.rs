@@ -19,18 +19,19 @@ use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 use crate::{
     app::App,
     auth::{AdminToken, Passwords, Tokens},
-    background,
+    carry,
     config::Config,
-    discovery,
+    confirm, discovery,
     elections::{self, Elections},
     events::{self, Events},
+    failover,
     limits::Limits,
     live::LiveCounts,
     local_ledger::{self, LocalLedger},
     pending::Pending,
     reconciliation::{self, Reconciliation},
     secrets::{MasterSecret, SecretError, read_key, read_secret},
-    server, sharing,
+    server,
     store::{self, Identity, Mark, OpenError, Store},
     waiting,
 };
@@ -340,7 +341,7 @@ impl Files {
         pending.restarted(|transaction_id| local.holds(transaction_id));
 
         let runtime = elections::runtime(&genesis, cache_directory)?;
-        let (deliver, blocks) = mpsc::channel(background::BLOCKS_MAX);
+        let (deliver, blocks) = mpsc::channel(confirm::BLOCKS_MAX);
         let validators = discovery::complete(&genesis, config.validators, &config.bootnodes).await;
         let client = Client::builder(genesis)
             .validators(validators)
@@ -388,12 +389,12 @@ impl Files {
             verifying: tokio::sync::Semaphore::new(1),
         });
         let mut tasks = JoinSet::new();
-        tasks.spawn(background::confirm_blocks(app.clone(), blocks));
-        tasks.spawn(background::carry(app.clone()));
+        tasks.spawn(confirm::confirm_blocks(app.clone(), blocks));
+        tasks.spawn(carry::carry(app.clone()));
         tasks.spawn(local_ledger::mirror(app.clone()));
         tasks.spawn(reconciliation::keep(app.clone()));
         if let Some(shared) = app.store.shared() {
-            tasks.spawn(sharing::share(app.clone(), shared.clone()));
+            tasks.spawn(failover::share(app.clone(), shared.clone()));
         }
         tasks.spawn(events::feed(app.clone()));
         tell_standing(&app).await?;
