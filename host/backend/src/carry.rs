@@ -77,6 +77,7 @@ async fn carry_one(app: &App, due: Due) {
     match app.client.submit(bytes).await {
         Ok(submitted) => {
             crash::point("carried");
+            app.lines.submitted(&transaction, &due.transaction_id);
             let (by, height) = (submitted.validator, app.height());
             app.pending.accepted(&due.transaction_id, by, height);
         }
@@ -88,6 +89,14 @@ async fn carry_one(app: &App, due: Due) {
             // The chain refuses a copy of what it holds already only when it never held this one.
             // Where that cannot be told, a later round asks again.
             if settle_if_confirmed(app, &due).await == Some(false) {
+                if refusal.code == RefusalCode::AlreadyVoted {
+                    let id = &due.transaction_id;
+                    match app.settle_as_on_chain(id, &transaction).await {
+                        Ok(None) => {}
+                        // Confirmed, or a later round asks again.
+                        Ok(Some(_)) | Err(_) => return,
+                    }
+                }
                 let code = refusal.code.as_str();
                 tracing::info!(transaction_id = %due.transaction_id, %code, "a recorded vote was refused by the chain");
                 // A failed write is tried again in a later round.

@@ -6,14 +6,17 @@
 //! The chain decides; this backend only proves and repeats what it decided.
 //!
 //! - `submissions`: one ballot from request to answer; `pending`: what is not settled; `carry`: takes it
-//!   to the chain; `confirm`: writes down what the chain has; `store`: the database, a file or one that
-//!   backends share; `failover`: what those owe each other; `waiting`: while it is away at the start.
+//!   to the chain; `confirm`: writes down what the chain has; `on_chain`: looks a ballot up there;
+//!   `closing`: no ballot that was acknowledged is left out at a close; `store`: the database, a file or
+//!   one that backends share; `failover`: what those owe each other; `waiting`: while it is away at the
+//!   start.
 //! - `local_ledger`: the backend's own signed chain, for the time when no validator takes ballots;
 //!   `reconciliation`: what became of its ballots; `crash`: where tests let the process die.
 //! - `elections`: elections and their rules; `auth`: tokens, passwords, roles.
-//! - `live`: counts of open elections that show them.
+//! - `level`: how far ballots are carried now; `live`: counts of open elections that show them.
 //! - `discovery`: validators that only a bootnode knows.
-//! - `accounts`: who may log in; `limits`: who asks too often; `events`: what happens now.
+//! - `accounts`: who may log in; `limits`: who asks too often; `events`: what happens now;
+//!   `lines`: what of it the log says.
 //! - `routes`: the REST surface, a file each; `openapi`: its description; `server`: what they
 //!   share; `problem`: errors.
 //!
@@ -29,6 +32,7 @@ mod auth;
 mod carry;
 mod client_address;
 mod clock;
+mod closing;
 mod conditional;
 mod config;
 mod confirm;
@@ -38,10 +42,13 @@ mod elections;
 mod events;
 mod extract;
 mod failover;
+mod level;
 mod limits;
+mod lines;
 mod live;
 mod local_ledger;
 mod metrics;
+mod on_chain;
 mod openapi;
 mod pending;
 mod problem;

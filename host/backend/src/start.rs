@@ -20,14 +20,18 @@ use crate::{
     app::App,
     auth::{AdminToken, Passwords, Tokens},
     carry,
+    closing::{self, Closings},
     config::Config,
     confirm, discovery,
     elections::{self, Elections},
     events::{self, Events},
     failover,
+    level::{self, Levels},
     limits::Limits,
+    lines::{self, Lines},
     live::LiveCounts,
     local_ledger::{self, LocalLedger},
+    on_chain::OnChain,
     pending::Pending,
     reconciliation::{self, Reconciliation},
     secrets::{MasterSecret, SecretError, read_key, read_secret},
@@ -367,11 +371,15 @@ impl Files {
             local,
             reconciliation: Reconciliation::default(),
             elections,
+            closings: Closings::default(),
+            on_chain: OnChain::default(),
             live: LiveCounts::default(),
             events: Events::new(
                 config.event_subscribers_max,
                 Duration::from_secs(config.event_session_s),
             ),
+            levels: Levels::new(),
+            lines: Lines::default(),
             limits: Limits::new(&config.rate_limits),
             spool_directory: config.data.clone(),
             trusted_proxies: config.trusted_proxies,
@@ -398,6 +406,9 @@ impl Files {
         }
         tasks.spawn(events::feed(app.clone()));
         tell_standing(&app).await?;
+        tasks.spawn(level::watch(app.clone()));
+        tasks.spawn(lines::sum(app.clone()));
+        tasks.spawn(closing::carry_through(app.clone()));
         Ok(Parts { app, tasks })
     }
 }

@@ -2,9 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Json as JsonAnswer, extract::State, http::StatusCode};
+use axum::{
+    Json as JsonAnswer,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tabella_client::Confirmation;
 use tabella_protocol::{
     ContestSpec, Disclosure, ElectionSpec, Eligibility, Hash, OptionSpec, Payload, Revote,
     rpc::{ElectionStatus, PluginView},
@@ -14,9 +20,11 @@ use tabella_runtime::StrictObject;
 use crate::{
     app::App,
     auth::Principal,
-    extract::{Json, Path},
-    openapi::{Administers, ReadsBody, Restricts},
+    closing::Closed,
+    extract::{Json, Path, Query},
+    openapi::{Administers, ReadsBody, ReadsQuery, Restricts},
     problem::Problem,
+    store::Closing,
 };
 
 /// How long the new election is looked for among validators that lag behind the confirmation.
@@ -132,13 +140,8 @@ pub(crate) async fn create(
             .into_iter()
             .find(|view| view.transaction_id == confirmation.transaction_id);
         if let Some(view) = created {
-            let answer = AdminAnswer {
-                election_id: view.election_id,
-                status: view.status,
-                transaction_id: confirmation.transaction_id,
-                block_number: confirmation.height,
-                block_hash: confirmation.block_hash,
-            };
+            keep(&app, view.election_id).await;
+            let answer = AdminAnswer::of(view.election_id, view.status, &confirmation);
             return Ok((StatusCode::CREATED, JsonAnswer(answer)));
         }
         if tokio::time::Instant::now() >= deadline {
@@ -148,6 +151,20 @@ pub(crate) async fn create(
                 "the election is on the chain, but no validator shows it yet; list the elections",
             )
             .about(confirmation.transaction_id.to_string()));
+        }
+        tokio::time::sleep(LOOKUP_PAUSE).await;
+    }
+}
+
+/// Keeps an election with its rules at once, so that its ballots are taken whatever fails next. It is on
+/// the chain in any case.
+async fn keep(app: &App, election_id: u64) {
+    let deadline = tokio::time::Instant::now() + LOOKUP;
+    while let Err(problem) = app.elections.get(election_id).await {
+        if tokio::time::Instant::now() >= deadline {
+            let detail = problem.detail();
+            tracing::warn!(election_id, detail, "the election cannot be kept yet");
+            return;
         }
         tokio::time::sleep(LOOKUP_PAUSE).await;
     }
@@ -233,18 +250,50 @@ pub(crate) async fn open(
     principal: Principal,
     Path(election_id): Path<u64>,
 ) -> Result<JsonAnswer<AdminAnswer>, Problem> {
-    change(&app, &principal, Payload::OpenElection { election_id }).await
+    principal.require_admin()?;
+    let payload = Payload::OpenElection { election_id };
+    let confirmation = app.administer(payload).await?;
+    let status = ElectionStatus::Open;
+    app.elections.changed(election_id, status).await;
+    keep(&app, election_id).await;
+    let answer = AdminAnswer::of(election_id, status, &confirmation);
+    Ok(JsonAnswer(answer))
+}
+
+/// An election that is being closed.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct ClosingAnswer {
+    election_id: u64,
+    /// Always `closing`.
+    status: &'static str,
+    /// Ballots that were acknowledged and are neither confirmed nor refused yet.
+    unsettled: u64,
+    /// What happens next, for people.
+    detail: &'static str,
+}
+
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CloseQuery {
+    /// Close at once: ballots that were acknowledged and are not on the chain yet may be refused.
+    #[serde(default)]
+    leave_unsettled: bool,
 }
 
 /// Close an election: validators tally it now
+///
+/// From the request on, no backend over this database acknowledges another ballot of the election. Every ballot that was acknowledged before is carried to its end first; then the election is closed. Where that takes longer than a request may, as without a quorum, the answer is 202, and the backend goes on by itself.
 #[utoipa::path(
     post,
     path = "/api/admin/elections/{id}/close",
     tag = "administration",
     operation_id = "close_election",
-    params(("id" = u64, Path, description = "The election", example = 1)),
+    params(("id" = u64, Path, description = "The election", example = 1), CloseQuery),
     responses(
         (status = 200, description = "It is closed", body = AdminAnswer),
+        (status = 202, description = "It takes no ballots any more, and is closed once those acknowledged have ended", body = ClosingAnswer),
+        ReadsQuery,
         Restricts,
         Administers
     ),
@@ -254,28 +303,39 @@ pub(crate) async fn close(
     State(app): State<Arc<App>>,
     principal: Principal,
     Path(election_id): Path<u64>,
-) -> Result<JsonAnswer<AdminAnswer>, Problem> {
-    change(&app, &principal, Payload::CloseElection { election_id }).await
+    Query(query): Query<CloseQuery>,
+) -> Result<Response, Problem> {
+    principal.require_admin()?;
+    let how = match query.leave_unsettled {
+        true => Closing::AtOnce,
+        false => Closing::AfterBallots,
+    };
+    let status = ElectionStatus::Closed;
+    match app.close_election(election_id, how).await? {
+        Closed::Now(confirmation) => {
+            let answer = AdminAnswer::of(election_id, status, &confirmation);
+            Ok(JsonAnswer(answer).into_response())
+        }
+        Closed::Later { unsettled } => {
+            let answer = ClosingAnswer {
+                election_id,
+                status: "closing",
+                unsettled,
+                detail: "no more ballots are taken; the election is closed as soon as every acknowledged one is confirmed or refused",
+            };
+            Ok((StatusCode::ACCEPTED, JsonAnswer(answer)).into_response())
+        }
+    }
 }
 
-async fn change(
-    app: &App,
-    principal: &Principal,
-    payload: Payload,
-) -> Result<JsonAnswer<AdminAnswer>, Problem> {
-    principal.require_admin()?;
-    let (election_id, status) = match payload {
-        Payload::OpenElection { election_id } => (election_id, ElectionStatus::Open),
-        Payload::CloseElection { election_id } => (election_id, ElectionStatus::Closed),
-        other => return Err(Problem::internal(&other.kind())),
-    };
-    let confirmation = app.administer(payload).await?;
-    app.elections.changed(election_id, status).await;
-    Ok(JsonAnswer(AdminAnswer {
-        election_id,
-        status,
-        transaction_id: confirmation.transaction_id,
-        block_number: confirmation.height,
-        block_hash: confirmation.block_hash,
-    }))
+impl AdminAnswer {
+    fn of(election_id: u64, status: ElectionStatus, confirmation: &Confirmation) -> Self {
+        Self {
+            election_id,
+            status,
+            transaction_id: confirmation.transaction_id,
+            block_number: confirmation.height,
+            block_hash: confirmation.block_hash,
+        }
+    }
 }

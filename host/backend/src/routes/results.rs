@@ -110,8 +110,7 @@ pub(crate) async fn results(
     let election = app.elections.get(query.election_id).await?;
     let (view, verified, source) = match app.client.election_results(query.election_id).await {
         Ok(Some((view, verified))) => {
-            let election_id = query.election_id;
-            tracing::debug!(election_id, "results retrieved from PoA");
+            app.lines.results(query.election_id);
             (view, verified, "poa")
         }
         Ok(None) => return Err(Problem::unknown_election(query.election_id)),

@@ -6,7 +6,8 @@ use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 use tabella_protocol::{Hash, Transaction, VoterId, codec, rpc::ElectionView};
 
 use super::{
-    Account, Mark, OpenError, Session, StoreError, Submission, accounts, handle::Handle, tables,
+    Account, Closing, Mark, OpenError, Session, StoreError, Submission, accounts, handle::Handle,
+    tables,
 };
 use crate::pending::{Durable, Pending};
 
@@ -86,6 +87,17 @@ impl Handle {
             views.push(serde_json::from_slice(json.value()).map_err(StoreError::of)?);
         }
         Ok(views)
+    }
+
+    pub(super) fn closings(&self) -> Result<Vec<(u64, Closing)>, StoreError> {
+        let read = self.begin_read()?;
+        let closings = read.open_table(tables::CLOSINGS).map_err(StoreError::of)?;
+        let mut found = Vec::new();
+        for row in closings.iter().map_err(StoreError::of)? {
+            let (election_id, code) = row.map_err(StoreError::of)?;
+            found.push((election_id.value(), Closing::of_code(code.value())?));
+        }
+        Ok(found)
     }
 
     pub(super) fn account(&self, name: &str) -> Result<Option<Account>, StoreError> {

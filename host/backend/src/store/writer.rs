@@ -9,12 +9,12 @@ use std::{
 };
 
 use redb::{MultimapTable, ReadableTable, Table, WriteTransaction};
-use tabella_protocol::{Hash, Revote, codec};
+use tabella_protocol::{Hash, codec};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Confirmed, ConfirmedSubmission, NewSubmission, OpenError, Recorded, State, StoreError,
-    Submission,
+    Admission, Closing, Confirmed, ConfirmedSubmission, NewSubmission, OpenError, Recorded, State,
+    StoreError, Submission,
     accounts::AccountWrite,
     file::load_open,
     handle::{Handle, Opener},
@@ -58,6 +58,11 @@ pub(super) enum Write {
     Election {
         election_id: u64,
         json: Vec<u8>,
+        reply: Reply<()>,
+    },
+    Closing {
+        election_id: u64,
+        closing: Option<Closing>,
         reply: Reply<()>,
     },
     Account(AccountWrite),
@@ -179,6 +184,7 @@ struct Tables<'t> {
     transactions: Table<'t, &'static [u8; 32], u64>,
     voters: MultimapTable<'t, (u64, &'static [u8; 32]), u64>,
     open: Table<'t, u64, ()>,
+    closings: Table<'t, u64, u8>,
 }
 
 impl<'t> Tables<'t> {
@@ -199,6 +205,7 @@ impl<'t> Tables<'t> {
                 .open_multimap_table(tables::VOTERS)
                 .map_err(StoreError::of)?,
             open: write.open_table(tables::OPEN).map_err(StoreError::of)?,
+            closings: write.open_table(tables::CLOSINGS).map_err(StoreError::of)?,
         })
     }
 
@@ -273,6 +280,14 @@ impl<'t> Tables<'t> {
                     .map_err(StoreError::of)?;
                 completions.push(answer(reply));
             }
+            Write::Closing {
+                election_id,
+                closing,
+                reply,
+            } => {
+                self.mark_closing(election_id, closing)?;
+                completions.push(answer(reply));
+            }
             Write::Account(write) => completions.push(write.apply(self.write)?),
             // Ends the group before it is applied.
             Write::Stop { reply } => {
@@ -306,12 +321,21 @@ impl<'t> Tables<'t> {
         if let Some(known) = known {
             return Ok(Recorded::Same(Box::new(self.get(known)?)));
         }
-        if new.revote == Revote::Refuse {
+        if new.admission.refuses_second() {
             let voted = tables::standing(&self.voters, new.election_id, &new.voter)
                 .map_err(StoreError::of)?;
             if let Some(voted) = voted {
-                return Ok(Recorded::AlreadyVoted(Box::new(self.get(voted)?)));
+                let standing = self.get(voted)?;
+                if standing.takes_id_of(&new) {
+                    return self.name(standing, new.client_id);
+                }
+                return Ok(Recorded::AlreadyVoted(Box::new(standing)));
             }
+        }
+        let closing = self.closings.get(new.election_id);
+        let is_closing = closing.map_err(StoreError::of)?.is_some();
+        if is_closing && new.admission != Admission::Acknowledged {
+            return Ok(Recorded::Closing);
         }
         let submission = Submission {
             sequence,
@@ -338,6 +362,39 @@ impl<'t> Tables<'t> {
             .map_err(StoreError::of)?;
         self.open.insert(sequence, ()).map_err(StoreError::of)?;
         Ok(Recorded::New)
+    }
+
+    /// Gives a submission the id that its voter chose for the same ballot.
+    fn name(
+        &mut self,
+        mut submission: Submission,
+        client_id: Option<String>,
+    ) -> Result<Recorded, StoreError> {
+        submission.client_id = client_id;
+        self.put(&submission)?;
+        if let Some(client_id) = &submission.client_id {
+            self.client_ids
+                .insert(client_id.as_str(), submission.sequence)
+                .map_err(StoreError::of)?;
+        }
+        Ok(Recorded::Same(Box::new(submission)))
+    }
+
+    fn mark_closing(
+        &mut self,
+        election_id: u64,
+        closing: Option<Closing>,
+    ) -> Result<(), StoreError> {
+        let known = self.closings.get(election_id).map_err(StoreError::of)?;
+        if known.is_some_and(|known| known.value() == Closing::Done.code()) {
+            return Ok(());
+        }
+        match closing {
+            Some(closing) => self.closings.insert(election_id, closing.code()),
+            None => self.closings.remove(election_id),
+        }
+        .map_err(StoreError::of)?;
+        Ok(())
     }
 
     fn confirm(&mut self, confirmed: Confirmed) -> Result<(), StoreError> {

@@ -175,7 +175,8 @@ impl Writer {
             (
                 Write::Confirm { reply, .. }
                 | Write::Reject { reply, .. }
-                | Write::Election { reply, .. },
+                | Write::Election { reply, .. }
+                | Write::Closing { reply, .. },
                 Done::Written,
             ) => {
                 let _ = reply.send(Ok(()));
@@ -200,7 +201,8 @@ fn fail(write: Write, error: StoreError) {
         Write::Confirm { reply, .. }
         | Write::Reject { reply, .. }
         | Write::SignAgain { reply, .. }
-        | Write::Election { reply, .. } => drop(reply.send(Err(error))),
+        | Write::Election { reply, .. }
+        | Write::Closing { reply, .. } => drop(reply.send(Err(error))),
         Write::Account(write) => write.fail(error),
         Write::Stop { reply } => drop(reply.send(())),
     }
