@@ -29,6 +29,8 @@ use crate::{
 const ROUND: Duration = Duration::from_millis(100);
 /// Pause between two looks where none is.
 const IDLE: Duration = Duration::from_secs(1);
+/// How long the end of a closing may come after its mark says that it is done.
+const JUST_CLOSED: Duration = Duration::from_millis(500);
 /// How long another backend over the same database is left to close what it was asked to.
 const OTHERS: Duration = Duration::from_secs(30);
 
@@ -70,7 +72,6 @@ impl Closings {
     fn wait(&self, election_id: u64) -> oneshot::Receiver<Result<Confirmation, AdministerError>> {
         let (reply, end) = oneshot::channel();
         self.waiting().entry(election_id).or_default().push(reply);
-        self.asked.notify_one();
         end
     }
 
@@ -104,15 +105,20 @@ impl App {
         how: Closing,
     ) -> Result<Closed, CloseError> {
         self.authority()?;
+        // Before the mark, so that its end is not missed.
+        let end = self.closings.wait(election_id);
         self.store.mark_closing(election_id, Some(how)).await?;
         crash::point("closing-marked");
         let marks = self.store.closings().await?;
         if marks.iter().all(|(marked, _)| *marked != election_id) {
-            // It was closed before, which the chain says better.
+            // It was closed just now, or long ago, which the chain says better.
+            if let Ok(Ok(result)) = tokio::time::timeout(JUST_CLOSED, end).await {
+                return Ok(Closed::Now(result?));
+            }
             let closing = self.put_on_chain(Payload::CloseElection { election_id });
             return Ok(Closed::Now(closing.await?));
         }
-        let end = self.closings.wait(election_id);
+        self.closings.asked.notify_one();
         let ended = tokio::select! {
             biased;
             ended = tokio::time::timeout(ADMIN_WAIT, end) => ended.ok(),
