@@ -8,15 +8,21 @@ use tabella_client::{Client, Confirmation, HealthReport, SubmitError, WaitError}
 use tabella_follower::Follower;
 use tabella_http_server::{Server, SharedRun};
 use tabella_ledger::{Ledger, LedgerError};
-use tabella_protocol::{Payload, SigningKey, Transaction, TransactionBody, rpc::PluginView};
+use tabella_protocol::{
+    Hash, Payload, SigningKey, Transaction, TransactionBody,
+    rpc::{PluginView, RefusalCode},
+};
 
 use crate::{
     auth::{AdminToken, Passwords, Tokens},
+    closing::Closings,
     config::Registration,
     elections::Elections,
     electorate::Electorate,
     events::Events,
+    level::Levels,
     limits::Limits,
+    lines::Lines,
     live::LiveCounts,
     local_ledger::LocalLedger,
     pending::Pending,
@@ -28,7 +34,7 @@ use crate::{
 };
 
 /// How long an administrator's transaction is waited for.
-const ADMIN_WAIT: Duration = Duration::from_secs(15);
+pub(crate) const ADMIN_WAIT: Duration = Duration::from_secs(15);
 /// How many heights ahead a transaction expires: far enough to outlast any backlog, near enough
 /// that a lost one can be signed again.
 const EXPIRY_HEIGHTS: u64 = 20_000;
@@ -44,8 +50,11 @@ pub(crate) struct App {
     pub(crate) reconciliation: Reconciliation,
     pub(crate) elections: Elections,
     pub(crate) electorate: Electorate,
+    pub(crate) closings: Closings,
     pub(crate) live: LiveCounts,
     pub(crate) events: Events,
+    pub(crate) levels: Levels,
+    pub(crate) lines: Lines,
     pub(crate) limits: Limits,
     /// The server that this backend's routes are reached through.
     pub(crate) server: Server,
@@ -114,28 +123,27 @@ impl App {
         TransactionBody::new(genesis.chain_id, expiry, payload)
     }
 
-    /// Puts an administrator's transaction on the chain.
+    /// Puts an administrator's transaction on the chain, for a route.
     pub(crate) async fn administer(&self, payload: Payload) -> Result<Confirmation, Problem> {
-        let authority = self.authority.as_ref().ok_or_else(|| {
-            Problem::new(
-                axum::http::StatusCode::FORBIDDEN,
-                "no-authority-key",
-                "this backend holds no authority key; administer with `tabella election`",
-            )
-        })?;
+        self.put_on_chain(payload).await.map_err(Problem::from)
+    }
+
+    /// The key that administers.
+    pub(crate) fn authority(&self) -> Result<&SigningKey, AdministerError> {
+        let authority = self.authority.as_ref();
+        authority.ok_or(AdministerError::NoAuthorityKey)
+    }
+
+    /// Puts an administrator's transaction on the chain.
+    pub(crate) async fn put_on_chain(
+        &self,
+        payload: Payload,
+    ) -> Result<Confirmation, AdministerError> {
         let kind = payload.kind();
-        let transaction = self.sign(payload, authority);
+        let transaction = self.sign(payload, self.authority()?);
         let bytes = transaction.to_bytes();
         if bytes.len() > Transaction::BYTES_MAX {
-            return Err(Problem::new(
-                axum::http::StatusCode::PAYLOAD_TOO_LARGE,
-                "too-large",
-                format!(
-                    "expected a transaction of at most {} bytes, got {}",
-                    Transaction::BYTES_MAX,
-                    bytes.len()
-                ),
-            ));
+            return Err(AdministerError::TooLarge { got: bytes.len() });
         }
         let submitted = self.client.submit(bytes).await;
         let submitted = submitted.inspect_err(|error| log_refusal(kind, error))?;
@@ -145,20 +153,47 @@ impl App {
             .wait_for_confirmation(id, ADMIN_WAIT)
             .await
             .map_err(|error| match error {
-                WaitError::Timeout(_) => Problem::new(
-                    axum::http::StatusCode::GATEWAY_TIMEOUT,
-                    "not-confirmed-in-time",
-                    "the validators took the transaction but have not confirmed it yet",
-                )
-                .about(id.to_string()),
-                WaitError::Rejected { code, reason } => {
-                    Problem::recorded_refusal(&code.as_str(), &reason)
-                }
+                WaitError::Timeout(_) => AdministerError::NotConfirmed(id),
+                WaitError::Rejected { code, reason } => AdministerError::Rejected { code, reason },
             })?;
         tracing::info!(kind, %id, height = confirmation.height, "administrative transaction confirmed");
         // Whoever hears of it also sees what it changed.
         self.elections.executed(confirmation.height).await;
         Ok(confirmation)
+    }
+}
+
+/// Why an administrator's transaction is not on the chain.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AdministerError {
+    /// This backend holds no key that may administer.
+    #[error("this backend holds no authority key; administer with `tabella election`")]
+    NoAuthorityKey,
+    /// No transaction is that large.
+    #[error(
+        "expected a transaction of at most {} bytes, got {got}",
+        Transaction::BYTES_MAX
+    )]
+    TooLarge { got: usize },
+    /// No validator took it.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+    /// A validator took it; it may be confirmed later.
+    #[error("the validators took the transaction but have not confirmed it yet")]
+    NotConfirmed(Hash),
+    /// A validator took it, and it did not hold when its turn came.
+    #[error("{reason}")]
+    Rejected { code: RefusalCode, reason: String },
+}
+
+impl AdministerError {
+    /// The chain's reason for refusing it.
+    pub(crate) fn refusal(&self) -> Option<RefusalCode> {
+        match self {
+            Self::Submit(SubmitError::Refused(refusal)) => Some(refusal.code),
+            Self::Rejected { code, .. } => Some(*code),
+            _ => None,
+        }
     }
 }
 

@@ -64,11 +64,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Elections {
-    pub(crate) fn new(
-        client: Client,
-        follower: Follower,
-        local: LocalLedger,
-    ) -> Self {
+    pub(crate) fn new(client: Client, follower: Follower, local: LocalLedger) -> Self {
         Self {
             client,
             follower,
@@ -229,7 +225,8 @@ impl Rules {
         contests: &[ContestSpec],
         ballot: &serde_json::Value,
     ) -> Result<Vec<Vec<u8>>, BallotProblem> {
-        let encoded = encode_choice(contests, &self.contests, ballot).map_err(BallotProblem::Choice)?;
+        let encoded =
+            encode_choice(contests, &self.contests, ballot).map_err(BallotProblem::Choice)?;
         self.validate(&encoded)?;
         Ok(encoded)
     }

@@ -1,4 +1,5 @@
-//! What happens now, for whoever follows: blocks, confirmations, validators' status, turnout.
+//! What happens now, for whoever follows: blocks, confirmations, validators' status, the level of
+//! service, turnout.
 //!
 //! Every event is written once and shared by all subscribers in a ring. A subscriber that falls
 //! behind the ring is told so and dropped; nothing is kept for it.
@@ -53,6 +54,12 @@ enum Event {
         node_id: String,
         status: HealthStatus,
     },
+    /// The level of service changed, or there is a quorum again, or none any more.
+    Level {
+        level: u8,
+        has_quorum: bool,
+        meaning: String,
+    },
     /// An election's turnout or status changed.
     Turnout {
         election_id: u64,
@@ -67,6 +74,7 @@ impl Event {
             Self::Block { .. } => "block",
             Self::Confirmations { .. } => "confirmations",
             Self::Validator { .. } => "validator",
+            Self::Level { .. } => "level",
             Self::Turnout { .. } => "turnout",
         }
     }
@@ -129,6 +137,15 @@ impl Events {
                 .iter()
                 .map(|submission| submission.transaction_id)
                 .collect(),
+        });
+    }
+
+    /// Tells that the level of service has changed.
+    pub(crate) fn level(&self, level: u8, has_quorum: bool, meaning: String) {
+        self.tell(|| Event::Level {
+            level,
+            has_quorum,
+            meaning,
         });
     }
 

@@ -5,20 +5,22 @@
 //! then on it is submitted until the chain confirms or refuses it, across kills of any process.
 //! The chain decides; this backend only proves and repeats what it decided.
 //!
-//! - `submissions`: one ballot from request to answer; `background`: confirmations and what is
-//!   carried later; `pending`: what is not settled; `store`: the database, a file or one that backends
-//!   share; `sharing`: what those owe each other; `waiting`: while it is away at the start.
+//! - `submissions`: one ballot from request to answer; `pending`: what is not settled; `carry`: takes it
+//!   to the chain; `confirm`: writes down what the chain has; `on_chain`: looks a ballot up there;
+//!   `closing`: no ballot that was acknowledged is left out at a close; `store`: the database, a file or
+//!   one that backends share; `failover`: what those owe each other; `waiting`: while it is away at the
+//!   start.
 //! - `local_ledger`: the backend's own signed chain, for the time when no validator takes ballots;
 //!   `reconciliation`: what became of its ballots; `crash`: where tests let the process die.
 //! - `elections`: elections and their rules, from the proven chain; `refusals`: whose word a refusal is;
 //!   `auth`: tokens, passwords, roles.
 //! - `subject`: who asks or votes, in which realm; `voter_name`: the one form of an id; `electorate`: which
 //!   voter of an election somebody is; `lookup`: which submission may be told of to whom.
-//! - `live`: counts of open elections that show them.
+//! - `level`: how far ballots are carried now; `live`: counts of open elections that show them.
 //! - `discovery`: validators that only a bootnode knows.
 //! - `accounts`: who may log in; `limits`: who asks too often, by `rate_limit`, `wrong_logins` and
 //!   `places`; `verifications`: re-checks of the chain that anybody may ask for; `events`: what happens
-//!   now.
+//!   now; `lines`: what of it the log says.
 //! - `routes`: the REST surface, a file each; `openapi`: its description; `server`: what they
 //!   share; `problem`: errors.
 //!
@@ -31,22 +33,28 @@
 mod accounts;
 mod app;
 mod auth;
-mod background;
+mod carry;
 mod client_address;
 mod clock;
+mod closing;
 mod conditional;
 mod config;
+mod confirm;
 mod crash;
 mod discovery;
 mod elections;
 mod electorate;
 mod events;
 mod extract;
+mod failover;
+mod level;
 mod limits;
+mod lines;
 mod live;
 mod local_ledger;
 mod lookup;
 mod metrics;
+mod on_chain;
 mod openapi;
 mod pending;
 mod places;
@@ -59,7 +67,6 @@ mod roll_report;
 mod routes;
 mod secrets;
 mod server;
-mod sharing;
 mod start;
 mod store;
 mod subject;

@@ -149,7 +149,9 @@ impl App {
             Some(election_id) => vec![election_id],
             None => {
                 let elections = self.elections.all().into_iter();
-                elections.map(|election| election.view.election_id).collect()
+                elections
+                    .map(|election| election.view.election_id)
+                    .collect()
             }
         };
         for election_id in elections {

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use crate::level::Now;
+
 /// Upper bounds of the latency histogram, in milliseconds.
 const BUCKETS_MS: [u64; 12] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000];
 
@@ -103,10 +105,8 @@ pub(crate) fn event_subscriber_dropped() {
 /// Values read at the moment of asking.
 pub(crate) struct Gauges {
     pub(crate) pending: usize,
-    pub(crate) validators_healthy: usize,
-    pub(crate) validators: usize,
+    pub(crate) now: Now,
     pub(crate) height: u64,
-    pub(crate) database_healthy: bool,
     pub(crate) local_ledger_healthy: bool,
     pub(crate) local_ledger_ballots: u64,
     pub(crate) event_subscribers: usize,
@@ -160,16 +160,53 @@ pub(crate) fn render(gauges: &Gauges) -> String {
         &mut text,
         "validators_healthy",
         "gauge",
-        "Validators that are healthy.",
-        gauges.validators_healthy as u64,
+        "Validators of the chain's current set that are healthy.",
+        gauges.now.seen.healthy as u64,
     );
     gauge(
         &mut text,
         "validators",
         "gauge",
-        "Validators known.",
-        gauges.validators as u64,
+        "Validators of the chain's current set.",
+        gauges.now.seen.members as u64,
     );
+    gauge(
+        &mut text,
+        "level",
+        "gauge",
+        "Who takes a ballot: 1 the whole network, 2 a part, 3 the local ledger, 4 the database, 0 nobody.",
+        u64::from(gauges.now.service.level.number()),
+    );
+    gauge(
+        &mut text,
+        "level_since_seconds",
+        "gauge",
+        "Unix time since when the level is this one.",
+        gauges.now.level_since_ms / 1_000,
+    );
+    gauge(
+        &mut text,
+        "quorum",
+        "gauge",
+        "Whether the network confirms ballots.",
+        u64::from(gauges.now.has_quorum()),
+    );
+    gauge(
+        &mut text,
+        "quorum_since_seconds",
+        "gauge",
+        "Unix time since when there is a quorum, or none.",
+        gauges.now.quorum_since_ms / 1_000,
+    );
+    if let Some(age) = gauges.now.seen.block_age {
+        gauge(
+            &mut text,
+            "last_block_age_seconds",
+            "gauge",
+            "How long ago the newest verified block came.",
+            age.as_secs(),
+        );
+    }
     gauge(
         &mut text,
         "chain_height",
@@ -182,7 +219,7 @@ pub(crate) fn render(gauges: &Gauges) -> String {
         "database_healthy",
         "gauge",
         "Whether the last write of the database succeeded.",
-        u64::from(gauges.database_healthy),
+        u64::from(gauges.now.seen.has_database),
     );
     gauge(
         &mut text,

@@ -212,6 +212,13 @@ impl Pending {
         self.inner().entries.len()
     }
 
+    /// How many of an election there are.
+    pub(crate) fn count_in(&self, election_id: u64) -> u64 {
+        let (first, last) = (VoterId([0; 32]), VoterId([u8::MAX; 32]));
+        let all = (election_id, first, 0)..=(election_id, last, u64::MAX);
+        self.inner().by_voter.range(all).count() as u64
+    }
+
     /// How many are held where.
     pub(crate) fn counts(&self) -> Counts {
         let mut counts = Counts::default();
@@ -358,6 +365,13 @@ impl Pending {
             entry.taken.get_or_insert(Taken::now(height));
             entry.touched = Some(Instant::now());
         });
+    }
+
+    /// Whether a validator has held a submission for longer than `patience`.
+    pub(crate) fn is_held_longer_than(&self, patience: Duration) -> bool {
+        let inner = self.inner();
+        let mut held = inner.entries.values().filter(|e| e.accepted_by.is_some());
+        held.any(|entry| entry.taken.is_some_and(|t| t.at.elapsed() >= patience))
     }
 
     /// The validator that took it has it no more.

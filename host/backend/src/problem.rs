@@ -10,7 +10,7 @@ use serde::Serialize;
 use tabella_client::{QueryError, Refusal, SubmitError};
 use tabella_protocol::{VoterId, rpc::RefusalCode};
 
-use crate::store::StoreError;
+use crate::{app::AdministerError, closing::CloseError, store::StoreError};
 
 /// A refusal or failure: its status, its stable code, and a sentence for the public.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -222,6 +222,37 @@ impl From<SubmitError> for Problem {
                 "validators-busy",
                 "no validator takes transactions now; try again later",
             ),
+        }
+    }
+}
+
+impl From<AdministerError> for Problem {
+    fn from(error: AdministerError) -> Self {
+        let detail = error.to_string();
+        match error {
+            AdministerError::NoAuthorityKey => {
+                Self::new(StatusCode::FORBIDDEN, "no-authority-key", detail)
+            }
+            AdministerError::TooLarge { .. } => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
+            }
+            AdministerError::Submit(error) => error.into(),
+            AdministerError::NotConfirmed(id) => {
+                let code = "not-confirmed-in-time";
+                Self::new(StatusCode::GATEWAY_TIMEOUT, code, detail).about(id.to_string())
+            }
+            AdministerError::Rejected { code, reason } => {
+                Self::recorded_refusal(&code.as_str(), &reason)
+            }
+        }
+    }
+}
+
+impl From<CloseError> for Problem {
+    fn from(error: CloseError) -> Self {
+        match error {
+            CloseError::Administer(error) => error.into(),
+            CloseError::Store(error) => error.into(),
         }
     }
 }

@@ -3,17 +3,22 @@
 
 use std::{
     collections::{BTreeSet, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use serde::Serialize;
-use tabella_protocol::{Hash, Payload};
+use tabella_protocol::{Hash, Payload, Transaction};
 
 use crate::{
     app::App,
     clock,
-    store::{State, StoreError, Submission},
+    store::{Admission, NewSubmission, State, StoreError, Submission},
+    subject::Realm,
+    submissions::content,
 };
 
 /// Pause between two looks at the ledger.
@@ -52,7 +57,6 @@ struct Inner {
 impl Inner {
     fn take(&mut self, id: Hash, submission: Option<Submission>) {
         let Some(submission) = submission else {
-            // Nobody was answered for it: the database lost it, or never had it.
             self.open.insert(id);
             return;
         };
@@ -94,6 +98,8 @@ pub(crate) struct Reconciliation {
     inner: Mutex<Inner>,
     /// Held by the one who looks.
     looking: tokio::sync::Mutex<()>,
+    /// Whether the whole ledger was looked at since the start.
+    has_looked: AtomicBool,
 }
 
 impl Reconciliation {
@@ -110,7 +116,13 @@ impl Reconciliation {
         }
     }
 
-    /// Looks again at ballots that were open, and at new ones.
+    /// Whether the whole ledger was looked at since the start, so that the database has what it holds.
+    pub(crate) fn has_looked(&self) -> bool {
+        self.has_looked.load(Ordering::Relaxed)
+    }
+
+    /// Looks again at ballots that were open, and at new ones. A ballot that the database has not, because
+    /// it was restored from an older copy, is recorded there once more, and so carried.
     pub(crate) async fn look(&self, app: &App) -> Result<(), StoreError> {
         let _looking = self.looking.lock().await;
         let open: Vec<Hash> = self.inner().open.iter().copied().collect();
@@ -124,15 +136,24 @@ impl Reconciliation {
         loop {
             let height = self.inner().height + 1;
             let block = app.local.block(height);
-            let Some(transactions) = block.map_err(|error| StoreError::of(&error))? else {
+            let Some((appended_at_ms, transactions)) =
+                block.map_err(|error| StoreError::of(&error))?
+            else {
+                self.has_looked.store(true, Ordering::Relaxed);
                 return Ok(());
             };
             let mut ballots = Vec::new();
             for transaction in transactions {
-                if matches!(transaction.body.payload, Payload::CastBallot { .. }) {
-                    let id = transaction.id();
-                    ballots.push((id, read(app, &id).await?));
+                let id = transaction.id();
+                let Payload::CastBallot { .. } = transaction.body.payload else {
+                    continue;
+                };
+                let mut submission = read(app, &id).await?;
+                if submission.is_none() {
+                    recover(app, &transaction, appended_at_ms).await?;
+                    submission = read(app, &id).await?;
                 }
+                ballots.push((id, submission));
             }
             // A block counts as a whole, so that a failing database makes none count twice.
             let mut inner = self.inner();
@@ -142,6 +163,41 @@ impl Reconciliation {
             inner.height = height;
         }
     }
+}
+
+/// Records a ballot that was acknowledged and that the database lacks. The id that the voter chose is
+/// lost; it is the voter's again once the same ballot comes under one.
+async fn recover(
+    app: &App,
+    transaction: &Transaction,
+    submitted_at_ms: u64,
+) -> Result<(), StoreError> {
+    let Payload::CastBallot {
+        election_id,
+        voter,
+        ballots,
+    } = &transaction.body.payload
+    else {
+        return Ok(());
+    };
+    let transaction_id = transaction.id();
+    let new = NewSubmission {
+        client_id: None,
+        election_id: *election_id,
+        voter: *voter,
+        content: content(*election_id, voter, ballots),
+        transaction_id,
+        transaction: transaction.to_bytes(),
+        expiry_height: transaction.body.expiry_height,
+        submitted_at_ms,
+        admission: Admission::Acknowledged,
+        // It has no id yet; what gives it one says whose that is.
+        realm: Realm::Registrar,
+    };
+    app.store.record(new).await?;
+    app.pending.kept_locally(&transaction_id);
+    tracing::warn!(%voter, election_id, %transaction_id, "a vote of the local ledger was not in the database, and is carried from now on");
+    Ok(())
 }
 
 async fn read(app: &App, id: &Hash) -> Result<Option<Submission>, StoreError> {

@@ -21,20 +21,24 @@ use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 use crate::{
     app::App,
     auth::{AdminToken, Passwords, Tokens},
-    background,
+    carry,
+    closing::{self, Closings},
     config::Config,
-    discovery,
+    confirm, discovery,
     elections::Elections,
     electorate::Electorate,
     events::{self, Events},
+    failover,
+    level::{self, Levels},
     limits::Limits,
+    lines::{self, Lines},
     live::LiveCounts,
     local_ledger::{self, LocalLedger},
     pending::Pending,
     places::Places,
     reconciliation::{self, Reconciliation},
     secrets::{MasterSecret, SecretError, read_key, read_secret},
-    server, sharing,
+    server,
     store::{self, Identity, Mark, OpenError, Store},
     verifications::Verifications,
     waiting,
@@ -283,10 +287,7 @@ impl Files {
             cors_origins,
             config,
         };
-        for directory in [
-            &files.config.data,
-            &files.config.data.join(CHAIN_DIRECTORY),
-        ] {
+        for directory in [&files.config.data, &files.config.data.join(CHAIN_DIRECTORY)] {
             create_private(directory).map_err(|error| BackendError::Data {
                 path: directory.clone(),
                 error,
@@ -362,8 +363,8 @@ impl Files {
         pending.restarted(|transaction_id| local.holds(transaction_id));
 
         let follower = open_follower(&config.data.join(CHAIN_DIRECTORY), genesis.clone()).await?;
-        let (deliver, certified) = mpsc::channel(background::BLOCKS_MAX);
-        let (onward, blocks) = mpsc::channel(background::BLOCKS_MAX);
+        let (deliver, certified) = mpsc::channel(confirm::BLOCKS_MAX);
+        let (onward, blocks) = mpsc::channel(confirm::BLOCKS_MAX);
         let validators = discovery::complete(&genesis, config.validators, &config.bootnodes).await;
         let client = Client::builder(genesis)
             .validators(validators)
@@ -371,11 +372,7 @@ impl Files {
             .follow_from(follow_from(mark, &follower))
             .deliver_blocks(deliver)
             .build()?;
-        let elections = Elections::new(
-            client.clone(),
-            follower.clone(),
-            local.clone(),
-        );
+        let elections = Elections::new(client.clone(), follower.clone(), local.clone());
         let earlier = store.earlier().await;
         let earlier = earlier.map_err(|error| BackendError::ReadDatabase(error.to_string()))?;
         let electorate = Electorate::new(
@@ -394,6 +391,7 @@ impl Files {
             reconciliation: Reconciliation::default(),
             elections,
             electorate,
+            closings: Closings::default(),
             live: LiveCounts::default(),
             events: Events::new(
                 Places::new(
@@ -406,6 +404,8 @@ impl Files {
             streams: Places::new(config.streams_max, config.streams_per_address_max),
             verifications: Verifications::new(),
             refreshed: SharedRun::new(REFRESH_PAUSE, Freshness::Now),
+            levels: Levels::new(),
+            lines: Lines::default(),
             limits: Limits::new(&config.rate_limits),
             spool_directory: config.data.clone(),
             trusted_proxies: config.trusted_proxies,
@@ -426,15 +426,18 @@ impl Files {
         tasks.spawn(follower.clone().follow(client, certified, onward));
         tasks.spawn(follower.count_closed());
         let known = mark.map_or(0, |mark| mark.height);
-        tasks.spawn(background::confirm_blocks(app.clone(), blocks, known));
-        tasks.spawn(background::carry(app.clone()));
+        tasks.spawn(confirm::confirm_blocks(app.clone(), blocks, known));
+        tasks.spawn(carry::carry(app.clone()));
         tasks.spawn(local_ledger::mirror(app.clone()));
         tasks.spawn(reconciliation::keep(app.clone()));
         if let Some(shared) = app.store.shared() {
-            tasks.spawn(sharing::share(app.clone(), shared.clone()));
+            tasks.spawn(failover::share(app.clone(), shared.clone()));
         }
         tasks.spawn(events::feed(app.clone()));
         tell_standing(&app).await?;
+        tasks.spawn(level::watch(app.clone()));
+        tasks.spawn(lines::sum(app.clone()));
+        tasks.spawn(closing::carry_through(app.clone()));
         Ok(Parts { app, tasks })
     }
 }

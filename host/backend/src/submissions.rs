@@ -22,7 +22,7 @@ use crate::{
     local_ledger::AppendError,
     pending::{Settled, Standing},
     problem::Problem,
-    store::{NewSubmission, Recorded, State, StoreError, Submission},
+    store::{Admission, NewSubmission, Recorded, State, StoreError, Submission},
     subject::{Realm, Subject},
 };
 
@@ -209,7 +209,7 @@ impl App {
             transaction: bytes.clone(),
             expiry_height: transaction.body.expiry_height,
             submitted_at_ms: clock::now_ms(),
-            revote: election.view.spec.revote,
+            admission: Admission::Fresh(election.view.spec.revote),
             realm: wish.voter.realm(),
         };
         crash::point("unrecorded");
@@ -220,6 +220,7 @@ impl App {
             Recorded::AlreadyVoted(standing) => {
                 return Err(already_voted(wish.election_id).about(standing.public_id()));
             }
+            Recorded::Closing => return Err(closing(wish.election_id)),
         }
         let answer = self.carry(&election, &transaction, bytes, started).await?;
         Ok(Acknowledged {
@@ -232,7 +233,12 @@ impl App {
     }
 
     /// Whether this ballot was recorded under its transaction id before.
-    async fn is_repeat(&self, wish: &Wish, voter: &VoterId, content: Hash) -> Result<bool, Problem> {
+    async fn is_repeat(
+        &self,
+        wish: &Wish,
+        voter: &VoterId,
+        content: Hash,
+    ) -> Result<bool, Problem> {
         let Some(client_id) = &wish.client_id else {
             return Ok(false);
         };
@@ -295,18 +301,20 @@ impl App {
         match self.doubt_refusal(&bytes, submitted).await {
             Ok(submitted) => {
                 crash::point("accepted");
-                if let Payload::CastBallot { voter, .. } = &transaction.body.payload {
-                    let election_id = election.view.election_id;
-                    tracing::debug!(%voter, election_id, %transaction_id, "vote submitted to PoA");
-                }
+                self.lines.submitted(transaction, &transaction_id);
                 let (by, height) = (submitted.validator.clone(), self.height());
                 self.pending.accepted(&transaction_id, by, height);
                 let wait = self.confirmation_wait.saturating_sub(started.elapsed());
-                await_end(settled, Some(submitted.validator), wait).await
+                self.end(settled, Some(submitted.validator), wait).await
             }
             Err(SubmitError::Refused(refusal))
                 if !self.can_sign_again(transaction, refusal.code) =>
             {
+                if refusal.code == RefusalCode::AlreadyVoted
+                    && let Some(answer) = self.cast_before(&transaction_id, transaction).await
+                {
+                    return Ok(answer);
+                }
                 // Recorded, so that asking again answers the same.
                 self.refuse(
                     &transaction_id,
@@ -317,8 +325,28 @@ impl App {
                 Err(refusal.into())
             }
             Err(error) => {
-                tracing::warn!(%error, %transaction_id, "PoA submission failed, falling back to the local ledger");
+                self.lines.fell_back(&error, &transaction_id);
                 self.keep(election, transaction, bytes, sent).await
+            }
+        }
+    }
+
+    /// The answer to a ballot that the chain refuses because it holds one of the voter: confirmed where
+    /// it holds this one, and open as long as validators do not tell.
+    async fn cast_before(&self, id: &Hash, transaction: &Transaction) -> Option<Answer> {
+        match self.settle_as_on_chain(id, transaction).await {
+            Ok(Some(Settled::Confirmed {
+                height, block_hash, ..
+            })) => Some(Answer::Confirmed {
+                height,
+                block_hash,
+                validator: None,
+            }),
+            Ok(_) => None,
+            Err(error) => {
+                let error = error.detail();
+                tracing::debug!(error, transaction_id = %id, "a refusal waits for what the chain holds");
+                Some(Answer::Pending { validator: None })
             }
         }
     }
@@ -331,11 +359,31 @@ impl App {
                 return false;
             }
             let wait = self.confirmation_wait.saturating_sub(started.elapsed());
-            if tokio::time::timeout(wait, earlier).await.is_err() {
-                return false;
+            tokio::select! {
+                biased;
+                settled = tokio::time::timeout(wait, earlier) => {
+                    if settled.is_err() {
+                        return false;
+                    }
+                }
+                () = self.levels.quorum_lost() => return false,
             }
         }
         true
+    }
+
+    /// A submission's end, waited for as long as one may come: not without a quorum.
+    async fn end(
+        &self,
+        settled: Option<tokio::sync::oneshot::Receiver<Settled>>,
+        validator: Option<Arc<ValidatorEndpoint>>,
+        wait: Duration,
+    ) -> Result<Answer, Problem> {
+        tokio::select! {
+            biased;
+            answer = await_end(settled, validator.clone(), wait) => answer,
+            () = self.levels.quorum_lost() => Ok(Answer::Pending { validator }),
+        }
     }
 
     /// Keeps a recorded submission in the local ledger, or in the database alone where that fails.
@@ -370,7 +418,7 @@ impl App {
                 .into())
             }
             error => {
-                tracing::warn!(%error, %transaction_id, "the local ledger failed, falling back to the database");
+                self.lines.fell_through(&error, &transaction_id);
                 Ok(Answer::Recorded)
             }
         }
@@ -485,7 +533,7 @@ impl App {
                 Some(_) if !self.client.is_connected() => Answer::Pending { validator: None },
                 Some(settled) => {
                     let wait = self.confirmation_wait.saturating_sub(started.elapsed());
-                    await_end(Some(settled), None, wait).await?
+                    self.end(Some(settled), None, wait).await?
                 }
                 // Settled since it was read, so that the database knows more by now.
                 None => match self.store.by_sequence(known.sequence).await? {
@@ -593,7 +641,7 @@ async fn await_end(
 }
 
 /// What an idempotency key stands for.
-fn content(election_id: u64, voter: &VoterId, ballots: &[Vec<u8>]) -> Hash {
+pub(crate) fn content(election_id: u64, voter: &VoterId, ballots: &[Vec<u8>]) -> Hash {
     Hash::of(&codec::encode(&(
         election_id,
         voter,
@@ -677,6 +725,15 @@ fn reused() -> Problem {
         "this transaction_id stands for another ballot; choose a new one",
     )
     .at("/transaction_id")
+}
+
+fn closing(election_id: u64) -> Problem {
+    let detail = format!("election {election_id} is being closed and takes no more ballots");
+    Problem::new(
+        StatusCode::CONFLICT,
+        RefusalCode::ElectionClosed.as_str(),
+        detail,
+    )
 }
 
 fn already_voted(election_id: u64) -> Problem {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tabella_http_server::Server;
 use tokio::{net::TcpListener, sync::oneshot};
 
-use crate::{problem::Problem, routes, server, store::StoreError};
+use crate::{clock, problem::Problem, routes, server, store::StoreError};
 
 /// Serves until `ready` resolves, and answers what came of it with the listener to go on with;
 /// nothing where `shutdown` resolves before.
@@ -26,9 +26,10 @@ pub(crate) async fn serve_until<T>(
     let listener = listener.into_std()?;
     let serving = TcpListener::from_std(listener.try_clone()?)?;
     let (stop, stopped) = oneshot::channel::<()>();
+    let since = clock::rfc3339(clock::now_ms());
     let router = Router::new()
         .route("/health/live", get(routes::health::live))
-        .route("/health/ready", get(not_ready))
+        .route("/health/ready", get(async move || not_ready(&since)))
         .fallback(unavailable);
     let router = server::with_common(router, origins);
     let server = server.clone();
@@ -50,7 +51,7 @@ pub(crate) async fn serve_until<T>(
     }
 }
 
-async fn not_ready() -> (StatusCode, Json<Value>) {
+fn not_ready(since: &str) -> (StatusCode, Json<Value>) {
     let answer = json!({
         "status": "not-ready",
         "database": "failed",
@@ -58,6 +59,11 @@ async fn not_ready() -> (StatusCode, Json<Value>) {
         "validators_healthy": 0,
         "validators": 0,
         "pending_submissions": 0,
+        "level": 0,
+        "level_since": since,
+        "has_quorum": false,
+        "quorum_since": since,
+        "meaning": "the database is away: no ballot is accepted until it is back",
     });
     (StatusCode::SERVICE_UNAVAILABLE, Json(answer))
 }

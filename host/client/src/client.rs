@@ -11,8 +11,8 @@ use tokio::{
 };
 
 use crate::{
-    Builder, Confirmation, ConfirmationStatus, HealthReport, Refusal, SubmitError, Submitted, Tip,
-    VerifiedBlock, WaitError,
+    Builder, Confirmation, ConfirmationStatus, HealthReport, HealthStatus, Refusal, SubmitError,
+    Submitted, Tip, VerifiedBlock, WaitError,
     follower::{Chain, Tracked},
     pool::Pool,
     submission::{self, Job},
@@ -194,10 +194,14 @@ impl Client {
     pub fn blockchain_state(&self) -> BlockchainState {
         let health = self.health();
         let validators = self.current_validators();
+        let healthy = health
+            .members(&validators)
+            .filter(|member| member.status == HealthStatus::Healthy)
+            .count();
         BlockchainState {
             tip: *self.chain.tip().borrow(),
             claimed_height: self.pool.best_height(),
-            has_quorum: health.healthy >= validators.threshold(),
+            has_quorum: healthy >= validators.threshold(),
             health,
         }
     }

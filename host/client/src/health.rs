@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use tabella_protocol::rpc::NodeStatus;
+use tabella_protocol::{ValidatorSet, rpc::NodeStatus};
 
 use crate::ValidatorEndpoint;
 
@@ -38,6 +38,8 @@ pub struct ValidatorHealth {
     pub status: HealthStatus,
     /// Why it is not healthy, where it is not.
     pub problem: Option<String>,
+    /// Whether it takes part in consensus, as it last said; assumed of one that was never asked.
+    pub signing: bool,
     /// Its newest height, as it last said.
     pub height: Option<u64>,
     /// Smoothed time of its answers.
@@ -53,6 +55,16 @@ pub struct HealthReport {
     pub validators: Vec<ValidatorHealth>,
     /// How many are healthy.
     pub healthy: usize,
+}
+
+impl HealthReport {
+    /// The validators of `set` among them: a configured one that has left consensus, or never
+    /// joined it, adds nothing to a quorum.
+    pub fn members(&self, set: &ValidatorSet) -> impl Iterator<Item = &ValidatorHealth> {
+        let is_member = |name: &str| set.validators.iter().any(|member| member.node_id == name);
+        let validators = self.validators.iter();
+        validators.filter(move |validator| is_member(&validator.endpoint.node_id))
+    }
 }
 
 /// Failures in a row after which a validator is unreachable; one makes it degraded.
@@ -123,6 +135,11 @@ impl Health {
         }
         let behind = best_height.saturating_sub(self.height.unwrap_or(best_height));
         (behind > LAG_HEIGHTS_MAX).then(|| format!("{behind} blocks behind"))
+    }
+
+    /// Whether it takes part in consensus, as far as it said.
+    pub(crate) fn signs(&self) -> bool {
+        self.note.is_none()
     }
 
     /// Whether calls other than health checks may go there.

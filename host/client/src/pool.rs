@@ -270,6 +270,7 @@ impl Pool {
                     endpoint: (*node.endpoint).clone(),
                     status: health.status(best_height),
                     problem: health.problem(best_height),
+                    signing: health.signs(),
                     height: health.height,
                     latency: health.latency,
                     last_seen: health.last_seen,

@@ -41,8 +41,11 @@ use answer::Json;
 use error::RpcError;
 use queue::Queue;
 
-/// A node whose newest block is older than this, with an idle block due every second, is not ready.
+/// A node whose newest block is older than this, with an idle block due every second, is not ready:
+/// it has to catch up. Another machine's clock wrote the time.
 const READY_BLOCK_AGE_MS: u64 = 10_000;
+/// Nor is one that has committed no block for this long: the quorum is lost.
+const READY_COMMIT_AGE_MS: u64 = 2_500;
 /// How long answers under way may take once the node is to stop.
 const DRAIN: Duration = Duration::from_millis(2_500);
 
@@ -152,13 +155,14 @@ async fn ready(State(context): State<Context>) -> Response {
         .last_commit()
         .map(|at| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX));
     let idle_ms = u64::try_from(context.validator.idle_block.as_millis()).unwrap_or(u64::MAX);
-    let allowed_ms = READY_BLOCK_AGE_MS.max(idle_ms.saturating_mul(5));
+    let block_allowed_ms = READY_BLOCK_AGE_MS.max(idle_ms.saturating_mul(5));
+    let commit_allowed_ms = READY_COMMIT_AGE_MS.max(idle_ms.saturating_mul(5) / 2);
     let standing = context.validator.standing();
     let signing = standing.signs();
     let is_ready = signing
         && context.consensus().is_some()
-        && block_age_ms < allowed_ms
-        && committed_age_ms.is_some_and(|age_ms| age_ms < allowed_ms);
+        && block_age_ms < block_allowed_ms
+        && committed_age_ms.is_some_and(|age_ms| age_ms < commit_allowed_ms);
     let status = if is_ready {
         StatusCode::OK
     } else {

@@ -196,20 +196,22 @@ impl LocalLedger {
         opened.is_ok_and(|o| matches!(o.ledger.weight_of(election_id, voter), Ok(Some(_))))
     }
 
-    /// The transactions of the block at a height; nothing past the newest.
+    /// The time of the block at a height, in Unix milliseconds, and its transactions; nothing past the
+    /// newest.
     pub(crate) fn block(
         &self,
         height: u64,
-    ) -> Result<Option<Vec<tabella_protocol::Transaction>>, LedgerError> {
+    ) -> Result<Option<(u64, Vec<tabella_protocol::Transaction>)>, LedgerError> {
         let Ok(opened) = self.shared.opened() else {
             return Ok(None);
         };
         let stored = opened.ledger.block(height)?;
         let decoded = stored.map(|stored| {
             let transactions = stored.block.transactions.iter();
-            transactions
+            let transactions = transactions
                 .map(|bytes| tabella_protocol::Transaction::from_bytes(bytes))
-                .collect::<Result<Vec<_>, _>>()
+                .collect::<Result<Vec<_>, _>>();
+            transactions.map(|transactions| (stored.block.header.timestamp_ms, transactions))
         });
         decoded
             .transpose()
@@ -220,6 +222,11 @@ impl LocalLedger {
     fn mirrored_height(&self) -> Option<u64> {
         let opened = self.shared.opened().ok()?;
         Some(opened.mirrored_height.load(Ordering::Relaxed))
+    }
+
+    /// Whether it takes ballots.
+    pub(crate) fn is_open(&self) -> bool {
+        self.shared.opened().is_ok()
     }
 
     /// What it holds and how it is.

@@ -1,7 +1,7 @@
 //! The one writer: judges what has queued up, puts it into a block, signs and commits it.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -229,21 +229,22 @@ fn commit(
     let mut refused = Vec::new();
     while !candidates.is_empty() {
         let built = ledger.build(key.public(), clock::now_ms(), &candidates, limits)?;
-        let included = built.block.transaction_ids().len();
-        let settled = included + built.refused.len();
-        if settled == 0 {
+        let included = built.block.transaction_ids();
+        let mut settled: HashSet<Hash> = included.iter().copied().collect();
+        settled.extend(built.refused.iter().map(|(id, _)| *id));
+        if settled.is_empty() {
             let message = "the transaction is larger than a block of this ledger";
             let refusal = Refusal::new(RefusalCode::TooLarge, message);
             refused.push((candidates.remove(0).id(), refusal));
             continue;
         }
         refused.extend(built.refused);
-        if included > 0 {
+        if !included.is_empty() {
             let certificate = certify(ledger, key, built.block.header().height, built.block.hash());
             ledger.commit(built.block, &certificate)?;
         }
-        // What was looked at, in order; the rest did not fit.
-        candidates.drain(..settled);
+        // The rest did not fit, or stands against what this block holds, which the next one tells.
+        candidates.retain(|candidate| !settled.contains(&candidate.id()));
     }
     Ok(refused)
 }
@@ -266,3 +267,6 @@ fn certify(ledger: &Ledger, key: &SigningKey, height: u64, block_hash: Hash) -> 
         }],
     }
 }
+
+#[cfg(test)]
+mod tests;

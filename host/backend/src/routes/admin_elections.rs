@@ -2,9 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::{Json as JsonAnswer, extract::State, http::StatusCode};
+use axum::{
+    Json as JsonAnswer,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tabella_client::Confirmation;
 use tabella_protocol::{
     ContestSpec, Disclosure, ElectionSpec, Eligibility, Hash, OpenTo, OptionSpec, Payload,
     PublicKey, Revote, RollChanges,
@@ -14,13 +20,14 @@ use tabella_runtime::StrictObject;
 
 use crate::{
     app::App,
-    elections::Election,
     auth::Principal,
-    extract::{Json, Path},
-    openapi::{Administers, ReadsBody, Restricts},
+    closing::Closed,
+    elections::Election,
+    extract::{Json, Path, Query},
+    openapi::{Administers, ReadsBody, ReadsQuery, Restricts},
     problem::Problem,
+    store::Closing,
 };
-
 
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -140,13 +147,7 @@ pub(crate) async fn create(
         )
         .about(confirmation.transaction_id.to_string()));
     };
-    let answer = AdminAnswer {
-        election_id: view.election_id,
-        status: view.status,
-        transaction_id: confirmation.transaction_id,
-        block_number: confirmation.height,
-        block_hash: confirmation.block_hash,
-    };
+    let answer = AdminAnswer::of(view.election_id, view.status, &confirmation);
     Ok((StatusCode::CREATED, JsonAnswer(answer)))
 }
 
@@ -252,18 +253,48 @@ pub(crate) async fn open(
     principal: Principal,
     Path(election_id): Path<u64>,
 ) -> Result<JsonAnswer<AdminAnswer>, Problem> {
-    change(&app, &principal, Payload::OpenElection { election_id }).await
+    principal.require_admin()?;
+    let payload = Payload::OpenElection { election_id };
+    let confirmation = app.administer(payload).await?;
+    let status = ElectionStatus::Open;
+    let answer = AdminAnswer::of(election_id, status, &confirmation);
+    Ok(JsonAnswer(answer))
+}
+
+/// An election that is being closed.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct ClosingAnswer {
+    election_id: u64,
+    /// Always `closing`.
+    status: &'static str,
+    /// Ballots that were acknowledged and are neither confirmed nor refused yet.
+    unsettled: u64,
+    /// What happens next, for people.
+    detail: &'static str,
+}
+
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CloseQuery {
+    /// Close at once: ballots that were acknowledged and are not on the chain yet may be refused.
+    #[serde(default)]
+    leave_unsettled: bool,
 }
 
 /// Close an election: validators tally it now
+///
+/// From the request on, no backend over this database acknowledges another ballot of the election. Every ballot that was acknowledged before is carried to its end first; then the election is closed. Where that takes longer than a request may, as without a quorum, the answer is 202, and the backend goes on by itself.
 #[utoipa::path(
     post,
     path = "/api/admin/elections/{id}/close",
     tag = "administration",
     operation_id = "close_election",
-    params(("id" = u64, Path, description = "The election", example = 1)),
+    params(("id" = u64, Path, description = "The election", example = 1), CloseQuery),
     responses(
         (status = 200, description = "It is closed", body = AdminAnswer),
+        (status = 202, description = "It takes no ballots any more, and is closed once those acknowledged have ended", body = ClosingAnswer),
+        ReadsQuery,
         Restricts,
         Administers
     ),
@@ -273,27 +304,39 @@ pub(crate) async fn close(
     State(app): State<Arc<App>>,
     principal: Principal,
     Path(election_id): Path<u64>,
-) -> Result<JsonAnswer<AdminAnswer>, Problem> {
-    change(&app, &principal, Payload::CloseElection { election_id }).await
+    Query(query): Query<CloseQuery>,
+) -> Result<Response, Problem> {
+    principal.require_admin()?;
+    let how = match query.leave_unsettled {
+        true => Closing::AtOnce,
+        false => Closing::AfterBallots,
+    };
+    let status = ElectionStatus::Closed;
+    match app.close_election(election_id, how).await? {
+        Closed::Now(confirmation) => {
+            let answer = AdminAnswer::of(election_id, status, &confirmation);
+            Ok(JsonAnswer(answer).into_response())
+        }
+        Closed::Later { unsettled } => {
+            let answer = ClosingAnswer {
+                election_id,
+                status: "closing",
+                unsettled,
+                detail: "no more ballots are taken; the election is closed as soon as every acknowledged one is confirmed or refused",
+            };
+            Ok((StatusCode::ACCEPTED, JsonAnswer(answer)).into_response())
+        }
+    }
 }
 
-async fn change(
-    app: &App,
-    principal: &Principal,
-    payload: Payload,
-) -> Result<JsonAnswer<AdminAnswer>, Problem> {
-    principal.require_admin()?;
-    let (election_id, status) = match payload {
-        Payload::OpenElection { election_id } => (election_id, ElectionStatus::Open),
-        Payload::CloseElection { election_id } => (election_id, ElectionStatus::Closed),
-        other => return Err(Problem::internal(&other.kind())),
-    };
-    let confirmation = app.administer(payload).await?;
-    Ok(JsonAnswer(AdminAnswer {
-        election_id,
-        status,
-        transaction_id: confirmation.transaction_id,
-        block_number: confirmation.height,
-        block_hash: confirmation.block_hash,
-    }))
+impl AdminAnswer {
+    fn of(election_id: u64, status: ElectionStatus, confirmation: &Confirmation) -> Self {
+        Self {
+            election_id,
+            status,
+            transaction_id: confirmation.transaction_id,
+            block_number: confirmation.height,
+            block_hash: confirmation.block_hash,
+        }
+    }
 }

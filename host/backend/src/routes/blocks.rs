@@ -91,7 +91,9 @@ pub(crate) async fn blocks(
     let found = app.read(move |ledger| {
         let heights = (last - count + 1..=last).rev();
         let found = heights.map(|height| find(ledger, height));
-        found.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()
+        found
+            .filter_map(Result::transpose)
+            .collect::<Result<Vec<_>, _>>()
     });
     let blocks = found.await?;
     Ok(Json(BlocksAnswer {

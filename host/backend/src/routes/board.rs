@@ -100,12 +100,7 @@ pub(crate) async fn board(
 }
 
 /// A page of the proven board.
-async fn page(
-    app: &App,
-    election: &Election,
-    from: u64,
-    count: u64,
-) -> Result<BoardPage, Problem> {
+async fn page(app: &App, election: &Election, from: u64, count: u64) -> Result<BoardPage, Problem> {
     let proven = Arc::clone(&election.proven);
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     let page = app.read(move |ledger| {
@@ -124,13 +119,7 @@ async fn page(
 
 /// The board as it stood with its first page, one ballot a line, read as it is sent; the stream holds
 /// its place until it ends.
-fn whole(
-    app: Arc<App>,
-    election: Election,
-    from: u64,
-    first: BoardPage,
-    place: Place,
-) -> Response {
+fn whole(app: Arc<App>, election: Election, from: u64, first: BoardPage, place: Place) -> Response {
     let size = first.board.size;
     let pages = stream::try_unfold((from, Some(first)), move |(from, page)| {
         let _held = &place;

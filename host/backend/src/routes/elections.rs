@@ -164,7 +164,9 @@ pub(crate) async fn proof(
     app.elections.get(election_id).await?;
     let proof = app.read(move |ledger| ledger.election_proof(election_id));
     let proof = proof.await?;
-    Ok(Json(proof.ok_or_else(|| app.elections.not_found(election_id))?))
+    Ok(Json(
+        proof.ok_or_else(|| app.elections.not_found(election_id))?,
+    ))
 }
 
 pub(crate) fn answer(election: &Election) -> ElectionAnswer {

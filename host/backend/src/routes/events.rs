@@ -31,6 +31,7 @@ const RETRY: &str = "retry: 1000\n\n";
 /// - `confirmations`: `{"block_number", "block_hash", "chain_transaction_ids"}`, of ballots cast
 ///   through this backend
 /// - `validator`: `{"node_id", "status"}`
+/// - `level`: `{"level", "has_quorum", "meaning"}`: which level of service holds from now on
 /// - `turnout`: `{"election_id", "status", "turnout"}`
 /// - `dropped`: `{"missed"}`: the client read too slowly, and the stream ends
 ///

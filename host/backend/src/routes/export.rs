@@ -59,7 +59,11 @@ pub(crate) async fn export(
         ));
     }
     let height = app.follower.tip().height;
-    let last = election.proven.result_height().unwrap_or(height).min(height);
+    let last = election
+        .proven
+        .result_height()
+        .unwrap_or(height)
+        .min(height);
     Ok((
         [(header::CONTENT_TYPE, JSON_LINES)],
         lines(app, election_id, last, place),
@@ -102,7 +106,9 @@ fn lines(app: Arc<App>, election_id: u64, last: u64, place: Place) -> Body {
                     let to = last.min(height + BLOCKS_PER_CHUNK);
                     let blocks = app.read(move |ledger| {
                         let heights = height + 1..=to;
-                        heights.map(|height| ledger.block(height)).collect::<Result<Vec<_>, _>>()
+                        heights
+                            .map(|height| ledger.block(height))
+                            .collect::<Result<Vec<_>, _>>()
                     });
                     let blocks = blocks
                         .await

@@ -10,7 +10,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::{app::App, metrics};
+use crate::{app::App, clock, metrics, openapi::time};
 
 #[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Live {
@@ -25,6 +25,17 @@ pub(crate) struct Ready {
     validators_healthy: usize,
     validators: usize,
     pending_submissions: usize,
+    /// Who takes a ballot now: 1 the whole network, 2 a part of it, 3 the local ledger, 4 the database
+    /// alone, 0 nobody.
+    level: u8,
+    #[schema(schema_with = time)]
+    level_since: String,
+    /// Whether the network confirms ballots now.
+    has_quorum: bool,
+    #[schema(schema_with = time)]
+    quorum_since: String,
+    /// What that means, for people.
+    meaning: String,
 }
 
 /// Whether the process runs
@@ -43,7 +54,7 @@ pub(crate) async fn live() -> Json<Live> {
 
 /// Whether ballots are taken
 ///
-/// Ready while the database takes writes: with no validator there, ballots are still recorded.
+/// Ready while the database takes writes: with no validator there, ballots are still recorded. `level` and `has_quorum` say what becomes of them.
 #[utoipa::path(
     get,
     path = "/health/ready",
@@ -55,8 +66,8 @@ pub(crate) async fn live() -> Json<Live> {
     ),
 )]
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Ready>) {
-    let report = app.client.health();
-    let healthy = app.store.is_healthy();
+    let now = app.levels.look(&app);
+    let healthy = now.seen.has_database;
     let (code, status, database) = if healthy {
         (StatusCode::OK, "ready", "healthy")
     } else {
@@ -66,9 +77,14 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Read
         status,
         database,
         local_ledger: app.local.view().status,
-        validators_healthy: report.healthy,
-        validators: report.validators.len(),
+        validators_healthy: now.seen.healthy,
+        validators: now.seen.members,
         pending_submissions: app.pending.len(),
+        level: now.service.level.number(),
+        level_since: clock::rfc3339(now.level_since_ms),
+        has_quorum: now.has_quorum(),
+        quorum_since: clock::rfc3339(now.quorum_since_ms),
+        meaning: now.seen.meaning(app.client.current_validators().quorum),
     };
     (code, Json(ready))
 }
@@ -84,14 +100,12 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Read
     ),
 )]
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
-    let report = app.client.health();
+    let now = app.levels.look(&app);
     let ledger = app.local.view();
     let mut text = metrics::render(&metrics::Gauges {
         pending: app.pending.len(),
-        validators_healthy: report.healthy,
-        validators: report.validators.len(),
+        now,
         height: app.height(),
-        database_healthy: app.store.is_healthy(),
         local_ledger_healthy: ledger.is_healthy(),
         local_ledger_ballots: ledger.ballots,
         event_subscribers: app.events.subscribers(),

@@ -195,7 +195,7 @@ pub(crate) async fn results(
 /// `poa` while validators answer; `local` where this is what the backend proved before.
 fn source_of(app: &App, election_id: u64) -> &'static str {
     if app.client.is_connected() {
-        tracing::debug!(election_id, "results retrieved from PoA");
+        app.lines.results(election_id);
         return "poa";
     }
     tracing::warn!(

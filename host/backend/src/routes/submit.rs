@@ -131,7 +131,7 @@ pub(crate) async fn submit(
     };
     metrics::submission(counted, started.elapsed());
     match result {
-        Ok(acknowledged) => answer(acknowledged),
+        Ok(acknowledged) => answer(acknowledged, app.levels.has_quorum()),
         Err(problem) => problem.into_response(),
     }
 }
@@ -216,7 +216,7 @@ fn check_client_id(id: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-fn answer(acknowledged: Acknowledged) -> Response {
+fn answer(acknowledged: Acknowledged, has_quorum: bool) -> Response {
     let Acknowledged {
         public_id,
         transaction_id,
@@ -258,6 +258,11 @@ fn answer(acknowledged: Acknowledged) -> Response {
         }
         Answer::Pending { validator } => {
             body.validator = validator.as_deref().map(ValidatorAnswer::from);
+            if !has_quorum {
+                body.warning = Some(
+                    "a validator holds the ballot, and too few validators are there to confirm it; it is confirmed as soon as enough are",
+                );
+            }
             StatusCode::ACCEPTED
         }
         Answer::Local => {

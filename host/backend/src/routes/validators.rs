@@ -1,11 +1,12 @@
 //! `GET /api/admin/validators/health`, `POST /api/admin/validators/refresh-status`
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{Json, extract::State};
 use serde::Serialize;
 use tabella_client::{HealthReport, HealthStatus};
 use tabella_http_server::RunFailed;
+use tabella_protocol::ValidatorSet;
 
 use crate::{
     app::App,
@@ -34,16 +35,34 @@ struct ValidatorAnswer {
     #[schema(schema_with = optional_time)]
     last_seen: Option<String>,
     problem: Option<String>,
+    /// Whether it is of the chain's current set; only those are counted.
+    member: bool,
 }
 
+/// The validators of the chain's current set.
 #[derive(Serialize, utoipa::ToSchema)]
 struct Summary {
     healthy: usize,
     total: usize,
     health_percentage: f64,
+    /// The rule by which they agree.
     quorum: &'static str,
+    /// What they survive when all are well.
     tolerates: Tolerates,
-    /// What that means, for people.
+    /// How many of them decide a block.
+    needed: usize,
+    /// Whether they confirm ballots now.
+    has_quorum: bool,
+    #[schema(schema_with = time)]
+    quorum_since: String,
+    /// Who takes a ballot now: 1 the whole network, 2 a part of it, 3 the local ledger, 4 the database
+    /// alone, 0 nobody.
+    level: u8,
+    #[schema(schema_with = time)]
+    level_since: String,
+    /// How long ago the newest certified block came; nothing before the first.
+    last_block_age_ms: Option<u64>,
+    /// What that means now, for people.
     meaning: String,
 }
 
@@ -90,50 +109,76 @@ fn health_status() -> utoipa::openapi::Object {
 
 fn answer(app: &App, report: HealthReport) -> HealthAnswer {
     let set = app.client.current_validators();
-    let (quorum, n) = (set.quorum, set.validators.len());
-    let total = report.validators.len();
-    let tolerates = Tolerates {
-        crashed: quorum.tolerates_crashed(n),
-        byzantine: quorum.tolerates_byzantine(n),
-    };
-    let meaning = match quorum {
-        tabella_protocol::Quorum::Majority => format!(
-            "goes on with {} of {n} validators crashed; a lying validator is caught, not masked",
-            tolerates.crashed
-        ),
-        tabella_protocol::Quorum::Bft => format!(
-            "goes on with {} of {n} validators crashed or lying",
-            tolerates.byzantine
-        ),
+    let n = set.validators.len();
+    let now = app.levels.look(app);
+    let age_ms = |age: Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+    let summary = Summary {
+        healthy: now.seen.healthy,
+        total: now.seen.members,
+        health_percentage: percentage(now.seen.healthy, now.seen.members),
+        quorum: set.quorum.name(),
+        tolerates: Tolerates {
+            crashed: set.quorum.tolerates_crashed(n),
+            byzantine: set.quorum.tolerates_byzantine(n),
+        },
+        needed: now.seen.threshold,
+        has_quorum: now.has_quorum(),
+        quorum_since: clock::rfc3339(now.quorum_since_ms),
+        level: now.service.level.number(),
+        level_since: clock::rfc3339(now.level_since_ms),
+        last_block_age_ms: now.seen.block_age.map(age_ms),
+        meaning: now.seen.meaning(set.quorum),
     };
     HealthAnswer {
         timestamp: clock::rfc3339(clock::now_ms()),
-        summary: Summary {
-            healthy: report.healthy,
-            total,
-            health_percentage: percentage(report.healthy, total),
-            quorum: quorum.name(),
-            tolerates,
-            meaning,
-        },
-        validators: report
-            .validators
-            .into_iter()
-            .map(|validator| ValidatorAnswer {
-                node_id: validator.endpoint.node_id,
-                rpc_url: validator.endpoint.rpc_url,
-                p2p_url: validator.endpoint.p2p_url,
-                status: validator.status,
-                height: validator.height,
-                latency_ms: validator
-                    .latency
-                    .map(|latency| (latency.as_secs_f64() * 100_000.0).round() / 100.0),
-                last_seen: validator
-                    .last_seen
-                    .map(|seen| clock::rfc3339(clock::unix_ms(seen))),
-                problem: validator.problem,
-            })
-            .collect(),
+        validators: validators(&set, report),
+        summary,
+    }
+}
+
+/// Those that this backend knows, and those of the set whose address it does not know.
+fn validators(set: &ValidatorSet, report: HealthReport) -> Vec<ValidatorAnswer> {
+    let is_known = |name: &str| {
+        let mut known = report.validators.iter();
+        known.any(|validator| validator.endpoint.node_id == name)
+    };
+    let members = set.validators.iter().map(|member| member.node_id.as_str());
+    let strangers = members.clone().filter(|name| !is_known(name));
+    let strangers: Vec<_> = strangers.map(without_address).collect();
+    let known = report
+        .validators
+        .into_iter()
+        .map(|validator| ValidatorAnswer {
+            member: members
+                .clone()
+                .any(|name| name == validator.endpoint.node_id),
+            node_id: validator.endpoint.node_id,
+            rpc_url: validator.endpoint.rpc_url,
+            p2p_url: validator.endpoint.p2p_url,
+            status: validator.status,
+            height: validator.height,
+            latency_ms: validator
+                .latency
+                .map(|latency| (latency.as_secs_f64() * 100_000.0).round() / 100.0),
+            last_seen: validator
+                .last_seen
+                .map(|seen| clock::rfc3339(clock::unix_ms(seen))),
+            problem: validator.problem,
+        });
+    known.chain(strangers).collect()
+}
+
+fn without_address(node_id: &str) -> ValidatorAnswer {
+    ValidatorAnswer {
+        node_id: node_id.to_owned(),
+        rpc_url: String::new(),
+        p2p_url: String::new(),
+        status: HealthStatus::Unreachable,
+        height: None,
+        latency_ms: None,
+        last_seen: None,
+        problem: Some("its address is not in this backend's configuration".to_owned()),
+        member: true,
     }
 }
 

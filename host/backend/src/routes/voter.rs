@@ -8,9 +8,9 @@ use tabella_protocol::VoterId;
 
 use crate::{
     app::App,
-    elections::Election,
     auth::{Principal, Role},
     clock,
+    elections::Election,
     extract::Query,
     openapi::{AsksValidators, NamesOne, ReadsQuery, Restricts, submission_status, time},
     pending::Standing,

@@ -6,7 +6,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 use tabella_protocol::{Hash, Transaction, VoterId, codec};
 
 use super::{
-    Account, Earlier, Mark, Named, OpenError, Session, StoreError, Submission, accounts,
+    Account, Closing, Earlier, Mark, Named, OpenError, Session, StoreError, Submission, accounts,
     handle::Handle, tables,
 };
 use crate::{
@@ -140,6 +140,17 @@ impl Handle {
         mark.map(|bytes| codec::decode(bytes.value(), 64))
             .transpose()
             .map_err(StoreError::of)
+    }
+
+    pub(super) fn closings(&self) -> Result<Vec<(u64, Closing)>, StoreError> {
+        let read = self.begin_read()?;
+        let closings = read.open_table(tables::CLOSINGS).map_err(StoreError::of)?;
+        let mut found = Vec::new();
+        for row in closings.iter().map_err(StoreError::of)? {
+            let (election_id, code) = row.map_err(StoreError::of)?;
+            found.push((election_id.value(), Closing::of_code(code.value())?));
+        }
+        Ok(found)
     }
 
     pub(super) fn account(&self, name: &str) -> Result<Option<Account>, StoreError> {

@@ -32,7 +32,9 @@ use tokio::sync::{mpsc, oneshot};
 pub(crate) use accounts::{Account, Rotation, Session};
 use handle::{Handle, Opener};
 pub(crate) use postgres::{Identity, Reach, Shared};
-pub(crate) use record::{Earlier, Mark, Named, NewSubmission, Recorded, State, Submission};
+pub(crate) use record::{
+    Admission, Closing, Earlier, Mark, Named, NewSubmission, Recorded, State, Submission,
+};
 use writer::Write;
 
 use crate::pending::Pending;
@@ -286,6 +288,21 @@ impl Store {
         }
     }
 
+    /// Marks an election as being closed, or takes the mark away. From then on none of its ballots
+    /// becomes durable that was not before. One that is closed stays so.
+    pub(crate) async fn mark_closing(
+        &self,
+        election_id: u64,
+        closing: Option<Closing>,
+    ) -> Result<(), StoreError> {
+        self.write(|reply| Write::Closing {
+            election_id,
+            closing,
+            reply,
+        })
+        .await
+    }
+
     async fn write<T>(
         &self,
         write: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Write,
@@ -369,6 +386,16 @@ impl Store {
             Reads::File(file) => file.mark(),
             Reads::Shared(shared) => shared.mark().await,
         }
+    }
+
+    /// The elections that are being closed and are not yet.
+    pub(crate) async fn closings(&self) -> Result<Vec<(u64, Closing)>, StoreError> {
+        let mut closings = match &self.reads {
+            Reads::File(file) => file.closings(),
+            Reads::Shared(shared) => shared.closings().await,
+        }?;
+        closings.retain(|(_, closing)| *closing != Closing::Done);
+        Ok(closings)
     }
 
     /// The account of this name.

@@ -3,6 +3,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use tabella_protocol::{Hash, VoterId, codec};
 
+use super::StoreError;
 use crate::subject::Realm;
 
 /// Where a submission stands.
@@ -55,6 +56,12 @@ impl Submission {
         }
     }
 
+    /// Whether this is the same ballot as `new`, under no id of its own: so it is after the database was
+    /// restored, and the voter sends it again.
+    pub(super) fn takes_id_of(&self, new: &NewSubmission) -> bool {
+        self.client_id.is_none() && new.client_id.is_some() && self.content == new.content
+    }
+
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         codec::encode(self)
     }
@@ -103,9 +110,59 @@ pub(crate) struct NewSubmission {
     pub(crate) transaction: Vec<u8>,
     pub(crate) expiry_height: u64,
     pub(crate) submitted_at_ms: u64,
-    pub(crate) revote: tabella_protocol::Revote,
+    pub(crate) admission: Admission,
     /// Who vouches for the voter.
     pub(crate) realm: Realm,
+}
+
+/// What may stand against a submission that is to become durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// It comes from a voter: the voter's earlier ballot, where the election says so, and the
+    /// election's being closed.
+    Fresh(tabella_protocol::Revote),
+    /// It was acknowledged before the database was restored: nothing.
+    Acknowledged,
+}
+
+impl Admission {
+    /// Whether a ballot that the voter cast before stands against it.
+    pub(crate) fn refuses_second(self) -> bool {
+        self == Self::Fresh(tabella_protocol::Revote::Refuse)
+    }
+}
+
+/// How an election is being closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Closing {
+    /// Once every ballot that was acknowledged is confirmed or refused.
+    AfterBallots,
+    /// At once, though some are on their way.
+    AtOnce,
+    /// The chain has closed it.
+    Done,
+}
+
+impl Closing {
+    /// As the database holds it.
+    pub(super) fn code(self) -> u8 {
+        match self {
+            Self::AfterBallots => 0,
+            Self::AtOnce => 1,
+            Self::Done => 2,
+        }
+    }
+
+    pub(super) fn of_code(code: u8) -> Result<Self, StoreError> {
+        match code {
+            0 => Ok(Self::AfterBallots),
+            1 => Ok(Self::AtOnce),
+            2 => Ok(Self::Done),
+            other => Err(StoreError::Failed(format!(
+                "expected a closing of 0 to 2, got {other}"
+            ))),
+        }
+    }
 }
 
 /// What became of it.
@@ -119,6 +176,8 @@ pub(crate) enum Recorded {
     Reused,
     /// This voter has this ballot in this election already.
     AlreadyVoted(Box<Submission>),
+    /// The election is being closed.
+    Closing,
 }
 
 /// The newest block whose confirmations are recorded.

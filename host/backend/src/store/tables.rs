@@ -30,6 +30,8 @@ pub(super) const VOTERS: MultimapTableDefinition<'_, (u64, &[u8; 32]), u64> =
 pub(super) const OPEN: TableDefinition<'_, u64, ()> = TableDefinition::new("open");
 /// Elections as an earlier version saw them: a migration reads the greatest id.
 pub(super) const ELECTIONS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("elections");
+/// Elections that are being closed, or are closed, and how: see `Closing`.
+pub(super) const CLOSINGS: TableDefinition<'_, u64, u8> = TableDefinition::new("closings");
 /// Accounts by name.
 pub(super) const ACCOUNTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("accounts");
 /// Sessions by id, which begins with the time at which they expire.
@@ -57,6 +59,7 @@ pub(super) fn create(write: &WriteTransaction) -> Result<(), TableError> {
     write.open_table(TRANSACTIONS)?;
     write.open_multimap_table(VOTERS)?;
     write.open_table(OPEN)?;
+    write.open_table(CLOSINGS)?;
     write.open_table(ACCOUNTS)?;
     write.open_table(SESSIONS)?;
     Ok(())

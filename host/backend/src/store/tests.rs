@@ -9,9 +9,7 @@ use std::{
 };
 
 use redb::{StorageBackend, backends::InMemoryBackend};
-use tabella_protocol::{
-    Payload, PublicKey, Revote, SigningKey, Transaction, TransactionBody,
-};
+use tabella_protocol::{Payload, PublicKey, Revote, SigningKey, Transaction, TransactionBody};
 use tabella_test_postgres::Postgres;
 use tempfile::TempDir;
 
@@ -116,7 +114,7 @@ pub(super) fn submission(n: u8, voter: u8, client_id: Option<&str>) -> NewSubmis
         transaction,
         expiry_height: 100,
         submitted_at_ms: 5,
-        revote: Revote::Refuse,
+        admission: Admission::Fresh(Revote::Refuse),
         realm: Realm::Registrar,
     }
 }
@@ -201,7 +199,7 @@ async fn an_id_stands_for_one_content_and_a_voter_for_one_ballot(place: Place) {
     // The very transaction again is the same without any id.
     assert!(matches!(record(1, 1, None).await, Recorded::Same(_)));
     let mut revote = submission(2, 1, None);
-    revote.revote = Revote::Last;
+    revote.admission = Admission::Fresh(Revote::Last);
     assert_eq!(store.record(revote).await.unwrap(), Recorded::New);
 }
 
@@ -289,7 +287,7 @@ async fn a_rejected_ballot_does_not_bar_its_voter(place: Place) {
 async fn a_confirmed_ballot_stands_again_once_a_later_one_is_rejected(place: Place) {
     let (store, _) = place.open().await;
     let revote = |n| NewSubmission {
-        revote: Revote::Last,
+        admission: Admission::Fresh(Revote::Last),
         ..submission(n, 1, None)
     };
     let standing = async || {

@@ -9,12 +9,12 @@ use std::{
 };
 
 use redb::{MultimapTable, ReadableTable, Table, WriteTransaction};
-use tabella_protocol::{Hash, Revote, VoterId, codec};
+use tabella_protocol::{Hash, VoterId, codec};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Confirmed, ConfirmedSubmission, NewSubmission, OpenError, Recorded, State, StoreError,
-    Submission,
+    Admission, Closing, Confirmed, ConfirmedSubmission, NewSubmission, OpenError, Recorded, State,
+    StoreError, Submission,
     accounts::AccountWrite,
     file::load_open,
     handle::{Handle, Opener},
@@ -54,6 +54,11 @@ pub(super) enum Write {
         transaction_id: Hash,
         transaction: Vec<u8>,
         expiry_height: u64,
+        reply: Reply<()>,
+    },
+    Closing {
+        election_id: u64,
+        closing: Option<Closing>,
         reply: Reply<()>,
     },
     Account(AccountWrite),
@@ -177,6 +182,7 @@ struct Tables<'t> {
     transactions: Table<'t, &'static [u8; 32], u64>,
     voters: MultimapTable<'t, (u64, &'static [u8; 32]), u64>,
     open: Table<'t, u64, ()>,
+    closings: Table<'t, u64, u8>,
 }
 
 impl<'t> Tables<'t> {
@@ -203,6 +209,7 @@ impl<'t> Tables<'t> {
                 .open_multimap_table(tables::VOTERS)
                 .map_err(StoreError::of)?,
             open: write.open_table(tables::OPEN).map_err(StoreError::of)?,
+            closings: write.open_table(tables::CLOSINGS).map_err(StoreError::of)?,
         })
     }
 
@@ -263,6 +270,14 @@ impl<'t> Tables<'t> {
                     let _ = reply.send(result);
                 }));
             }
+            Write::Closing {
+                election_id,
+                closing,
+                reply,
+            } => {
+                self.mark_closing(election_id, closing)?;
+                completions.push(answer(reply));
+            }
             Write::Account(write) => completions.push(write.apply(self.write)?),
             // Ends the group before it is applied.
             Write::Stop { reply } => {
@@ -290,12 +305,21 @@ impl<'t> Tables<'t> {
         if let Some(known) = known {
             return Ok(Recorded::Same(Box::new(self.get(known)?)));
         }
-        if new.revote == Revote::Refuse {
+        if new.admission.refuses_second() {
             let voted = tables::standing(&self.voters, new.election_id, &new.voter)
                 .map_err(StoreError::of)?;
             if let Some(voted) = voted {
-                return Ok(Recorded::AlreadyVoted(Box::new(self.get(voted)?)));
+                let standing = self.get(voted)?;
+                if standing.takes_id_of(&new) {
+                    return self.name(standing, new.client_id, new.realm);
+                }
+                return Ok(Recorded::AlreadyVoted(Box::new(standing)));
             }
+        }
+        let closing = self.closings.get(new.election_id);
+        let is_closing = closing.map_err(StoreError::of)?.is_some();
+        if is_closing && new.admission != Admission::Acknowledged {
+            return Ok(Recorded::Closing);
         }
         let submission = Submission {
             sequence,
@@ -310,14 +334,7 @@ impl<'t> Tables<'t> {
         };
         self.put(&submission)?;
         if let Some(client_id) = &submission.client_id {
-            self.client_ids
-                .insert((&submission.voter.0, client_id.as_str()), sequence)
-                .map_err(StoreError::of)?;
-            if new.realm == Realm::Registrar {
-                self.registrar_client_ids
-                    .insert(client_id.as_str(), sequence)
-                    .map_err(StoreError::of)?;
-            }
+            self.keep_name(&submission.voter, client_id, sequence, new.realm)?;
         }
         self.transactions
             .insert(&submission.transaction_id.0, sequence)
@@ -327,6 +344,57 @@ impl<'t> Tables<'t> {
             .map_err(StoreError::of)?;
         self.open.insert(sequence, ()).map_err(StoreError::of)?;
         Ok(Recorded::New)
+    }
+
+    /// Keeps the id that a voter chose for a submission.
+    fn keep_name(
+        &mut self,
+        voter: &VoterId,
+        client_id: &str,
+        sequence: u64,
+        realm: Realm,
+    ) -> Result<(), StoreError> {
+        self.client_ids
+            .insert((&voter.0, client_id), sequence)
+            .map_err(StoreError::of)?;
+        if realm == Realm::Registrar {
+            self.registrar_client_ids
+                .insert(client_id, sequence)
+                .map_err(StoreError::of)?;
+        }
+        Ok(())
+    }
+
+    /// Gives a submission the id that its voter chose for the same ballot.
+    fn name(
+        &mut self,
+        mut submission: Submission,
+        client_id: Option<String>,
+        realm: Realm,
+    ) -> Result<Recorded, StoreError> {
+        submission.client_id = client_id;
+        self.put(&submission)?;
+        if let Some(client_id) = &submission.client_id {
+            self.keep_name(&submission.voter, client_id, submission.sequence, realm)?;
+        }
+        Ok(Recorded::Same(Box::new(submission)))
+    }
+
+    fn mark_closing(
+        &mut self,
+        election_id: u64,
+        closing: Option<Closing>,
+    ) -> Result<(), StoreError> {
+        let known = self.closings.get(election_id).map_err(StoreError::of)?;
+        if known.is_some_and(|known| known.value() == Closing::Done.code()) {
+            return Ok(());
+        }
+        match closing {
+            Some(closing) => self.closings.insert(election_id, closing.code()),
+            None => self.closings.remove(election_id),
+        }
+        .map_err(StoreError::of)?;
+        Ok(())
     }
 
     fn confirm(&mut self, confirmed: Confirmed) -> Result<(), StoreError> {

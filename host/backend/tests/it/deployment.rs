@@ -81,7 +81,7 @@ pub(crate) fn credentials() -> Eligibility {
 /// Blocks that a network has before anybody votes.
 pub(crate) const FIRST_BLOCKS: u64 = 4;
 
-fn by_authority(payload: Payload) -> Transaction {
+pub(crate) fn by_authority(payload: Payload) -> Transaction {
     Transaction::sign(TransactionBody::new(77, 1_000, payload), &key(AUTHORITY))
 }
 
@@ -248,6 +248,15 @@ impl Deployment {
     pub(crate) async fn restart_validators(&self) {
         for node in &self.nodes {
             node.restart().await;
+        }
+    }
+
+    /// Restarts all but the one with this number, from 0.
+    pub(crate) async fn restart_validators_but(&self, running: usize) {
+        for (number, node) in self.nodes.iter().enumerate() {
+            if number != running {
+                node.restart().await;
+            }
         }
     }
 

@@ -51,7 +51,8 @@ async fn says(line: &str) {
 async fn the_lines_that_operators_know_are_said() {
     // Only this test of the process captures; the lines of others do not disturb it.
     let _ = tracing_subscriber::fmt()
-        .with_env_filter("tabella_backend=debug,tabella_client=debug")
+        // As people run it: see `RUST_LOG` in docs/operating.md.
+        .with_env_filter("info")
         .with_ansi(false)
         .with_writer(|| Lines)
         .try_init();

@@ -4,6 +4,7 @@ mod accounts;
 mod administration;
 mod adversary;
 mod bad_input;
+mod closing;
 mod degradation;
 mod deployment;
 mod events;
@@ -13,8 +14,10 @@ mod events;
     reason = "shared with the client's tests, which use more of it"
 )]
 mod fake;
+mod levels;
 mod log_lines;
 mod openapi;
+mod restored;
 mod roll;
 mod seed_contract;
 mod submission;

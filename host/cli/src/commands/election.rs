@@ -96,10 +96,8 @@ pub(crate) async fn run(arguments: &ElectionArguments) -> Result<Exit> {
         ElectionCommand::Close { id } => {
             require(&token)?;
             let answer = api.close(*id).await?;
-            (
-                answer,
-                format!("election {id} is closed; validators tally and certify it\n"),
-            )
+            let sentence = closing(*id, &answer);
+            (answer, sentence)
         }
         ElectionCommand::Results { id } => {
             let answer = api.results(*id).await?;
@@ -117,6 +115,16 @@ pub(crate) async fn run(arguments: &ElectionArguments) -> Result<Exit> {
         false => print!("{sentence}"),
     }
     Ok(Exit::Success)
+}
+
+fn closing(id: u64, answer: &Value) -> String {
+    if answer["status"] == "closing" {
+        let unsettled = &answer["unsettled"];
+        return format!(
+            "election {id} takes no ballots any more; it is closed once {unsettled} acknowledged ballots are confirmed or refused\n"
+        );
+    }
+    format!("election {id} is closed; validators tally and certify it\n")
 }
 
 fn require(token: &Option<String>) -> Result<()> {

@@ -391,6 +391,45 @@ async fn until_status(network: &Network, node_id: &str, wanted: &str) -> Duratio
     started.elapsed()
 }
 
+/// A lost quorum shows within 3 s, at a validator that is left and at the backend.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_quorum_shows_at_once_wherever_operators_look() {
+    const BOUND: Duration = Duration::from_secs(5);
+    let network = Network::start(&["--validators", "3"]).await;
+    let left = network.rpc_urls()[0].clone();
+    let ready = async |url: &str| {
+        let mut client = Client::new(url).unwrap();
+        let answer = client.get("/health/ready").await.ok()?;
+        let body: Value = serde_json::from_slice(&answer.body).ok()?;
+        Some((answer.status, body))
+    };
+    eventually("the validator is ready", async || {
+        ready(&left).await.filter(|(status, _)| *status == 200)
+    })
+    .await;
+    let backend = network.ready.backend.clone();
+    eventually("the network is whole", async || {
+        ready(&backend).await.filter(|(_, body)| body["level"] == 1)
+    })
+    .await;
+    let lost = Instant::now();
+    kill_and_wait(network.ready.validators[1].pid);
+    kill_and_wait(network.ready.validators[2].pid);
+    let told = eventually("the backend knows", async || {
+        ready(&backend)
+            .await
+            .filter(|(_, body)| body["has_quorum"] == false)
+    });
+    let not_ready = eventually("the validator is not ready", async || {
+        ready(&left).await.filter(|(status, _)| *status == 503)
+    });
+    let ((status, body), _) = tokio::join!(told, not_ready);
+    let took = lost.elapsed();
+    println!("a lost quorum showed after {took:?}");
+    assert!(took < BOUND, "{took:?}");
+    assert_eq!((status, &body["level"]), (200, &json!(2)), "{body}");
+}
+
 /// The bound is 2 s on an idle machine; here it is wider, because tests share theirs.
 #[tokio::test(flavor = "multi_thread")]
 async fn health_answers_follow_a_validators_death_and_return() {

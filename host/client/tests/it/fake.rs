@@ -30,8 +30,8 @@ use tabella_protocol::{
     Transaction, ValidatorHistory, ValidatorInfo,
     merkle::{self, Frontier},
     rpc::{
-        BlockSummary, BlockView, ChangingBlock, ElectionChanges, ElectionStatus, ElectionView,
-        NodeStatus, RefusalCode, RefusalData, ResultsView, Standing,
+        BlockSummary, BlockView, BoardItem, BoardPage, ChangingBlock, ElectionChanges,
+        ElectionStatus, ElectionView, NodeStatus, RefusalCode, RefusalData, ResultsView, Standing,
     },
     transactions_root,
 };
@@ -694,8 +694,11 @@ impl Shared {
             "tabella_getReceipt" => {
                 let id: Hash = serde_json::from_value(params[0].clone()).unwrap();
                 let ledger = self.network.ledger.as_ref();
-                Ok(json!(ledger.and_then(|ledger| ledger.receipt(&id).unwrap())))
+                Ok(json!(
+                    ledger.and_then(|ledger| ledger.receipt(&id).unwrap())
+                ))
             }
+            "tabella_getBoard" => Ok(self.board(params)),
             other => Err(json!({"code": -32601, "message": format!("no method {other}")})),
         };
         match result {
@@ -812,6 +815,54 @@ impl Shared {
             blocks: changing.collect(),
             to_height: chain.summaries.len() as u64,
         })
+    }
+
+    /// Entries alone: no election here shows its ballots before the close.
+    fn board(&self, params: &Value) -> Value {
+        let election_id = params[0].as_u64().unwrap();
+        let from = usize::try_from(params[1].as_u64().unwrap()).unwrap();
+        let count = usize::try_from(params[2].as_u64().unwrap()).unwrap();
+        let chain = self.network.chain();
+        let mut items = Vec::new();
+        for block in &chain.blocks {
+            for bytes in &block.transactions {
+                let Ok(transaction) = Transaction::from_bytes(bytes) else {
+                    continue;
+                };
+                let Payload::CastBallot {
+                    election_id: of,
+                    voter,
+                    ballots,
+                } = &transaction.body.payload
+                else {
+                    continue;
+                };
+                if *of != election_id {
+                    continue;
+                }
+                let entry = BoardEntry {
+                    election_id,
+                    position: items.len() as u64,
+                    transaction_id: Hash::of(bytes),
+                    voter: *voter,
+                    weight: 1,
+                    ballot_hash: BoardEntry::ballot_hash(ballots),
+                };
+                items.push(BoardItem {
+                    entry,
+                    height: block.header.height,
+                    ballots: vec![],
+                    plain: vec![],
+                });
+            }
+        }
+        let board = BoardHead {
+            election_id,
+            size: items.len() as u64,
+            root: merkle::root(&[]),
+        };
+        let items = items.into_iter().skip(from).take(count).collect();
+        json!(BoardPage { board, items })
     }
 
     fn transaction_status(&self, id: &Value) -> Value {

@@ -1,15 +1,15 @@
 //! One group of writes in one transaction: what it needs is read at once, decided here in order, and
 //! written at once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sqlx::{PgConnection, Row};
-use tabella_protocol::{Hash, Revote, VoterId};
+use tabella_protocol::{Hash, VoterId};
 
 use super::{
     super::{
-        Confirmed, ConfirmedSubmission, Mark, NewSubmission, Recorded, State, Submission,
-        accounts::AccountDone, writer::Write,
+        Admission, Closing, Confirmed, ConfirmedSubmission, Mark, NewSubmission, Recorded, State,
+        Submission, accounts::AccountDone, writer::Write,
     },
     accounts,
     carriers::{self, Me},
@@ -131,6 +131,11 @@ async fn apply_one(
             let again = (transaction_id, transaction.as_slice(), *expiry_height);
             sign_again(connection, me, *sequence, again).await
         }
+        Write::Closing {
+            election_id,
+            closing,
+            ..
+        } => mark_closing(connection, *election_id, *closing).await,
         Write::Account(write) => accounts::apply(connection, write).await.map(Done::Account),
         Write::Record { .. } | Write::Stop { .. } => Ok(Done::Written),
     }
@@ -203,9 +208,11 @@ async fn confirm_one(
     item: &ConfirmedSubmission,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "UPDATE submissions SET state = 1, transaction = '', carrier = NULL, height = $1, \
+        "UPDATE submissions s SET state = 1, transaction = '', carrier = NULL, height = $1, \
          block_hash = $2, confirmed_at_ms = $3, signatures = $4, block_index = $5, \
-         validator = $6, transaction_id = $7 WHERE sequence = $8 AND state <> 1",
+         validator = $6, transaction_id = CASE WHEN EXISTS (SELECT 1 FROM submissions o \
+         WHERE o.transaction_id = $7 AND o.sequence <> $8) THEN s.transaction_id ELSE $7 END \
+         WHERE sequence = $8 AND state <> 1",
     )
     .bind(confirmed.height.cast_signed())
     .bind(confirmed.block_hash.0.as_slice())
@@ -283,6 +290,29 @@ async fn sign_again(
     Ok(Done::Written)
 }
 
+/// One that is closed stays so.
+async fn mark_closing(
+    connection: &mut PgConnection,
+    election_id: u64,
+    closing: Option<Closing>,
+) -> Result<Done, sqlx::Error> {
+    let done = i16::from(Closing::Done.code());
+    let statement = match closing {
+        Some(_) => {
+            "INSERT INTO closings AS c (election_id, how) VALUES ($1, $2) \
+             ON CONFLICT (election_id) DO UPDATE SET how = EXCLUDED.how WHERE c.how <> $3"
+        }
+        None => "DELETE FROM closings WHERE election_id = $1 AND how <> $3 AND $2::int2 IS NULL",
+    };
+    sqlx::query(statement)
+        .bind(election_id.cast_signed())
+        .bind(closing.map(|closing| i16::from(closing.code())))
+        .bind(done)
+        .execute(connection)
+        .await?;
+    Ok(Done::Written)
+}
+
 /// Submissions that a group's new ones may stand against: those in the database, and those that come
 /// in the group itself.
 #[derive(Default)]
@@ -291,6 +321,8 @@ struct Known {
     by_client: HashMap<(VoterId, String), usize>,
     by_transaction: HashMap<Hash, usize>,
     by_voter: HashMap<(u64, VoterId), Vec<usize>>,
+    /// Elections that are being closed, or are closed.
+    closing: HashSet<u64>,
 }
 
 impl Known {
@@ -338,12 +370,33 @@ impl Known {
                 Some(kept),
             ));
         }
-        if new.revote == Revote::Refuse {
-            let standing = self.of_voter(new).max_by_key(|k| k.submission.sequence)?;
-            let standing = Box::new(standing.submission.clone());
+        if new.admission.refuses_second()
+            && let Some(kept) = self.of_voter(new).max_by_key(|k| k.submission.sequence)
+        {
+            let mut standing = Box::new(kept.submission.clone());
+            if standing.takes_id_of(new) {
+                standing.client_id.clone_from(&new.client_id);
+                return Some((Recorded::Same(standing), Some(kept)));
+            }
             return Some((Recorded::AlreadyVoted(standing), None));
         }
-        None
+        let is_fresh = new.admission != Admission::Acknowledged;
+        (is_fresh && self.closing.contains(&new.election_id)).then_some((Recorded::Closing, None))
+    }
+
+    /// Remembers that a known submission got the id of its voter.
+    fn name(&mut self, sequence: u64, client_id: &str, by_registrar: bool) {
+        let place = self
+            .kept
+            .iter()
+            .position(|k| k.submission.sequence == sequence);
+        if let Some(place) = place {
+            let kept = &mut self.kept[place];
+            kept.submission.client_id = Some(client_id.to_owned());
+            kept.by_registrar = by_registrar;
+            let voter = kept.submission.voter;
+            self.by_client.insert((voter, client_id.to_owned()), place);
+        }
     }
 }
 
@@ -359,6 +412,7 @@ async fn record(
     let mut known = load(connection, new).await?;
     let loaded = known.kept.len();
     let mut done = Vec::with_capacity(new.len());
+    let mut named = Vec::new();
     for new in new {
         let mut own = None;
         let mut elsewhere = Vec::new();
@@ -375,6 +429,15 @@ async fn record(
                     let before = before.filter(|kept| kept.submission.sequence < sequence);
                     before.for_each(&mut find);
                     find(same);
+                    if let Recorded::Same(now) = &recorded
+                        && let Some(client_id) = &now.client_id
+                        && same.submission.client_id.is_none()
+                    {
+                        let client_id = client_id.clone();
+                        let by_registrar = new.realm == Realm::Registrar;
+                        known.name(sequence, &client_id, by_registrar);
+                        named.push((sequence, client_id, by_registrar));
+                    }
                 }
                 recorded
             }
@@ -395,6 +458,16 @@ async fn record(
         });
     }
     insert(connection, me, &known.kept[loaded..]).await?;
+    for (sequence, client_id, by_registrar) in named {
+        let statement =
+            "UPDATE submissions SET client_id = $1, by_registrar = $3 WHERE sequence = $2";
+        sqlx::query(statement)
+            .bind(client_id)
+            .bind(sequence.cast_signed())
+            .bind(by_registrar)
+            .execute(&mut *connection)
+            .await?;
+    }
     Ok(done)
 }
 
@@ -425,7 +498,7 @@ async fn load(connection: &mut PgConnection, new: &[&NewSubmission]) -> Result<K
     let transaction_ids: Vec<&[u8]> = new.iter().map(|n| n.transaction_id.0.as_slice()).collect();
     let elections: Vec<i64> = new.iter().map(|n| n.election_id.cast_signed()).collect();
     let voters: Vec<&[u8]> = new.iter().map(|n| n.voter.0.as_slice()).collect();
-    let refuses: Vec<bool> = new.iter().map(|n| n.revote == Revote::Refuse).collect();
+    let refuses: Vec<bool> = new.iter().map(|n| n.admission.refuses_second()).collect();
     let statement = concat!(
         "SELECT ",
         columns!(),
@@ -443,13 +516,21 @@ async fn load(connection: &mut PgConnection, new: &[&NewSubmission]) -> Result<K
     let rows = sqlx::query(statement)
         .bind(client_ids)
         .bind(transaction_ids)
-        .bind(elections)
+        .bind(&elections)
         .bind(voters)
         .bind(refuses)
         .bind(named)
+        .fetch_all(&mut *connection)
+        .await?;
+    let closing = sqlx::query("SELECT election_id FROM closings WHERE election_id = ANY($1)")
+        .bind(&elections)
         .fetch_all(connection)
         .await?;
     let mut known = Known::default();
+    for row in &closing {
+        let election_id: i64 = row.try_get("election_id")?;
+        known.closing.insert(election_id.cast_unsigned());
+    }
     for row in &rows {
         known.add(Kept::of(row)?);
     }

@@ -40,7 +40,7 @@ use self::{
     carriers::Me,
     rows::{Kept, bytes, columns},
 };
-use super::{Earlier, Mark, Named, OpenError, StoreError, Submission, writer::Write};
+use super::{Closing, Earlier, Mark, Named, OpenError, StoreError, Submission, writer::Write};
 use crate::pending::Pending;
 
 /// Connections for reading.
@@ -257,6 +257,7 @@ async fn migrate(connection: &mut PgConnection) -> Result<(), OpenError> {
         migration(1, "initial", initial),
         migration(2, "connected", connected),
         migration(3, "voters", voters),
+        migration(4, "closings", include_str!("migrations/0004_closings.sql")),
     ]);
     // Not `run`, whose future the compiler does not take for one that may change threads.
     let migrated = migrator.run_direct(None, connection, false).await;
@@ -447,6 +448,35 @@ impl Shared {
                 })
             });
             mark.transpose()
+        })
+        .await
+    }
+
+    pub(super) async fn closings(&self) -> Result<Vec<(u64, Closing)>, StoreError> {
+        let rows = self.answered(async {
+            sqlx::query("SELECT election_id, how FROM closings ORDER BY election_id")
+                .fetch_all(&self.pool)
+                .await
+        });
+        let closings = rows.await?.into_iter().map(|row| {
+            let election_id: i64 = row.try_get("election_id").map_err(StoreError::of)?;
+            let how: i16 = row.try_get("how").map_err(StoreError::of)?;
+            let how = u8::try_from(how).map_err(StoreError::of)?;
+            Ok((election_id.cast_unsigned(), Closing::of_code(how)?))
+        });
+        closings.collect()
+    }
+
+    /// How many ballots of an election are neither confirmed nor rejected, whoever carries them.
+    pub(crate) async fn unsettled_in(&self, election_id: u64) -> Result<u64, StoreError> {
+        self.answered(async {
+            let row = sqlx::query(
+                "SELECT count(*) AS count FROM submissions WHERE state = 0 AND election_id = $1",
+            )
+            .bind(election_id.cast_signed())
+            .fetch_one(&self.pool)
+            .await?;
+            Ok(row.try_get::<i64, _>("count")?.cast_unsigned())
         })
         .await
     }

@@ -9,8 +9,8 @@ use tempfile::TempDir;
 
 use super::{
     super::{
-        Confirmed, ConfirmedSubmission, Mark, NewSubmission, OpenError, Recorded, Rotation,
-        Session, State, Store, StoreError,
+        Admission, Confirmed, ConfirmedSubmission, Mark, NewSubmission, OpenError, Recorded,
+        Rotation, Session, State, Store, StoreError,
         tests::{confirmed, identity, submission},
     },
     *,
@@ -59,7 +59,7 @@ async fn execute(postgres: &Postgres, statement: &'static str) {
 
 fn revote(n: u8, voter: u8) -> NewSubmission {
     let mut new = submission(n, voter, None);
-    new.revote = Revote::Last;
+    new.admission = Admission::Fresh(Revote::Last);
     new
 }
 

@@ -174,7 +174,8 @@ impl Writer {
             }
             (
                 Write::Confirm { reply, .. }
-                | Write::Reject { reply, .. },
+                | Write::Reject { reply, .. }
+                | Write::Closing { reply, .. },
                 Done::Written,
             ) => {
                 let _ = reply.send(Ok(()));
@@ -198,7 +199,8 @@ fn fail(write: Write, error: StoreError) {
         Write::Record { reply, .. } => drop(reply.send(Err(error))),
         Write::Confirm { reply, .. }
         | Write::Reject { reply, .. }
-        | Write::SignAgain { reply, .. } => drop(reply.send(Err(error))),
+        | Write::SignAgain { reply, .. }
+        | Write::Closing { reply, .. } => drop(reply.send(Err(error))),
         Write::Account(write) => write.fail(error),
         Write::Stop { reply } => drop(reply.send(())),
     }

@@ -198,7 +198,9 @@ async fn a_certified_election_is_shown_with_every_validator_down() {
     let (status, verified) = backend.post(verify, Some(ADMIN_TOKEN), json!({})).await;
     assert_eq!((status, &verified["valid"]), (200, &json!(true)));
     assert_eq!(verified["source"], "local");
-    let export = backend.http.get(format!("{}/api/elections/1/export", backend.url));
+    let export = backend
+        .http
+        .get(format!("{}/api/elections/1/export", backend.url));
     let export = export.send().await.unwrap().text().await.unwrap();
     assert!(export.lines().last().unwrap().contains("end"), "{export}");
     for path in ["/api/blocks", "/api/blocks/1", "/api/elections/1/board"] {

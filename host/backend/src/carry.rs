@@ -1,30 +1,24 @@
-//! What goes on beside requests: confirmations are written down, and what is durable here but not
-//! on the chain is carried there, in order, until it is confirmed or refused.
+//! What is durable here but not on the chain is carried there, in order, until it is confirmed or
+//! refused.
 
 use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, stream};
-use tabella_client::{Confirmation, ConfirmationStatus, SubmitError, VerifiedBlock};
+use tabella_client::{Confirmation, ConfirmationStatus, SubmitError};
 use tabella_protocol::{Hash, Transaction, rpc::RefusalCode};
-use tokio::sync::mpsc;
 
 use crate::{
     app::App,
-    clock, crash,
-    pending::{Due, Landed, Patience, Settled},
-    sharing,
-    store::{Confirmed, ConfirmedSubmission, Mark, StoreError},
+    clock,
+    confirm::BLOCKS_MAX,
+    crash, failover,
+    pending::{Due, Patience, Settled},
+    store::{Confirmed, ConfirmedSubmission},
 };
 
-/// Blocks delivered and not yet written down, and as many of which confirmations are written together.
-pub(crate) const BLOCKS_MAX: usize = 64;
 /// Heights after its expiry at which every block that may hold a transaction is written down: more
 /// than can be delivered, or being written.
 const EXPIRED_AFTER: u64 = 3 * BLOCKS_MAX as u64;
-/// Empty blocks after which the mark is moved all the same.
-const EMPTY_BLOCKS_MAX: u32 = 16;
-/// Pause before a failed write is tried again.
-const RETRY: Duration = Duration::from_millis(500);
 /// Pause between two rounds of carrying.
 const ROUND: Duration = Duration::from_millis(250);
 /// Submissions looked after in one round.
@@ -42,89 +36,6 @@ const PATIENCE: Patience = Patience {
     accepted: Duration::from_secs(3),
     unaccepted: Duration::from_secs(2),
 };
-
-/// Writes down the confirmations in every block after the `known` height, in order. Ends when the
-/// client does.
-pub(crate) async fn confirm_blocks(
-    app: Arc<App>,
-    mut blocks: mpsc::Receiver<Arc<VerifiedBlock>>,
-    known: u64,
-) {
-    let mut empty = 0;
-    while let Some(first) = blocks.recv().await {
-        // Blocks that came meanwhile share a commit.
-        let mut group = vec![first];
-        while group.len() < BLOCKS_MAX {
-            let Ok(block) = blocks.try_recv() else { break };
-            group.push(block);
-        }
-        // The copy of the chain may have been behind the database.
-        group.retain(|block| block.height() > known);
-        let mut writes = Vec::new();
-        for block in group {
-            let landed = app.pending.landed(&block.transaction_ids);
-            let is_nothing = block.transaction_ids.is_empty() && app.store.shared().is_none();
-            if is_nothing && empty < EMPTY_BLOCKS_MAX {
-                empty += 1;
-            } else {
-                empty = 0;
-                let confirmed = confirmations(&block, &landed);
-                writes.push((confirmed, landed.into_iter().map(|(_, l)| l).collect()));
-            }
-        }
-        crash::point("confirmation-unwritten");
-        // A block must not be skipped: while the database fails, following waits.
-        while let Err(error) = write_all(&app, &writes).await {
-            tracing::error!(%error, "confirmations cannot be recorded");
-            tokio::time::sleep(RETRY).await;
-        }
-        crash::point("confirmation-written");
-        for (confirmed, landed) in writes {
-            app.events.confirmed(&confirmed);
-            for landed in landed {
-                let settled = Settled::Confirmed {
-                    height: confirmed.height,
-                    block_hash: confirmed.block_hash,
-                    validator: landed.accepted_by,
-                };
-                app.pending.settle(landed.sequence, &settled);
-            }
-        }
-    }
-}
-
-type Write = (Confirmed, Vec<Landed>);
-
-async fn write_all(app: &App, writes: &[Write]) -> Result<(), StoreError> {
-    let writes = writes
-        .iter()
-        .map(|(confirmed, _)| app.store.confirm(confirmed.clone()));
-    futures::future::try_join_all(writes).await.map(drop)
-}
-
-fn confirmations(block: &VerifiedBlock, landed: &[(usize, Landed)]) -> Confirmed {
-    Confirmed {
-        mark: Some(Mark {
-            height: block.height(),
-            hash: block.hash,
-        }),
-        height: block.height(),
-        block_hash: block.hash,
-        confirmed_at_ms: clock::unix_ms(block.timestamp()),
-        signatures: u32::try_from(block.certificate.signatures.len()).unwrap_or(u32::MAX),
-        submissions: landed.iter().map(|(i, l)| confirmed(*i, l)).collect(),
-        transaction_ids: block.transaction_ids.clone(),
-    }
-}
-
-fn confirmed(index: usize, landed: &Landed) -> ConfirmedSubmission {
-    ConfirmedSubmission {
-        sequence: landed.sequence,
-        transaction_id: landed.transaction_id,
-        index: u32::try_from(index).unwrap_or(u32::MAX),
-        validator: landed.accepted_by.as_ref().map(|v| v.node_id.clone()),
-    }
-}
 
 /// Looks after submissions of which nothing was heard, for ever.
 pub(crate) async fn carry(app: Arc<App>) {
@@ -166,6 +77,7 @@ async fn carry_one(app: &App, due: Due) {
     match app.client.submit(bytes).await {
         Ok(submitted) => {
             crash::point("carried");
+            app.lines.submitted(&transaction, &due.transaction_id);
             let (by, height) = (submitted.validator, app.height());
             app.pending.accepted(&due.transaction_id, by, height);
         }
@@ -177,6 +89,14 @@ async fn carry_one(app: &App, due: Due) {
             // The chain refuses a copy of what it holds already only when it never held this one.
             // Where that cannot be told, a later round asks again.
             if settle_if_confirmed(app, &due).await == Some(false) {
+                if refusal.code == RefusalCode::AlreadyVoted {
+                    let id = &due.transaction_id;
+                    match app.settle_as_on_chain(id, &transaction).await {
+                        Ok(None) => {}
+                        // Confirmed, or a later round asks again.
+                        Ok(Some(_)) | Err(_) => return,
+                    }
+                }
                 let code = refusal.code.as_str();
                 tracing::info!(transaction_id = %due.transaction_id, %code, "a recorded vote was refused by the chain");
                 // A failed write is tried again in a later round.
@@ -190,7 +110,7 @@ async fn carry_one(app: &App, due: Due) {
 /// The recorded transaction; nothing where it is settled by now, or cannot be read.
 async fn transaction_of(app: &App, due: &Due) -> Option<Vec<u8>> {
     match app.store.by_sequence(due.sequence).await {
-        Ok(Some(submission)) => match sharing::settled(app, submission.state) {
+        Ok(Some(submission)) => match failover::settled(app, submission.state) {
             None => Some(submission.transaction),
             Some(settled) => {
                 // Another backend was faster to record it.
@@ -312,7 +232,7 @@ async fn sign_again(app: &App, due: &Due) {
     let Ok(Some(submission)) = app.store.by_sequence(due.sequence).await else {
         return;
     };
-    if let Some(settled) = sharing::settled(app, submission.state) {
+    if let Some(settled) = failover::settled(app, submission.state) {
         return app.pending.settle(due.sequence, &settled);
     }
     let Ok(old) = Transaction::from_bytes(&submission.transaction) else {

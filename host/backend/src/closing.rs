@@ -1,0 +1,222 @@
+//! Closing an election without leaving out a ballot that was acknowledged.
+//!
+//! A mark in the database comes first. From it on no backend over this database acknowledges another
+//! ballot of the election: the mark and ballots are written by one writer after the other. What was
+//! acknowledged before is carried to its end. Only then the transaction that closes the election is
+//! submitted, so that the chain holds every such ballot in an earlier block, or has refused it. A crash at
+//! any moment leaves the mark, and the next start goes on from there.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tabella_client::Confirmation;
+use tabella_protocol::{
+    Payload,
+    rpc::{ElectionStatus, RefusalCode},
+};
+use tokio::sync::{Notify, oneshot};
+
+use crate::{
+    app::{ADMIN_WAIT, AdministerError, App},
+    crash,
+    store::{Closing, StoreError},
+};
+
+/// Pause between two looks while an election is being closed.
+const ROUND: Duration = Duration::from_millis(100);
+/// Pause between two looks where none is.
+const IDLE: Duration = Duration::from_secs(1);
+/// How long the end of a closing may come after its mark says that it is done.
+const JUST_CLOSED: Duration = Duration::from_millis(500);
+/// How long another backend over the same database is left to close what it was asked to.
+const OTHERS: Duration = Duration::from_secs(30);
+
+/// Why an election is not being closed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CloseError {
+    /// The transaction that closes it is not on the chain.
+    #[error(transparent)]
+    Administer(#[from] AdministerError),
+    /// The mark could not be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// How far closing came while an administrator waited.
+#[derive(Debug)]
+pub(crate) enum Closed {
+    /// The chain has closed it.
+    Now(Confirmation),
+    /// It takes no ballots any more, and is closed once those that were acknowledged have ended.
+    Later { unsettled: u64 },
+}
+
+type Reply = oneshot::Sender<Result<Confirmation, AdministerError>>;
+
+/// The elections that this backend was asked to close.
+#[derive(Debug, Default)]
+pub(crate) struct Closings {
+    waiting: Mutex<HashMap<u64, Vec<Reply>>>,
+    asked: Notify,
+}
+
+impl Closings {
+    fn waiting(&self) -> MutexGuard<'_, HashMap<u64, Vec<Reply>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The end of closing `election_id`, when it comes.
+    fn wait(&self, election_id: u64) -> oneshot::Receiver<Result<Confirmation, AdministerError>> {
+        let (reply, end) = oneshot::channel();
+        self.waiting().entry(election_id).or_default().push(reply);
+        end
+    }
+
+    /// Whether this backend was asked to close it.
+    fn was_asked(&self, election_id: u64) -> bool {
+        self.waiting().contains_key(&election_id)
+    }
+
+    /// Tells whoever waits. Of a failure the first one learns the reason, the others that it ended.
+    fn end(&self, election_id: u64, result: Result<Confirmation, AdministerError>) {
+        let replies = self.waiting().remove(&election_id).unwrap_or_default();
+        let mut replies = replies.into_iter();
+        // Who waited may have gone.
+        match result {
+            Ok(confirmation) => replies.for_each(|reply| {
+                let _ = reply.send(Ok(confirmation.clone()));
+            }),
+            Err(error) => {
+                let _ = replies.next().map(|reply| reply.send(Err(error)));
+            }
+        }
+    }
+}
+
+impl App {
+    /// Closes an election: at once where nothing that was acknowledged is on its way, otherwise as soon
+    /// as that has ended.
+    pub(crate) async fn close_election(
+        &self,
+        election_id: u64,
+        how: Closing,
+    ) -> Result<Closed, CloseError> {
+        self.authority()?;
+        // Before the mark, so that its end is not missed.
+        let end = self.closings.wait(election_id);
+        self.store.mark_closing(election_id, Some(how)).await?;
+        crash::point("closing-marked");
+        let marks = self.store.closings().await?;
+        if marks.iter().all(|(marked, _)| *marked != election_id) {
+            // It was closed just now, or long ago, which the chain says better.
+            if let Ok(Ok(result)) = tokio::time::timeout(JUST_CLOSED, end).await {
+                return Ok(Closed::Now(result?));
+            }
+            let closing = self.put_on_chain(Payload::CloseElection { election_id });
+            return Ok(Closed::Now(closing.await?));
+        }
+        self.closings.asked.notify_one();
+        let ended = tokio::select! {
+            biased;
+            ended = tokio::time::timeout(ADMIN_WAIT, end) => ended.ok(),
+            () = self.levels.quorum_lost() => None,
+        };
+        match ended {
+            Some(Ok(result)) => Ok(Closed::Now(result?)),
+            _ => Ok(Closed::Later {
+                unsettled: self.unsettled_in(election_id).await?,
+            }),
+        }
+    }
+
+    /// How many ballots of an election were acknowledged over this database and have not ended.
+    async fn unsettled_in(&self, election_id: u64) -> Result<u64, StoreError> {
+        match self.store.shared() {
+            Some(shared) => shared.unsettled_in(election_id).await,
+            None => Ok(self.pending.count_in(election_id)),
+        }
+    }
+}
+
+/// Closes what is marked to be closed, until the backend ends.
+pub(crate) async fn carry_through(app: Arc<App>) {
+    if app.authority.is_none() {
+        // Another backend over the same database has the key.
+        return std::future::pending().await;
+    }
+    let mut since: HashMap<u64, Instant> = HashMap::new();
+    let mut pause = IDLE;
+    loop {
+        tokio::select! {
+            () = app.closings.asked.notified() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+        pause = IDLE;
+        if !app.reconciliation.has_looked() {
+            // The local ledger may hold ballots that the database lacks.
+            pause = ROUND;
+            continue;
+        }
+        let Ok(marks) = app.store.closings().await else {
+            continue;
+        };
+        let open: HashSet<u64> = marks.iter().map(|(election_id, _)| *election_id).collect();
+        since.retain(|election_id, _| open.contains(election_id));
+        for (election_id, how) in marks {
+            let seen = *since.entry(election_id).or_insert_with(Instant::now);
+            let is_own = app.store.shared().is_none() || app.closings.was_asked(election_id);
+            if is_own || seen.elapsed() >= OTHERS {
+                pause = ROUND;
+                if let Err(error) = step(&app, election_id, how).await {
+                    tracing::warn!(%error, election_id, "an election that is being closed waits");
+                }
+            }
+        }
+    }
+}
+
+/// Closes one election if nothing that was acknowledged is on its way any more.
+async fn step(app: &App, election_id: u64, how: Closing) -> Result<(), StoreError> {
+    if !app.levels.has_quorum() {
+        return Ok(());
+    }
+    if how == Closing::AfterBallots && app.unsettled_in(election_id).await? > 0 {
+        return Ok(());
+    }
+    crash::point("closing-drained");
+    let result = app
+        .put_on_chain(Payload::CloseElection { election_id })
+        .await;
+    crash::point("closing-submitted");
+    let end = match &result {
+        Ok(_) => Some(Closing::Done),
+        Err(error) => match error.refusal() {
+            // It may be closed already: by somebody else, or by this backend before it died.
+            Some(RefusalCode::WrongElectionStatus) => {
+                is_closed(app, election_id).await.then_some(Closing::Done)
+            }
+            Some(code) if !code.is_transient() && code != RefusalCode::Expired => None,
+            // Tried again.
+            _ => return Ok(()),
+        },
+    };
+    if end.is_none() {
+        tracing::warn!(
+            election_id,
+            "the election cannot be closed, and takes ballots as before"
+        );
+    }
+    app.store.mark_closing(election_id, end).await?;
+    app.closings.end(election_id, result);
+    Ok(())
+}
+
+/// Whether the proven chain has closed the election.
+async fn is_closed(app: &App, election_id: u64) -> bool {
+    app.elections.catch_up().await;
+    let proven = app.follower.ledger().election(election_id);
+    proven.is_some_and(|e| matches!(e.status(), ElectionStatus::Closed | ElectionStatus::Final))
+}

@@ -1,0 +1,225 @@
+//! What is acknowledged before an election is closed is in the count.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tabella_backend::DatabaseUrl;
+use tabella_protocol::{Payload, Transaction};
+use tabella_test_postgres::Postgres;
+
+use crate::deployment::{ADMIN_TOKEN, Answer, Deployment, Running, by_authority};
+
+const CLOSE: &str = "/api/admin/elections/1/close";
+
+async fn close(backend: &Running) -> Answer {
+    backend.post(CLOSE, Some(ADMIN_TOKEN), json!({})).await
+}
+
+/// The kinds of everything on the chain that concerns election 1 from its opening on, in order.
+fn history(deployment: &Deployment) -> Vec<&'static str> {
+    let chain = deployment.network.chain();
+    let transactions = chain.blocks.iter().flat_map(|block| &block.transactions);
+    let kinds = transactions.filter_map(|bytes| {
+        match Transaction::from_bytes(bytes).unwrap().body.payload {
+            Payload::CastBallot { election_id: 1, .. } => Some("ballot"),
+            Payload::CloseElection { election_id: 1 } => Some("close"),
+            _ => None,
+        }
+    });
+    kinds.collect()
+}
+
+async fn until_closed(deployment: &Deployment) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    while !history(deployment).contains(&"close") {
+        assert!(tokio::time::Instant::now() < deadline, "not closed");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn is_refused(answer: &Answer) -> bool {
+    answer.0 == 409 && answer.1["code"] == "election-closed"
+}
+
+#[tokio::test]
+async fn a_ballot_that_no_validator_took_before_the_close_is_in_the_count() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    assert_eq!(backend.cast("first", "t0", "a").await.0, 201);
+    backend.mirrored().await;
+    deployment.kill_validators().await;
+    assert_eq!(backend.cast("alice", "t1", "a").await.1["status"], "local");
+    let (status, answer) = close(&backend).await;
+    assert_eq!(
+        (status, &answer["status"]),
+        (202, &json!("closing")),
+        "{answer}"
+    );
+    assert_eq!(answer["unsettled"], 1);
+    // From now on nobody is told anything else, though nothing can be carried.
+    let late = backend.cast("late", "t2", "a").await;
+    assert!(is_refused(&late), "{late:?}");
+    let (status, again) = backend.cast("alice", "t1", "a").await;
+    assert_eq!(
+        (status, &again["status"]),
+        (202, &json!("local")),
+        "{again}"
+    );
+    deployment.restart_validators().await;
+    until_closed(&deployment).await;
+    assert_eq!(history(&deployment), ["ballot", "ballot", "close"]);
+    backend.until("t1", "confirmed").await;
+    let late = backend.cast("late", "t2", "a").await;
+    assert!(is_refused(&late), "{late:?}");
+}
+
+#[tokio::test]
+async fn a_ballot_that_a_validator_holds_is_confirmed_before_the_close() {
+    let mut deployment = Deployment::new().await;
+    deployment.config.confirmation_wait_ms = 50;
+    let backend = deployment.start().await;
+    *deployment.network.commits.lock().unwrap() = false;
+    assert_eq!(backend.cast("alice", "t1", "a").await.0, 202);
+    let closing = close(&backend);
+    let committing = async {
+        // The mark is there before anything is committed.
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        let mut n = 0;
+        loop {
+            n += 1;
+            let (voter, id) = (format!("late-{n}"), format!("l{n}"));
+            let late = backend.cast(&voter, &id, "a").await;
+            if is_refused(&late) {
+                break;
+            }
+            assert_eq!(late.0, 202, "{late:?}");
+            assert!(tokio::time::Instant::now() < deadline, "not marked");
+        }
+        *deployment.network.commits.lock().unwrap() = true;
+        deployment.network.commit(vec![]);
+        n
+    };
+    let ((status, answer), n) = tokio::join!(closing, committing);
+    assert!(status == 200 || status == 202, "{answer}");
+    until_closed(&deployment).await;
+    let mut expected = vec!["ballot"; n];
+    expected.push("close");
+    assert_eq!(history(&deployment), expected, "alice and all but the last");
+    backend.until("t1", "confirmed").await;
+}
+
+/// Stopped at any moment between the mark and the close, the next start goes on.
+#[tokio::test]
+async fn a_backend_that_ends_while_it_closes_goes_on_at_its_next_start() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    assert_eq!(backend.cast("first", "t0", "a").await.0, 201);
+    backend.mirrored().await;
+    deployment.kill_validators().await;
+    assert_eq!(backend.cast("alice", "t1", "a").await.0, 202);
+    assert_eq!(close(&backend).await.0, 202);
+    backend.stop().await;
+
+    let backend = deployment.start().await;
+    let late = backend.cast("late", "t2", "a").await;
+    assert!(is_refused(&late), "{late:?}");
+    deployment.restart_validators().await;
+    until_closed(&deployment).await;
+    assert_eq!(history(&deployment), ["ballot", "ballot", "close"]);
+    // It is closed on the chain, and the database does not know yet: the same end.
+    backend.stop().await;
+    let backend = deployment.start().await;
+    let (status, problem) = close(&backend).await;
+    assert_eq!(status, 409, "{problem}");
+}
+
+#[tokio::test]
+async fn an_administrator_may_leave_out_what_has_not_ended() {
+    let mut deployment = Deployment::new().await;
+    deployment.config.confirmation_wait_ms = 50;
+    let cut_off = deployment.start().await;
+    assert_eq!(cut_off.cast("first", "t0", "a").await.0, 201);
+    cut_off.mirrored().await;
+    deployment.kill_validators().await;
+    assert_eq!(cut_off.cast("alice", "t1", "a").await.1["status"], "local");
+    let path = format!("{CLOSE}?leave_unsettled=true");
+    let (status, answer) = cut_off.post(&path, Some(ADMIN_TOKEN), json!({})).await;
+    assert_eq!((status, &answer["unsettled"]), (202, &json!(1)), "{answer}");
+    deployment.restart_validators().await;
+    until_closed(&deployment).await;
+    // In the count or refused, whichever came first; told in either case.
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    loop {
+        let status = cut_off.status("t1").await;
+        if status["status"] == "rejected" {
+            assert_eq!(status["code"], "election-closed");
+            break;
+        }
+        if status["status"] == "confirmed" {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "still {status}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_election_that_cannot_be_closed_goes_on() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    let path = "/api/admin/elections/99/close";
+    let (status, problem) = backend.post(path, Some(ADMIN_TOKEN), json!({})).await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (404, &json!("unknown-election"))
+    );
+}
+
+/// Backends over one database: none of them acknowledges a ballot after the mark, and one that is cut off
+/// has its ballots counted.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_backend_over_the_database_acknowledged_is_in_the_count() {
+    let Some(postgres) = Postgres::start() else {
+        return;
+    };
+    let mut deployment = Deployment::new().await;
+    let mut other_deployment = deployment.another().await;
+    for deployment in [&mut deployment, &mut other_deployment] {
+        deployment.config.database = Some(DatabaseUrl::new(postgres.url()));
+    }
+    let cut_off = deployment.start().await;
+    let other = other_deployment.start().await;
+    assert_eq!(cut_off.cast("first", "t0", "a").await.0, 201);
+    cut_off.mirrored().await;
+    deployment.kill_validators().await;
+    assert_eq!(cut_off.cast("alice", "t1", "a").await.1["status"], "local");
+    let (status, answer) = close(&other).await;
+    assert!(status == 200 || status == 202, "{answer}");
+    // The one that is cut off knows of the close by the database alone.
+    let late = cut_off.cast("late", "t2", "a").await;
+    assert!(is_refused(&late), "{late:?}");
+    until_closed(&deployment).await;
+    assert_eq!(history(&deployment), ["ballot", "ballot", "close"]);
+    let confirmed: Value = other.until("t1", "confirmed").await;
+    assert!(confirmed["block_number"].is_u64());
+}
+
+/// Ballots of a carrier over another database are not known here: the chain refuses them, and their carrier
+/// says so.
+#[tokio::test]
+async fn a_ballot_of_another_carrier_that_comes_late_is_refused_with_the_reason() {
+    let deployment = Deployment::new().await;
+    let cut_off = deployment.start().await;
+    assert_eq!(cut_off.cast("first", "t0", "a").await.0, 201);
+    cut_off.mirrored().await;
+    deployment.kill_validators().await;
+    assert_eq!(cut_off.cast("alice", "t1", "a").await.1["status"], "local");
+    deployment
+        .network
+        .commit(vec![by_authority(Payload::CloseElection {
+            election_id: 1,
+        })]);
+    deployment.restart_validators().await;
+    let rejected = cut_off.until("t1", "rejected").await;
+    assert_eq!(rejected["code"], "election-closed");
+}
