@@ -74,7 +74,7 @@ pub(crate) fn open_to_accounts() -> Eligibility {
 
 pub(crate) fn credentials() -> Eligibility {
     Eligibility::Credentials {
-        roll: RollChanges::Fixed,
+        roll: RollChanges::Grows,
     }
 }
 

@@ -312,6 +312,11 @@ async fn who_repeats_a_credentials_ballot_does_not_learn_what_its_voter_called_i
     // The canonical bytes of the ballot, which the election's own rule makes.
     assert_eq!(cast_for(&backend, 1, "anybody").await.0, 201);
     let voter = key(7);
+    let entry = RollEntry {
+        voter: VoterId::from(voter.public()),
+        weight: 1,
+    };
+    deployment.extend_roll(4, vec![entry]);
     let payload = Payload::CastBallot {
         election_id: 4,
         voter: VoterId::from(voter.public()),
@@ -474,6 +479,7 @@ fn pseudonym_of_before(deployment: &Deployment, election_id: u64, voter_id: &str
 /// Makes the database of a stopped backend one of the version before.
 fn downgrade(deployment: &Deployment) {
     const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+    const ELECTIONS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("elections");
     const BEFORE: TableDefinition<'_, &str, u64> = TableDefinition::new("client_ids");
     const NAMED: TableDefinition<'_, (&[u8; 32], &str), u64> =
         TableDefinition::new("voter_client_ids");
@@ -495,6 +501,11 @@ fn downgrade(deployment: &Deployment) {
     {
         let mut meta = write.open_table(META).unwrap();
         meta.insert("version", [2].as_slice()).unwrap();
+        // It kept what it saw of elections.
+        let mut elections = write.open_table(ELECTIONS).unwrap();
+        for election_id in deployment.network.elections.lock().unwrap().keys() {
+            elections.insert(election_id, [].as_slice()).unwrap();
+        }
         let mut before = write.open_table(BEFORE).unwrap();
         for (name, sequence) in names {
             before.insert(name.as_str(), sequence).unwrap();
