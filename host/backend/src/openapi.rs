@@ -73,7 +73,7 @@ impl utoipa::Modify for Bearer {
 }
 
 /// Every problem status that this backend answers, and what it means.
-const PROBLEMS: [(u16, &str); 14] = [
+const PROBLEMS: [(u16, &str); 15] = [
     (400, "The request is not understood"),
     (
         401,
@@ -82,6 +82,7 @@ const PROBLEMS: [(u16, &str); 14] = [
     (403, "This token, or this voter, may not do it"),
     (404, "There is no such thing"),
     (405, "This path does not answer to this method"),
+    (408, "The body came more slowly than this backend waits"),
     (409, "It stands against what happened before"),
     (413, "The body is larger than this path accepts"),
     (415, "The content type is not one that this path accepts"),
@@ -120,7 +121,7 @@ steps! {
     /// Reads parameters of the query.
     ReadsQuery: [400];
     /// Reads a body of JSON.
-    ReadsBody: [400, 413, 415];
+    ReadsBody: [400, 408, 413, 415, 503];
     /// Looks for one thing by its name.
     NamesOne: [404];
     /// Serves not everybody.
@@ -138,7 +139,7 @@ steps! {
     /// Serves only some of those whom it knows.
     Restricts: [401, 403, 503];
     /// Puts an administrator's transaction on the chain.
-    Administers: [400, 403, 404, 409, 413, 422, 502, 503, 504];
+    Administers: [400, 403, 404, 408, 409, 413, 422, 502, 503, 504];
 }
 
 fn references(statuses: &[u16]) -> BTreeMap<String, RefOr<Response>> {

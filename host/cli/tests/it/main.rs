@@ -11,6 +11,7 @@ mod dev;
 mod election;
 mod export;
 mod full_disk;
+mod hostile_client;
 mod hostile_plugin;
 mod membership;
 mod network;

@@ -48,6 +48,14 @@ impl Processes {
         self.spawn(command, role, config);
     }
 
+    /// As [`start`](Self::start), with at most so many open files.
+    pub(crate) fn start_with_files(&mut self, role: &str, config: &Path, files_max: u64) {
+        let limited = format!("ulimit -n {files_max}; exec \"$0\" \"$@\"");
+        let mut command = Command::new("sh");
+        command.args(["-c", &limited]).arg(tabella().get_program());
+        self.spawn(command, role, config);
+    }
+
     fn spawn(&mut self, mut tabella: Command, role: &str, config: &Path) {
         let log = config.with_extension("log");
         let out = File::options().create(true).append(true).open(&log);
@@ -76,6 +84,11 @@ impl Processes {
         let (mut child, log) = self.0.remove(name).expect("a running process");
         let status = eventually("it ends", async || child.try_wait().expect("a child")).await;
         (status, std::fs::read_to_string(log).unwrap_or_default())
+    }
+
+    /// The id of a process.
+    pub(crate) fn id(&self, name: &str) -> u32 {
+        self.0[name].0.id()
     }
 
     /// What a process has logged.
@@ -176,6 +189,21 @@ impl Bare {
     pub(crate) fn start_limited(&mut self, role: &str, name: &str, file_bytes_max: u64) {
         let config = self.path(&format!("{name}.toml"));
         self.processes.start_limited(role, &config, file_bytes_max);
+    }
+
+    pub(crate) fn start_with_files(&mut self, role: &str, name: &str, files_max: u64) {
+        let config = self.path(&format!("{name}.toml"));
+        self.processes.start_with_files(role, &config, files_max);
+    }
+
+    /// The port at which a process is asked, as its configuration has it.
+    pub(crate) fn listen_port(&self, name: &str) -> u16 {
+        let text = std::fs::read_to_string(self.path(&format!("{name}.toml"))).expect("a file");
+        let config: toml::Table = text.parse().expect("TOML");
+        let listen = config.get("listen").or(config.get("rpc_listen"));
+        let listen = listen.and_then(toml::Value::as_str).expect("an address");
+        let address: std::net::SocketAddr = listen.parse().expect("an address");
+        address.port()
     }
 
     /// The JSON-RPC of validator `n`.
