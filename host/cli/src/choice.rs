@@ -52,12 +52,15 @@ pub(crate) fn is_of(receipt: &Receipt, choice: &Choice<'_>, genesis: &Genesis) -
 /// Returns the bytes of the rule with this hash: built in, or one of the files.
 fn wasm(sha256: &Hash, files: &[PathBuf]) -> Result<Vec<u8>> {
     for file in files {
-        let wasm = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let wasm =
+            std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
         if Hash::of(&wasm) == *sha256 {
             return Ok(wasm);
         }
     }
-    let builtin = tabella_plugins::all().iter().find(|b| Hash::of(b.wasm) == *sha256);
+    let builtin = tabella_plugins::all()
+        .iter()
+        .find(|b| Hash::of(b.wasm) == *sha256);
     builtin.map(|builtin| builtin.wasm.to_vec()).with_context(|| {
         format!(
             "the election's rule {sha256} is not built in; fetch /api/plugins/{sha256}/wasm and \

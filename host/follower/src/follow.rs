@@ -130,10 +130,14 @@ impl Work {
             true => got.max(1),
             false => (self.fetch * 2).min(FETCH_MAX),
         };
-        let is_due = self.unsynced.is_some_and(|since| since.elapsed() >= SYNC_PERIOD);
+        let is_due = self
+            .unsynced
+            .is_some_and(|since| since.elapsed() >= SYNC_PERIOD);
         let follower = self.follower.clone();
         let taking = tokio::task::spawn_blocking(move || follower.take(&views, is_due));
-        let taken = taking.await.map_err(|error| FollowError::Task(error.to_string()));
+        let taken = taking
+            .await
+            .map_err(|error| FollowError::Task(error.to_string()));
         match taken.and_then(|taken| taken) {
             Ok(true) => self.unsynced = None,
             Ok(false) => {
@@ -149,7 +153,10 @@ impl Work {
     }
 
     async fn sync_if_due(&mut self) {
-        if self.unsynced.is_some_and(|since| since.elapsed() >= SYNC_PERIOD) {
+        if self
+            .unsynced
+            .is_some_and(|since| since.elapsed() >= SYNC_PERIOD)
+        {
             self.sync().await;
         }
     }

@@ -135,7 +135,9 @@ impl Walk<'_> {
                     ballots,
                 } if election_id == self.board.election_id => {
                     self.found.ballots += 1;
-                    let appended = self.board.append(&id, voter, &ballots, transaction.signer.0);
+                    let appended = self
+                        .board
+                        .append(&id, voter, &ballots, transaction.signer.0);
                     if let Err(problem) = appended {
                         self.found
                             .problem(format!("ballot {id} in block {height} {problem}"));

@@ -46,7 +46,11 @@ impl Replay {
     }
 
     /// Checks and executes the next block.
-    pub fn apply(&mut self, block: &str, certificate: &CommitCertificate) -> Result<(), ReplayError> {
+    pub fn apply(
+        &mut self,
+        block: &str,
+        certificate: &CommitCertificate,
+    ) -> Result<(), ReplayError> {
         let digits = block.strip_prefix("0x").ok_or(ReplayError::NotHex)?;
         let bytes = hex::decode(digits).map_err(|_| ReplayError::NotHex)?;
         let history = self.ledger.validators();
@@ -56,7 +60,9 @@ impl Replay {
         let header = executed.header().clone();
         self.ledger.commit(executed, certificate)?;
         // The sets decided up to this block are known only now.
-        self.ledger.validators().verify_header(&header, certificate)?;
+        self.ledger
+            .validators()
+            .verify_header(&header, certificate)?;
         self.signatures += u64::from(header.transaction_count);
         self.signatures += certificate.signatures.len() as u64;
         Ok(())

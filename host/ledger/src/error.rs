@@ -11,7 +11,9 @@ pub enum LedgerError {
     #[error("ledger storage: {0}")]
     Storage(String),
     /// Another process, or another part of this one, has the database open.
-    #[error("the ledger is in use by another process; stop that one, or use another data directory")]
+    #[error(
+        "the ledger is in use by another process; stop that one, or use another data directory"
+    )]
     InUse,
     /// What is stored contradicts itself.
     #[error("ledger is corrupt: {0}; restore the data directory from another validator")]

@@ -73,12 +73,7 @@ impl Ledger {
     pub fn vet(&self, bytes: &[u8]) -> Result<Vetted, VetError> {
         let transaction = Transaction::from_bytes(bytes)
             .map_err(|error| Refusal::new(RefusalCode::MalformedTransaction, error.to_string()))?;
-        match self.vet_decoded(
-            Hash::of(bytes),
-            bytes.into(),
-            transaction,
-            Belief::Nothing,
-        ) {
+        match self.vet_decoded(Hash::of(bytes), bytes.into(), transaction, Belief::Nothing) {
             Err(VetError::Ledger(LedgerError::NotCompiled(error))) => {
                 Err(Refusal::new(RefusalCode::Unavailable, error.to_string()).into())
             }
@@ -105,9 +100,8 @@ impl Ledger {
         }
         let state = self.state();
         let prepared = match (&transaction.body.payload, belief) {
-            (Payload::PublishPlugin { .. } | Payload::CreateElection(_), _) | (_, Belief::Nothing) => {
-                self.prepare(&state, &transaction)?
-            }
+            (Payload::PublishPlugin { .. } | Payload::CreateElection(_), _)
+            | (_, Belief::Nothing) => self.prepare(&state, &transaction)?,
             (_, Belief::Certificate) => Prepared::Nothing,
         };
         let sole_ballot_of = sole_ballot_of(&state, &transaction);

@@ -33,7 +33,10 @@ impl Election {
 
     /// Returns whether the ballots may be shown now.
     pub fn shows_ballots(&self) -> bool {
-        let over = matches!(self.status(), ElectionStatus::Closed | ElectionStatus::Final);
+        let over = matches!(
+            self.status(),
+            ElectionStatus::Closed | ElectionStatus::Final
+        );
         over || self.spec().disclosure == Disclosure::Live
     }
 

@@ -116,7 +116,11 @@ impl Liar {
 
     /// Lies about something else from now on.
     pub fn set(&self, lie: Lie) {
-        *self.shared.lie.lock().unwrap_or_else(PoisonError::into_inner) = lie;
+        *self
+            .shared
+            .lie
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = lie;
     }
 }
 
@@ -126,7 +130,10 @@ impl Drop for Liar {
     }
 }
 
-async fn answer(State(shared): State<Arc<Shared>>, Json(request): Json<Value>) -> impl IntoResponse {
+async fn answer(
+    State(shared): State<Arc<Shared>>,
+    Json(request): Json<Value>,
+) -> impl IntoResponse {
     let lie = *shared.lie.lock().unwrap_or_else(PoisonError::into_inner);
     let sent = shared.http.post(&shared.honest).json(&request).send().await;
     let Ok(response) = sent else {
@@ -175,7 +182,9 @@ fn change(lie: Lie, call: &Value, answer: &mut Value) {
         (Lie::Board, "tabella_getBoard") => change_board(result),
         (Lie::Results, "tabella_getResults") => change_results(result),
         (Lie::Plugins, "tabella_getPlugins") => {
-            each(result, |plugin| plugin["manifest"]["name"] = json!("plurality"));
+            each(result, |plugin| {
+                plugin["manifest"]["name"] = json!("plurality")
+            });
         }
         (Lie::Plugins, "tabella_getPlugin") if !result.is_null() => {
             result["wasm"] = json!("0x0061736d01000000");
@@ -204,7 +213,10 @@ fn change(lie: Lie, call: &Value, answer: &mut Value) {
 }
 
 fn each(list: &mut Value, mut change: impl FnMut(&mut Value)) {
-    list.as_array_mut().into_iter().flatten().for_each(&mut change);
+    list.as_array_mut()
+        .into_iter()
+        .flatten()
+        .for_each(&mut change);
 }
 
 fn change_election(lie: Lie, election: &mut Value) {
@@ -235,7 +247,9 @@ fn change_board(page: &mut Value) {
 
 fn change_results(results: &mut Value) {
     results["turnout"] = json!(999);
-    each(&mut results["plain"], |outcome| outcome["winners"] = json!(["b"]));
+    each(&mut results["plain"], |outcome| {
+        outcome["winners"] = json!(["b"])
+    });
     results["outcomes"] = json!([]);
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tabella_backend::{Bounds, Rate, RateLimits};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 
 use crate::deployment::{ADMIN_TOKEN, Answer, Deployment, Running};
@@ -68,7 +68,10 @@ async fn until_metric(backend: &Running, name: &str, holds: impl Fn(u64) -> bool
 /// A connection that has sent `text`, of which nothing is read.
 async fn sent(backend: &Running, text: &str) -> TcpStream {
     let address = backend.url.strip_prefix("http://").unwrap();
-    let mut stream = TcpStream::connect(address).await.unwrap();
+    let socket = TcpSocket::new_v4().unwrap();
+    // So that what is not read does not fit into this machine's buffers.
+    socket.set_recv_buffer_size(64 << 10).unwrap();
+    let mut stream = socket.connect(address.parse().unwrap()).await.unwrap();
     // It may be cut off already.
     let _ = stream.write_all(text.as_bytes()).await;
     stream

@@ -1,0 +1,209 @@
+//! A follower takes what a quorum certified and nothing else, and finds bytes that changed on its disk.
+
+use tabella_follower::{FollowError, Follower};
+use tabella_ledger::{BuildLimits, Ledger};
+use tabella_protocol::{
+    CommitCertificate, CommitSignature, ConsensusVote, ConsensusVoteKind, ContestSpec, Disclosure,
+    ElectionSpec, Eligibility, Genesis, Hash, OpenTo, OptionSpec, Payload, PluginLimits, Quorum,
+    Revote, SigningKey, Transaction, TransactionBody, ValidatorInfo, VoterId, rpc::BlockView,
+};
+use tempfile::TempDir;
+
+const VALIDATORS: u8 = 3;
+const AUTHORITY: u8 = 100;
+
+fn key(n: u8) -> SigningKey {
+    SigningKey::from_seed([n; 32])
+}
+
+fn genesis() -> Genesis {
+    Genesis {
+        version: Genesis::VERSION,
+        chain_id: 7,
+        network: "test".into(),
+        timestamp_ms: 1,
+        quorum: Quorum::Majority,
+        validators: (1..=VALIDATORS)
+            .map(|n| ValidatorInfo {
+                node_id: format!("validator-{n}"),
+                public_key: key(n).public(),
+            })
+            .collect(),
+        authorities: vec![key(AUTHORITY).public()],
+        plugin_limits: PluginLimits::default(),
+        block_bytes_max: 1 << 20,
+        expiry_heights_max: 100_000,
+    }
+}
+
+fn sign(nonce: u64, payload: Payload) -> Transaction {
+    let mut body = TransactionBody::new(7, 1_000, payload);
+    body.nonce = nonce;
+    Transaction::sign(body, &key(AUTHORITY))
+}
+
+fn certify(height: u64, hash: Hash, signers: &[u8]) -> CommitCertificate {
+    let genesis = genesis().hash();
+    let signatures = signers.iter().map(|n| {
+        let precommit = ConsensusVote {
+            kind: ConsensusVoteKind::Precommit,
+            height,
+            round: 0,
+            value: Some(hash),
+            validator: key(*n).public(),
+        };
+        CommitSignature {
+            validator: key(*n).public(),
+            signature: key(*n).sign(&precommit.signing_bytes(&genesis)),
+        }
+    });
+    let mut certificate = CommitCertificate {
+        height,
+        round: 0,
+        block_hash: hash,
+        signatures: signatures.collect(),
+    };
+    certificate.sort();
+    certificate
+}
+
+/// The blocks of a chain with one open election and two ballots, as a validator sends them.
+fn chain(directory: &TempDir) -> Vec<BlockView> {
+    let ledger = Ledger::open(directory.path(), genesis()).unwrap();
+    let wasm = tabella_plugins::get("plurality").unwrap().wasm.to_vec();
+    let spec = ElectionSpec {
+        title: "Mayor".into(),
+        contests: vec![ContestSpec {
+            id: "mayor".into(),
+            title: "Mayor".into(),
+            plugin: Hash::of(&wasm),
+            options: ["a", "b"]
+                .map(|id| OptionSpec {
+                    id: id.into(),
+                    title: id.into(),
+                })
+                .into(),
+            params: "{}".into(),
+        }],
+        eligibility: Eligibility::Registrar {
+            registrar: key(AUTHORITY).public(),
+            open_to: OpenTo::Named,
+        },
+        revote: Revote::Refuse,
+        disclosure: Disclosure::AtClose,
+    };
+    let election_id = 1;
+    let mut views = Vec::new();
+    let mut commit = |transactions: Vec<Transaction>| {
+        let vetted: Vec<_> = transactions
+            .iter()
+            .map(|t| ledger.vet(&t.to_bytes()).unwrap())
+            .collect();
+        let limits = BuildLimits {
+            bytes_max: 1 << 20,
+            transactions_max: 100,
+        };
+        let built = ledger.build(key(1).public(), 5, &vetted, limits).unwrap();
+        let (header, hash) = (built.block.header().clone(), built.block.hash());
+        let certificate = certify(header.height, hash, &[1, 2]);
+        views.push(BlockView {
+            hash,
+            header,
+            block: format!("0x{}", hex::encode(built.block.bytes())),
+            certificate: certificate.clone(),
+            acks: Vec::new(),
+        });
+        ledger.commit(built.block, &certificate).unwrap();
+    };
+    commit(vec![sign(1, Payload::PublishPlugin { wasm })]);
+    commit(vec![sign(2, Payload::CreateElection(spec))]);
+    commit(vec![sign(3, Payload::OpenElection { election_id })]);
+    let choice = serde_json::json!({"choice": "a"});
+    let contests = ledger.election(election_id).unwrap();
+    let ballot = contests.contests()[0].encode_ballot(&choice).unwrap();
+    for n in 1..=2 {
+        let payload = Payload::CastBallot {
+            election_id,
+            voter: VoterId([n; 32]),
+            ballots: vec![ballot.clone()],
+        };
+        commit(vec![sign(10 + u64::from(n), payload)]);
+    }
+    views
+}
+
+fn follower(directory: &TempDir) -> Follower {
+    Follower::open(directory.path(), genesis()).unwrap()
+}
+
+#[test]
+fn certified_blocks_are_executed_and_survive_a_restart() {
+    let (source, own) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let blocks = chain(&source);
+    let follower_of = follower(&own);
+    assert!(follower_of.take(&blocks, true).unwrap());
+    let election = follower_of.ledger().election(1).unwrap();
+    assert_eq!((election.turnout(), election.board().size), (2, 2));
+    assert_eq!(follower_of.recheck(1).unwrap().problems, [String::new(); 0]);
+    drop((election, follower_of));
+    assert_eq!(follower(&own).tip().height, 5);
+}
+
+#[test]
+fn what_no_quorum_certified_is_refused_and_changes_nothing() {
+    let (source, own) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let blocks = chain(&source);
+    let follower = follower(&own);
+    let refused = |change: &dyn Fn(&mut BlockView)| {
+        let mut forged = blocks[0].clone();
+        change(&mut forged);
+        let taken = follower.take(&[forged], true);
+        assert!(
+            matches!(
+                taken,
+                Err(FollowError::Invalid { height: 1, .. } | FollowError::NotHex(1))
+            ),
+            "{taken:?}"
+        );
+        assert_eq!(follower.tip().height, 0);
+    };
+    refused(&|view| view.certificate.signatures.truncate(1));
+    refused(&|view| view.certificate = certify(1, view.hash, &[1]));
+    refused(&|view| view.certificate = certify(1, Hash([9; 32]), &[1, 2]));
+    refused(&|view| {
+        let last = view.block.pop();
+        view.block.push(if last == Some('0') { '1' } else { '0' });
+    });
+    refused(&|view| view.block.truncate(view.block.len() - 2));
+    refused(&|view| *view = blocks[1].clone());
+    refused(&|view| view.block = "0xno".into());
+    follower.take(&blocks[..1], true).unwrap();
+    assert_eq!(follower.tip().height, 1);
+}
+
+#[test]
+fn a_byte_that_changed_on_the_disk_is_found() {
+    let (source, own) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let blocks = chain(&source);
+    let first = follower(&own);
+    first.take(&blocks, true).unwrap();
+    drop(first);
+    // A signature of a ballot, wherever the database keeps it.
+    let block = hex::decode(&blocks[4].block[2..]).unwrap();
+    let needle = &block[block.len() - 40..];
+    let path = own.path().join("chain.redb");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let places: Vec<usize> = bytes
+        .windows(needle.len())
+        .enumerate()
+        .filter(|(_, window)| *window == needle)
+        .map(|(place, _)| place)
+        .collect();
+    assert!(!places.is_empty(), "the block is in the file");
+    for place in places {
+        bytes[place + 20] ^= 1;
+    }
+    std::fs::write(&path, bytes).unwrap();
+    let found = follower(&own).recheck(1).unwrap();
+    assert!(!found.problems.is_empty(), "{found:?}");
+}
