@@ -6,6 +6,7 @@ mod eth;
 mod listener;
 mod methods;
 mod params;
+mod readiness;
 mod submit;
 mod tabella;
 
@@ -19,21 +20,17 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use tabella_consensus::Handle;
 use tabella_ledger::Tip;
 use tabella_protocol::rpc::{BATCH_MAX, REQUEST_BYTES_MAX};
 use tabella_runtime::StrictJson;
 use tokio::sync::watch;
 
-use crate::{
-    application::Validator, clock::now_ms, discovery::Discovery, metrics::Gauges, stop::Stop,
-};
+use crate::{application::Validator, discovery::Discovery, metrics::Gauges, stop::Stop};
 use error::RpcError;
 pub(crate) use listener::Listener;
-
-/// A node whose newest block is older than this, with an idle block due every second, is not ready.
-const READY_BLOCK_AGE_MS: u64 = 10_000;
+use readiness::Readiness;
 
 /// What answering needs.
 #[derive(Clone)]
@@ -50,7 +47,7 @@ pub(crate) async fn serve(listener: Listener, context: Context, stop: Stop) {
     let router = Router::new()
         .route("/", post(json_rpc))
         .route("/health/live", get(live))
-        .route("/health/ready", get(ready))
+        .route("/health/ready", get(readiness::ready))
         .route("/metrics", get(metrics))
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
         .with_state(context);
@@ -95,44 +92,6 @@ async fn live() -> &'static str {
     "live\n"
 }
 
-/// Ready: blocks are coming, so what is submitted here will be decided.
-///
-/// Two ages are looked at. The newest block's timestamp tells a node that is catching up from one that
-/// has caught up, but it is another machine's time of day, and once one clock was ahead, blocks seem
-/// young for that long. How long ago this node committed a block needs no clock but its own.
-async fn ready(State(context): State<Context>) -> Response {
-    let tip = *context.tip.borrow();
-    let block_age_ms = now_ms().saturating_sub(tip.timestamp_ms);
-    let committed_age_ms = context
-        .validator
-        .last_commit()
-        .map(|at| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX));
-    let idle_ms = u64::try_from(context.validator.idle_block.as_millis()).unwrap_or(u64::MAX);
-    let allowed_ms = READY_BLOCK_AGE_MS.max(idle_ms.saturating_mul(5));
-    let standing = context.validator.standing();
-    let signing = standing.signs();
-    let is_ready = signing
-        && context.consensus().is_some()
-        && block_age_ms < allowed_ms
-        && committed_age_ms.is_some_and(|age_ms| age_ms < allowed_ms);
-    let status = if is_ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    let body = json!({
-        "ready": is_ready,
-        "signing": signing,
-        "standing": standing,
-        "evidence": context.validator.evidence.found().len(),
-        "height": tip.height,
-        "block_age_ms": block_age_ms,
-        "committed_age_ms": committed_age_ms,
-        "peers": context.peers(),
-    });
-    (status, axum::Json(body)).into_response()
-}
-
 async fn metrics(State(context): State<Context>) -> Response {
     let consensus = context.consensus();
     let gauges = Gauges {
@@ -140,7 +99,8 @@ async fn metrics(State(context): State<Context>) -> Response {
         round: consensus.map_or(0, Handle::round),
         mempool: context.validator.intake.len(),
         peers: context.peers(),
-        signing: context.validator.standing().signs(),
+        signing: context.is_signing(),
+        ready: Readiness::of(&context).is_ready,
         refused_messages: consensus.map_or(0, Handle::refused_messages),
         peers_cut_off: consensus.map_or(0, Handle::peers_cut_off),
     };
@@ -156,6 +116,11 @@ impl Context {
     /// Absent while this node catches up or must not sign.
     pub(crate) fn consensus(&self) -> Option<&Handle> {
         self.validator.consensus.get()
+    }
+
+    /// Whether this node signs consensus votes now: it is a validator and takes part.
+    pub(crate) fn is_signing(&self) -> bool {
+        self.validator.standing().signs() && self.consensus().is_some()
     }
 
     /// How many other validators are connected.
