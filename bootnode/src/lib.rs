@@ -30,7 +30,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use tabella_protocol::{Genesis, GenesisError};
+use tabella_files::{GenesisFileError, read_genesis};
 use tokio::net::TcpListener;
 
 pub use server::{RECORD_BYTES_MAX, serve};
@@ -58,17 +58,9 @@ impl Config {
 /// Why a bootnode cannot start or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum BootnodeError {
-    /// The genesis file cannot be read.
-    #[error("genesis {path} cannot be read: {error}")]
-    ReadGenesis {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// The genesis file is not a usable genesis.
+    /// The genesis file cannot be used.
     #[error(transparent)]
-    Genesis(#[from] GenesisError),
+    Genesis(#[from] GenesisFileError),
     /// The address cannot be listened on.
     #[error("cannot listen on {listen}: {error}; free the port or set another in `listen`")]
     Listen {
@@ -87,12 +79,7 @@ pub async fn run(
     config: Config,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), BootnodeError> {
-    let text =
-        std::fs::read_to_string(&config.genesis).map_err(|error| BootnodeError::ReadGenesis {
-            path: config.genesis.clone(),
-            error,
-        })?;
-    let genesis = Genesis::from_json(&text)?;
+    let genesis = read_genesis(&config.genesis)?;
     let listener =
         TcpListener::bind(config.listen)
             .await

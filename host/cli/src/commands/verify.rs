@@ -7,12 +7,12 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
 use tabella_client::ValidatorEndpoint;
+use tabella_files::read_genesis;
 use tabella_protocol::{EvidenceFile, EvidenceSummary, Genesis, Named, Receipt, ReceiptSummary};
 
 use crate::{
     election_export::{self, Verified},
     exit::Exit,
-    genesis_file::read_genesis,
     local_ledger::{self, Findings},
     results,
 };
