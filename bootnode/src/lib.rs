@@ -31,8 +31,8 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use tabella_files::{GenesisFileError, read_genesis};
 use tabella_http_server::listen;
-use tabella_protocol::{Genesis, GenesisError};
 
 pub use server::{RECORD_BYTES_MAX, serve};
 pub use tabella_http_server::Bounds;
@@ -63,17 +63,9 @@ impl Config {
 /// Why a bootnode cannot start or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum BootnodeError {
-    /// The genesis file cannot be read.
-    #[error("genesis {path} cannot be read: {error}")]
-    ReadGenesis {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// The genesis file is not a usable genesis.
+    /// The genesis file cannot be used.
     #[error(transparent)]
-    Genesis(#[from] GenesisError),
+    Genesis(#[from] GenesisFileError),
     /// The address cannot be listened on.
     #[error("cannot listen on {listen}: {error}; free the port or set another in `listen`")]
     Listen {
@@ -92,12 +84,7 @@ pub async fn run(
     config: Config,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), BootnodeError> {
-    let text =
-        std::fs::read_to_string(&config.genesis).map_err(|error| BootnodeError::ReadGenesis {
-            path: config.genesis.clone(),
-            error,
-        })?;
-    let genesis = Genesis::from_json(&text)?;
+    let genesis = read_genesis(&config.genesis)?;
     let listener = listen(config.listen).map_err(|error| BootnodeError::Listen {
         listen: config.listen,
         error,

@@ -90,6 +90,19 @@ impl Application for Validator {
         Ok(checked)
     }
 
+    async fn check_proposed(
+        &self,
+        height: u64,
+        round: u32,
+        proposer: PublicKey,
+        body: Bytes,
+    ) -> Result<Checked, Fatal> {
+        match self.replica.untimely(&body, now_ms()) {
+            Some(hash) => Ok(Checked::Invalid(hash)),
+            None => self.check(height, round, proposer, body).await,
+        }
+    }
+
     async fn undecided(&self, height: u64, round: u32) -> Result<Vec<UndecidedBlock>, Fatal> {
         // What a round starts with.
         self.deciding(height);

@@ -16,6 +16,8 @@ use tabella_protocol::{Hash, PublicKey};
 
 /// Marks a restored data directory until its node may sign.
 pub(crate) const RESTORED: &str = "restored.json";
+/// Marks the data directory of a key that has never signed, until its node has committed a block.
+const FIRST_START: &str = "first-start.json";
 const MANIFEST: &str = "backup.json";
 /// Held locked by a running validator.
 const DATABASES: [&str; 2] = ["chain.redb", "mempool.redb"];
@@ -169,14 +171,47 @@ pub fn restore_nothing(
     mark(data, genesis, validator)
 }
 
+/// Makes an empty data directory for a validator whose key has never signed anything, anywhere. Its node
+/// takes part at once; one with an empty directory that is not so marked observes first.
+pub fn first_start(data: &Path, genesis: Hash, validator: PublicKey) -> Result<(), BackupError> {
+    must_be_empty(data)?;
+    fs::create_dir_all(data).map_err(failed("create", data))?;
+    write_mark(FIRST_START, data, genesis, validator)
+}
+
+/// Whether this directory was made for the first start of this key on this network.
+pub(crate) fn is_first_start(data: &Path, genesis: Hash, validator: PublicKey) -> bool {
+    let text = fs::read_to_string(data.join(FIRST_START)).unwrap_or_default();
+    serde_json::from_str::<BackupManifest>(&text)
+        .is_ok_and(|mark| (mark.genesis, mark.validator) == (genesis, validator))
+}
+
+/// Ends the first start of this directory, where it has not ended yet.
+pub(crate) fn end_first_start(data: &Path) -> io::Result<()> {
+    match fs::remove_file(data.join(FIRST_START)) {
+        Ok(()) => File::open(data)?.sync_all(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Keeps the node of this directory from signing what its key may have signed before.
 pub(crate) fn mark(data: &Path, genesis: Hash, validator: PublicKey) -> Result<(), BackupError> {
+    write_mark(RESTORED, data, genesis, validator)
+}
+
+fn write_mark(
+    name: &str,
+    data: &Path,
+    genesis: Hash,
+    validator: PublicKey,
+) -> Result<(), BackupError> {
     let manifest = BackupManifest {
         genesis,
         validator,
         files: BTreeMap::new(),
     };
-    write(&data.join(RESTORED), &manifest)?;
+    write(&data.join(name), &manifest)?;
     sync_directory(data)
 }
 

@@ -37,11 +37,18 @@ pub(crate) fn is_marked(data: &Path) -> bool {
     data.join(MARK).exists()
 }
 
-/// Removes the mark once consensus has decided a block, and so started a log that fits again.
+/// Removes the mark once consensus has decided a block, and so started a log that fits again; and that of
+/// a first start, which is over then.
 pub(crate) async fn unmark_after_commit(validator: Arc<Validator>, data: &Path) {
     let mut tip = validator.tip.subscribe();
     // The sender lives in the validator, which this holds.
-    if !is_marked(data) || tip.changed().await.is_err() {
+    if tip.changed().await.is_err() {
+        return;
+    }
+    if let Err(error) = backup::end_first_start(data) {
+        tracing::warn!(%error, "cannot remove the mark of a first start");
+    }
+    if !is_marked(data) {
         return;
     }
     let removed = std::fs::remove_file(data.join(MARK)).and_then(|()| File::open(data)?.sync_all());

@@ -45,7 +45,7 @@ mod testing;
 mod undecided;
 mod witness;
 
-pub use backup::{BackupError, BackupManifest, backup, restore, restore_nothing};
+pub use backup::{BackupError, BackupManifest, backup, first_start, restore, restore_nothing};
 pub use config::{Config, StaticPeer, TimeoutsConfig};
-pub use node::{RunError, read_genesis, read_key, run};
+pub use node::{RunError, run};
 pub use tabella_consensus::QUIET_ENGINE_LOG;

@@ -52,6 +52,7 @@ pub(crate) struct Gauges {
     pub(crate) mempool: usize,
     pub(crate) peers: u32,
     pub(crate) signing: bool,
+    pub(crate) ready: bool,
     pub(crate) refused_messages: u64,
     pub(crate) peers_cut_off: u64,
     pub(crate) rpc_busy: u64,
@@ -102,6 +103,12 @@ impl Metrics {
             "gauge",
             "1 while this node takes part in consensus.",
             u64::from(gauges.signing),
+        );
+        one(
+            "ready",
+            "gauge",
+            "1 while blocks come: a quorum is connected, and this node is one of it.",
+            u64::from(gauges.ready),
         );
         let counters = [
             (

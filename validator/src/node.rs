@@ -10,9 +10,10 @@ use std::{
 };
 
 use tabella_consensus::{Config as ConsensusConfig, Node, Participation, PeerAddress, WalPolicy};
+use tabella_files::{GenesisFileError, SecretError, read_genesis, read_key};
 use tabella_http_server::{Server, listen};
 use tabella_ledger::{BuildLimits, Ledger, LedgerError};
-use tabella_protocol::{Genesis, GenesisError, SigningKey};
+use tabella_protocol::{Genesis, SigningKey};
 use tokio::{sync::watch, task::JoinHandle, time::sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -56,15 +57,10 @@ pub enum RunError {
     },
     /// The genesis document is not usable.
     #[error(transparent)]
-    Genesis(#[from] GenesisError),
-    /// The key file does not hold a key.
-    #[error(
-        "{path} holds no key; expected one line, 0x and 64 hex digits, as `tabella keys generate` writes"
-    )]
-    Key {
-        /// The key file.
-        path: PathBuf,
-    },
+    Genesis(#[from] GenesisFileError),
+    /// The key file cannot be used.
+    #[error(transparent)]
+    Key(#[from] SecretError),
     /// The key is not a validator's.
     #[error(
         "the key in {path} is {key}, which is no validator of this genesis; use the key file that \
@@ -163,6 +159,7 @@ async fn run_to_the_end(config: Config, stop: &Stop) -> Result<(), RunError> {
 
     let ledger = Arc::new(Ledger::open(&config.data, genesis.clone())?);
     let node_id = own_node_id(&config, &ledger, &key)?;
+    observe::unless_first_start(&config, &ledger, &key)?;
     let undecided = Undecided::open(&config.data.join("undecided.redb"))?;
     let (journal, held) = Journal::open(&config.data.join("mempool.redb"), stop.clone())?;
     let bounds = Bounds {
@@ -386,7 +383,7 @@ fn consensus_config(
         peers.push(address);
     }
     // A restored node has no log until it has observed for a while.
-    let fresh = validator.ledger.tip().height == 0 || config.accept_missing_wal;
+    let fresh = config.accept_missing_wal || observe::has_never_signed(config, validator)?;
     Ok(ConsensusConfig {
         genesis_hash: validator.ledger.genesis_hash(),
         signing_key: validator.replica.key.clone(),
@@ -420,20 +417,4 @@ pub(crate) fn file_error(
 ) -> impl FnOnce(std::io::Error) -> RunError {
     let path = path.to_owned();
     move |error| RunError::File { what, path, error }
-}
-
-/// Reads a genesis document.
-pub fn read_genesis(path: &Path) -> Result<Genesis, RunError> {
-    let text = fs::read_to_string(path).map_err(file_error("genesis file", path))?;
-    Ok(Genesis::from_json(&text)?)
-}
-
-/// Reads a validator's key.
-pub fn read_key(path: &Path) -> Result<SigningKey, RunError> {
-    let text = fs::read_to_string(path).map_err(file_error("key file", path))?;
-    let seed = tabella_protocol::Hash::parse_lenient(text.trim());
-    seed.map(|seed| SigningKey::from_seed(seed.0))
-        .map_err(|_| RunError::Key {
-            path: path.to_owned(),
-        })
 }

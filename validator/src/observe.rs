@@ -5,14 +5,20 @@
 //! two quorums share more than one validator's place. So once a quorum of others has said, each on its
 //! own connection, what it has committed, this key signed nothing above the greatest of those heights
 //! plus two, and, signing nothing meanwhile, never will have.
+//!
+//! So starts every node that knows nothing, unless an operator said that its key has never signed: an
+//! empty directory looks the same on a new machine and after the loss of a disk.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
-use tabella_consensus::{Config as ConsensusConfig, Handle, Node, Participation, WalPolicy};
+use tabella_consensus::{
+    Config as ConsensusConfig, Handle, Node, Participation, StartError, WalError, WalPolicy,
+    check_wal,
+};
 use tabella_ledger::Ledger;
-use tabella_protocol::PublicKey;
+use tabella_protocol::{PublicKey, SigningKey};
 
-use crate::{application::Validator, backup, node::RunError, stop::Stop};
+use crate::{Config, application::Validator, backup, node::RunError, stop::Stop};
 
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// How often an operator is told what is waited for.
@@ -21,6 +27,47 @@ const TELL_INTERVAL: Duration = Duration::from_secs(10);
 /// Whether the data directory was restored from a backup and its node must not sign yet.
 pub(crate) fn is_restored(data: &Path) -> bool {
     data.join(backup::RESTORED).exists()
+}
+
+/// Marks an empty data directory as restored, unless it was made for the first start of this key.
+pub(crate) fn unless_first_start(
+    config: &Config,
+    ledger: &Ledger,
+    key: &SigningKey,
+) -> Result<(), RunError> {
+    let (data, own) = (config.data.as_path(), key.public());
+    let is_empty = ledger.tip().height == 0;
+    if !is_empty
+        || config.accept_missing_wal
+        || is_restored(data)
+        || backup::is_first_start(data, ledger.genesis_hash(), own)
+    {
+        return Ok(());
+    }
+    tracing::warn!(
+        data = %data.display(),
+        "the data directory holds no chain, and nobody said that its key has never signed: following \
+         the others before it signs. Where this is the first start of a new network, stop, empty the \
+         data directory and run `tabella validator --config FILE --first-start` once"
+    );
+    backup::mark(data, ledger.genesis_hash(), own)
+        .map_err(|error| RunError::Failed(error.to_string()))
+}
+
+/// Whether this is the first start of a key, and nothing was written that it could have signed. A log
+/// that is there is held to as on any other day.
+pub(crate) fn has_never_signed(config: &Config, validator: &Validator) -> Result<bool, RunError> {
+    let ledger = &validator.ledger;
+    let own = validator.replica.key.public();
+    if ledger.tip().height > 0 || !backup::is_first_start(&config.data, ledger.genesis_hash(), own)
+    {
+        return Ok(false);
+    }
+    match check_wal(&config.data, WalPolicy::Require, 1) {
+        Ok(_) => Ok(false),
+        Err(WalError::Missing { .. }) => Ok(true),
+        Err(error) => Err(StartError::from(error).into()),
+    }
 }
 
 /// Runs consensus as an observer until this node may sign; then removes the mark. Returns early,

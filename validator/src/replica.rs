@@ -27,6 +27,10 @@ use crate::{
 
 /// Blocks of one height that are held executed; a later one is executed again when it is decided.
 const EXECUTED_MAX: usize = 16;
+/// How far the time of a proposed block may be ahead of this machine's clock. Wide enough for clocks that
+/// are hours off, or on another time zone's summer time, and far less than the year that a block may move
+/// the chain's time by.
+pub(crate) const CLOCK_AHEAD_MAX_MS: u64 = 2 * 60 * 60 * 1000;
 /// Evidence that is told again and again, the newest: a message may get lost.
 const REPEATED_MAX: usize = 4;
 
@@ -124,6 +128,27 @@ impl Replica {
             block: BuiltBlock { block_hash, body },
             forget: self.pool.remove_refused(built.refused),
         })
+    }
+
+    /// The hash of a proposed block whose time is too far ahead of this machine's clock, where it is.
+    ///
+    /// Such a block gets no vote here. It breaks no rule of the chain: where a quorum decided it, its
+    /// clocks said otherwise, and it is followed. After a block from the future, time goes on by the
+    /// least step.
+    pub(crate) fn untimely(&self, body: &[u8], now_ms: u64) -> Option<Hash> {
+        let header = codec::decode::<Block>(body, body.len()).ok()?.header;
+        let least = self.ledger.tip().timestamp_ms.saturating_add(1);
+        let latest = now_ms.saturating_add(CLOCK_AHEAD_MAX_MS).max(least);
+        if header.timestamp_ms <= latest {
+            return None;
+        }
+        tracing::warn!(
+            proposer = %header.proposer,
+            height = header.height,
+            ahead_ms = header.timestamp_ms - now_ms,
+            "no vote for a block whose time is too far ahead; one of the two clocks is wrong"
+        );
+        Some(header.hash())
     }
 
     /// Checks a body that `proposer` sent for this round; a valid one is stored.
@@ -406,6 +431,44 @@ mod tests {
         assert!(replica.build(height, 1, 3).is_err());
         let checked = replica.check(height, 1, key(1).public(), &block.body);
         assert!(checked.is_err(), "{checked:?}");
+    }
+
+    /// A proposer whose clock says what it likes.
+    mod adversary {
+        use super::*;
+
+        #[test]
+        fn a_proposer_does_not_push_the_chains_time_past_the_others_clocks() {
+            let fixture = Fixture::new(Revote::Refuse);
+            let replica = replica(&fixture, &Disk::new(Honesty::Honest));
+            let height = replica.height_start().height;
+            let now_ms = 1_700_000_000_000;
+            let limits = replica.build_limits;
+            let proposed = |at_ms| {
+                let built = fixture.ledger.build(key(1).public(), at_ms, [], limits);
+                let block = built.unwrap().block;
+                (block.hash(), Arc::clone(block.bytes()))
+            };
+            let (_, timely) = proposed(now_ms + CLOCK_AHEAD_MAX_MS);
+            assert_eq!(replica.untimely(&timely, now_ms), None);
+            let (late, pushed) = proposed(now_ms + CLOCK_AHEAD_MAX_MS + 1);
+            assert_eq!(replica.untimely(&pushed, now_ms), Some(late));
+            // Where the others decided it all the same, it is followed.
+            let checked = replica.check(height, 0, key(1).public(), &pushed);
+            assert_eq!(checked, Ok(Checked::Valid(late)));
+        }
+
+        #[test]
+        fn a_chain_whose_time_was_pushed_before_goes_on() {
+            let fixture = Fixture::new(Revote::Refuse);
+            let replica = replica(&fixture, &Disk::new(Honesty::Honest));
+            let tip_ms = fixture.ledger.tip().timestamp_ms;
+            let height = replica.height_start().height;
+            // This machine's clock is at the beginning of time.
+            let block = replica.build(height, 0, 0).unwrap().block;
+            assert_eq!(replica.untimely(&block.body, 0), None);
+            assert!(tip_ms > 0);
+        }
     }
 
     #[test]

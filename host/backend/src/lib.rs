@@ -81,7 +81,6 @@ pub use auth::Role;
 pub use config::{Config, DatabaseUrl, Rate, RateLimits, Registration};
 pub use local_ledger::{LedgerLine, is_local_genesis_of};
 pub use openapi::openapi_json;
-pub use secrets::SecretError;
 pub use server::BODY_BYTES_MAX;
 pub use start::{Backend, BackendError};
 pub use store::OpenError;

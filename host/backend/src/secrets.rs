@@ -1,85 +1,8 @@
-//! Secret files, and what is derived from the master secret.
-
-use std::{
-    io,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-};
+//! What is derived from the master secret.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use tabella_protocol::{Hash, SigningKey};
-
-/// Why a secret file cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum SecretError {
-    /// It cannot be read.
-    #[error("{path} cannot be read: {error}")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// Others may read it.
-    #[error("{path} can be read by others (mode {mode:o}); run `chmod 600 {path}`")]
-    Exposed {
-        /// The file.
-        path: PathBuf,
-        /// Its permissions.
-        mode: u32,
-    },
-    /// It does not hold what it should.
-    #[error("{path} does not hold {expected}")]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// What it should hold.
-        expected: &'static str,
-    },
-}
-
-/// The one line of a secret file, which nobody but its owner may read.
-pub(crate) fn read_secret(path: &Path) -> Result<String, SecretError> {
-    let unreadable = |error| SecretError::Unreadable {
-        path: path.to_owned(),
-        error,
-    };
-    let mode = std::fs::metadata(path)
-        .map_err(unreadable)?
-        .permissions()
-        .mode()
-        & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(SecretError::Exposed {
-            path: path.to_owned(),
-            mode,
-        });
-    }
-    let text = std::fs::read_to_string(path).map_err(unreadable)?;
-    let line = text.trim();
-    if line.len() < SECRET_CHARS_MIN {
-        return Err(SecretError::Malformed {
-            path: path.to_owned(),
-            expected: "one line of at least 32 characters",
-        });
-    }
-    Ok(line.to_owned())
-}
-
-/// Shorter secrets can be guessed.
-const SECRET_CHARS_MIN: usize = 32;
-
-/// Reads a key file: `0x` and the 64 hex digits of the seed.
-pub(crate) fn read_key(path: &Path) -> Result<SigningKey, SecretError> {
-    let seed: Hash = read_secret(path)?
-        .parse()
-        .map_err(|_| SecretError::Malformed {
-            path: path.to_owned(),
-            expected: "a key: 0x and 64 lowercase hex digits",
-        })?;
-    Ok(SigningKey::from_seed(seed.0))
-}
+use tabella_protocol::Hash;
 
 /// The master secret, from which the others are derived.
 #[derive(Clone)]
@@ -127,28 +50,6 @@ impl MasterSecret {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn check(mode: u32, content: &str) -> Result<String, SecretError> {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("secret");
-        std::fs::write(&path, content).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
-        read_secret(&path)
-    }
-
-    #[test]
-    fn secrets_must_be_long_and_private() {
-        let long = "0123456789abcdef0123456789abcdef\n";
-        assert_eq!(check(0o600, long).unwrap(), long.trim());
-        assert!(matches!(
-            check(0o640, long),
-            Err(SecretError::Exposed { mode: 0o640, .. })
-        ));
-        assert!(matches!(
-            check(0o600, "short"),
-            Err(SecretError::Malformed { .. })
-        ));
-    }
 
     #[test]
     fn every_purpose_has_its_own_secret() {

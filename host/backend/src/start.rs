@@ -12,10 +12,11 @@ use std::{
 use axum::http::HeaderValue;
 use futures::{FutureExt, future::BoxFuture};
 use tabella_client::{BuildError, Client, FollowFrom};
+use tabella_files::{GenesisFileError, SecretError, read_genesis, read_key, read_long_secret};
 use tabella_follower::Follower;
 use tabella_http_server::{Freshness, Server, SharedRun};
 use tabella_ledger::LedgerError;
-use tabella_protocol::{Genesis, GenesisError, SigningKey};
+use tabella_protocol::{Genesis, SigningKey};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 
 use crate::{
@@ -37,7 +38,7 @@ use crate::{
     pending::Pending,
     places::Places,
     reconciliation::{self, Reconciliation},
-    secrets::{MasterSecret, SecretError, read_key, read_secret},
+    secrets::MasterSecret,
     server,
     store::{self, Identity, Mark, OpenError, Store},
     verifications::Verifications,
@@ -60,17 +61,9 @@ const REFRESH_PAUSE: Duration = Duration::from_millis(500);
 /// Why a backend cannot start or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
-    /// The genesis file cannot be read.
-    #[error("genesis {path} cannot be read: {error}")]
-    ReadGenesis {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// The genesis file is not a usable genesis.
+    /// The genesis file cannot be used.
     #[error(transparent)]
-    Genesis(#[from] GenesisError),
+    Genesis(#[from] GenesisFileError),
     /// A secret file cannot be used.
     #[error(transparent)]
     Secret(#[from] SecretError),
@@ -270,20 +263,14 @@ async fn wait(files: Files) -> Result<Parts, BackendError> {
 
 impl Files {
     pub(crate) fn read(config: Config) -> Result<Self, BackendError> {
-        let text = std::fs::read_to_string(&config.genesis).map_err(|error| {
-            BackendError::ReadGenesis {
-                path: config.genesis.clone(),
-                error,
-            }
-        })?;
         let cors_origins =
             server::cors_origins(&config.cors_origins).map_err(BackendError::CorsOrigin)?;
         let files = Self {
-            genesis: Genesis::from_json(&text)?,
+            genesis: read_genesis(&config.genesis)?,
             registrar: read_key(&config.registrar_key)?,
             authority: config.authority_key.as_deref().map(read_key).transpose()?,
-            master: MasterSecret::new(read_secret(&config.master_secret_file)?),
-            admin_token: AdminToken::new(&read_secret(&config.admin_token_file)?),
+            master: MasterSecret::new(read_long_secret(&config.master_secret_file)?),
+            admin_token: AdminToken::new(&read_long_secret(&config.admin_token_file)?),
             cors_origins,
             config,
         };

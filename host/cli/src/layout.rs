@@ -41,6 +41,11 @@ impl Layout {
         self.keys().join(format!("{node_id}.key"))
     }
 
+    /// The data directory of one validator, as its configuration names it.
+    pub(crate) fn data(&self, node_id: &str) -> PathBuf {
+        self.root.join("data").join(node_id)
+    }
+
     /// The key that administers the chain.
     pub(crate) fn authority_key(&self) -> PathBuf {
         self.keys().join("authority.key")

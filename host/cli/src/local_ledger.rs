@@ -14,9 +14,7 @@ use serde::Serialize;
 use tabella_backend::{LedgerLine, is_local_genesis_of};
 use tabella_client::{Client, ConfirmationStatus, ValidatorEndpoint};
 use tabella_follower::Replay;
-use tabella_protocol::{
-    BoardEntry, Genesis, Hash, Payload, PublicKey, Transaction, VoterId,
-};
+use tabella_protocol::{BoardEntry, Genesis, Hash, Payload, PublicKey, Transaction, VoterId};
 
 use crate::scratch::Scratch;
 

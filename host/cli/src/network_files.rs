@@ -4,11 +4,11 @@ use std::{fs, path::Path, time::SystemTime};
 
 use anyhow::{Context, Result, bail};
 use tabella_backend::Registration;
-use tabella_protocol::{Genesis, PluginLimits, Quorum, SigningKey, ValidatorInfo};
+use tabella_files::{write_key, write_secret};
+use tabella_protocol::{Genesis, Hash, PluginLimits, Quorum, SigningKey, ValidatorInfo};
 
 use crate::{
     addresses::{Addresses, ValidatorAddress, listen_address},
-    key_file::{random_secret, write_key, write_secret},
     layout::Layout,
 };
 
@@ -19,12 +19,22 @@ const BLOCK_BYTES_MAX: u32 = 1 << 20;
 /// Ethereum wallets refuse chain ids above this one.
 const WALLET_CHAIN_ID_MAX: u64 = 4_503_599_627_370_476;
 
+/// What becomes of the validators' data directories.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DataDirectories {
+    /// They are made and marked: the validators start here, now, for the first time.
+    FirstStart,
+    /// They are left to whoever starts the validators.
+    Later,
+}
+
 /// Creates keys, secrets and the genesis document. Nothing that exists is replaced.
 pub(crate) fn create_network(
     layout: &Layout,
     name: &str,
     quorum: Quorum,
     addresses: &Addresses,
+    data: DataDirectories,
 ) -> Result<Genesis> {
     if layout.genesis().exists() || layout.keys().exists() {
         bail!(
@@ -69,6 +79,12 @@ pub(crate) fn create_network(
     write_key(&layout.registrar_key(), &SigningKey::generate())?;
     write_secret(&layout.admin_token(), &random_secret())?;
     write_secret(&layout.master_secret(), &random_secret())?;
+    if data == DataDirectories::FirstStart {
+        for validator in &genesis.validators {
+            let data = layout.data(&validator.node_id);
+            tabella_validator::first_start(&data, genesis.hash(), validator.public_key)?;
+        }
+    }
     // Last, so that a directory with a genesis document is a complete one.
     write_file(&layout.genesis(), &genesis.to_json())?;
     Ok(genesis)
@@ -315,6 +331,11 @@ bootnodes = ["{}"]
         ));
     }
     text
+}
+
+/// 32 random bytes as hex, for tokens and secrets.
+pub(crate) fn random_secret() -> String {
+    Hash(rand::random()).to_string()
 }
 
 fn unix_ms() -> Result<u64> {

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use tabella_protocol::{ValidatorSet, rpc::NodeStatus};
+use tabella_protocol::{
+    ValidatorSet,
+    rpc::{NodeStatus, Standing},
+};
 
 use crate::ValidatorEndpoint;
 
@@ -174,7 +177,13 @@ impl Health {
     /// A health check was answered.
     pub(crate) fn checked(&mut self, status: &NodeStatus) {
         self.height = Some(status.height);
-        self.note = (!status.signing).then(|| "has stopped signing".to_owned());
+        let note = match status.standing {
+            Standing::Validator | Standing::Leaving => {
+                "does not sign yet: it catches up or observes"
+            }
+            _ => "has stopped signing",
+        };
+        self.note = (!status.signing).then(|| note.to_owned());
     }
 
     /// Evidence against it holds.

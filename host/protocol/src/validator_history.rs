@@ -220,7 +220,6 @@ impl ValidatorHistory {
         if certificate.height != header.height || certificate.block_hash != hash {
             return Err(HeaderError::OtherBlock);
         }
-        // Headers of version 1 are of networks that had changed nothing.
         if !self.knows(header) {
             return Err(HeaderError::OtherValidators);
         }
@@ -229,11 +228,11 @@ impl ValidatorHistory {
         Ok(hash)
     }
 
-    /// Whether `header` commits to the sets known here.
+    /// Whether `header` commits to the sets known here. One of version 1 commits to those of genesis
+    /// alone: once a change is decided, no such header is of this chain, whoever signed it.
     pub fn knows(&self, header: &Header) -> bool {
-        header
-            .validators
-            .is_none_or(|committed| committed == self.hash_at(header.height))
+        let committed = header.validators.or(self.links.first().copied());
+        committed == Some(self.hash_at(header.height))
     }
 
     /// Commitment to the sets decided up to `height`.

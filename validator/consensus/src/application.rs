@@ -94,6 +94,18 @@ pub trait Application: Send + Sync + 'static {
         body: Bytes,
     ) -> Result<Checked, Fatal>;
 
+    /// As [`check`](Self::check), of a body that was proposed and is not decided. What is invalid here
+    /// gets no vote of this node's, but is followed once a quorum of others has decided it.
+    async fn check_proposed(
+        &self,
+        height: u64,
+        round: u32,
+        proposer: PublicKey,
+        body: Bytes,
+    ) -> Result<Checked, Fatal> {
+        self.check(height, round, proposer, body).await
+    }
+
     /// Valid blocks that were stored for this height and round and are not decided; after a crash,
     /// consensus continues with them.
     async fn undecided(&self, height: u64, round: u32) -> Result<Vec<UndecidedBlock>, Fatal>;

@@ -187,7 +187,7 @@ impl Host {
         } = body.announcement;
         let checked = self
             .application
-            .check(height, round, proposer, body.bytes)
+            .check_proposed(height, round, proposer, body.bytes)
             .await?;
         let validity = match checked {
             Checked::Valid(hash) if hash == block_hash => Validity::Valid,

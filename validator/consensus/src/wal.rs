@@ -2,8 +2,14 @@
 //!
 //! A power cut may leave any part of what was written since the last sync. Nothing of that was sent
 //! to anybody, so a torn end is cut off here: the engine would stop at it, some ends of zeros at every
-//! start again. Broken entries with sound ones behind them are another matter, because those behind
-//! may have been synced and sent; then the log is damaged, and the node must not sign.
+//! start again. Anything else that is broken may have been synced and sent; then the log is damaged,
+//! and the node must not sign. `entries` tells the two apart.
+
+#[cfg(test)]
+mod adversary;
+mod entries;
+#[cfg(test)]
+mod tests;
 
 use std::{
     fs::{self, File},
@@ -11,19 +17,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use arc_malachitebft_core_consensus::Input;
-use arc_malachitebft_engine::wal::decode_entry;
-
-use crate::{WalPolicy, codec::WireCodec, context::Tabella};
+use crate::WalPolicy;
+use entries::{Entries, HEADER_BYTES};
 
 /// The log's name inside the data directory.
 const FILE_NAME: &str = "consensus.wal";
 
-/// A 4-byte version and 8 bytes with the height, both big-endian.
-const HEADER_BYTES: usize = 12;
-
-/// A byte that tells compression, 8 bytes with the length, and 4 bytes with the CRC-32 of the data.
-const ENTRY_HEADER_BYTES: usize = 13;
+/// The version of the engine's format.
+const VERSION: u32 = 1;
 
 /// The file that holds the write-ahead log.
 pub trait LogFile: Read + Write + Seek {
@@ -55,8 +56,7 @@ pub enum WalError {
     /// It is gone, though this validator may have signed.
     #[error(
         "the consensus write-ahead log {path} is missing, and without it this validator could sign \
-         a second, contradicting vote; restore the disk, or, if no other node runs with this key and \
-         the network has passed height {height}, start once with a new log"
+         a second, contradicting vote; restore the disk, or {WAYS_OUT} {height}"
     )]
     Missing {
         /// Where it should be.
@@ -67,9 +67,9 @@ pub enum WalError {
     /// It belongs to another state of the chain: a restored backup or a mixed-up directory.
     #[error(
         "the consensus write-ahead log {path} is of height {got}, but this node's chain ends at \
-         height {tip}; one of them was restored or replaced. Put back the chain and the log of the \
-         same moment, or, if no other node runs with this key and the network has passed both \
-         heights, start once with a new log"
+         height {tip}: one of them was restored, replaced or damaged. Put back the chain and the log \
+         of the same moment, or {WAYS_OUT} {passed}",
+        passed = .tip.max(.got)
     )]
     OtherHeight {
         /// The log.
@@ -79,11 +79,10 @@ pub enum WalError {
         /// The height in the log.
         got: u64,
     },
-    /// It was changed before its end, which no crash does.
+    /// It was changed after it was written, which no crash does.
     #[error(
-        "the consensus write-ahead log {path} is damaged before its end, and without what stood there \
-         this validator could sign a second, contradicting vote; restore the disk, or, if no other \
-         node runs with this key and the network has passed height {height}, start once with a new log"
+        "the consensus write-ahead log {path} is damaged, and without what stood there this \
+         validator could sign a second, contradicting vote; restore the disk, or {WAYS_OUT} {height}"
     )]
     Damaged {
         /// The log.
@@ -100,6 +99,13 @@ pub enum WalError {
         error: io::Error,
     },
 }
+
+/// What an operator can do about a log that does not allow to start; a height follows.
+const WAYS_OUT: &str = "move the data directory away and run `tabella restore --config FILE --lost`: \
+     the validator then follows the others and signs once nothing that it signed before matters. \
+     Only where that cannot be, because too few others are left, and you are certain that no other \
+     node runs with this key: set `accept_missing_wal = true` for one start, after the network has \
+     passed height";
 
 /// Checks the log in `data_dir` of a node that is about to start `height`, and mends it; answers its
 /// path.
@@ -149,15 +155,19 @@ pub(crate) fn prepare(
     let end = match sequence {
         // The engine writes the header.
         None => 0,
-        // Of a height that is over, which the engine empties.
-        Some(other) if other != height => return Ok(()),
-        Some(_) => match sound_end(&bytes, height) {
-            Some(end) => end,
-            None if policy == WalPolicy::Create => 0,
-            None => {
-                let path = path.to_owned();
-                return Err(WalError::Damaged { path, height });
-            }
+        _ if policy == WalPolicy::Create && !is_sound(&bytes, height) => 0,
+        Some(_) if version(&bytes) != Some(VERSION) => return Err(damaged(path, height)),
+        // Of a height that is over, which the engine empties; unless it only says so.
+        Some(other) if other != height => {
+            return match entries::reaches(&bytes, height) {
+                true => Err(damaged(path, height)),
+                false => Ok(()),
+            };
+        }
+        Some(_) => match entries::read(&bytes, height) {
+            Entries::SoundTo(end) => end,
+            Entries::BeingEmptied => HEADER_BYTES,
+            Entries::Damaged => return Err(damaged(path, height)),
         },
     };
     if end < bytes.len() {
@@ -192,6 +202,28 @@ fn judge(
     }
 }
 
+/// Whether the engine could go on with it at `height`.
+fn is_sound(bytes: &[u8], height: u64) -> bool {
+    version(bytes) == Some(VERSION)
+        && match sequence(bytes) {
+            Some(sequence) if sequence == height => {
+                entries::read(bytes, height) != Entries::Damaged
+            }
+            _ => !entries::reaches(bytes, height),
+        }
+}
+
+fn damaged(path: &Path, height: u64) -> WalError {
+    let path = path.to_owned();
+    WalError::Damaged { path, height }
+}
+
+fn version(bytes: &[u8]) -> Option<u32> {
+    bytes
+        .first_chunk()
+        .map(|version| u32::from_be_bytes(*version))
+}
+
 /// The height in the log's header. Without one, the log was created and the machine went down before
 /// the header was written: nothing was signed.
 fn sequence(bytes: &[u8]) -> Option<u64> {
@@ -199,194 +231,5 @@ fn sequence(bytes: &[u8]) -> Option<u64> {
     match *header {
         [0, 0, 0, 0, ..] => None,
         [_, _, _, _, sequence @ ..] => Some(u64::from_be_bytes(sequence)),
-    }
-}
-
-/// Where the sound entries of a log of `height` end; `None` where others follow after a broken one.
-fn sound_end(bytes: &[u8], height: u64) -> Option<usize> {
-    let (mut end, mut at) = (HEADER_BYTES, HEADER_BYTES);
-    let mut is_broken = false;
-    while let Some((data, next)) = entry(bytes, at) {
-        match data.and_then(sound) {
-            None => is_broken = true,
-            // The crash came while the log was emptied for this height; it held the one before.
-            Some(Some(other)) if other != height => return Some(HEADER_BYTES),
-            Some(_) if is_broken => return None,
-            Some(_) => end = next,
-        }
-        at = next;
-    }
-    Some(end)
-}
-
-/// The entry at a position, if it is whole, and where the next one starts. Its data are `None` where
-/// the checksum says that they are not what was written.
-fn entry(bytes: &[u8], at: usize) -> Option<(Option<&[u8]>, usize)> {
-    let (header, rest) = bytes.get(at..)?.split_first_chunk::<ENTRY_HEADER_BYTES>()?;
-    let [is_compressed, l0, l1, l2, l3, l4, l5, l6, l7, crc @ ..] = *header;
-    let length = u64::from_be_bytes([l0, l1, l2, l3, l4, l5, l6, l7]);
-    let data = rest.get(..usize::try_from(length).ok()?)?;
-    let is_whole = is_compressed == 0 && crc32fast::hash(data) == u32::from_be_bytes(crc);
-    let next = at + ENTRY_HEADER_BYTES + data.len();
-    Some((is_whole.then_some(data), next))
-}
-
-/// The height that an entry is of, where it is one that says so; `None` where it is no entry.
-fn sound(data: &[u8]) -> Option<Option<u64>> {
-    let input: Input<Tabella> = decode_entry(&WireCodec, io::Cursor::new(data)).ok()?;
-    Some(match input {
-        Input::Vote(vote) => Some(vote.message.height.0),
-        Input::Proposal(proposal) => Some(proposal.message.height.0),
-        Input::ProposedValue(value, _) => Some(value.height.0),
-        Input::PolkaCertificate(certificate) => Some(certificate.height.0),
-        _ => None,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use arc_malachitebft_core_consensus::ProposedValue;
-    use arc_malachitebft_core_types::{Round, Timeout, TimeoutKind, Validity, ValueOrigin};
-    use arc_malachitebft_engine::wal::encode_entry;
-    use arc_malachitebft_wal::Log;
-    use tabella_protocol::{Hash, SigningKey};
-
-    use super::*;
-    use crate::context::{Address, BlockId, Height};
-
-    #[test]
-    fn a_log_must_fit_the_chain() {
-        let directory = tempfile::tempdir().unwrap();
-        let data_dir = directory.path().join("new");
-        let require = |height| check(&data_dir, WalPolicy::Require, height);
-        assert!(matches!(
-            require(5),
-            Err(WalError::Missing { height: 5, .. })
-        ));
-
-        let path = check(&data_dir, WalPolicy::Create, 5).unwrap();
-        let header = |sequence: u64| [&1_u32.to_be_bytes()[..], &sequence.to_be_bytes()].concat();
-        for (sequence, fits) in [
-            (3, false),
-            (4, true),
-            (5, true),
-            (6, false),
-            (u64::MAX, false),
-        ] {
-            fs::write(&path, header(sequence)).unwrap();
-            assert_eq!(require(5).is_ok(), fits, "log of height {sequence}");
-            assert!(check(&data_dir, WalPolicy::Create, 5).is_ok());
-            let may_be_old = check(&data_dir, WalPolicy::MayBeOld, 5);
-            assert_eq!(
-                may_be_old.is_ok(),
-                sequence <= 5,
-                "log of height {sequence}"
-            );
-        }
-        fs::remove_file(&path).unwrap();
-        assert!(check(&data_dir, WalPolicy::MayBeOld, 5).is_err());
-    }
-
-    /// A log of `height` with entries of `of`; answers it and where its entries end.
-    fn log(path: &Path, height: u64, of: u64) -> (Log, Vec<usize>) {
-        let mut log = Log::open(path).unwrap();
-        log.reset(height).unwrap();
-        let value = |seed: u8| ProposedValue {
-            height: Height(of),
-            round: Round::new(0),
-            valid_round: Round::Nil,
-            proposer: Address(SigningKey::from_seed([1; 32]).public()),
-            value: BlockId(Hash([seed; 32])),
-            validity: Validity::Valid,
-        };
-        let timeout = Timeout::new(Round::new(0), TimeoutKind::Propose);
-        let entries = [
-            Input::ProposedValue(value(1), ValueOrigin::Consensus),
-            Input::TimeoutElapsed(timeout),
-            Input::ProposedValue(value(2), ValueOrigin::Consensus),
-        ];
-        let ends = entries.map(|entry| {
-            let mut bytes = Vec::new();
-            encode_entry(entry, &WireCodec, &mut bytes).unwrap();
-            log.append(&bytes).unwrap();
-            usize::try_from(log.size_bytes().unwrap()).unwrap()
-        });
-        (log, ends.to_vec())
-    }
-
-    #[test]
-    fn a_torn_end_is_cut_off_and_damage_is_not() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join(FILE_NAME);
-        let (_, ends) = log(&path, 5, 5);
-        let whole = fs::read(&path).unwrap();
-        let [first, second, third] = ends[..] else {
-            panic!("three entries")
-        };
-        let with = |change: &dyn Fn(&mut Vec<u8>)| {
-            let mut bytes = whole.clone();
-            change(&mut bytes);
-            bytes
-        };
-        let mended = |bytes: &[u8], policy| {
-            fs::write(&path, bytes).unwrap();
-            check(directory.path(), policy, 5).map(|_| fs::read(&path).unwrap())
-        };
-        let zeros = |length: usize| move |bytes: &mut Vec<u8>| bytes.extend(vec![0; length]);
-        for (bytes, kept) in [
-            (whole.clone(), third),
-            (with(&zeros(5)), third),
-            // Entries without data have the checksum of no data, and are nothing to the engine.
-            (with(&zeros(13)), third),
-            (with(&zeros(4096)), third),
-            (with(&|bytes| bytes.truncate(third - 1)), second),
-            (with(&|bytes| bytes.truncate(second + 3)), second),
-            (with(&|bytes| bytes[second..].fill(0)), second),
-            (with(&|bytes| bytes[first..].fill(0)), first),
-            (with(&|bytes| bytes[third - 1] ^= 1), second),
-            (with(&|bytes| bytes[second] = 1), second),
-        ] {
-            let got = mended(&bytes, WalPolicy::Require).unwrap();
-            assert_eq!(got, whole[..kept], "of {bytes:?}");
-        }
-        let damaged = with(&|bytes| bytes[first - 1] ^= 1);
-        let refused = mended(&damaged, WalPolicy::Require);
-        assert!(matches!(refused, Err(WalError::Damaged { height: 5, .. })));
-        assert_eq!(fs::read(&path).unwrap(), damaged, "it is evidence");
-        assert_eq!(mended(&damaged, WalPolicy::Create).unwrap(), b"");
-    }
-
-    #[test]
-    fn a_log_that_was_being_emptied_holds_nothing_of_the_new_height() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join(FILE_NAME);
-        log(&path, 5, 4);
-        check(directory.path(), WalPolicy::Require, 5).unwrap();
-        assert_eq!(fs::read(&path).unwrap().len(), HEADER_BYTES);
-    }
-
-    #[test]
-    fn a_header_that_was_never_written_is_written_again() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join(FILE_NAME);
-        for torn in [&b"torn"[..], &[0; HEADER_BYTES], &[0; 100]] {
-            fs::write(&path, torn).unwrap();
-            let required = check(directory.path(), WalPolicy::Require, 5);
-            assert!(matches!(required, Err(WalError::Missing { .. })));
-            check(directory.path(), WalPolicy::Create, 5).unwrap();
-            assert_eq!(Log::open(&path).unwrap().sequence(), 0);
-        }
-    }
-
-    #[test]
-    fn the_log_of_a_running_node_is_left_alone() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join(FILE_NAME);
-        let (running, _) = log(&path, 5, 5);
-        let torn = [fs::read(&path).unwrap(), vec![0; 13]].concat();
-        fs::write(&path, &torn).unwrap();
-        check(directory.path(), WalPolicy::Require, 5).unwrap();
-        assert_eq!(fs::read(&path).unwrap(), torn);
-        drop(running);
     }
 }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use futures::future::join_all;
+use serde_json::json;
 use tabella_http_server::{Bounds, Counts, listen};
 use tabella_ledger::BuildLimits;
 use tabella_protocol::{CommitCertificate, Payload, Revote, VoterId};

@@ -10,6 +10,7 @@ mod eth;
 mod methods;
 mod params;
 mod queue;
+mod readiness;
 mod submit;
 mod tabella;
 
@@ -23,7 +24,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use tabella_consensus::Handle;
 use tabella_http_server::{Freshness, Server, SharedRun, subscriber};
 use tabella_ledger::Tip;
@@ -34,18 +35,12 @@ use tokio::{
     sync::{Semaphore, watch},
 };
 
-use crate::{
-    application::Validator, clock::now_ms, discovery::Discovery, metrics::Gauges, stop::Stop,
-};
+use crate::{application::Validator, discovery::Discovery, metrics::Gauges, stop::Stop};
 use answer::Json;
 use error::RpcError;
 use queue::Queue;
+use readiness::Readiness;
 
-/// A node whose newest block is older than this, with an idle block due every second, is not ready:
-/// it has to catch up. Another machine's clock wrote the time.
-const READY_BLOCK_AGE_MS: u64 = 10_000;
-/// Nor is one that has committed no block for this long: the quorum is lost.
-const READY_COMMIT_AGE_MS: u64 = 2_500;
 /// How long answers under way may take once the node is to stop.
 const DRAIN: Duration = Duration::from_millis(2_500);
 
@@ -86,7 +81,7 @@ pub(crate) async fn serve(listener: TcpListener, context: Context, stop: Stop) {
     let router = Router::new()
         .route("/", post(json_rpc))
         .route("/health/live", get(live))
-        .route("/health/ready", get(ready))
+        .route("/health/ready", get(readiness::ready))
         .route("/metrics", get(metrics))
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
         .with_state(context);
@@ -142,45 +137,6 @@ async fn live() -> &'static str {
     "live\n"
 }
 
-/// Ready: blocks are coming, so what is submitted here will be decided.
-///
-/// Two ages are looked at. The newest block's timestamp tells a node that is catching up from one that
-/// has caught up, but it is another machine's time of day, and once one clock was ahead, blocks seem
-/// young for that long. How long ago this node committed a block needs no clock but its own.
-async fn ready(State(context): State<Context>) -> Response {
-    let tip = *context.tip.borrow();
-    let block_age_ms = now_ms().saturating_sub(tip.timestamp_ms);
-    let committed_age_ms = context
-        .validator
-        .last_commit()
-        .map(|at| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX));
-    let idle_ms = u64::try_from(context.validator.idle_block.as_millis()).unwrap_or(u64::MAX);
-    let block_allowed_ms = READY_BLOCK_AGE_MS.max(idle_ms.saturating_mul(5));
-    let commit_allowed_ms = READY_COMMIT_AGE_MS.max(idle_ms.saturating_mul(5) / 2);
-    let standing = context.validator.standing();
-    let signing = standing.signs();
-    let is_ready = signing
-        && context.consensus().is_some()
-        && block_age_ms < block_allowed_ms
-        && committed_age_ms.is_some_and(|age_ms| age_ms < commit_allowed_ms);
-    let status = if is_ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    let body = json!({
-        "ready": is_ready,
-        "signing": signing,
-        "standing": standing,
-        "evidence": context.validator.evidence.found().len(),
-        "height": tip.height,
-        "block_age_ms": block_age_ms,
-        "committed_age_ms": committed_age_ms,
-        "peers": context.peers(),
-    });
-    (status, axum::Json(body)).into_response()
-}
-
 async fn metrics(State(context): State<Context>) -> Response {
     let consensus = context.consensus();
     let gauges = Gauges {
@@ -188,7 +144,8 @@ async fn metrics(State(context): State<Context>) -> Response {
         round: consensus.map_or(0, Handle::round),
         mempool: context.validator.intake.len(),
         peers: context.peers(),
-        signing: context.validator.standing().signs(),
+        signing: context.is_signing(),
+        ready: Readiness::of(&context).is_ready,
         refused_messages: consensus.map_or(0, Handle::refused_messages),
         peers_cut_off: consensus.map_or(0, Handle::peers_cut_off),
         rpc_busy: context.bounded.reads.refused() + context.bounded.submissions.refused(),
@@ -210,6 +167,11 @@ impl Context {
 
     fn block_bytes_max(&self) -> usize {
         usize::try_from(self.validator.ledger.genesis().block_bytes_max).unwrap_or(usize::MAX)
+    }
+
+    /// Whether this node signs consensus votes now: it is a validator and takes part.
+    pub(crate) fn is_signing(&self) -> bool {
+        self.validator.standing().signs() && self.consensus().is_some()
     }
 
     /// How many other validators are connected.

@@ -84,7 +84,7 @@ fn node_status(context: &Context) -> NodeStatus {
         block_timestamp_ms: tip.timestamp_ms,
         mempool: validator.intake.len() as u64,
         peers: context.peers(),
-        signing: validator.standing().signs(),
+        signing: context.is_signing(),
         standing: validator.standing(),
         evidence: validator.evidence.found().len() as u64,
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -339,13 +339,18 @@ impl World {
             proposer,
             ..
         } = *received;
+        let now_ms = self.clock_ms(node);
         let live = self.live(node);
         if !live.replica.evidence.is_signing() {
             return Ok(());
         }
-        let checked = live
-            .replica
-            .check(height, round, proposer, &received.body)?;
+        let untimely = live.replica.untimely(&received.body, now_ms);
+        let checked = match untimely.filter(|_| !received.is_synced()) {
+            Some(hash) => Checked::Invalid(hash),
+            None => live
+                .replica
+                .check(height, round, proposer, &received.body)?,
+        };
         // As the node does, where the network decided what is invalid here.
         let decided = received.is_synced() && live.ledger.tip().height < height;
         if let Checked::Invalid(block) = checked

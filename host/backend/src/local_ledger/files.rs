@@ -9,11 +9,11 @@ use std::{
     sync::atomic::AtomicU64,
 };
 
+use tabella_files::{GenesisFileError, SecretError, read_genesis, read_key};
 use tabella_ledger::{Ledger, LedgerError};
-use tabella_protocol::{Genesis, GenesisError, Hash, PublicKey, Quorum, SigningKey, ValidatorInfo};
+use tabella_protocol::{Genesis, Hash, PublicKey, Quorum, SigningKey, ValidatorInfo};
 
 use super::{Opened, is_local_genesis_of};
-use crate::secrets::{SecretError, read_key};
 
 /// Largest block of the ledger: a plugin and a group of ballots.
 const BLOCK_BYTES_MAX: u32 = 4 << 20;
@@ -26,7 +26,7 @@ pub(super) enum FilesError {
     #[error(transparent)]
     Key(#[from] SecretError),
     #[error(transparent)]
-    Genesis(#[from] GenesisError),
+    Genesis(#[from] GenesisFileError),
     #[error("{path} is not the genesis of this backend's ledger for this network")]
     OtherGenesis { path: PathBuf },
     #[error(transparent)]
@@ -49,7 +49,7 @@ pub(super) fn open(directory: &Path, network: &Genesis) -> Result<Opened, FilesE
     let key = read_key(&key_path)?;
     let genesis_path = directory.join("genesis.json");
     keep(&genesis_path, || local_genesis(network, &key).to_json())?;
-    let genesis = Genesis::from_json(&read(&genesis_path)?)?;
+    let genesis = read_genesis(&genesis_path)?;
     if !is_local_genesis_of(&genesis, network, &key.public()) {
         return Err(FilesError::OtherGenesis { path: genesis_path });
     }
@@ -77,13 +77,6 @@ pub(super) fn write_mark(directory: &Path, height: u64) -> io::Result<()> {
 
 fn mark_path(directory: &Path) -> PathBuf {
     directory.join("mirrored-height")
-}
-
-fn read(path: &Path) -> Result<String, FilesError> {
-    fs::read_to_string(path).map_err(|error| FilesError::Io {
-        path: path.to_owned(),
-        error,
-    })
 }
 
 /// Writes a file that is not there yet, whole and durable or not at all.

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use futures::future::join_all;
 use nix::sys::signal::Signal;
 use serde_json::json;
-use tabella_protocol::rpc::NodeStatus;
+use tabella_protocol::rpc::{NodeStatus, Standing};
 
 use super::{
     schedule::{Fault, Strike},
@@ -168,7 +168,8 @@ async fn recover(
         if caught_up && all_ready(&ready).await {
             return Ok(healed.elapsed());
         }
-        if let Some(halted) = statuses.iter().flatten().find(|status| !status.signing) {
+        let mut told = statuses.iter().flatten();
+        if let Some(halted) = told.find(|status| status.standing == Standing::Halted) {
             bail!("{} has stopped signing: a contradiction", halted.node_id);
         }
         if healed.elapsed() > RECOVERY_MAX {

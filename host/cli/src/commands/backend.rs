@@ -11,11 +11,9 @@ use serde_json::json;
 use tabella_backend::Role;
 
 use super::role::{self, RoleArguments};
-use crate::{
-    backend_api::BackendApi,
-    exit::Exit,
-    key_file::{random_secret, read_secret},
-};
+use tabella_files::read_secret;
+
+use crate::{backend_api::BackendApi, exit::Exit, network_files::random_secret};
 
 /// Run the backend, the REST API in front of the validators (with --config), or create an administrator
 #[derive(Debug, Args)]
@@ -127,7 +125,7 @@ async fn create_in_database(config: &Path, username: &str, password: String) -> 
 /// The one line of a file, or of standard input.
 fn read_password(file: &Path) -> Result<String> {
     if file != Path::new("-") {
-        return read_secret(file);
+        return Ok(read_secret(file)?);
     }
     let mut text = String::new();
     if std::io::stdin().is_terminal() {

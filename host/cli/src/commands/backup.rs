@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use tabella_files::{read_genesis, read_key};
 use tabella_validator::Config;
 
 use crate::config_file::{read_config, resolve};
@@ -42,8 +43,8 @@ pub(crate) struct RestoreArguments {
 /// Runs `backup`.
 pub(crate) fn backup(arguments: &BackupArguments) -> Result<()> {
     let config = read(&arguments.config)?;
-    let genesis = tabella_validator::read_genesis(&config.genesis)?;
-    let key = tabella_validator::read_key(&config.key)?;
+    let genesis = read_genesis(&config.genesis)?;
+    let key = read_key(&config.key)?;
     let out = &arguments.out;
     let made = tabella_validator::backup(&config.data, out, genesis.hash(), key.public())?;
     println!(
@@ -58,8 +59,8 @@ pub(crate) fn backup(arguments: &BackupArguments) -> Result<()> {
 /// Runs `restore`.
 pub(crate) fn restore(arguments: &RestoreArguments) -> Result<()> {
     let config = read(&arguments.config)?;
-    let genesis = tabella_validator::read_genesis(&config.genesis)?;
-    let key = tabella_validator::read_key(&config.key)?;
+    let genesis = read_genesis(&config.genesis)?;
+    let key = read_key(&config.key)?;
     let data = &config.data;
     match &arguments.from {
         Some(from) => {

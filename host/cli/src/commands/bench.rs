@@ -14,13 +14,14 @@ use serde_json::json;
 use tabella_runtime::StrictObject;
 
 use super::election::id_of;
+use tabella_files::read_secret;
+
 use crate::{
     addresses::Ports,
     backend_api::BackendApi,
     dev::{DevNetwork, DevPlan, Ready, Start},
     election_file::{ContestFile, ElectionFile, OptionFile},
     exit::Exit,
-    key_file::read_secret,
     load::{LoadPlan, LoadReport, Submission, Voter, cast_all},
     machine::{self, MachineSpeed},
     shutdown::{self, Lifetime},

@@ -6,10 +6,9 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::{
-    backend_api::BackendApi, election_file::ElectionFile, exit::Exit, key_file::read_secret,
-    results,
-};
+use tabella_files::read_secret;
+
+use crate::{backend_api::BackendApi, election_file::ElectionFile, exit::Exit, results};
 
 /// Create, open, close and show elections through a backend
 #[derive(Debug, Args)]

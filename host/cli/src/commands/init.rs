@@ -11,7 +11,7 @@ use tabella_protocol::{Genesis, Quorum};
 use crate::{
     addresses::{Addresses, Ports},
     layout::Layout,
-    network_files::{create_network, write_configs},
+    network_files::{DataDirectories, create_network, write_configs},
     quorum::{QuorumArgument, survives},
 };
 
@@ -70,7 +70,13 @@ pub(crate) fn run(arguments: &InitArguments) -> Result<()> {
         arguments.bootnode_host.as_ref(),
     )?;
     let quorum = Quorum::from(arguments.quorum);
-    let genesis = create_network(&layout, &arguments.name, quorum, &addresses)?;
+    let genesis = create_network(
+        &layout,
+        &arguments.name,
+        quorum,
+        &addresses,
+        DataDirectories::Later,
+    )?;
     write_configs(&layout, &addresses, Registration::Closed)?;
     if arguments.json {
         let answer = json!({
@@ -99,7 +105,9 @@ pub(crate) fn run(arguments: &InitArguments) -> Result<()> {
         print!("{}", who_needs_what(&addresses));
     }
     println!(
-        "\nNext: `tabella validator --config {0}/validator-1.toml` and so on,\n\
+        "\nOnce for each validator, where it is going to run, because its key has never signed:\n\
+         `tabella validator --config {0}/validator-1.toml --first-start` and so on.\n\
+         Then: `tabella validator --config {0}/validator-1.toml` and so on,\n\
          `tabella bootnode --config {0}/bootnode.toml`, `tabella backend --config {0}/backend.toml`.\n\
          The files in {0}/keys are secrets; the administrator's token is {0}/keys/admin-token.",
         arguments.out.display()

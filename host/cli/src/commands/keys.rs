@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::key_file::{read_key, write_key};
+use tabella_files::{read_key, write_key};
 use tabella_protocol::{PublicKey, SigningKey};
 
 /// Make key files and show their public halves

@@ -13,6 +13,7 @@ use nix::sys::signal::Signal;
 use serde::Serialize;
 use serde_json::json;
 use tabella_backend::Registration;
+use tabella_files::{read_genesis, read_key};
 use tabella_ledger::{BuildLimits, Ledger};
 use tabella_protocol::{
     CommitCertificate, CommitSignature, ConsensusVote, ConsensusVoteKind, ContestSpec, Disclosure,
@@ -26,9 +27,8 @@ use crate::{
     exit::Exit,
     http::Client,
     json_rpc,
-    key_file::read_key,
     layout::Layout,
-    network_files::{create_network, write_configs},
+    network_files::{DataDirectories, create_network, write_configs},
     usage,
 };
 
@@ -99,7 +99,13 @@ pub(crate) async fn run(arguments: &LongChainArguments) -> Result<Exit> {
 
 async fn measure(arguments: &LongChainArguments, layout: &Layout) -> Result<LongChainReport> {
     let addresses = Addresses::new(3, &[], Ports::new(Some(arguments.port_base))?)?;
-    create_network(layout, "long-chain", Quorum::Majority, &addresses)?;
+    create_network(
+        layout,
+        "long-chain",
+        Quorum::Majority,
+        &addresses,
+        DataDirectories::Later,
+    )?;
     write_configs(layout, &addresses, Registration::Closed)?;
     let data = layout.root().join("data");
     fs::create_dir_all(layout.root().join("logs")).context("cannot create the logs directory")?;
@@ -198,13 +204,13 @@ async fn wait_height(process: &Process, url: &str, height: u64) -> Result<u64> {
 
 /// Commits the history to the ledger of the first validator.
 fn write_history(blocks: u64, layout: &Layout) -> Result<()> {
-    let genesis = crate::genesis_file::read_genesis(&layout.genesis())?;
+    let genesis = read_genesis(&layout.genesis())?;
     let authority = read_key(&layout.authority_key())?;
     let keys = genesis
         .validators
         .iter()
         .map(|validator| read_key(&layout.validator_key(&validator.node_id)))
-        .collect::<Result<Vec<_>>>()?;
+        .collect::<Result<Vec<_>, _>>()?;
     let data = layout.root().join("data/validator-1");
     let (chain_id, genesis_hash) = (genesis.chain_id, genesis.hash());
     let ledger = Ledger::open(&data, genesis)?;

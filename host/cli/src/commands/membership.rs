@@ -9,13 +9,14 @@ use std::{
 use anyhow::{Result, anyhow, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
+use tabella_files::read_key;
 use tabella_protocol::{
     Hash, NodeAddress, Payload, PublicKey, SigningKey, Transaction, TransactionBody,
     VALIDATOR_CHANGE_DELAY, ValidatorChange, ValidatorInfo,
     rpc::{NodeStatus, TransactionStatus, ValidatorsView},
 };
 
-use crate::{exit::Exit, http::Client, json_rpc, key_file::read_key, quorum::QuorumArgument};
+use crate::{exit::Exit, http::Client, json_rpc, quorum::QuorumArgument};
 
 /// How many heights such a transaction stays valid.
 const EXPIRY_HEIGHTS: u64 = 100;

@@ -31,15 +31,21 @@ pub(crate) struct RoleArguments {
 
 /// Runs a validator.
 pub(crate) async fn validator(arguments: &RoleArguments) -> Result<Exit> {
+    let config = validator_config(arguments)?;
+    until_told(arguments, |shutdown| {
+        tabella_validator::run(config, shutdown)
+    })
+    .await
+}
+
+/// A validator's configuration, with its paths.
+pub(crate) fn validator_config(arguments: &RoleArguments) -> Result<tabella_validator::Config> {
     let (mut config, directory) = read_config::<tabella_validator::Config>(&arguments.config)?;
     resolve(
         &directory,
         [&mut config.genesis, &mut config.key, &mut config.data],
     );
-    until_told(arguments, |shutdown| {
-        tabella_validator::run(config, shutdown)
-    })
-    .await
+    Ok(config)
 }
 
 /// Runs a bootnode.

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tabella_files::{read_genesis, read_key};
 use tabella_protocol::{
     Payload, PeerRecord,
     rpc::{EvidenceView, NodeStatus, Standing, ValidatorsView},
@@ -15,7 +16,7 @@ use super::{
     membership::{self, MembershipCommand},
     role::{self, RoleArguments},
 };
-use crate::{exit::Exit, http::Client, json_rpc, key_file::read_key, quorum::survives};
+use crate::{exit::Exit, http::Client, json_rpc, quorum::survives};
 
 /// Run a validator (with --config), or ask a running one.
 #[derive(Debug, Args)]
@@ -25,6 +26,11 @@ pub(crate) struct ValidatorArguments {
     command: Option<ValidatorCommand>,
     #[command(flatten)]
     role: Option<RoleArguments>,
+    /// Say that this key has never signed anything, and make its empty data directory; then start the
+    /// validator without this. One whose directory is empty, and of which nobody said so, follows the
+    /// others before it signs
+    #[arg(long, requires = "config")]
+    first_start: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -66,7 +72,11 @@ pub(crate) async fn run(arguments: &ValidatorArguments) -> Result<Exit> {
     match &arguments.command {
         None => {
             let role = arguments.role.as_ref();
-            role::validator(role.context("expected --config FILE or a subcommand")?).await
+            let role = role.context("expected --config FILE or a subcommand")?;
+            match arguments.first_start {
+                true => first_start(role),
+                false => role::validator(role).await,
+            }
         }
         Some(ValidatorCommand::Status(asked)) => status(asked).await,
         Some(ValidatorCommand::Peers(asked)) => peers(asked).await,
@@ -75,6 +85,20 @@ pub(crate) async fn run(arguments: &ValidatorArguments) -> Result<Exit> {
         }
         Some(ValidatorCommand::Membership(command)) => membership::run(command).await,
     }
+}
+
+/// Makes the data directory of a key that has never signed.
+fn first_start(role: &RoleArguments) -> Result<Exit> {
+    let config = role::validator_config(role)?;
+    let genesis = read_genesis(&config.genesis)?;
+    let key = read_key(&config.key)?;
+    tabella_validator::first_start(&config.data, genesis.hash(), key.public())?;
+    println!(
+        "{} is ready for the first start of {}; start it now, without --first-start",
+        config.data.display(),
+        key.public()
+    );
+    Ok(Exit::Success)
 }
 
 impl Asked {

@@ -7,13 +7,13 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
 use tabella_client::ValidatorEndpoint;
+use tabella_files::read_genesis;
 use tabella_protocol::{EvidenceFile, EvidenceSummary, Genesis, Named, Receipt, ReceiptSummary};
 
 use crate::{
     choice::{self, Choice},
     election_export::{self, Verified},
     exit::Exit,
-    genesis_file::read_genesis,
     local_ledger::{self, Findings},
     receipt_nonce, results,
 };
@@ -289,7 +289,9 @@ fn check(bytes: &[u8], genesis: &Genesis, choice: Option<&Choice<'_>>) -> Result
     let receipt = Receipt::from_json(text).map_err(|error| error.to_string())?;
     let summary = receipt.verify(genesis).map_err(|error| error.to_string())?;
     let of_this_choice = choice.map(|choice| choice::is_of(&receipt, choice, genesis));
-    let of_this_choice = of_this_choice.transpose().map_err(|error| format!("{error:#}"))?;
+    let of_this_choice = of_this_choice
+        .transpose()
+        .map_err(|error| format!("{error:#}"))?;
     if of_this_choice == Some(false) {
         return Err(format!(
             "the receipt holds, but it is of another choice: its ballot hash {} is not that of the \

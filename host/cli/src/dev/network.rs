@@ -10,17 +10,16 @@ use std::{
 use anyhow::{Context, Result, bail};
 use futures::{StreamExt, future::join_all, stream::FuturesUnordered};
 use tabella_backend::Registration;
+use tabella_files::{read_genesis, read_secret};
 use tabella_protocol::{Genesis, Quorum, rpc::NodeStatus};
 
 use super::{Process, ProcessPlan, Ready, ReadyBootnode, ReadyValidator, Site, ports};
 use crate::{
     addresses::{Addresses, Ports},
-    genesis_file::read_genesis,
     http::Client,
     json_rpc,
-    key_file::read_secret,
     layout::Layout,
-    network_files::{create_network, write_configs},
+    network_files::{DataDirectories, create_network, write_configs},
 };
 
 /// How long all processes together may take until they answer.
@@ -257,7 +256,13 @@ fn prepare(plan: &DevPlan, layout: &Layout) -> Result<(Genesis, Addresses)> {
         Some(genesis) => genesis,
         None => {
             let quorum = plan.quorum.unwrap_or(Quorum::Majority);
-            create_network(layout, "tabella-dev", quorum, &addresses)?
+            create_network(
+                layout,
+                "tabella-dev",
+                quorum,
+                &addresses,
+                DataDirectories::FirstStart,
+            )?
         }
     };
     // At every start, because the ports may be others than the last time.

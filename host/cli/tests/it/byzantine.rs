@@ -133,10 +133,10 @@ fn with_twins(
         let others: Vec<u16> = honest.iter().copied().filter(|other| other != n).collect();
         let name = format!("validator-{n}");
         configure(&network, &name, &name, 0, &others);
-        network.start("validator", &name);
+        network.start_first(&name);
     }
-    network.start("validator", "twin-1");
-    network.start("validator", "twin-2");
+    network.start_first("twin-1");
+    network.start_first("twin-2");
     network
 }
 

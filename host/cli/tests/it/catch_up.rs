@@ -18,7 +18,7 @@ async fn start(running: u16) -> Bare {
             config.insert("idle_block_ms".into(), 1.into());
         });
         if n <= running {
-            network.start("validator", &name);
+            network.start_first(&name);
         }
     }
     network

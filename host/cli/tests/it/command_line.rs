@@ -193,9 +193,9 @@ fn keys_are_written_once_and_shown_without_their_secret() {
     let secret = std::fs::read_to_string(&file).unwrap();
     let text = String::from_utf8(shown.stdout).unwrap();
     assert!(!text.contains(secret.trim().trim_start_matches("0x")));
-    check_fails(&["keys", "generate", "--out", path], "cannot create");
+    check_fails(&["keys", "generate", "--out", path], "cannot be written");
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
-    check_fails(&["keys", "show", path], "readable by others (mode 644)");
+    check_fails(&["keys", "show", path], "expected mode 600, got 644");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The binary as its users run it: real processes, real ports, real kills.
 
+mod adversary;
 mod bad_input;
 mod byzantine;
 mod catch_up;

@@ -20,7 +20,7 @@ use tabella_protocol::{
 use crate::{
     crash::check_exactly_once,
     network::{Network, PATIENCE, eventually, ok, ranked_election, run, tabella},
-    processes::{Bare, Processes, json, said},
+    processes::{Bare, Processes, first_start, json, said},
 };
 
 /// A validator that is not in genesis.
@@ -56,6 +56,7 @@ impl Newcomer {
             bootnode = network.ready.bootnode.url,
         );
         std::fs::write(&config, text).unwrap();
+        first_start(&config);
         Self {
             node_id,
             key: key["public_key"].as_str().unwrap().parse().unwrap(),
@@ -327,7 +328,7 @@ async fn validators_find_each_other_again_with_every_bootnode_down() {
     }
     network.start("bootnode", "bootnode-2");
     for name in validators {
-        network.start("validator", name);
+        network.start_first(name);
     }
     let all_met = async |network: &Bare, height: u64| {
         let mut highest = 0;

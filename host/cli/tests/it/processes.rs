@@ -114,6 +114,13 @@ impl Drop for Processes {
     }
 }
 
+/// Says that the key of this configuration has never signed.
+pub(crate) fn first_start(config: &Path) {
+    let config = config.to_str().expect("UTF-8");
+    let made = run(&["validator", "--config", config, "--first-start"]);
+    assert!(made.status.success(), "{}", said(&made));
+}
+
 /// The files of a network that `tabella init` wrote, and its processes, started one by one.
 pub(crate) struct Bare {
     /// Dropped before the directory, which holds their logs.
@@ -184,6 +191,12 @@ impl Bare {
     pub(crate) fn start(&mut self, role: &str, name: &str) {
         let config = self.path(&format!("{name}.toml"));
         self.processes.start(role, &config);
+    }
+
+    /// Starts a validator whose key has never signed.
+    pub(crate) fn start_first(&mut self, name: &str) {
+        first_start(&self.path(&format!("{name}.toml")));
+        self.start("validator", name);
     }
 
     pub(crate) fn start_limited(&mut self, role: &str, name: &str, file_bytes_max: u64) {

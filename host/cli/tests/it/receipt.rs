@@ -68,7 +68,10 @@ async fn a_receipt_holds_offline_and_no_changed_byte_does() {
     };
     let (code, answer) = of(&proof_file, r#"{"ranking": ["b", "a"]}"#);
     assert_eq!(code, Some(0), "{answer}");
-    assert!(answer.contains("The ballot is the choice given"), "{answer}");
+    assert!(
+        answer.contains("The ballot is the choice given"),
+        "{answer}"
+    );
     let (code, answer) = of(&proof_file, r#"{"ranking": ["a", "b"]}"#);
     assert_eq!(code, Some(1), "{answer}");
     assert!(answer.contains("it is of another choice"), "{answer}");

@@ -1,5 +1,6 @@
 //! The protocol's values, proofs and signatures, from outside.
 
+mod adversary;
 mod consensus;
 mod eligibility;
 mod evidence;

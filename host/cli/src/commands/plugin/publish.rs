@@ -6,7 +6,9 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use super::source::PluginSource;
-use crate::{backend_api::BackendApi, exit::Exit, key_file::read_secret};
+use tabella_files::read_secret;
+
+use crate::{backend_api::BackendApi, exit::Exit};
 
 /// Publish a module on the chain through a backend, after checking it
 ///

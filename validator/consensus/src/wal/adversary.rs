@@ -1,0 +1,196 @@
+//! A disk that changes bits of a log, and one that loses what it was given last.
+
+use std::path::Path;
+
+use super::{tests::*, *};
+
+/// A log as a validator that signed leaves it.
+struct Written {
+    height: u64,
+    bytes: Vec<u8>,
+    /// Where its entries end.
+    ends: Vec<usize>,
+}
+
+fn logs() -> Vec<Written> {
+    let endings = [
+        vec![vote(5, 0, 3)],
+        vec![vote(5, 0, 3), timeout()],
+        vec![
+            timeout(),
+            vote(5, 1, 4),
+            vote(5, 2, 5),
+            timeout(),
+            timeout(),
+        ],
+    ];
+    let mut logs: Vec<_> = endings
+        .into_iter()
+        .map(|ending| {
+            (
+                5,
+                [vec![proposed(5, 1), timeout(), vote(5, 0, 2)], ending].concat(),
+            )
+        })
+        .collect();
+    // Even heights, and one over several sectors and pages.
+    logs.push((
+        6,
+        (0..40).map(|round| vote(6, round.into(), round)).collect(),
+    ));
+    logs.push((1, vec![vote(1, 0, 1)]));
+    logs.into_iter()
+        .map(|(height, entries)| {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join(FILE_NAME);
+            let (_, ends) = write(&path, height, entries);
+            let bytes = fs::read(&path).unwrap();
+            Written {
+                height,
+                bytes,
+                ends,
+            }
+        })
+        .collect()
+}
+
+/// A log in memory.
+struct Memory(std::io::Cursor<Vec<u8>>);
+
+impl Read for Memory {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.0.read(out)
+    }
+}
+
+impl Write for Memory {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for Memory {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        self.0.seek(to)
+    }
+}
+
+impl LogFile for Memory {
+    fn size_bytes(&self) -> io::Result<u64> {
+        Ok(self.0.get_ref().len() as u64)
+    }
+
+    fn truncate_to(&mut self, size_bytes: u64) -> io::Result<()> {
+        self.0
+            .get_mut()
+            .truncate(usize::try_from(size_bytes).unwrap());
+        Ok(())
+    }
+
+    fn sync_all(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What is left of a log once it was prepared.
+fn prepared(bytes: &[u8], policy: WalPolicy, height: u64) -> Result<Vec<u8>, WalError> {
+    let mut file = Memory(io::Cursor::new(bytes.to_vec()));
+    prepare(Path::new(FILE_NAME), &mut file, policy, height)?;
+    Ok(file.0.into_inner())
+}
+
+#[test]
+fn a_bit_that_changed_anywhere_in_the_log_is_refused() {
+    for Written { height, bytes, .. } in logs() {
+        assert_eq!(prepared(&bytes, WalPolicy::Require, height).unwrap(), bytes);
+        for byte in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut changed = bytes.clone();
+                changed[byte] ^= 1 << bit;
+                for policy in [WalPolicy::Require, WalPolicy::MayBeOld] {
+                    let answer = prepared(&changed, policy, height);
+                    assert!(
+                        answer.is_err(),
+                        "{policy:?}: bit {bit} of byte {byte} of {} at height {height}",
+                        bytes.len()
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_length_that_changed_altogether_is_refused() {
+    for Written {
+        height, mut bytes, ..
+    } in logs()
+    {
+        for length in [0, 1, 9, 64, 255, 4_096, u64::from(u32::MAX), u64::MAX] {
+            bytes[HEADER_BYTES + 1..][..8].copy_from_slice(&u64::to_be_bytes(length));
+            let refused = prepared(&bytes, WalPolicy::Require, height);
+            assert!(matches!(refused, Err(WalError::Damaged { .. })), "{length}");
+        }
+    }
+}
+
+#[test]
+fn the_refusal_names_the_ways_out() {
+    let Written {
+        height, mut bytes, ..
+    } = logs().remove(0);
+    bytes[HEADER_BYTES + 8] ^= 1;
+    let refused = prepared(&bytes, WalPolicy::Require, height);
+    let refused = refused.unwrap_err().to_string();
+    for way in [
+        "accept_missing_wal",
+        "restore --config FILE --lost",
+        "passed height 5",
+    ] {
+        assert!(refused.contains(way), "{refused}");
+    }
+}
+
+#[test]
+fn whatever_a_power_cut_leaves_of_the_last_entries_is_cut_off() {
+    for Written {
+        height,
+        bytes,
+        ends,
+    } in logs()
+    {
+        for length in HEADER_BYTES..bytes.len() {
+            // The file ends early; or zeros stand where it was not written.
+            let mut left = bytes[..length].to_vec();
+            let cut = prepared(&left, WalPolicy::Require, height).unwrap();
+            assert!(bytes.starts_with(&cut), "cut at {length}");
+            left.resize(bytes.len(), 0);
+            let end = *ends.iter().find(|end| **end > length).unwrap();
+            let lost: u32 = bytes[length..end].iter().map(|b| b.count_ones()).sum();
+            // An entry that lacks one bit is taken for damaged.
+            if lost != 1 {
+                let mended = prepared(&left, WalPolicy::Require, height).unwrap();
+                let whole = if lost == 0 { end } else { cut.len() };
+                assert_eq!(mended, bytes[..whole], "zeros from {length}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_page_that_was_never_written_is_cut_off_with_what_follows() {
+    const PAGE_BYTES: usize = 4_096;
+    let Written { height, bytes, .. } = logs().remove(3);
+    assert!(bytes.len() > PAGE_BYTES + 1_000);
+    // The first page is of a moment before the second one.
+    for from in (PAGE_BYTES - 700..PAGE_BYTES - 100).step_by(7) {
+        let mut hole = bytes.clone();
+        hole[from..PAGE_BYTES].fill(0);
+        let mended = prepared(&hole, WalPolicy::Require, height).unwrap();
+        assert!(mended.len() <= from && bytes.starts_with(&mended), "{from}");
+    }
+}
