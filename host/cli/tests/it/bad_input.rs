@@ -218,7 +218,11 @@ async fn rest_refuses_bad_submissions_with_stable_codes() {
         ),
         (
             "a used id for another ballot",
-            with(good.clone(), "transaction_id", json!("first")),
+            with(
+                with(good.clone(), "voter_id", json!("voter-first")),
+                "transaction_id",
+                json!("first"),
+            ),
             409,
             "transaction-id-reused",
         ),
