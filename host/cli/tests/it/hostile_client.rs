@@ -11,7 +11,10 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{network::eventually, processes::Bare};
+use crate::{
+    network::eventually,
+    processes::{Bare, first_start},
+};
 
 /// Bytes by which a process may grow: what its bodies and its answers may hold at once (256 MiB each by
 /// default, of which this attack fills the first), and as much again for what is made of it.
@@ -131,6 +134,7 @@ async fn unfinished_bodies(port: u16) -> Vec<TcpStream> {
 async fn a_validator_stays_within_its_bounds_and_serves_an_honest_client() {
     raise_file_limit();
     let mut network = Bare::new(1, "majority");
+    first_start(&network.path("validator-1.toml"));
     network.start("validator", "validator-1");
     let rpc = network.rpc(1);
     let started = network.until("blocks come", &rpc, |status| status.height >= 8);
@@ -172,6 +176,7 @@ async fn a_validator_stays_within_its_bounds_and_serves_an_honest_client() {
 async fn idle_connections_do_not_use_up_the_files_of_a_process() {
     raise_file_limit();
     let mut network = Bare::new(1, "majority");
+    first_start(&network.path("validator-1.toml"));
     network.start_with_files("bootnode", "bootnode", FILES);
     network.start_with_files("validator", "validator-1", FILES);
     network.start_with_files("backend", "backend", FILES);
