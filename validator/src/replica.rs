@@ -442,7 +442,7 @@ mod tests {
             let fixture = Fixture::new(Revote::Refuse);
             let replica = replica(&fixture, &Disk::new(Honesty::Honest));
             let height = replica.height_start().height;
-            let now_ms = 1_700_000_000_000;
+            let now_ms = fixture.ledger.tip().timestamp_ms + 1_000;
             let limits = replica.build_limits;
             let proposed = |at_ms| {
                 let built = fixture.ledger.build(key(1).public(), at_ms, [], limits);

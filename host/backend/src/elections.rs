@@ -135,7 +135,8 @@ impl Elections {
     pub(crate) fn not_found(&self, election_id: u64) -> Problem {
         let height = self.follower.tip().height;
         let claimed = self.client.blockchain_state().claimed_height.unwrap_or(0);
-        if height == 0 && !self.client.is_connected() {
+        // With no validator there it may be in a block that is not here.
+        if !self.client.is_connected() {
             return Problem::no_validator();
         }
         if claimed.saturating_sub(height) < FAR_BEHIND {

@@ -219,7 +219,7 @@ async fn an_election_that_was_just_created_takes_ballots_at_level_4() {
     deployment.restart_validators().await;
     let path = format!("/api/votes/transaction-status?transaction_id=t1&election_id={id}");
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-    while backend.get(&path, None).await.1["status"] != "confirmed" {
+    while backend.get(&path, admin).await.1["status"] != "confirmed" {
         assert!(tokio::time::Instant::now() < deadline, "not carried");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
