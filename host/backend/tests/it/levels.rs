@@ -248,7 +248,8 @@ async fn an_election_that_appeared_on_the_chain_takes_ballots_at_level_4() {
             assert_eq!(answer["status"], "recorded");
             break;
         }
-        assert_eq!(status, 503, "{answer}");
+        // Its blocks are not executed here yet; whether a validator answers is noticed a moment later.
+        assert!(matches!(status, 404 | 503), "{status} {answer}");
         assert!(tokio::time::Instant::now() < deadline, "never kept");
         deployment.restart_validators().await;
         until(&backend, |summary| summary["healthy"] == 3).await;
