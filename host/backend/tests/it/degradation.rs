@@ -293,7 +293,11 @@ async fn two_backends_before_one_network_count_each_voter_once() {
         let (voter, id) = (format!("voter-{n}"), format!("t{n}"));
         let (a, b) = tokio::join!(one.cast(&voter, &id, "a"), two.cast(&voter, &id, "a"));
         for (status, answer) in [a, b] {
-            assert_eq!((status, &answer["status"]), (201, &json!("confirmed")), "{answer}");
+            assert_eq!(
+                (status, &answer["status"]),
+                (201, &json!("confirmed")),
+                "{answer}"
+            );
         }
     }
     // Both keep ballots of the same voters while neither reaches a validator.

@@ -53,5 +53,9 @@ async fn one_that_forges_or_lags_does_not_agree() {
 #[tokio::test]
 async fn another_certified_block_is_a_contradiction() {
     let agreed = found([Honest, Honest, Honest], Some(Hash([9; 32]))).await;
-    assert_eq!((agreed.agreeing, agreed.problems.len()), (0, 3), "{agreed:?}");
+    assert_eq!(
+        (agreed.agreeing, agreed.problems.len()),
+        (0, 3),
+        "{agreed:?}"
+    );
 }

@@ -4,8 +4,7 @@
 use std::time::{Duration, Instant};
 
 use tabella_client::{
-    Client, ConfirmationStatus, HealthStatus, QueryError, SubmitError,
-    ValidatorEndpoint,
+    Client, ConfirmationStatus, HealthStatus, QueryError, SubmitError, ValidatorEndpoint,
 };
 use tabella_protocol::{Hash, Payload, Transaction, TransactionBody, VoterId, rpc::RefusalCode};
 
