@@ -187,6 +187,17 @@ impl Electorate {
         })
     }
 
+    /// Whether a registrar's voter stands on the roll of an election of before under another form of its id
+    /// than the one of today.
+    pub(crate) fn is_on_roll_otherwise(&self, election_id: u64, voter: &NamedVoter) -> bool {
+        if !self.earlier.has_election(election_id) {
+            return false;
+        }
+        let forms = self.pseudonyms(election_id).forms(voter, true);
+        let mut others = forms.iter().skip(usize::from(voter.name.is_ok()));
+        others.any(|form| self.local.is_on_roll(election_id, form))
+    }
+
     /// Whether a ballot was cast in an election of before under an account's name, by whomever: it may
     /// have been the account's, so that the account is no further voter there.
     pub(crate) async fn may_have_voted_before(

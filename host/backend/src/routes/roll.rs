@@ -28,8 +28,7 @@ use crate::{
     problem::Problem,
     roll_order::{LINES_MAX, Line, RollOrder, part_sizes},
     roll_report::{RefusedLine, RollAnswer, RollReport},
-    subject::Realm,
-    voter_name::VoterName,
+    subject::{NamedVoter, Realm},
 };
 
 /// Most voters in one transaction.
@@ -230,9 +229,7 @@ impl Import<'_> {
         let has_credentials = self.election.view.spec.eligibility.registrar().is_none();
         let voter = match line.realm {
             Realm::Registrar if has_credentials => credential(&line.voter_id),
-            Realm::Registrar => VoterName::parse(&line.voter_id)
-                .map(|name| self.pseudonyms.of_registrar(name.as_str()))
-                .map_err(|error| error.to_string()),
+            Realm::Registrar => self.named(line.voter_id),
             Realm::Account if has_credentials => {
                 Err("expected a public key, because voters of this election hold keys".to_owned())
             }
@@ -246,6 +243,17 @@ impl Import<'_> {
             voter,
             weight: line.weight,
         }))
+    }
+
+    /// The voter whom a registrar names.
+    fn named(&self, voter_id: String) -> Result<VoterId, String> {
+        let voter = NamedVoter::new(voter_id);
+        let name = voter.name.as_ref().map_err(ToString::to_string)?;
+        let electorate = &self.app.electorate;
+        if electorate.is_on_roll_otherwise(self.election_id, &voter) {
+            return Err("the voter is on the roll already, by another form of this id".to_owned());
+        }
+        Ok(self.pseudonyms.of_registrar(name.as_str()))
     }
 
     /// The voter that an account is. The account must be there: whoever registered its name later would

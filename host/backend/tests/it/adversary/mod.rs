@@ -1,5 +1,8 @@
 //! What strangers, voters, officers and validators must not be able to do: each test is an attack.
 
+mod earlier;
 mod hostile_client;
 mod identity;
 mod lying_validator;
+mod rolls;
+mod scene;
