@@ -157,7 +157,7 @@ impl App {
                 WaitError::Rejected { code, reason } => AdministerError::Rejected { code, reason },
             })?;
         tracing::info!(kind, %id, height = confirmation.height, "administrative transaction confirmed");
-        // Whoever hears of it also sees what it changed.
+        // The caller's next read shows what it changed.
         self.elections.executed(confirmation.height).await;
         Ok(confirmation)
     }

@@ -82,8 +82,8 @@ impl Elections {
         }
     }
 
-    /// Returns the election as of the newest block whose certificate was checked: whoever was told
-    /// of a confirmation sees it.
+    /// Returns the election as of the newest block whose certificate was checked, so that a caller
+    /// sees what a confirmation before has changed.
     pub(crate) async fn get(&self, election_id: u64) -> Result<Election, Problem> {
         self.catch_up().await;
         self.find(election_id)
@@ -112,8 +112,7 @@ impl Elections {
         }
     }
 
-    /// Waits, not for long, until the block at a height is executed here, so that whoever is told
-    /// of it also sees what it changed.
+    /// Waits for at most [`EXECUTION_WAIT`] until the block at a height is executed here.
     pub(crate) async fn executed(&self, height: u64) {
         let reached = self.follower.reached(height);
         if tokio::time::timeout(EXECUTION_WAIT, reached).await.is_err() {

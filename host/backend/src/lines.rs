@@ -64,6 +64,7 @@ pub(crate) struct Lines {
     fell_back: Kind,
     fell_through: Kind,
     results: Kind,
+    results_fell_back: Kind,
 }
 
 impl Lines {
@@ -92,10 +93,20 @@ impl Lines {
         }
     }
 
-    /// Validators told results.
+    /// Results are shown while validators answer.
     pub(crate) fn results(&self, election_id: u64) {
         if self.results.is_single(Instant::now()) {
             tracing::info!(election_id, "results retrieved from PoA");
+        }
+    }
+
+    /// Results are shown while no validator answers.
+    pub(crate) fn results_fell_back(&self, election_id: u64) {
+        if self.results_fell_back.is_single(Instant::now()) {
+            tracing::warn!(
+                election_id,
+                "results cannot be retrieved from PoA, falling back to the backend's own proven chain"
+            );
         }
     }
 
@@ -118,6 +129,12 @@ impl Lines {
         }
         if let Some(count) = self.results.take_left_out() {
             tracing::info!(count, "results retrieved from PoA, {count} times more");
+        }
+        if let Some(count) = self.results_fell_back.take_left_out() {
+            tracing::warn!(
+                count,
+                "results cannot be retrieved from PoA, falling back, {count} times more"
+            );
         }
     }
 }

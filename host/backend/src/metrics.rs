@@ -107,6 +107,7 @@ pub(crate) struct Gauges {
     pub(crate) pending: usize,
     pub(crate) now: Now,
     pub(crate) height: u64,
+    pub(crate) proven_height: u64,
     pub(crate) local_ledger_healthy: bool,
     pub(crate) local_ledger_ballots: u64,
     pub(crate) event_subscribers: usize,
@@ -213,6 +214,13 @@ pub(crate) fn render(gauges: &Gauges) -> String {
         "gauge",
         "Newest verified block.",
         gauges.height,
+    );
+    gauge(
+        &mut text,
+        "proven_height",
+        "gauge",
+        "Newest block that was executed here; everything is shown as of it.",
+        gauges.proven_height,
     );
     gauge(
         &mut text,

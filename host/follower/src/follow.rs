@@ -8,8 +8,6 @@ use tokio::{sync::mpsc, time::Instant};
 
 use crate::{FollowError, Follower};
 
-/// Certified blocks taken from the client at once.
-const GROUP_MAX: usize = 64;
 /// Whole blocks asked for in one request.
 const FETCH_MAX: u64 = 16;
 /// How long what was executed may wait for the disk: what a crash takes is fetched again.
@@ -28,45 +26,36 @@ const LOG_PERIOD: Duration = Duration::from_secs(5);
 impl Follower {
     /// Follows the network until the client ends.
     ///
-    /// `certified` brings every certified block after the copy's tip, in order: they are passed on
-    /// to `onward` at once, then their bodies are fetched, proven and executed. Memory is bounded by
-    /// the channels and one request's blocks.
+    /// `certified` brings every certified block after the copy's tip, in order. Each is passed on to
+    /// `onward` at once, whatever becomes of the copy: a certificate confirms a ballot, and a body that
+    /// cannot be had or executed must not hold that up. Beside it the bodies are fetched, proven and
+    /// executed, a request's worth in memory at a time.
     pub async fn follow(
         self,
         client: Client,
+        certified: mpsc::Receiver<Arc<VerifiedBlock>>,
+        onward: mpsc::Sender<Arc<VerifiedBlock>>,
+    ) {
+        let executing = Work::new(self.clone(), client).run();
+        tokio::select! {
+            () = self.pass_on(certified, onward) => {}
+            () = executing => {}
+        }
+        Work::sync(&self).await;
+    }
+
+    /// Passes blocks on, and notes how far the chain is certified.
+    async fn pass_on(
+        &self,
         mut certified: mpsc::Receiver<Arc<VerifiedBlock>>,
         onward: mpsc::Sender<Arc<VerifiedBlock>>,
     ) {
-        let mut work = Work::new(self, client);
-        loop {
-            let next = tokio::time::timeout(SYNC_PERIOD, certified.recv()).await;
-            let mut newest = match next {
-                Ok(Some(first)) => {
-                    let height = first.height();
-                    if onward.send(first).await.is_err() {
-                        return;
-                    }
-                    height
-                }
-                Ok(None) => return work.finish().await,
-                Err(_) => {
-                    work.sync_if_due().await;
-                    work.gather_acks().await;
-                    continue;
-                }
-            };
-            for _ in 1..GROUP_MAX {
-                let Ok(block) = certified.try_recv() else {
-                    break;
-                };
-                newest = block.height();
-                if onward.send(block).await.is_err() {
-                    return;
-                }
+        while let Some(block) = certified.recv().await {
+            let height = block.height();
+            if onward.send(block).await.is_err() {
+                return;
             }
-            work.follower.certified(newest);
-            work.catch_up(newest).await;
-            work.gather_acks().await;
+            self.certified(height);
         }
     }
 }
@@ -96,6 +85,24 @@ impl Work {
         }
     }
 
+    /// Executes what is certified, for as long as the follower lives.
+    async fn run(mut self) {
+        let mut progress = self.follower.changes();
+        loop {
+            let news = progress.wait_for(|progress| progress.behind() > 0);
+            let certified = match tokio::time::timeout(SYNC_PERIOD, news).await {
+                Ok(Ok(progress)) => Some(progress.certified_height),
+                Ok(Err(_)) => return,
+                Err(_) => None,
+            };
+            match certified {
+                Some(height) => self.catch_up(height).await,
+                None => self.sync_if_due().await,
+            }
+            self.gather_acks().await;
+        }
+    }
+
     /// Fetches and executes blocks up to `newest`, whatever it takes.
     async fn catch_up(&mut self, newest: u64) {
         loop {
@@ -114,10 +121,11 @@ impl Work {
                 }
             };
             if let Err(problem) = taken {
-                tracing::warn!(
-                    height = tip.height + 1,
-                    "the next block is not executed yet: {problem}"
-                );
+                if self.logged.elapsed() >= LOG_PERIOD {
+                    self.logged = Instant::now();
+                    let height = tip.height + 1;
+                    tracing::warn!(height, "the next block is not executed yet: {problem}");
+                }
                 self.follower.stuck(problem);
                 tokio::time::sleep(RETRY).await;
             }
@@ -153,20 +161,25 @@ impl Work {
     }
 
     async fn sync_if_due(&mut self) {
-        if self
+        let is_due = self
             .unsynced
-            .is_some_and(|since| since.elapsed() >= SYNC_PERIOD)
-        {
-            self.sync().await;
+            .is_some_and(|since| since.elapsed() >= SYNC_PERIOD);
+        if is_due && Self::sync(&self.follower).await {
+            self.unsynced = None;
         }
     }
 
-    async fn sync(&mut self) {
-        let follower = self.follower.clone();
-        match tokio::task::spawn_blocking(move || follower.sync()).await {
-            Ok(Ok(())) => self.unsynced = None,
-            Ok(Err(error)) => tracing::warn!(%error, "the proven chain cannot be made durable"),
-            Err(error) => tracing::warn!(%error, "the proven chain cannot be made durable"),
+    /// Makes what was executed durable; returns whether it is.
+    async fn sync(follower: &Follower) -> bool {
+        let follower = follower.clone();
+        let synced = tokio::task::spawn_blocking(move || follower.sync()).await;
+        let synced = synced.map_err(|error| FollowError::Task(error.to_string()));
+        match synced.and_then(|synced| synced.map_err(FollowError::from)) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(%error, "the proven chain cannot be made durable");
+                false
+            }
         }
     }
 
@@ -218,10 +231,6 @@ impl Work {
                 "executing the chain's blocks; answers are as of this height"
             );
         }
-    }
-
-    async fn finish(mut self) {
-        self.sync().await;
     }
 }
 

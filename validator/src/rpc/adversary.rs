@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::{
-    cost::{BATCH_BYTES_MAX, REQUEST_VALUES_MAX},
+    cost::{BATCH_BYTES_MAX, READS, REQUEST_VALUES_MAX},
     *,
 };
 use crate::{
@@ -297,34 +297,37 @@ async fn a_batch_that_waits_for_blocks_waits_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_costly_reads_is_queued_and_refused_and_cheap_calls_are_answered() {
+    const FLOOD: usize = 600;
     let node = Node::start(Bounds::default()).await;
+    let reads = &node.context.bounded.reads;
+    let mut turns = Vec::new();
+    for _ in 0..READS.running_max {
+        turns.push(reads.turn(node.address.ip()).await.unwrap());
+    }
     let body = batch(20, "tabella_getBoard", &json!([1]));
-    let flood = join_all((0..600).map(|_| node.post(body.clone())));
+    let flood = join_all((0..FLOOD).map(|_| node.post(body.clone())));
     let honest = async {
-        let mut slowest = Duration::ZERO;
-        for _ in 0..50 {
-            let asked = Instant::now();
-            node.serves_honest().await;
-            slowest = slowest.max(asked.elapsed());
+        let deadline = Instant::now() + PATIENCE;
+        while reads.refused() < (FLOOD - READS.waiting_max) as u64 {
+            assert!(Instant::now() < deadline, "nothing is queued without end");
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        slowest
+        // Every turn is taken and the queue is full, and cheap calls have a way of their own.
+        for _ in 0..50 {
+            node.serves_honest().await;
+        }
+        turns.clear();
     };
-    let (answers, slowest) = tokio::join!(flood, honest);
-    assert!(slowest < Duration::from_secs(5), "{slowest:?}");
+    let (answers, ()) = tokio::join!(flood, honest);
     let busy = answers
         .iter()
         .filter(|(_, answers)| code(&answers[0]) == (-32005, "busy"));
-    let (busy, refused) = (busy.count() as u64, node.context.bounded.reads.refused());
-    assert!(refused > 0, "nothing is queued without end");
-    assert_eq!(busy, refused);
+    let busy = busy.count();
+    assert_eq!(busy as u64, reads.refused());
     let served = answers
         .iter()
         .filter(|(_, answers)| answers[0]["result"].is_object());
-    assert_eq!(
-        served.count() as u64,
-        600 - busy,
-        "who waits its turn is served"
-    );
+    assert_eq!(served.count(), FLOOD - busy, "all others are served");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -339,7 +342,7 @@ async fn the_chain_is_verified_once_for_all_who_ask_at_the_same_time() {
     assert_eq!(answers[0]["result"]["blocks"], 4);
     let again = Instant::now();
     node.call("tabella_verify", json!([])).await;
-    assert!(again.elapsed() < took.max(Duration::from_millis(50)));
+    assert!(again.elapsed() < took.max(Duration::from_secs(1)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,6 +36,18 @@ pub(crate) struct Ready {
     quorum_since: String,
     /// What that means, for people.
     meaning: String,
+    chain: ProvenChain,
+}
+
+/// How far the backend's own copy of the chain is, from which everything is shown
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct ProvenChain {
+    /// Blocks up to here were proven and executed.
+    height: u64,
+    /// Certified blocks that are still to be executed.
+    behind: u64,
+    /// Why the copy does not advance, where it does not.
+    problem: Option<String>,
 }
 
 /// Whether the process runs
@@ -73,6 +85,7 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Read
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not-ready", "failed")
     };
+    let progress = app.follower.progress();
     let ready = Ready {
         status,
         database,
@@ -85,6 +98,11 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Read
         has_quorum: now.has_quorum(),
         quorum_since: clock::rfc3339(now.quorum_since_ms),
         meaning: now.seen.meaning(app.client.current_validators().quorum),
+        chain: ProvenChain {
+            height: progress.height,
+            behind: progress.behind(),
+            problem: progress.problem,
+        },
     };
     (code, Json(ready))
 }
@@ -106,6 +124,7 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
         pending: app.pending.len(),
         now,
         height: app.height(),
+        proven_height: app.follower.tip().height,
         local_ledger_healthy: ledger.is_healthy(),
         local_ledger_ballots: ledger.ballots,
         event_subscribers: app.events.subscribers(),

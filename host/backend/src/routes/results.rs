@@ -198,10 +198,7 @@ fn source_of(app: &App, election_id: u64) -> &'static str {
         app.lines.results(election_id);
         return "poa";
     }
-    tracing::warn!(
-        election_id,
-        "results cannot be retrieved from PoA, falling back to the backend's own proven chain"
-    );
+    app.lines.results_fell_back(election_id);
     "local"
 }
 

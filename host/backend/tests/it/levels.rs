@@ -126,7 +126,8 @@ async fn validators_of_the_chains_set_are_counted_and_no_others() {
 /// What a submission costs while too few validators are there to confirm it.
 #[tokio::test]
 async fn without_a_quorum_a_ballot_is_answered_as_pending_at_once() {
-    let deployment = Deployment::new().await;
+    let mut deployment = Deployment::new().await;
+    deployment.config.confirmation_wait_ms = 30_000;
     let backend = deployment.start().await;
     assert_eq!(backend.cast("first", "t0", "a").await.0, 201);
     *deployment.network.commits.lock().unwrap() = false;
@@ -145,11 +146,12 @@ async fn without_a_quorum_a_ballot_is_answered_as_pending_at_once() {
     }
     let each = started.elapsed() / 5;
     println!("a ballot without a quorum is answered within {each:?}");
-    assert!(each < Duration::from_millis(400), "{each:?}");
+    // The whole wait would be thirty seconds.
+    assert!(each < Duration::from_secs(3), "{each:?}");
     // A repeat waits no more for what cannot come.
     let started = Instant::now();
     assert_eq!(backend.cast("v1", "t1", "a").await.0, 202);
-    assert!(started.elapsed() < Duration::from_millis(400));
+    assert!(started.elapsed() < Duration::from_secs(3));
 
     *deployment.network.commits.lock().unwrap() = true;
     deployment.restart_validators_but(0).await;
@@ -163,7 +165,8 @@ async fn without_a_quorum_a_ballot_is_answered_as_pending_at_once() {
 /// All validators answer, and decide nothing: the first voter waits, later ones do not.
 #[tokio::test]
 async fn a_network_that_decides_nothing_has_no_quorum() {
-    let deployment = Deployment::new().await;
+    let mut deployment = Deployment::new().await;
+    deployment.config.confirmation_wait_ms = 30_000;
     let backend = deployment.start().await;
     until(&backend, at(1)).await;
     *deployment.network.commits.lock().unwrap() = false;
@@ -178,7 +181,7 @@ async fn a_network_that_decides_nothing_has_no_quorum() {
     assert!(meaning.contains("answer and decide no block"), "{meaning}");
     let started = Instant::now();
     assert_eq!(backend.cast("second", "t1", "a").await.0, 202);
-    assert!(started.elapsed() < Duration::from_millis(400));
+    assert!(started.elapsed() < Duration::from_secs(4));
     *deployment.network.commits.lock().unwrap() = true;
     deployment.network.commit(vec![]);
     backend.until("t1", "confirmed").await;

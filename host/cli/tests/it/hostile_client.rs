@@ -30,7 +30,7 @@ const FILES: u64 = 1_024;
 /// How long an honest client waits for one answer.
 const HONEST_WAIT: Duration = Duration::from_secs(5);
 /// An answer that comes faster counts as fast, however fast those of a quiet time were.
-const FAST: Duration = Duration::from_millis(250);
+const FAST: Duration = Duration::from_secs(1);
 /// Requests of an honest client in a row.
 const HONEST: usize = 60;
 

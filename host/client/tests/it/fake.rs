@@ -50,6 +50,8 @@ pub(crate) enum Mood {
     Slow(Duration),
     /// Its status and submissions at once, everything else never.
     HoldsReads,
+    /// Whole blocks never, everything else as it should.
+    HoldsBodies,
     /// With bytes that are no JSON-RPC.
     Garbage,
     /// Serves blocks whose transaction ids it invented.
@@ -628,6 +630,9 @@ async fn answer(State(shared): State<Arc<Shared>>, Json(request): Json<Value>) -
             {
                 std::future::pending::<()>().await;
             }
+        }
+        Mood::HoldsBodies if request.to_string().contains("\"tabella_getBlock\"") => {
+            std::future::pending::<()>().await;
         }
         Mood::Garbage => return "[{\"what\": 1}".into_response(),
         _ => {}

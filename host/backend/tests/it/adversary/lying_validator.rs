@@ -4,7 +4,10 @@
 use serde_json::{Value, json};
 use tabella_testing::{Liar, Lie};
 
-use crate::deployment::{ADMIN_TOKEN, Deployment, FIRST_BLOCKS, Running};
+use crate::{
+    deployment::{ADMIN_TOKEN, Deployment, FIRST_BLOCKS, Running},
+    fake::Mood,
+};
 
 /// A network whose first validator answers through a liar.
 async fn lying(validators: u8, lie: Lie) -> (Deployment, Liar) {
@@ -171,6 +174,27 @@ async fn a_first_start_with_only_the_liar_there_follows_no_claimed_height() {
     assert_eq!(status, 200);
     assert_eq!(answer["height"], FIRST_BLOCKS, "{answer}");
     drop(liar);
+}
+
+/// Certificates confirm ballots, whether or not the bodies of their blocks can be had.
+#[tokio::test]
+async fn blocks_that_are_held_back_hold_up_no_confirmation() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    for node in &deployment.nodes {
+        node.set_mood(Mood::HoldsBodies);
+    }
+    for n in 0..5 {
+        let (status, answer) = backend.cast(&format!("v{n}"), &format!("t{n}"), "a").await;
+        assert_eq!(
+            (status, &answer["status"]),
+            (201, &json!("confirmed")),
+            "{answer}"
+        );
+    }
+    let (_, ready) = backend.get("/health/ready", None).await;
+    assert_eq!(ready["chain"]["height"], FIRST_BLOCKS, "{ready}");
+    assert!(ready["chain"]["behind"].as_u64() >= Some(4), "{ready}");
 }
 
 #[tokio::test]
