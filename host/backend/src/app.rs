@@ -1,6 +1,10 @@
 //! What every request sees: the parts of the backend.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::http::HeaderValue;
 use ipnet::IpNet;
@@ -145,21 +149,38 @@ impl App {
         if bytes.len() > Transaction::BYTES_MAX {
             return Err(AdministerError::TooLarge { got: bytes.len() });
         }
-        let submitted = self.client.submit(bytes).await;
+        let submitted = self.client.submit(bytes.clone()).await;
+        let submitted = self.doubt_refusal(&bytes, submitted).await;
         let submitted = submitted.inspect_err(|error| log_refusal(kind, error))?;
         let id = submitted.transaction_id;
-        let confirmation = self
-            .client
-            .wait_for_confirmation(id, ADMIN_WAIT)
-            .await
-            .map_err(|error| match error {
-                WaitError::Timeout(_) => AdministerError::NotConfirmed(id),
-                WaitError::Rejected { code, reason } => AdministerError::Rejected { code, reason },
-            })?;
+        // The one that took it may keep it to itself.
+        let (client, offered) = (self.client.clone(), [bytes.clone()]);
+        tokio::spawn(async move { client.offer_to_all(&offered).await });
+        let confirmation = self.confirmed(id, &bytes).await?;
         tracing::info!(kind, %id, height = confirmation.height, "administrative transaction confirmed");
         // The caller's next read shows what it changed.
         self.elections.executed(confirmation.height).await;
         Ok(confirmation)
+    }
+
+    /// Waits until a transaction is on the chain, or the proven chain refuses it too.
+    async fn confirmed(&self, id: Hash, bytes: &[u8]) -> Result<Confirmation, AdministerError> {
+        let until = Instant::now() + ADMIN_WAIT;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.client.wait_for_confirmation(id, left).await {
+                Ok(confirmation) => return Ok(confirmation),
+                Err(WaitError::Timeout(_)) => return Err(AdministerError::NotConfirmed(id)),
+                Err(WaitError::Rejected { code, reason })
+                    if code != RefusalCode::AlreadyIncluded
+                        && self.chain_refuses(bytes, code).await =>
+                {
+                    return Err(AdministerError::Rejected { code, reason });
+                }
+                // One validator's word: it stays on its way.
+                Err(WaitError::Rejected { .. }) => {}
+            }
+        }
     }
 }
 

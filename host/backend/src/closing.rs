@@ -105,6 +105,7 @@ impl App {
         how: Closing,
     ) -> Result<Closed, CloseError> {
         self.authority()?;
+        self.require_opened(election_id).await?;
         // Before the mark, so that its end is not missed.
         let end = self.closings.wait(election_id);
         self.store.mark_closing(election_id, Some(how)).await?;
@@ -130,6 +131,19 @@ impl App {
                 unsettled: self.unsettled_in(election_id).await?,
             }),
         }
+    }
+
+    /// Signs nothing that somebody could keep and let out once the election is open.
+    async fn require_opened(&self, election_id: u64) -> Result<(), AdministerError> {
+        self.elections.catch_up().await;
+        let proven = self.follower.ledger().election(election_id);
+        if proven.is_some_and(|election| election.status() == ElectionStatus::Upcoming) {
+            return Err(AdministerError::Rejected {
+                code: RefusalCode::WrongElectionStatus,
+                reason: format!("cannot close election {election_id}: it must be open"),
+            });
+        }
+        Ok(())
     }
 
     /// How many ballots of an election were acknowledged over this database and have not ended.

@@ -187,6 +187,7 @@ fn refusal_status(code: RefusalCode) -> StatusCode {
         RefusalCode::UnknownElection | RefusalCode::UnknownPlugin => StatusCode::NOT_FOUND,
         RefusalCode::NotOnRoll | RefusalCode::NotAuthorised => StatusCode::FORBIDDEN,
         RefusalCode::AlreadyVoted
+        | RefusalCode::Superseded
         | RefusalCode::ElectionClosed
         | RefusalCode::ElectionNotOpen
         | RefusalCode::WrongElectionStatus

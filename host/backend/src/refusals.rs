@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tabella_client::{Refusal, SubmitError};
+use tabella_client::SubmitError;
 use tabella_ledger::VetError;
 use tabella_protocol::rpc::RefusalCode;
 
@@ -20,7 +20,7 @@ impl App {
             return submitted;
         };
         if refusal.validators >= self.witnesses(refusal.code)
-            || self.chain_refuses(bytes, refusal).await
+            || self.chain_refuses(bytes, refusal.code).await
         {
             return submitted;
         }
@@ -45,12 +45,12 @@ impl App {
     }
 
     /// Returns whether the chain that was proven here refuses a transaction for the same reason.
-    async fn chain_refuses(&self, bytes: &[u8], refusal: &Refusal) -> bool {
+    pub(crate) async fn chain_refuses(&self, bytes: &[u8], code: RefusalCode) -> bool {
         let (ledger, bytes) = (Arc::clone(self.follower.ledger()), bytes.to_vec());
         let judging = tokio::task::spawn_blocking(move || {
             let vetted = ledger.vet(&bytes)?;
             ledger.admit(&vetted)
         });
-        matches!(judging.await, Ok(Err(VetError::Refused(own))) if own.code == refusal.code)
+        matches!(judging.await, Ok(Err(VetError::Refused(own))) if own.code == code)
     }
 }

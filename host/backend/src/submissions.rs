@@ -51,8 +51,17 @@ pub(crate) enum Voter {
 pub(crate) struct Credential {
     pub(crate) key: PublicKey,
     pub(crate) signature: Signature,
-    pub(crate) nonce: u64,
+    pub(crate) number: Number,
     pub(crate) expiry_height: u64,
+}
+
+/// The number in a transaction that a voter's key signed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Number {
+    /// Any.
+    Nonce(u64),
+    /// The ballot's place in the voter's own order.
+    Sequence(u64),
 }
 
 /// A voter's wish to cast a ballot.
@@ -118,8 +127,8 @@ impl Voter {
 }
 
 impl Credential {
-    /// The transaction that the voter signed, if that is this one.
-    fn transaction(&self, app: &App, payload: Payload) -> Result<Transaction, Problem> {
+    /// Refuses what no block from now on could hold.
+    fn require_in_time(&self, app: &App) -> Result<(), Problem> {
         let height = app.height();
         let latest = height.saturating_add(app.client.genesis().expiry_heights_max);
         if self.expiry_height <= height || self.expiry_height > latest {
@@ -134,11 +143,20 @@ impl Credential {
             )
             .at("/expiry_height"));
         }
+        Ok(())
+    }
+
+    /// The transaction that the voter signed, if that is this one.
+    fn transaction(&self, app: &App, payload: Payload) -> Result<Transaction, Problem> {
+        let (version, nonce) = match self.number {
+            Number::Nonce(nonce) => (Transaction::VERSION, nonce),
+            Number::Sequence(sequence) => (Transaction::ORDERED, sequence),
+        };
         let body = TransactionBody {
-            version: Transaction::VERSION,
+            version,
             chain_id: app.client.genesis().chain_id,
             expiry_height: self.expiry_height,
-            nonce: self.nonce,
+            nonce,
             payload,
         };
         let transaction = Transaction {
@@ -164,40 +182,51 @@ impl App {
         let started = Instant::now();
         let election = self.elections.for_ballot(wish.election_id).await?;
         let voter = self.voter(&election, &wish.voter).await?;
-        // A repeat is answered as before even when the election has closed meanwhile.
         let open = require_open(&election);
-        if open.is_err()
-            && let Some(client_id) = &wish.client_id
-            && let Some(known) = self.store.named(&voter, client_id).await?
-        {
-            let ballots = encode(&election, &wish.cast)?;
-            return if known.content == content(wish.election_id, &voter, &ballots) {
-                self.repeat(&election, known, &wish, started).await
-            } else {
-                Err(reused())
-            };
+        if wish.client_id.is_none() {
+            open.clone()?;
         }
-        open?;
         let ballots = encode(&election, &wish.cast)?;
-        if self.pending.len() >= UNSETTLED_MAX {
-            return Err(StoreError::Overloaded.into());
-        }
         let content = content(wish.election_id, &voter, &ballots);
-        if election.view.spec.revote == Revote::Last
-            && let Err(problem) = self.limits.revote(wish.election_id, voter)
-            && !self.is_repeat(&wish, &voter, content).await?
-        {
-            return Err(problem);
-        }
         let payload = Payload::CastBallot {
             election_id: wish.election_id,
             voter,
             ballots,
         };
+        // A credential is a name that anybody can write; its signature comes before all that is kept or
+        // counted under it.
         let transaction = match &wish.voter {
             Voter::Registered(_) => self.sign_ballot(payload, wish.nonce),
             Voter::Credential(credential) => credential.transaction(self, payload)?,
         };
+        // A repeat is answered as before even when the election has closed meanwhile.
+        if let Err(not_open) = open {
+            return match self.named(&wish, &voter).await? {
+                Some(known) if known.content == content => {
+                    self.repeat(&election, known, &wish, started).await
+                }
+                Some(_) => Err(reused()),
+                None => Err(not_open),
+            };
+        }
+        if let Voter::Credential(credential) = &wish.voter {
+            // Once it stands in a block, anybody can send it again: that is no new ballot, and late for none.
+            if let Some(known) = self.store.by_transaction(&transaction.id()).await? {
+                return self.repeat(&election, known, &wish, started).await;
+            }
+            credential.require_in_time(self)?;
+        }
+        if self.pending.len() >= UNSETTLED_MAX {
+            return Err(StoreError::Overloaded.into());
+        }
+        if election.view.spec.revote == Revote::Last
+            && let Err(problem) = self.limits.revote(wish.election_id, voter)
+        {
+            let known = self.named(&wish, &voter).await?;
+            if known.is_none_or(|known| known.content != content) {
+                return Err(problem);
+            }
+        }
         let bytes = transaction.to_bytes();
         let transaction_id = Hash::of(&bytes);
         let new = NewSubmission {
@@ -232,18 +261,12 @@ impl App {
         })
     }
 
-    /// Whether this ballot was recorded under its transaction id before.
-    async fn is_repeat(
-        &self,
-        wish: &Wish,
-        voter: &VoterId,
-        content: Hash,
-    ) -> Result<bool, Problem> {
-        let Some(client_id) = &wish.client_id else {
-            return Ok(false);
-        };
-        let known = self.store.named(voter, client_id).await?;
-        Ok(known.is_some_and(|known| known.content == content))
+    /// What the voter recorded under the wish's transaction id before.
+    async fn named(&self, wish: &Wish, voter: &VoterId) -> Result<Option<Submission>, Problem> {
+        match &wish.client_id {
+            Some(client_id) => Ok(self.store.named(voter, client_id).await?),
+            None => Ok(None),
+        }
     }
 
     /// Who the chain will see as the voter, if this election takes ballots of such voters here.

@@ -86,7 +86,8 @@ pub(crate) struct Job {
 
 struct Attempt {
     job: Job,
-    refusal: Option<Refusal>,
+    /// One for each code, with how many validators gave it.
+    refusals: Vec<Refusal>,
     /// A validator that gave no answer may hold it.
     unanswered: bool,
 }
@@ -95,14 +96,16 @@ impl Attempt {
     fn new(job: Job) -> Self {
         Self {
             job,
-            refusal: None,
+            refusals: Vec::new(),
             unanswered: false,
         }
     }
 
     /// Why nobody took it, once nobody is left to ask.
     fn failure(&mut self, pool: &Pool, last_failure: Option<&String>) -> SubmitError {
-        match (self.refusal.take(), last_failure) {
+        let refusals = std::mem::take(&mut self.refusals).into_iter();
+        let refusal = refusals.max_by_key(|refusal| refusal.validators);
+        match (refusal, last_failure) {
             // What one refuses, another that holds it may include.
             (Some(refusal), _)
                 if self.unanswered && (refusal.validators < 2 || may_lag(refusal.code)) =>
@@ -118,11 +121,14 @@ impl Attempt {
         }
     }
 
-    /// One more validator refuses it.
-    fn refuse(&mut self, mut refusal: Refusal) {
-        let others = self.refusal.as_ref().map_or(0, |known| known.validators);
-        refusal.validators = others + 1;
-        self.refusal = Some(refusal);
+    /// One more validator refuses it. Returns the refusal, with how many gave it for this reason.
+    fn refuse(&mut self, mut refusal: Refusal) -> Refusal {
+        let mut known = self.refusals.iter();
+        let known = known.position(|known| known.code == refusal.code);
+        let others = known.map(|place| self.refusals.remove(place).validators);
+        refusal.validators = others.unwrap_or(0) + 1;
+        self.refusals.push(refusal.clone());
+        refusal
     }
 }
 
@@ -249,21 +255,14 @@ fn settle(
             Settled::Open(attempt, Some(refusal.message))
         }
         // One validator's refusal may be a lie, or the word of one that lags behind: a second
-        // one is asked before the voter is told, and all of them where lagging may be why.
-        Some(refusal) if attempt.refusal.is_none() || may_lag(refusal.code) => {
-            attempt.refuse(refusal);
-            Settled::Open(attempt, None)
-        }
+        // one that refuses for the same reason is asked before the voter is told, and all of them
+        // where lagging may be why.
         Some(refusal) => {
-            attempt.refuse(refusal);
-            if let Attempt {
-                job,
-                refusal: Some(refusal),
-                ..
-            } = attempt
-            {
-                let _ = job.reply.send(Err(SubmitError::Refused(refusal)));
+            let refusal = attempt.refuse(refusal);
+            if refusal.validators < 2 || may_lag(refusal.code) {
+                return Settled::Open(attempt, None);
             }
+            let _ = attempt.job.reply.send(Err(SubmitError::Refused(refusal)));
             Settled::Answered
         }
         None => {

@@ -13,7 +13,7 @@ use crate::{
     state::{State, Tip},
     store::{
         BLOCKS, BOARD, BOARD_HEADS, CERTIFICATES, ELECTIONS, HEIGHTS, META, PLUGINS, ROLL,
-        TRANSACTIONS, VALIDATOR_SETS, VOTERS, begin_write,
+        SEQUENCES, TRANSACTIONS, VALIDATOR_SETS, VOTERS, begin_write,
     },
 };
 
@@ -115,10 +115,15 @@ fn write_changes(
     } = block;
     let mut board = transaction.open_table(BOARD)?;
     let mut voters = transaction.open_table(VOTERS)?;
+    let mut sequences = transaction.open_table(SEQUENCES)?;
     for ballot in &changes.ballots {
         let place = (header.height, ballot.index, ballot.weight);
         board.insert((ballot.election_id, ballot.position), place)?;
-        voters.insert((ballot.election_id, ballot.voter.0), ballot.position)?;
+        let voter = (ballot.election_id, ballot.voter.0);
+        voters.insert(voter, ballot.position)?;
+        if let Some(sequence) = ballot.sequence {
+            sequences.insert(voter, sequence)?;
+        }
     }
     append_leaves(transaction, block, before)?;
     let mut roll = transaction.open_table(ROLL)?;

@@ -44,6 +44,9 @@ pub(crate) const BOARD: TableDefinition<'_, (u64, u64), (u64, u32, u32)> =
     TableDefinition::new("board");
 /// `(election, voter) -> position of the counting ballot`.
 pub(crate) const VOTERS: TableDefinition<'_, (u64, [u8; 32]), u64> = TableDefinition::new("voters");
+/// `(election, voter) -> sequence of the counting ballot`, where the voter orders its ballots.
+pub(crate) const SEQUENCES: TableDefinition<'_, (u64, [u8; 32]), u64> =
+    TableDefinition::new("sequences");
 /// `(election, voter) -> weight`.
 pub(crate) const ROLL: TableDefinition<'_, (u64, [u8; 32]), u32> = TableDefinition::new("roll");
 /// `election -> canonical record`.
@@ -267,6 +270,7 @@ fn create_tables(database: &Database, place: &str, document: &Genesis) -> Result
         transaction.open_table(TRANSACTIONS)?;
         transaction.open_table(BOARD)?;
         transaction.open_table(VOTERS)?;
+        transaction.open_table(SEQUENCES)?;
         transaction.open_table(ROLL)?;
         transaction.open_table(ELECTIONS)?;
         transaction.open_table(PLUGINS)?;

@@ -44,6 +44,8 @@ pub enum RefusalCode {
     AlreadyIncluded,
     /// The voter has cast a ballot already.
     AlreadyVoted,
+    /// A ballot that its voter ordered after this one is on the chain.
+    Superseded,
     /// The rule refused the ballot; the message is the plugin's own.
     BallotRefused,
     /// The rule did not finish on this ballot: out of fuel, trap, or over a limit.

@@ -117,13 +117,14 @@ pub struct Attestation {
 /// Everything of a transaction that is signed.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct TransactionBody {
-    /// Version of the encoding: 1.
+    /// [`Transaction::VERSION`], or [`Transaction::ORDERED`] for a ballot in its voter's own order.
     pub version: u8,
     /// The chain it is for.
     pub chain_id: u64,
     /// The last height at which it may be included.
     pub expiry_height: u64,
-    /// Any number: makes two otherwise equal transactions distinct.
+    /// Any number: makes two otherwise equal transactions distinct. Of an ordered ballot: its place
+    /// in the voter's own order.
     pub nonce: u64,
     /// What it does.
     pub payload: Payload,
@@ -139,6 +140,12 @@ impl TransactionBody {
             nonce: rand::random(),
             payload,
         }
+    }
+
+    /// The place of an ordered ballot in its voter's own order: above it, and only above it, the
+    /// voter's later ballots are taken.
+    pub fn sequence(&self) -> Option<u64> {
+        (self.version == Transaction::ORDERED).then_some(self.nonce)
     }
 }
 
@@ -160,13 +167,25 @@ pub enum TransactionError {
     #[error("transaction is {0}")]
     Decode(#[from] DecodeError),
     /// Encoded for another version of the software.
-    #[error("expected transaction version {expected}, got {0}", expected = Transaction::VERSION)]
+    #[error(
+        "expected transaction version {plain} or {ordered}, got {0}",
+        plain = Transaction::VERSION,
+        ordered = Transaction::ORDERED
+    )]
     Version(u8),
+    /// An order of something else than ballots.
+    #[error(
+        "expected a cast-ballot in transaction version {ordered}, got {0}",
+        ordered = Transaction::ORDERED
+    )]
+    NotOrdered(&'static str),
 }
 
 impl Transaction {
-    /// The version this code reads and writes.
+    /// The version of most transactions.
     pub const VERSION: u8 = 1;
+    /// The version of ballots whose nonce is their place in the voter's own order.
+    pub const ORDERED: u8 = 2;
     /// Largest encoded transaction: a plugin of 256 KiB or a roll part, and its envelope.
     pub const BYTES_MAX: usize = 512 << 10;
 
@@ -195,11 +214,18 @@ impl Transaction {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, TransactionError> {
         // The version is the first byte, so that another version is named as such.
         if let Some(&version) = bytes.first()
-            && version != Self::VERSION
+            && ![Self::VERSION, Self::ORDERED].contains(&version)
         {
             return Err(TransactionError::Version(version));
         }
-        Ok(codec::decode(bytes, Self::BYTES_MAX)?)
+        let transaction: Self = codec::decode(bytes, Self::BYTES_MAX)?;
+        let payload = &transaction.body.payload;
+        if transaction.body.version == Self::ORDERED
+            && !matches!(payload, Payload::CastBallot { .. })
+        {
+            return Err(TransactionError::NotOrdered(payload.kind()));
+        }
+        Ok(transaction)
     }
 
     /// The id: SHA-256 of the canonical bytes.

@@ -38,6 +38,9 @@ pub enum Lie {
     Refusals,
     /// Every transaction is rejected, and none was ever seen.
     Standings,
+    /// Every transaction is taken and kept from the network, and said to be rejected as one that
+    /// nobody may make.
+    Keeps,
     /// Elections were created, opened and closed by nobody.
     Changes,
     /// There is evidence against everybody.
@@ -48,7 +51,7 @@ pub enum Lie {
 
 impl Lie {
     /// Every lie, for a test that tries each.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Options,
         Self::Status("final"),
         Self::Status("closed"),
@@ -62,6 +65,7 @@ impl Lie {
         Self::Tip,
         Self::Refusals,
         Self::Standings,
+        Self::Keeps,
         Self::Changes,
         Self::Evidence,
         Self::Validators,
@@ -135,6 +139,11 @@ async fn answer(
     Json(request): Json<Value>,
 ) -> impl IntoResponse {
     let lie = *shared.lie.lock().unwrap_or_else(PoisonError::into_inner);
+    if lie == Lie::Keeps
+        && let Some(kept) = keep(&request)
+    {
+        return Json(kept).into_response();
+    }
     let sent = shared.http.post(&shared.honest).json(&request).send().await;
     let Ok(response) = sent else {
         return StatusCode::BAD_GATEWAY.into_response();
@@ -151,6 +160,20 @@ async fn answer(
         (call, answer) => change(lie, call, answer),
     }
     Json(answers).into_response()
+}
+
+/// Answers a request that brings transactions as if they were taken.
+fn keep(request: &Value) -> Option<Value> {
+    let taken = |call: &Value| {
+        let data = call["params"][0]["data"].as_str()?;
+        let bytes = hex::decode(data.strip_prefix("0x")?).ok()?;
+        let id = tabella_protocol::Hash::of(&bytes);
+        Some(json!({"jsonrpc": "2.0", "id": call["id"], "result": id}))
+    };
+    match request {
+        Value::Array(calls) => calls.iter().map(taken).collect(),
+        call => taken(call),
+    }
 }
 
 /// Changes one answer to one call.
@@ -203,6 +226,11 @@ fn change(lie: Lie, call: &Value, answer: &mut Value) {
         (Lie::Standings, "tabella_getTransactionStatus") => {
             *result = json!({
                 "status": "rejected", "code": "ballot-refused", "reason": "because I say so",
+            });
+        }
+        (Lie::Keeps, "tabella_getTransactionStatus") => {
+            *result = json!({
+                "status": "rejected", "code": "not-authorised", "reason": "because I say so",
             });
         }
         (Lie::Changes, "tabella_getElectionChanges") => result["blocks"] = json!([]),

@@ -25,7 +25,7 @@ use crate::{
     },
     problem::Problem,
     subject::{NamedVoter, Subject},
-    submissions::{Acknowledged, Answer, Cast, Credential, Voter, Wish},
+    submissions::{Acknowledged, Answer, Cast, Credential, Number, Voter, Wish},
 };
 
 /// Longest id that a client may choose, in bytes.
@@ -45,6 +45,9 @@ pub(crate) struct SubmitRequest {
     /// Of a credential: the one that it signed. Of others: a random number of the voter's own choice, which
     /// stands in the ballot's transaction, so that the voter knows the ballot by it.
     nonce: Option<u64>,
+    /// Of a credential, in place of the nonce: the ballot's place in the voter's own order. Only ballots with a
+    /// higher one are taken after it, so that nobody who holds an older ballot back can replace a newer one.
+    sequence: Option<u64>,
     expiry_height: Option<u64>,
 }
 
@@ -153,22 +156,30 @@ fn wish(request: SubmitRequest, principal: Principal) -> Result<Wish, Problem> {
     }
     let voter = match (request.credential, request.signature) {
         (None, None) => {
-            if request.expiry_height.is_some() {
-                return invalid("", "expected expiry_height only with a credential");
+            if request.expiry_height.is_some() || request.sequence.is_some() {
+                return invalid(
+                    "",
+                    "expected expiry_height and sequence only with a credential",
+                );
             }
             Voter::Registered(subject(request.voter_id, principal)?)
         }
         (Some(key), Some(signature)) => {
-            let (Some(nonce), Some(expiry_height)) = (request.nonce, request.expiry_height) else {
+            let number = match (request.nonce, request.sequence) {
+                (Some(nonce), None) => Some(Number::Nonce(nonce)),
+                (None, Some(sequence)) => Some(Number::Sequence(sequence)),
+                _ => None,
+            };
+            let (Some(number), Some(expiry_height)) = (number, request.expiry_height) else {
                 return invalid(
                     "",
-                    "expected the nonce and expiry_height that the credential signed",
+                    "expected the expiry_height and either the nonce or the sequence that the credential signed",
                 );
             };
             Voter::Credential(Credential {
                 key,
                 signature,
-                nonce,
+                number,
                 expiry_height,
             })
         }

@@ -96,7 +96,7 @@ async fn malformed_requests() {
             400 malformed-json: expected value at line 1 column 1
             400 invalid-request: expected a JSON object, got an array
             413 body-too-large: the body is larger than this path accepts
-            400 invalid-request: unknown field `surprise`, expected one of `election_id`, `ballot`, `encrypted_vote`, `transaction_id`, `voter_id`, `credential`, `signature`, `nonce`, `expiry_height` at line 1 column 51
+            400 invalid-request: unknown field `surprise`, expected one of `election_id`, `ballot`, `encrypted_vote`, `transaction_id`, `voter_id`, `credential`, `signature`, `nonce`, `sequence`, `expiry_height` at line 1 column 51
             400 invalid-request: invalid type: string "1", expected u64 at line 1 column 42
             400 invalid-request: invalid value: integer `-1`, expected u64 at line 1 column 41
             400 invalid-request: invalid type: floating point `1.5`, expected u64 at line 1 column 42

@@ -97,6 +97,23 @@ async fn a_refusal_says_how_many_validators_gave_it() {
     assert_eq!(said().await, 1);
 }
 
+/// One that lags and one that lies are no two witnesses.
+#[tokio::test]
+async fn refusals_for_different_reasons_do_not_add_up() {
+    let refuses = |code| Mood::Refuses(code, "no".into());
+    let (lagging, liar) = (
+        refuses(RefusalCode::ElectionNotOpen),
+        refuses(RefusalCode::BallotRefused),
+    );
+    let Setup { client, .. } = setup([lagging.clone(), liar.clone(), Mood::Honest]).await;
+    client.submit(transaction(1)).await.unwrap();
+    let Setup { client, .. } = setup([lagging, liar, Mood::Unavailable]).await;
+    match client.submit(transaction(1)).await {
+        Err(SubmitError::Unavailable(_)) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
 #[tokio::test]
 async fn a_refusal_is_not_final_while_one_that_gave_no_answer_may_hold_the_transaction() {
     let refuses = |code| Mood::Refuses(code, "no".into());

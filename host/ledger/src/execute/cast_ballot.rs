@@ -10,6 +10,7 @@ impl Draft<'_> {
         &mut self,
         election_id: u64,
         voter: &VoterId,
+        sequence: Option<u64>,
         ballots: &[Vec<u8>],
         transaction_id: &Hash,
     ) -> Result<(), VetError> {
@@ -26,6 +27,11 @@ impl Draft<'_> {
         if before.is_some() && revote == Revote::Refuse {
             return Err(already_voted(election_id).into());
         }
+        if let Some(last) = self.sequence(election_id, voter)?
+            && sequence <= Some(last)
+        {
+            return Err(superseded(election_id, sequence, last).into());
+        }
 
         let entry = BoardEntry {
             election_id,
@@ -40,6 +46,9 @@ impl Draft<'_> {
         record.board.push(leaf);
         record.turnout += u64::from(before.is_none());
         self.voters.insert((election_id, *voter), position);
+        if let Some(sequence) = sequence {
+            self.sequences.insert((election_id, *voter), sequence);
+        }
         let index = u32::try_from(self.changes.transaction_ids.len())
             .expect("a block's bytes bound its transactions far below 2^32");
         let ballot = AcceptedBallot {
@@ -47,6 +56,7 @@ impl Draft<'_> {
             position,
             index,
             voter: *voter,
+            sequence,
             weight,
             leaf,
         };
@@ -79,4 +89,12 @@ fn not_on_roll(election_id: u64) -> Refusal {
 fn already_voted(election_id: u64) -> Refusal {
     let message = format!("this voter has cast a ballot in election {election_id} already");
     Refusal::new(RefusalCode::AlreadyVoted, message)
+}
+
+fn superseded(election_id: u64, sequence: Option<u64>, last: u64) -> Refusal {
+    let got = sequence.map_or_else(|| "none".to_owned(), |sequence| sequence.to_string());
+    let message = format!(
+        "this voter's counting ballot in election {election_id} has sequence {last}: expected a higher one, got {got}"
+    );
+    Refusal::new(RefusalCode::Superseded, message)
 }

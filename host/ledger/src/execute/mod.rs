@@ -27,7 +27,7 @@ use tabella_runtime::Plugin;
 use crate::{
     Ledger, LedgerError, Refusal, VetError, Vetted,
     state::{Election, ElectionRecord, State},
-    store::{ROLL, TRANSACTIONS, VOTERS},
+    store::{ROLL, SEQUENCES, TRANSACTIONS, VOTERS},
     turns,
     vet::unknown_election,
 };
@@ -39,6 +39,7 @@ pub(crate) struct AcceptedBallot {
     /// The transaction's place in the block.
     pub(crate) index: u32,
     pub(crate) voter: VoterId,
+    pub(crate) sequence: Option<u64>,
     pub(crate) weight: u32,
     pub(crate) leaf: Hash,
 }
@@ -56,6 +57,7 @@ pub(crate) struct Changes {
 struct Tables {
     transactions: ReadOnlyTable<[u8; 32], (u64, u32)>,
     voters: ReadOnlyTable<(u64, [u8; 32]), u64>,
+    sequences: ReadOnlyTable<(u64, [u8; 32]), u64>,
     roll: ReadOnlyTable<(u64, [u8; 32]), u32>,
 }
 
@@ -65,6 +67,7 @@ impl Tables {
         Ok(Arc::new(Self {
             transactions: reads.open_table(TRANSACTIONS)?,
             voters: reads.open_table(VOTERS)?,
+            sequences: reads.open_table(SEQUENCES)?,
             roll: reads.open_table(ROLL)?,
         }))
     }
@@ -81,6 +84,7 @@ pub(crate) struct Draft<'a> {
     touched: BTreeMap<u64, (ElectionRecord, Arc<Election>)>,
     created: BTreeMap<u64, Election>,
     voters: BTreeMap<(u64, VoterId), u64>,
+    sequences: BTreeMap<(u64, VoterId), u64>,
     roll: BTreeMap<(u64, VoterId), u32>,
     included: BTreeSet<Hash>,
     changes: Changes,
@@ -101,6 +105,7 @@ impl<'a> Draft<'a> {
             touched: BTreeMap::new(),
             created: BTreeMap::new(),
             voters: BTreeMap::new(),
+            sequences: BTreeMap::new(),
             roll: BTreeMap::new(),
             included: BTreeSet::new(),
             changes: Changes::default(),
@@ -137,7 +142,8 @@ impl<'a> Draft<'a> {
                 voter,
                 ballots,
             } => {
-                self.cast_ballot(*election_id, voter, ballots, &vetted.id)?;
+                let sequence = body.sequence();
+                self.cast_ballot(*election_id, voter, sequence, ballots, &vetted.id)?;
             }
             Payload::AttestResult(attestation) => {
                 self.attest_result(attestation, transaction.signer, vetted.id)?;
@@ -223,6 +229,18 @@ impl<'a> Draft<'a> {
             .voters
             .get((election_id, voter.0))?
             .map(|position| position.value()))
+    }
+
+    /// The sequence of the voter's counting ballot, if the voter orders its ballots.
+    fn sequence(&self, election_id: u64, voter: &VoterId) -> Result<Option<u64>, LedgerError> {
+        if let Some(sequence) = self.sequences.get(&(election_id, *voter)) {
+            return Ok(Some(*sequence));
+        }
+        Ok(self
+            .tables
+            .sequences
+            .get((election_id, voter.0))?
+            .map(|sequence| sequence.value()))
     }
 
     /// The voter's weight on the roll, if it is on it.

@@ -1,6 +1,10 @@
 //! What an authority, a registrar or a stranger must not be able to do to an election's voters.
 
-use tabella_protocol::{Eligibility, Payload, Revote, RollChanges, RollEntry, VoterId};
+use serde_json::json;
+use tabella_protocol::{
+    Eligibility, Payload, Revote, RollChanges, RollEntry, Transaction, TransactionBody, VoterId,
+    rpc::RefusalCode,
+};
 
 use crate::support::{Chain, authority, credentials, election, key, registrar, voter};
 
@@ -86,4 +90,62 @@ fn no_refusal_names_a_pseudonym() {
         assert!(refusal.starts_with(code), "{refusal}");
         assert!(!refusal.contains("0x"), "{refusal}");
     }
+}
+
+/// A carrier that holds a voter's older ballot back and lets it go after the newer one changes nothing.
+#[test]
+fn a_ballot_that_was_held_back_does_not_replace_a_later_one_of_its_voter() {
+    let own = key(50);
+    let mut chain = Chain::new();
+    let wasm = crate::support::plurality().to_vec();
+    chain.accept(&authority(), Payload::PublishPlugin { wasm });
+    let spec = election(Revote::Last, credentials(RollChanges::Fixed));
+    chain.accept(&authority(), Payload::CreateElection(spec));
+    chain.accept(&authority(), extend(&[own.public().into()]));
+    chain.accept(&authority(), Payload::OpenElection { election_id: 1 });
+    let unordered = chain.cast(own.public().into(), "a");
+    let unordered = chain.sign(&own, unordered);
+    let ordered = |choice: &str, nonce| {
+        let body = TransactionBody {
+            version: Transaction::ORDERED,
+            nonce,
+            ..TransactionBody::new(7, 50, chain.cast(own.public().into(), choice))
+        };
+        Transaction::sign(body, &own).to_bytes()
+    };
+    let [held, newest, same] = [ordered("a", 3), ordered("b", 4), ordered("a", 4)];
+
+    // Both in one block, the held one last.
+    let both = [&newest, &held].map(|bytes| chain.judge(bytes).unwrap());
+    chain.commit(&both);
+    assert_eq!(chain.builder.election(1).unwrap().board().size, 1);
+    // And in later ones, after a restart too, by its number or by having none.
+    let mut chain = chain.reopen();
+    for late in [held, same, unordered] {
+        let refusal = chain.judge(&late).err().unwrap();
+        assert_eq!(refusal.code, RefusalCode::Superseded, "{refusal}");
+    }
+    chain.accept(&authority(), Payload::CloseElection { election_id: 1 });
+    let election = chain.builder.election(1).unwrap();
+    let tally = chain.builder.tally(&election).unwrap();
+    let outcome = election.contests()[0].outcome_json(&tally.outcomes[0]);
+    assert_eq!(outcome.unwrap()["winners"], json!(["b"]));
+}
+
+#[test]
+fn only_ballots_have_an_order() {
+    let mut chain = Chain::new();
+    let body = TransactionBody {
+        version: Transaction::ORDERED,
+        ..TransactionBody::new(7, 50, Payload::OpenElection { election_id: 1 })
+    };
+    let bytes = Transaction::sign(body, &authority()).to_bytes();
+    let refusal = chain.judge(&bytes).err().unwrap();
+    assert_eq!(refusal.code, RefusalCode::MalformedTransaction, "{refusal}");
+    chain.accept(
+        &authority(),
+        Payload::PublishPlugin {
+            wasm: crate::support::plurality().to_vec(),
+        },
+    );
 }

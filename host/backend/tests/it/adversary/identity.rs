@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use tabella_protocol::{Payload, Transaction, TransactionBody, VoterId, rpc::RefusalCode};
+use tabella_protocol::{Payload, Revote, Transaction, TransactionBody, VoterId, rpc::RefusalCode};
 
 use super::scene::{
     SUBMIT, account, cast_for, open, roll_parts, upload, vote, voters, with_election,
 };
 use crate::{
-    deployment::{ADMIN_TOKEN, Deployment, open_to_accounts, registrar_roll},
+    deployment::{
+        ADMIN_TOKEN, Deployment, by_authority, credentials, open_to_accounts, registrar_roll, spec,
+    },
     fake::{Mood, key},
 };
 
@@ -285,4 +287,124 @@ async fn refusals_name_no_pseudonyms_even_of_older_validators() {
         assert_eq!(recorded["status"], "rejected");
         assert!(!recorded.to_string().contains("abab"), "{recorded}");
     }
+}
+
+/// Whoever holds a voter's older ballot, even the backend itself, cannot put it after the newer one.
+#[tokio::test]
+async fn a_voter_who_orders_its_ballots_is_not_reordered() {
+    let deployment = Deployment::new().await;
+    let created = Payload::CreateElection(spec(Revote::Last, credentials()));
+    deployment.network.commit(vec![by_authority(created)]);
+    deployment.open_election(5);
+    let voter = key(7);
+    let entry = tabella_protocol::RollEntry {
+        voter: VoterId::from(voter.public()),
+        weight: 1,
+    };
+    deployment.extend_roll(5, vec![entry]);
+    let backend = deployment.start().await;
+    // The canonical bytes of a ballot, which the rule of every election here makes.
+    assert_eq!(cast_for(&backend, 1, "anybody").await.0, 201);
+    let ballots = deployment.ballots().remove(0);
+    let token = backend.voter_token("anybody").await;
+    let submit = async |sequence: u64| {
+        let payload = Payload::CastBallot {
+            election_id: 5,
+            voter: VoterId::from(voter.public()),
+            ballots: ballots.clone(),
+        };
+        let body = TransactionBody {
+            version: Transaction::ORDERED,
+            nonce: sequence,
+            ..TransactionBody::new(77, 1_000, payload)
+        };
+        let signed = Transaction::sign(body, &voter);
+        let request = json!({
+            "election_id": 5, "ballot": {"choice": "a"}, "credential": voter.public(),
+            "signature": signed.signature, "sequence": sequence, "expiry_height": 1_000,
+        });
+        let (status, answer) = backend.post(SUBMIT, Some(&token), request).await;
+        (status, answer["code"].as_str().map(str::to_owned))
+    };
+    assert_eq!(submit(5).await, (201, None));
+    let superseded = Some("superseded".to_owned());
+    assert_eq!(submit(4).await, (409, superseded.clone()));
+    assert_eq!(submit(6).await, (201, None));
+    assert_eq!(submit(5).await, (200, None), "a repeat, not a new ballot");
+    assert_eq!(submit(4).await, (409, superseded));
+
+    let both = json!({
+        "election_id": 5, "ballot": {"choice": "a"}, "credential": voter.public(),
+        "signature": tabella_protocol::Signature([1; 64]), "sequence": 9, "nonce": 9, "expiry_height": 1_000,
+    });
+    let (status, problem) = backend.post(SUBMIT, Some(&token), both).await;
+    assert_eq!(status, 400, "{problem}");
+}
+
+/// A credential is public: naming it with a signature of nobody uses up nothing of its holder's, and tells
+/// nothing of what the holder cast.
+#[tokio::test]
+async fn a_credential_that_did_not_sign_costs_its_holder_nothing_and_tells_nothing() {
+    let mut deployment = Deployment::new().await;
+    deployment.config.rate_limits.revotes = tabella_backend::Rate {
+        per_minute: 1,
+        burst: 2,
+    };
+    let created = Payload::CreateElection(spec(Revote::Last, credentials()));
+    deployment.network.commit(vec![by_authority(created)]);
+    deployment.open_election(5);
+    let voter = key(7);
+    let entry = tabella_protocol::RollEntry {
+        voter: VoterId::from(voter.public()),
+        weight: 1,
+    };
+    deployment.extend_roll(5, vec![entry]);
+    let backend = deployment.start().await;
+    assert_eq!(cast_for(&backend, 1, "anybody").await.0, 201);
+    let payload = Payload::CastBallot {
+        election_id: 5,
+        voter: VoterId::from(voter.public()),
+        ballots: deployment.ballots().remove(0),
+    };
+    let signed = Transaction::sign(TransactionBody::new(77, 1_000, payload), &voter);
+    let request = |signature, name: &str| {
+        json!({
+            "election_id": 5, "ballot": {"choice": "a"}, "credential": voter.public(),
+            "signature": signature, "nonce": signed.body.nonce, "expiry_height": 1_000,
+            "transaction_id": name,
+        })
+    };
+    let nobodys = tabella_protocol::Signature([1; 64]);
+    let (own, stranger) = (
+        backend.voter_token("own").await,
+        backend.voter_token("stranger").await,
+    );
+    let as_stranger = async |name: &str| {
+        let body = request(nobodys, name);
+        let (status, problem) = backend.post(SUBMIT, Some(&stranger), body).await;
+        (status, problem["code"].as_str().map(str::to_owned))
+    };
+    let unsigned = (422, Some("bad-signature".to_owned()));
+    for n in 0..5 {
+        assert_eq!(as_stranger(&format!("s{n}")).await, unsigned);
+    }
+    let (status, answer) = backend
+        .post(SUBMIT, Some(&own), request(signed.signature, "mine"))
+        .await;
+    assert_eq!(status, 201, "{answer}");
+
+    // Its own public transaction, sent again by a stranger, is no new ballot of its holder either.
+    for n in 0..5 {
+        let body = request(signed.signature, &format!("p{n}"));
+        assert_eq!(backend.post(SUBMIT, Some(&stranger), body).await.0, 200);
+    }
+    deployment.close(5);
+    backend.counted(5).await;
+    for name in ["mine", "other"] {
+        assert_eq!(as_stranger(name).await, unsigned);
+    }
+    let (status, answer) = backend
+        .post(SUBMIT, Some(&own), request(signed.signature, "mine"))
+        .await;
+    assert_eq!(status, 200, "a repeat of the voter's own: {answer}");
 }

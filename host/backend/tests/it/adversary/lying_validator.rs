@@ -46,7 +46,8 @@ async fn shown(backend: &Running) -> Value {
 async fn vote(deployment: &Deployment, backend: &Running) {
     for (voter, choice) in [("alice", "a"), ("bob", "a"), ("carol", "b")] {
         let (status, answer) = backend.cast(voter, &format!("t-{voter}"), choice).await;
-        assert_eq!(status, 201, "{answer}");
+        assert!([201, 202].contains(&status), "{answer}");
+        backend.until(&format!("t-{voter}"), "confirmed").await;
     }
     deployment.close(1);
     deployment.network.attest(1, &[0, 1, 2]);
@@ -148,6 +149,59 @@ async fn a_refusal_that_only_the_liar_gives_ends_no_ballot() {
     }
     backend.until("t1", "confirmed").await;
     drop(liar);
+}
+
+/// The nearest validator takes administrators' transactions, keeps them, and says that they were rejected.
+#[tokio::test]
+async fn administration_goes_past_one_that_keeps_transactions() {
+    let (deployment, _liar) = lying(3, Lie::Keeps).await;
+    deployment
+        .create_election(crate::deployment::registrar())
+        .await;
+    let backend = deployment.start().await;
+    for step in ["open", "close"] {
+        let path = format!("/api/admin/elections/5/{step}");
+        let (status, answer) = backend.post(&path, Some(ADMIN_TOKEN), json!({})).await;
+        assert_eq!(status, 200, "{step}: {answer}");
+    }
+    let (_, answer) = backend.get("/api/elections/5", None).await;
+    assert_eq!(answer["status"], "closed", "{answer}");
+}
+
+/// What it says of a kept close reopens nothing: no ballot is acknowledged that the close may overtake.
+#[tokio::test]
+async fn a_close_that_one_validator_calls_rejected_stays_announced() {
+    let (deployment, _liar) = lying(3, Lie::Keeps).await;
+    let backend = deployment.start().await;
+    for node in &deployment.nodes[1..] {
+        node.set_mood(Mood::Hanging);
+    }
+    let close = backend.post("/api/admin/elections/1/close", Some(ADMIN_TOKEN), json!({}));
+    let (status, answer) = close.await;
+    assert_eq!(status, 202, "{answer}");
+    let (status, answer) = backend.cast("alice", "t1", "a").await;
+    assert_eq!((status, &answer["code"]), (409, &json!("election-closed")));
+    for node in &deployment.nodes[1..] {
+        node.set_mood(Mood::Honest);
+    }
+    backend.counted(1).await;
+}
+
+/// An upcoming election's close is not even signed: whoever kept it could let it out once it is open.
+#[tokio::test]
+async fn an_election_that_is_not_open_is_not_closed_in_advance() {
+    let (deployment, _liar) = lying(3, Lie::Keeps).await;
+    deployment
+        .create_election(crate::deployment::registrar())
+        .await;
+    let backend = deployment.start().await;
+    let close = backend.post("/api/admin/elections/5/close", Some(ADMIN_TOKEN), json!({}));
+    let (status, answer) = close.await;
+    assert_eq!(
+        (status, &answer["code"]),
+        (409, &json!("wrong-election-status")),
+        "{answer}"
+    );
 }
 
 #[tokio::test]
