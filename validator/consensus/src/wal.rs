@@ -151,6 +151,11 @@ pub(crate) fn prepare(
     file.rewind().map_err(io)?;
     file.read_to_end(&mut bytes).map_err(io)?;
     let sequence = sequence(&bytes);
+    // No crash leaves a header without its version, or anything behind one that was never written.
+    let has_more = bytes.len() >= HEADER_BYTES && bytes.iter().any(|byte| *byte != 0);
+    if sequence.is_none() && policy != WalPolicy::Create && has_more {
+        return Err(damaged(path, height));
+    }
     judge(path, policy, sequence, height)?;
     let end = match sequence {
         // The engine writes the header.
