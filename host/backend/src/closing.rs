@@ -133,7 +133,7 @@ impl App {
         }
     }
 
-    /// Signs nothing that somebody could keep and let out once the election is open.
+    /// Refuses to close what is not open yet: a signed close could be kept, and let out once it is.
     async fn require_opened(&self, election_id: u64) -> Result<(), AdministerError> {
         self.elections.catch_up().await;
         let proven = self.follower.ledger().election(election_id);

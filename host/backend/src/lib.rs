@@ -41,6 +41,7 @@ mod conditional;
 mod config;
 mod confirm;
 mod crash;
+mod credential;
 mod discovery;
 mod elections;
 mod electorate;

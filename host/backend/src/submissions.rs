@@ -9,8 +9,7 @@ use axum::http::StatusCode;
 use tabella_client::{SubmitError, ValidatorEndpoint};
 use tabella_ledger::ChoiceError;
 use tabella_protocol::{
-    BoardEntry, Hash, Payload, PublicKey, Revote, Signature, Transaction, TransactionBody, VoterId,
-    codec,
+    BoardEntry, Hash, Payload, Revote, Transaction, VoterId, codec,
     rpc::{ElectionStatus, RefusalCode},
 };
 use tabella_runtime::Verdict;
@@ -18,6 +17,7 @@ use tabella_runtime::Verdict;
 use crate::{
     app::App,
     clock, crash,
+    credential::Credential,
     elections::{BallotProblem, Election},
     local_ledger::AppendError,
     pending::{Settled, Standing},
@@ -45,23 +45,6 @@ pub(crate) enum Voter {
     Registered(Subject),
     /// A voter with a key on the roll, who signed the transaction.
     Credential(Credential),
-}
-
-/// What a voter's key signed: the transaction that casts exactly this ballot.
-pub(crate) struct Credential {
-    pub(crate) key: PublicKey,
-    pub(crate) signature: Signature,
-    pub(crate) number: Number,
-    pub(crate) expiry_height: u64,
-}
-
-/// The number in a transaction that a voter's key signed.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Number {
-    /// Any.
-    Nonce(u64),
-    /// The ballot's place in the voter's own order.
-    Sequence(u64),
 }
 
 /// A voter's wish to cast a ballot.
@@ -123,56 +106,6 @@ impl Voter {
             Self::Registered(Subject::Operator | Subject::Registrar(_)) => Realm::Registrar,
             Self::Credential(_) => Realm::Credential,
         }
-    }
-}
-
-impl Credential {
-    /// Refuses what no block from now on could hold.
-    fn require_in_time(&self, app: &App) -> Result<(), Problem> {
-        let height = app.height();
-        let latest = height.saturating_add(app.client.genesis().expiry_heights_max);
-        if self.expiry_height <= height || self.expiry_height > latest {
-            return Err(Problem::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "expiry-out-of-range",
-                format!(
-                    "expected an expiry_height from {} to {latest}, got {}",
-                    height.saturating_add(1),
-                    self.expiry_height
-                ),
-            )
-            .at("/expiry_height"));
-        }
-        Ok(())
-    }
-
-    /// The transaction that the voter signed, if that is this one.
-    fn transaction(&self, app: &App, payload: Payload) -> Result<Transaction, Problem> {
-        let (version, nonce) = match self.number {
-            Number::Nonce(nonce) => (Transaction::VERSION, nonce),
-            Number::Sequence(sequence) => (Transaction::ORDERED, sequence),
-        };
-        let body = TransactionBody {
-            version,
-            chain_id: app.client.genesis().chain_id,
-            expiry_height: self.expiry_height,
-            nonce,
-            payload,
-        };
-        let transaction = Transaction {
-            body,
-            signer: self.key,
-            signature: self.signature,
-        };
-        if !transaction.verify() {
-            return Err(Problem::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "bad-signature",
-                "the credential did not sign the transaction that casts this ballot",
-            )
-            .at("/signature"));
-        }
-        Ok(transaction)
     }
 }
 

@@ -255,8 +255,7 @@ fn settle(
             Settled::Open(attempt, Some(refusal.message))
         }
         // One validator's refusal may be a lie, or the word of one that lags behind: a second
-        // one that refuses for the same reason is asked before the voter is told, and all of them
-        // where lagging may be why.
+        // one has to refuse for the same reason, and all of them where lagging may be why.
         Some(refusal) => {
             let refusal = attempt.refuse(refusal);
             if refusal.validators < 2 || may_lag(refusal.code) {

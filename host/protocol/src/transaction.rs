@@ -142,8 +142,8 @@ impl TransactionBody {
         }
     }
 
-    /// The place of an ordered ballot in its voter's own order: above it, and only above it, the
-    /// voter's later ballots are taken.
+    /// Returns an ordered ballot's place in its voter's own order. Only ballots with a higher one are
+    /// taken after it.
     pub fn sequence(&self) -> Option<u64> {
         (self.version == Transaction::ORDERED).then_some(self.nonce)
     }
@@ -173,7 +173,7 @@ pub enum TransactionError {
         ordered = Transaction::ORDERED
     )]
     Version(u8),
-    /// An order of something else than ballots.
+    /// Ordered, and not a ballot.
     #[error(
         "expected a cast-ballot in transaction version {ordered}, got {0}",
         ordered = Transaction::ORDERED

@@ -2,7 +2,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::post};
@@ -76,6 +79,7 @@ struct Shared {
     honest: String,
     http: reqwest::Client,
     lie: Mutex<Lie>,
+    kept: AtomicU64,
 }
 
 /// A lying validator; it ends when dropped.
@@ -98,6 +102,7 @@ impl Liar {
             honest: honest.to_owned(),
             http: reqwest::Client::new(),
             lie: Mutex::new(lie),
+            kept: AtomicU64::new(0),
         });
         let router = Router::new()
             .route("/", post(answer))
@@ -116,6 +121,11 @@ impl Liar {
     /// Returns the address to call it by.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Returns how many requests with transactions it kept from the network.
+    pub fn kept(&self) -> u64 {
+        self.shared.kept.load(Ordering::SeqCst)
     }
 
     /// Lies about something else from now on.
@@ -142,6 +152,7 @@ async fn answer(
     if lie == Lie::Keeps
         && let Some(kept) = keep(&request)
     {
+        shared.kept.fetch_add(1, Ordering::SeqCst);
         return Json(kept).into_response();
     }
     let sent = shared.http.post(&shared.honest).json(&request).send().await;
@@ -162,7 +173,7 @@ async fn answer(
     Json(answers).into_response()
 }
 
-/// Answers a request that brings transactions as if they were taken.
+/// Returns the answer that takes every transaction of a request; nothing for other requests.
 fn keep(request: &Value) -> Option<Value> {
     let taken = |call: &Value| {
         let data = call["params"][0]["data"].as_str()?;

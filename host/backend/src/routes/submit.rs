@@ -17,6 +17,7 @@ use tabella_runtime::StrictJson;
 use crate::{
     app::App,
     auth::{Principal, Role},
+    credential::{Credential, Number},
     extract::Json,
     metrics,
     openapi::{
@@ -25,7 +26,7 @@ use crate::{
     },
     problem::Problem,
     subject::{NamedVoter, Subject},
-    submissions::{Acknowledged, Answer, Cast, Credential, Number, Voter, Wish},
+    submissions::{Acknowledged, Answer, Cast, Voter, Wish},
 };
 
 /// Longest id that a client may choose, in bytes.

@@ -447,6 +447,7 @@ struct Shared {
     index: usize,
     mood: Mutex<Mood>,
     submission_requests: AtomicUsize,
+    status_calls: AtomicUsize,
 }
 
 impl Node {
@@ -459,6 +460,7 @@ impl Node {
             index,
             mood: Mutex::new(mood),
             submission_requests: AtomicUsize::new(0),
+            status_calls: AtomicUsize::new(0),
         });
         let task = Mutex::new(Some(serve(listener, shared.clone())));
         Self {
@@ -494,6 +496,11 @@ impl Node {
     /// HTTP requests that carried submissions.
     pub(crate) fn submission_requests(&self) -> usize {
         self.shared.submission_requests.load(Ordering::SeqCst)
+    }
+
+    /// How often it was asked for its status.
+    pub(crate) fn status_calls(&self) -> usize {
+        self.shared.status_calls.load(Ordering::SeqCst)
     }
 
     pub(crate) fn endpoint(&self) -> ValidatorEndpoint {
@@ -659,7 +666,10 @@ impl Shared {
     async fn call(&self, call: &Value, mood: &Mood) -> Value {
         let params = &call["params"];
         let result = match call["method"].as_str().unwrap() {
-            "tabella_nodeStatus" => Ok(self.status(mood)),
+            "tabella_nodeStatus" => {
+                self.status_calls.fetch_add(1, Ordering::SeqCst);
+                Ok(self.status(mood))
+            }
             "eth_sendTransaction" => self.submit(&params[0]["data"], mood),
             "tabella_getBlockSummaries" => Ok(self.summaries(params, mood).await),
             "tabella_getTransactionStatus" => match mood {

@@ -293,15 +293,17 @@ async fn a_chain_is_verified_once_for_all_who_ask_at_the_same_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn looks_at_the_validators_are_shared() {
-    let deployment = Deployment::new().await;
+    let mut deployment = Deployment::new().await;
+    // No checks but those that are asked for.
+    deployment.config.health_period_ms = 600_000;
     let backend = deployment.start().await;
     let path = "/api/admin/validators/refresh-status";
-    let started = Instant::now();
+    let asked = deployment.nodes[0].status_calls();
     let all = join_all((0..60).map(|_| backend.post(path, None, json!({})))).await;
     assert!(all.iter().all(|(status, _)| *status == 200));
-    // One look for the first who asked and one for the others, half a second later; sixty looks would
-    // take thirty seconds.
-    assert!(started.elapsed() < Duration::from_secs(15));
+    // One look for the first who asked, and one for the others; a few more where the machine is slow.
+    let looks = deployment.nodes[0].status_calls() - asked;
+    assert!((1..10).contains(&looks), "{looks} looks for 60 requests");
 }
 
 #[tokio::test(flavor = "multi_thread")]

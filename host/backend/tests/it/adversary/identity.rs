@@ -3,15 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use tabella_protocol::{Payload, Revote, Transaction, TransactionBody, VoterId, rpc::RefusalCode};
+use tabella_protocol::{Payload, Transaction, TransactionBody, VoterId, rpc::RefusalCode};
 
 use super::scene::{
-    SUBMIT, account, cast_for, open, roll_parts, upload, vote, voters, with_election,
+    SUBMIT, account, cast_for, open, roll_parts, upload, vote, voters, with_credential,
+    with_election,
 };
 use crate::{
-    deployment::{
-        ADMIN_TOKEN, Deployment, by_authority, credentials, open_to_accounts, registrar_roll, spec,
-    },
+    deployment::{ADMIN_TOKEN, Deployment, open_to_accounts, registrar_roll},
     fake::{Mood, key},
 };
 
@@ -289,23 +288,12 @@ async fn refusals_name_no_pseudonyms_even_of_older_validators() {
     }
 }
 
-/// Whoever holds a voter's older ballot, even the backend itself, cannot put it after the newer one.
+/// Nobody can put a voter's older ballot after its newer one, not even the backend.
 #[tokio::test]
 async fn a_voter_who_orders_its_ballots_is_not_reordered() {
     let deployment = Deployment::new().await;
-    let created = Payload::CreateElection(spec(Revote::Last, credentials()));
-    deployment.network.commit(vec![by_authority(created)]);
-    deployment.open_election(5);
     let voter = key(7);
-    let entry = tabella_protocol::RollEntry {
-        voter: VoterId::from(voter.public()),
-        weight: 1,
-    };
-    deployment.extend_roll(5, vec![entry]);
-    let backend = deployment.start().await;
-    // The canonical bytes of a ballot, which the rule of every election here makes.
-    assert_eq!(cast_for(&backend, 1, "anybody").await.0, 201);
-    let ballots = deployment.ballots().remove(0);
+    let (backend, ballots) = with_credential(&deployment, &voter).await;
     let token = backend.voter_token("anybody").await;
     let submit = async |sequence: u64| {
         let payload = Payload::CastBallot {
@@ -350,21 +338,12 @@ async fn a_credential_that_did_not_sign_costs_its_holder_nothing_and_tells_nothi
         per_minute: 1,
         burst: 2,
     };
-    let created = Payload::CreateElection(spec(Revote::Last, credentials()));
-    deployment.network.commit(vec![by_authority(created)]);
-    deployment.open_election(5);
     let voter = key(7);
-    let entry = tabella_protocol::RollEntry {
-        voter: VoterId::from(voter.public()),
-        weight: 1,
-    };
-    deployment.extend_roll(5, vec![entry]);
-    let backend = deployment.start().await;
-    assert_eq!(cast_for(&backend, 1, "anybody").await.0, 201);
+    let (backend, ballots) = with_credential(&deployment, &voter).await;
     let payload = Payload::CastBallot {
         election_id: 5,
         voter: VoterId::from(voter.public()),
-        ballots: deployment.ballots().remove(0),
+        ballots,
     };
     let signed = Transaction::sign(TransactionBody::new(77, 1_000, payload), &voter);
     let request = |signature, name: &str| {

@@ -1,11 +1,13 @@
 //! A backend before a validator that lies: nothing that a voter, an administrator or a count depends
 //! on comes from its word.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tabella_testing::{Liar, Lie};
 
 use crate::{
-    deployment::{ADMIN_TOKEN, Deployment, FIRST_BLOCKS, Running},
+    deployment::{ADMIN_TOKEN, Deployment, FIRST_BLOCKS, Running, registrar},
     fake::Mood,
 };
 
@@ -154,15 +156,17 @@ async fn a_refusal_that_only_the_liar_gives_ends_no_ballot() {
 /// The nearest validator takes administrators' transactions, keeps them, and says that they were rejected.
 #[tokio::test]
 async fn administration_goes_past_one_that_keeps_transactions() {
-    let (deployment, _liar) = lying(3, Lie::Keeps).await;
-    deployment
-        .create_election(crate::deployment::registrar())
-        .await;
+    let (deployment, liar) = lying(3, Lie::Keeps).await;
+    for node in &deployment.nodes[1..] {
+        node.set_mood(Mood::Slow(Duration::from_millis(100)));
+    }
+    deployment.create_election(registrar()).await;
     let backend = deployment.start().await;
-    for step in ["open", "close"] {
+    for (step, kept) in [("open", 1), ("close", 2)] {
         let path = format!("/api/admin/elections/5/{step}");
         let (status, answer) = backend.post(&path, Some(ADMIN_TOKEN), json!({})).await;
         assert_eq!(status, 200, "{step}: {answer}");
+        assert!(liar.kept() >= kept, "{step}: the liar is not the nearest");
     }
     let (_, answer) = backend.get("/api/elections/5", None).await;
     assert_eq!(answer["status"], "closed", "{answer}");
@@ -191,9 +195,7 @@ async fn a_close_that_one_validator_calls_rejected_stays_announced() {
 #[tokio::test]
 async fn an_election_that_is_not_open_is_not_closed_in_advance() {
     let (deployment, _liar) = lying(3, Lie::Keeps).await;
-    deployment
-        .create_election(crate::deployment::registrar())
-        .await;
+    deployment.create_election(registrar()).await;
     let backend = deployment.start().await;
     let close = backend.post("/api/admin/elections/5/close", Some(ADMIN_TOKEN), json!({}));
     let (status, answer) = close.await;

@@ -1,9 +1,11 @@
 //! What the attacks share.
 
 use serde_json::json;
-use tabella_protocol::{Eligibility, Payload, RollEntry, Transaction, VoterId};
+use tabella_protocol::{Eligibility, Payload, Revote, RollEntry, SigningKey, Transaction, VoterId};
 
-use crate::deployment::{ADMIN_TOKEN, Answer, Deployment, Running};
+use crate::deployment::{
+    ADMIN_TOKEN, Answer, Deployment, Running, by_authority, credentials, spec,
+};
 
 pub(super) const SUBMIT: &str = "/api/votes/submit";
 
@@ -76,4 +78,24 @@ pub(super) async fn with_election(eligibility: Eligibility) -> (Deployment, Runn
     let backend = deployment.start().await;
     open(&backend, 5).await;
     (deployment, backend)
+}
+
+/// A running backend before an open election 5 in which `voter`, and nobody else, signs its own
+/// ballots and may vote again; and the canonical bytes of a ballot for option `a`.
+pub(super) async fn with_credential(
+    deployment: &Deployment,
+    voter: &SigningKey,
+) -> (Running, Vec<Vec<u8>>) {
+    let created = Payload::CreateElection(spec(Revote::Last, credentials()));
+    deployment.network.commit(vec![by_authority(created)]);
+    deployment.open_election(5);
+    let entry = RollEntry {
+        voter: VoterId::from(voter.public()),
+        weight: 1,
+    };
+    deployment.extend_roll(5, vec![entry]);
+    let backend = deployment.start().await;
+    // Every election here has the same rule, which makes them.
+    assert_eq!(cast_for(&backend, 1, "anybody").await.0, 201);
+    (backend, deployment.ballots().remove(0))
 }
