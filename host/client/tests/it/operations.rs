@@ -97,17 +97,17 @@ async fn a_refusal_says_how_many_validators_gave_it() {
     assert_eq!(said().await, 1);
 }
 
-/// One that lags and one that lies are no two witnesses.
+/// One that holds an old copy and one that lies are no two witnesses.
 #[tokio::test]
 async fn refusals_for_different_reasons_do_not_add_up() {
     let refuses = |code| Mood::Refuses(code, "no".into());
-    let (lagging, liar) = (
-        refuses(RefusalCode::ElectionNotOpen),
+    let (old, liar) = (
+        refuses(RefusalCode::AlreadyVoted),
         refuses(RefusalCode::BallotRefused),
     );
-    let Setup { client, .. } = setup([lagging.clone(), liar.clone(), Mood::Honest]).await;
+    let Setup { client, .. } = setup([old.clone(), liar.clone(), Mood::Honest]).await;
     client.submit(transaction(1)).await.unwrap();
-    let Setup { client, .. } = setup([lagging, liar, Mood::Unavailable]).await;
+    let Setup { client, .. } = setup([old, liar, Mood::Unavailable]).await;
     match client.submit(transaction(1)).await {
         Err(SubmitError::Unavailable(_)) => {}
         other => panic!("{other:?}"),
