@@ -3,17 +3,24 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
-use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::post};
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, State},
+    http::StatusCode,
+    response::IntoResponse,
+    routing::post,
+};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 /// What a liar changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lie {
     /// Nothing: an honest proxy.
     Nothing,
@@ -78,8 +85,28 @@ impl Lie {
 struct Shared {
     honest: String,
     http: reqwest::Client,
-    lie: Mutex<Lie>,
     kept: AtomicU64,
+    told: Mutex<Told>,
+    delay_ms: AtomicU64,
+}
+
+/// What is lied about, and how many answers it changed so far.
+#[derive(Clone, Copy)]
+struct Told {
+    lie: Lie,
+    count: u64,
+}
+
+impl Shared {
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a changed answer, unless the lie is another by now.
+    fn count(&self, lie: Lie) {
+        let mut told = self.told();
+        told.count += u64::from(told.lie == lie);
+    }
 }
 
 /// A lying validator; it ends when dropped.
@@ -101,11 +128,14 @@ impl Liar {
         let shared = Arc::new(Shared {
             honest: honest.to_owned(),
             http: reqwest::Client::new(),
-            lie: Mutex::new(lie),
+            told: Mutex::new(Told { lie, count: 0 }),
             kept: AtomicU64::new(0),
+            delay_ms: AtomicU64::new(0),
         });
         let router = Router::new()
             .route("/", post(answer))
+            // The validator behind it has its own.
+            .layer(DefaultBodyLimit::disable())
             .with_state(Arc::clone(&shared));
         let task = tokio::spawn(async move {
             // It ends with the task.
@@ -130,11 +160,23 @@ impl Liar {
 
     /// Lies about something else from now on.
     pub fn set(&self, lie: Lie) {
-        *self
-            .shared
-            .lie
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = lie;
+        *self.shared.told() = Told { lie, count: 0 };
+    }
+
+    /// Answers every request so much later from now on.
+    pub fn set_delay(&self, delay: Duration) {
+        let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        self.shared.delay_ms.store(delay_ms, Ordering::SeqCst);
+    }
+
+    /// Returns what it lies about.
+    pub fn lie(&self) -> Lie {
+        self.shared.told().lie
+    }
+
+    /// Returns how many answers the lie of now has changed.
+    pub fn told(&self) -> u64 {
+        self.shared.told().count
     }
 }
 
@@ -148,11 +190,14 @@ async fn answer(
     State(shared): State<Arc<Shared>>,
     Json(request): Json<Value>,
 ) -> impl IntoResponse {
-    let lie = *shared.lie.lock().unwrap_or_else(PoisonError::into_inner);
+    let delay_ms = shared.delay_ms.load(Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_millis(delay_ms)).await;
+    let lie = shared.told().lie;
     if lie == Lie::Keeps
         && let Some(kept) = keep(&request)
     {
         shared.kept.fetch_add(1, Ordering::SeqCst);
+        shared.count(lie);
         return Json(kept).into_response();
     }
     let sent = shared.http.post(&shared.honest).json(&request).send().await;
@@ -165,10 +210,10 @@ async fn answer(
     match (&request, &mut answers) {
         (Value::Array(calls), Value::Array(answers)) => {
             for (call, answer) in calls.iter().zip(answers) {
-                change(lie, call, answer);
+                tell(&shared, lie, call, answer);
             }
         }
-        (call, answer) => change(lie, call, answer),
+        (call, answer) => tell(&shared, lie, call, answer),
     }
     Json(answers).into_response()
 }
@@ -184,6 +229,18 @@ fn keep(request: &Value) -> Option<Value> {
     match request {
         Value::Array(calls) => calls.iter().map(taken).collect(),
         call => taken(call),
+    }
+}
+
+/// Lies about one answer to one call, and counts it where the answer is another than it was.
+fn tell(shared: &Shared, lie: Lie, call: &Value, answer: &mut Value) {
+    if lie == Lie::Nothing {
+        return;
+    }
+    let honest = answer.clone();
+    change(lie, call, answer);
+    if *answer != honest {
+        shared.count(lie);
     }
 }
 
