@@ -141,7 +141,7 @@ async fn strikes(
 ) -> Result<Vec<Recovery>> {
     let started = Instant::now();
     let mut recoveries = Vec::new();
-    for next in Schedule::new(plan.seed, plan.validators, world.means) {
+    for next in Schedule::new(plan.seed, plan.validators, plan.quorum, world.means) {
         let over = Instant::now() + next.calm + next.lasts + CALM_AT_THE_END;
         if over > end {
             break;

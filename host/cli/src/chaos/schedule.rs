@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
+use tabella_protocol::Quorum;
 
 /// Between the recovery from one fault and the next fault.
 const CALM_MS: std::ops::Range<u64> = 500..4_000;
@@ -45,6 +46,8 @@ pub(super) enum Fault {
         /// Cut off.
         cut: usize,
     },
+    /// The data directory of this validator is emptied while it is down.
+    WipeDisk(usize),
 }
 
 /// A fault, the calm before it, and how long it lasts.
@@ -91,6 +94,7 @@ enum Kind {
     FillDisk,
     ShiftClock,
     KillWhileCut,
+    WipeDisk,
 }
 
 impl Fault {
@@ -113,12 +117,13 @@ impl Fault {
             Self::FillDisk(_) => "full disk",
             Self::ShiftClock(..) => "wrong clock",
             Self::KillWhileCut { .. } => "kill one, cut another",
+            Self::WipeDisk(_) => "wiped disk",
         }
     }
 }
 
 impl Schedule {
-    pub(super) fn new(seed: u64, validators: usize, means: Means) -> Self {
+    pub(super) fn new(seed: u64, validators: usize, quorum: Quorum, means: Means) -> Self {
         let mut kinds = vec![
             Kind::KillOne,
             Kind::KillOne,
@@ -146,6 +151,10 @@ impl Schedule {
         }
         if means.clocks {
             kinds.push(Kind::ShiftClock);
+        }
+        // Only where the others are a quorum without it.
+        if quorum.tolerates_crashed(validators) > 0 {
+            kinds.push(Kind::WipeDisk);
         }
         Self {
             random: StdRng::seed_from_u64(seed),
@@ -203,6 +212,7 @@ impl Schedule {
                 let cut = (killed + 1) % self.validators;
                 Fault::KillWhileCut { killed, cut }
             }
+            Kind::WipeDisk => Fault::WipeDisk(self.validator()),
         }
     }
 }
@@ -240,7 +250,9 @@ mod tests {
     };
 
     fn take(seed: u64, means: Means, count: usize) -> Vec<Strike> {
-        Schedule::new(seed, 3, means).take(count).collect()
+        Schedule::new(seed, 3, Quorum::Majority, means)
+            .take(count)
+            .collect()
     }
 
     #[test]
@@ -255,9 +267,23 @@ mod tests {
             let names = strikes.iter().map(|strike| strike.fault.name());
             names.collect::<std::collections::BTreeSet<_>>()
         };
-        assert_eq!(names(&take(1, ALL, 18)).len(), 16);
+        assert_eq!(names(&take(1, ALL, 19)).len(), 17);
         let few = names(&take(1, NONE, 100));
-        assert_eq!(few.len(), 8, "{few:?}");
+        assert_eq!(few.len(), 9, "{few:?}");
+    }
+
+    #[test]
+    fn no_disk_is_wiped_where_the_others_are_no_quorum() {
+        let dares = |validators, quorum| {
+            let dares = |strike: Strike| matches!(strike.fault, Fault::WipeDisk(_));
+            Schedule::new(9, validators, quorum, ALL)
+                .take(100)
+                .any(dares)
+        };
+        assert!(!dares(2, Quorum::Majority));
+        assert!(!dares(3, Quorum::Bft));
+        assert!(dares(3, Quorum::Majority));
+        assert!(dares(4, Quorum::Bft));
     }
 
     #[test]

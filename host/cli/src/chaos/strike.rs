@@ -20,10 +20,15 @@ use crate::{
 
 /// Longer than this, and the network counts as not recovering.
 const RECOVERY_MAX: Duration = Duration::from_secs(60);
+/// As that, for a validator that has to fetch and execute the whole chain.
+const REBUILD_MAX: Duration = Duration::from_secs(240);
 const POLL_INTERVAL: Duration = Duration::from_millis(25);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a flapping link stays as it is.
 const FLAP: Duration = Duration::from_millis(150);
+
+/// What a validator logs that signs nothing yet, because it may have signed before.
+const OBSERVES: &str = "following the chain without signing";
 
 /// Strikes the network, lets the fault last, ends it; answers the time from then until every
 /// process is ready and every validator has committed a block decided after the end of the fault.
@@ -78,21 +83,14 @@ pub(super) async fn strike(
             tokio::time::sleep(lasts).await;
             world.widen_link(*victim)?;
         }
-        Fault::Flap(victim) => {
-            let end = Instant::now() + lasts;
-            while Instant::now() < end {
-                world.set_link(*victim, LinkState::Down)?;
-                tokio::time::sleep(FLAP).await;
-                world.set_link(*victim, LinkState::Up)?;
-                tokio::time::sleep(FLAP).await;
-            }
-        }
+        Fault::Flap(victim) => flap(world, *victim, lasts).await?,
         Fault::FillDisk(victim) => {
             world.fill_disk(*victim)?;
             tokio::time::sleep(lasts).await;
             world.free_disk(*victim)?;
             return recover(network, before, Some(&name(*victim))).await;
         }
+        Fault::WipeDisk(victim) => return wipe_disk(network, world, *victim, before, lasts).await,
         Fault::ShiftClock(victim, seconds) => {
             world.set_clock(*victim, *seconds)?;
             tokio::time::sleep(lasts).await;
@@ -106,6 +104,45 @@ pub(super) async fn strike(
         }
     }
     recover(network, before, None).await
+}
+
+/// Kills a validator, empties its data directory and starts it again, with nothing said: it must observe
+/// before it signs.
+async fn wipe_disk(
+    network: &mut DevNetwork,
+    world: &World,
+    victim: usize,
+    before: u64,
+    lasts: Duration,
+) -> Result<Duration> {
+    let name = name(victim);
+    let log = network.layout().log(&name);
+    signal(network, &name, Signal::SIGKILL)?;
+    let process = network.process(&name).context("no such process")?;
+    process.ended().await;
+    tokio::time::sleep(lasts).await;
+    world.wipe_disk(victim)?;
+    let logged = std::fs::read(&log).unwrap_or_default().len();
+    network.restart(&name)?;
+    let recovered = recover_within(REBUILD_MAX, network, before, None).await?;
+    let said = std::fs::read(&log).unwrap_or_default();
+    let said = String::from_utf8_lossy(said.get(logged..).unwrap_or_default());
+    ensure!(
+        said.contains(OBSERVES),
+        "{name} lost its disk and signs, although it did not observe first"
+    );
+    Ok(recovered)
+}
+
+async fn flap(world: &World, victim: usize, lasts: Duration) -> Result<()> {
+    let end = Instant::now() + lasts;
+    while Instant::now() < end {
+        world.set_link(victim, LinkState::Down)?;
+        tokio::time::sleep(FLAP).await;
+        world.set_link(victim, LinkState::Up)?;
+        tokio::time::sleep(FLAP).await;
+    }
+    Ok(())
 }
 
 async fn kill_and_restart(
@@ -136,9 +173,18 @@ fn greatest_height(statuses: &[Option<NodeStatus>]) -> u64 {
     heights.max().unwrap_or_default()
 }
 
-/// Waits until all is well again. The network stood at height `before` or beyond. `may_stop` names a process that had a reason to stop by itself: it
-/// must have done so with a failure, and is started again.
 async fn recover(
+    network: &mut DevNetwork,
+    before: u64,
+    may_stop: Option<&str>,
+) -> Result<Duration> {
+    recover_within(RECOVERY_MAX, network, before, may_stop).await
+}
+
+/// Waits until all is well again. The network stood at height `before` or beyond. `may_stop` names a
+/// process that had a reason to stop by itself: it must have done so with a failure, and is started again.
+async fn recover_within(
+    most: Duration,
     network: &mut DevNetwork,
     before: u64,
     may_stop: Option<&str>,
@@ -162,9 +208,11 @@ async fn recover(
         }
         let ready = network.describe()?;
         statuses = self::statuses(&ready).await;
-        let caught_up = statuses
-            .iter()
-            .all(|status| status.as_ref().is_some_and(|s| s.height >= target));
+        let caught_up = statuses.iter().all(|status| {
+            status
+                .as_ref()
+                .is_some_and(|s| s.height >= target && s.signing)
+        });
         if caught_up && all_ready(&ready).await {
             return Ok(healed.elapsed());
         }
@@ -172,14 +220,14 @@ async fn recover(
         if let Some(halted) = told.find(|status| status.standing == Standing::Halted) {
             bail!("{} has stopped signing: a contradiction", halted.node_id);
         }
-        if healed.elapsed() > RECOVERY_MAX {
+        if healed.elapsed() > most {
             let heights: Vec<_> = statuses
                 .iter()
                 .map(|status| status.as_ref().map(|s| (s.height, s.peers)))
                 .collect();
             bail!(
-                "not recovered after {RECOVERY_MAX:?}: expected every validator at height {target} \
-                 and every process ready; heights and peers are {heights:?}"
+                "not recovered after {most:?}: expected every validator at height {target} \
+                 and signing, and every process ready; heights and peers are {heights:?}"
             );
         }
         tokio::time::sleep(POLL_INTERVAL).await;

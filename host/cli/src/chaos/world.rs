@@ -244,6 +244,22 @@ impl World {
         fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))
     }
 
+    /// Empties a validator's data directory, which may be a disk of its own.
+    pub(super) fn wipe_disk(&self, index: usize) -> Result<()> {
+        let disk = self.disk(index);
+        let wipe = || -> std::io::Result<()> {
+            for entry in fs::read_dir(&disk)? {
+                let entry = entry?;
+                match entry.file_type()?.is_dir() {
+                    true => fs::remove_dir_all(entry.path())?,
+                    false => fs::remove_file(entry.path())?,
+                }
+            }
+            Ok(())
+        };
+        wipe().with_context(|| format!("cannot empty {}", disk.display()))
+    }
+
     /// Sets by how many seconds a validator's time of day is wrong.
     pub(super) fn set_clock(&self, index: usize, seconds: i64) -> Result<()> {
         let path = self.clock(index);
