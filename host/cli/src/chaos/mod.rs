@@ -4,9 +4,11 @@
 //! - `schedule`: which fault strikes whom, from the seed alone.
 //! - `world`: namespaces, small disks and clocks in which faults can be brought about.
 //! - `strike`: brings a fault about, ends it, waits for recovery.
+//! - `memory`: what processes may hold.
 //! - `audit`: what must hold at the end; `report`: what is told.
 
 mod audit;
+mod memory;
 mod pulse;
 mod report;
 mod schedule;
@@ -24,6 +26,7 @@ use tabella_protocol::Quorum;
 use tabella_runtime::StrictObject;
 
 use self::{
+    memory::Peaks,
     pulse::Pulse,
     report::{ChaosReport, Recovery},
     schedule::Schedule,
@@ -118,15 +121,24 @@ async fn torment(plan: &ChaosPlan, world: &World, network: &mut DevNetwork) -> R
             ballot: json!({"choice": CHOICES[(index % 3) as usize]}),
         });
     let casting = async { cast_all(&load, submissions, |_| pulse.beat()).await };
-    let (report, recoveries): (LoadReport, Vec<Recovery>) =
-        tokio::try_join!(casting, strikes(plan, world, network, &pulse, end))?;
-    let ready = network.describe()?;
-    let audit = audit::audit(&ready, &mut api, election_id, &report).await?;
+    let peaks = Peaks::default();
+    let ready_file = network.layout().ready();
+    let tormenting = async {
+        let (report, recoveries): (LoadReport, Vec<Recovery>) =
+            tokio::try_join!(casting, strikes(plan, world, network, &pulse, end))?;
+        let audit = audit::audit(&ready, &mut api, election_id, &report).await?;
+        anyhow::Ok((recoveries, audit))
+    };
+    let (recoveries, audit) = tokio::select! {
+        done = tormenting => done?,
+        grown = peaks.watch(&ready_file) => return Err(grown),
+    };
     Ok(ChaosReport::new(
         plan.seed,
         started,
         &recoveries,
         audit,
+        peaks.all(),
         world.skipped(),
     ))
 }

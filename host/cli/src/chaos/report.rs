@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::audit::Audit;
+use super::{audit::Audit, memory::RESIDENT_BYTES_MAX};
 
 /// One fault and what it cost.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +27,9 @@ pub(crate) struct ChaosReport {
     pub(super) faults: BTreeMap<&'static str, FaultReport>,
     pub(super) all: FaultReport,
     pub(super) audit: Audit,
+    /// Resident bytes of each process at its peak, and the most that any may hold.
+    pub(super) memory_peaks: BTreeMap<String, u64>,
+    pub(super) memory_max: u64,
     pub(super) skipped: Vec<&'static str>,
 }
 
@@ -46,6 +49,7 @@ impl ChaosReport {
         started: Instant,
         recoveries: &[Recovery],
         audit: Audit,
+        memory_peaks: BTreeMap<String, u64>,
         skipped: Vec<&'static str>,
     ) -> Self {
         let mut by_fault: BTreeMap<&'static str, Vec<Recovery>> = BTreeMap::new();
@@ -62,6 +66,8 @@ impl ChaosReport {
             faults,
             all: FaultReport::of(recoveries),
             audit,
+            memory_peaks,
+            memory_max: RESIDENT_BYTES_MAX,
             skipped,
         }
     }
@@ -88,6 +94,11 @@ impl ChaosReport {
                 of.count, of.recovery_median, of.recovery_worst, of.stall_median, of.stall_worst
             ));
         }
+        text.push_str("\nresident memory at its peak, MiB:");
+        for (name, bytes) in &self.memory_peaks {
+            text.push_str(&format!(" {name} {}", bytes >> 20));
+        }
+        text.push_str(&format!(", at most {}\n", self.memory_max >> 20));
         let audit = &self.audit;
         text.push_str(&format!(
             "\n{} ballots acknowledged ({} of them confirmed only later, {} repetitions), each on \
