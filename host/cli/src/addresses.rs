@@ -65,12 +65,19 @@ pub(crate) struct ValidatorAddress {
     pub(crate) rpc_port: u16,
     /// Consensus port.
     pub(crate) p2p_port: u16,
+    /// URL of what stands before its RPC, as the backend sees it.
+    pub(crate) front: Option<String>,
 }
 
 impl ValidatorAddress {
     /// The JSON-RPC URL.
     pub(crate) fn rpc_url(&self) -> String {
         format!("http://{}:{}", self.host, self.rpc_port)
+    }
+
+    /// The JSON-RPC URL that the backend is told.
+    pub(crate) fn backend_rpc_url(&self) -> String {
+        self.front.clone().unwrap_or_else(|| self.rpc_url())
     }
 
     /// The consensus address as health answers show it.
@@ -122,6 +129,7 @@ impl Addresses {
                 host: host.to_owned(),
                 rpc_port: ports.rpc_first + offset,
                 p2p_port: ports.p2p_first + offset,
+                front: None,
             })
         });
         let first = hosts.first().map_or("127.0.0.1", String::as_str);

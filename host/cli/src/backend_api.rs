@@ -193,6 +193,14 @@ impl BackendApi {
         }
     }
 
+    /// The bytes of an election's proof.
+    pub(crate) async fn election_proof(&mut self, election_id: u64) -> Result<Vec<u8>> {
+        let path = format!("/api/elections/{election_id}/proof");
+        let answer = self.client.get(&path).await?;
+        accept(&path, &answer)?;
+        Ok(answer.body.to_vec())
+    }
+
     /// The bytes of a ballot's receipt, as they are to be kept.
     pub(crate) async fn receipt(&mut self, transaction_id: &str) -> Result<Vec<u8>> {
         let path = format!("/api/votes/receipt?transaction_id={transaction_id}");

@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 use tabella_ledger::{Ledger, configure, encode_choice};
-use tabella_protocol::{ElectionProof, Genesis, Hash, Receipt};
+use tabella_protocol::{ElectionProof, Genesis, Hash, ProvenElection, Receipt};
 use tabella_runtime::StrictJson;
 
 use crate::scratch::Scratch;
@@ -22,9 +23,7 @@ pub(crate) struct Choice<'a> {
 /// Returns whether `receipt`, which was verified, is of this choice: the ballot is encoded with the
 /// options and the rule that the chain's state commits to, and its hash compared.
 pub(crate) fn is_of(receipt: &Receipt, choice: &Choice<'_>, genesis: &Genesis) -> Result<bool> {
-    let proof: ElectionProof = serde_json::from_slice(choice.election)
-        .context("the election's proof cannot be read; fetch /api/elections/ID/proof again")?;
-    let election = proof.verify(genesis)?;
+    let election = proven(choice.election, genesis)?;
     if election.election_id != receipt.entry.election_id {
         bail!(
             "the receipt is of election {}, the proof of election {}",
@@ -34,19 +33,40 @@ pub(crate) fn is_of(receipt: &Receipt, choice: &Choice<'_>, genesis: &Genesis) -
     }
     let StrictJson(ballot) = serde_json::from_str(choice.ballot)
         .context("--ballot: expected JSON such as {\"choice\": \"a\"}")?;
+    let encoded = encode(&election, &[ballot], choice.plugins, genesis)?;
+    Ok(encoded.iter().all(|ballots| receipt.is_of(ballots)))
+}
+
+/// Returns the election that a proof shows, as `GET /api/elections/{id}/proof` answers it.
+pub(crate) fn proven(proof: &[u8], genesis: &Genesis) -> Result<ProvenElection> {
+    let proof: ElectionProof = serde_json::from_slice(proof)
+        .context("the election's proof cannot be read; fetch /api/elections/ID/proof again")?;
+    Ok(proof.verify(genesis)?)
+}
+
+/// Returns the canonical bytes of each of these choices, one for each contest, by the options and the
+/// rules that the chain commits to.
+pub(crate) fn encode(
+    election: &ProvenElection,
+    choices: &[Value],
+    files: &[PathBuf],
+    genesis: &Genesis,
+) -> Result<Vec<Vec<Vec<u8>>>> {
     let directory = Scratch::new()?;
     let runtime = Ledger::runtime_for(genesis, directory.path())?;
     let mut plugins = BTreeMap::new();
     for contest in &election.spec.contests {
         if !plugins.contains_key(&contest.plugin) {
-            let plugin = runtime.load(&wasm(&contest.plugin, choice.plugins)?)?;
+            let plugin = runtime.load(&wasm(&contest.plugin, files)?)?;
             plugins.insert(contest.plugin, plugin);
         }
     }
     let contests = configure(&plugins, &election.spec.contests)
         .map_err(|(contest, error)| anyhow::anyhow!("contest {}: {error}", contest + 1))?;
-    let ballots = encode_choice(&election.spec.contests, &contests, &ballot)?;
-    Ok(receipt.is_of(&ballots))
+    let encoded = choices
+        .iter()
+        .map(|choice| encode_choice(&election.spec.contests, &contests, choice));
+    Ok(encoded.collect::<Result<_, _>>()?)
 }
 
 /// Returns the bytes of the rule with this hash: built in, or one of the files.

@@ -61,6 +61,8 @@ pub struct Submission {
 pub struct Acknowledgement {
     /// The submission's idempotency key.
     pub transaction_id: String,
+    /// The ballot that was cast.
+    pub ballot: Value,
     /// The backend's answer: confirmed with its block, or pending.
     pub answer: Value,
     /// From the first sending to the answer, repetitions included.
@@ -226,6 +228,7 @@ async fn submit(plan: &LoadPlan, client: &mut Client, submission: Submission) ->
             Judgement::Acknowledged(answer) => {
                 let acknowledgement = Acknowledgement {
                     transaction_id,
+                    ballot: body["ballot"].take(),
                     answer,
                     latency: started.elapsed(),
                 };

@@ -326,7 +326,7 @@ bootnodes = ["{}"]
         text.push_str(&format!(
             "\n[[validators]]\nnode_id = \"{}\"\nrpc_url = \"{}\"\np2p_url = \"{}\"\n",
             address.node_id,
-            address.rpc_url(),
+            address.backend_rpc_url(),
             address.p2p_url()
         ));
     }

@@ -3,20 +3,24 @@
 //!
 //! - `schedule`: which fault strikes whom, from the seed alone.
 //! - `world`: namespaces, small disks and clocks in which faults can be brought about.
-//! - `strike`: brings a fault about, ends it, waits for recovery.
-//! - `memory`: what processes may hold.
+//! - `strike`: brings a fault about, ends it, waits for recovery; `liar`, `flood`: people that mean harm.
+//! - `truth`: what the backend may answer meanwhile; `memory`: what processes may hold.
 //! - `audit`: what must hold at the end; `report`: what is told.
 
 mod audit;
+mod flood;
+mod liar;
 mod memory;
 mod pulse;
 mod report;
 mod schedule;
 mod strike;
+mod truth;
 mod world;
 
 use std::{
     path::Path,
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
@@ -26,17 +30,20 @@ use tabella_protocol::Quorum;
 use tabella_runtime::StrictObject;
 
 use self::{
+    liar::{Liars, Told},
     memory::Peaks,
     pulse::Pulse,
     report::{ChaosReport, Recovery},
     schedule::Schedule,
+    strike::Scene,
+    truth::Truth,
     world::{HUB_HOST, Isolation, World, enter_namespaces},
 };
 use crate::{
-    addresses::Ports,
+    addresses::{Addresses, Ports},
     backend_api::BackendApi,
     commands::election::id_of,
-    dev::{DevNetwork, DevPlan, Start},
+    dev::{DevNetwork, DevPlan, Site, Start},
     election_file::{ContestFile, ElectionFile, OptionFile},
     load::{LoadPlan, LoadReport, Submission, Voter, cast_all},
 };
@@ -79,6 +86,9 @@ pub(crate) async fn run(plan: &ChaosPlan, directory: &Path) -> Result<ChaosRepor
     for skipped in world.skipped() {
         println!("{skipped}");
     }
+    let schedule = Schedule::new(plan.seed, plan.validators, plan.quorum, world.means);
+    let mut sites = world.sites(plan.validators);
+    let liars = place_liars(plan, &mut sites).await?;
     let dev = DevPlan {
         data: directory.to_owned(),
         validators: Some(plan.validators),
@@ -86,22 +96,50 @@ pub(crate) async fn run(plan: &ChaosPlan, directory: &Path) -> Result<ChaosRepor
         ports: plan.ports,
         start: Start::Continue,
         host: world.means.links.then(|| HUB_HOST.to_owned()),
-        sites: world.sites(plan.validators),
+        sites,
     };
     let mut network = DevNetwork::start(&dev).await?;
-    let outcome = torment(plan, &world, &mut network).await;
+    let outcome = torment(plan, &world, &liars, schedule, &mut network).await;
     network.stop().await;
     outcome
 }
 
-async fn torment(plan: &ChaosPlan, world: &World, network: &mut DevNetwork) -> Result<ChaosReport> {
+/// Puts a liar, honest for now, before the RPC of each validator, as the backend will see it.
+async fn place_liars(plan: &ChaosPlan, sites: &mut [Site]) -> Result<Liars> {
+    let hosts: Vec<String> = sites.iter().filter_map(|site| site.host.clone()).collect();
+    let addresses = Addresses::new(plan.validators, &hosts, plan.ports)?;
+    let validators = addresses.validators.iter();
+    let liars = Liars::start(validators.map(|v| (v.node_id.clone(), v.rpc_url()))).await;
+    for (site, url) in sites.iter_mut().zip(liars.urls()) {
+        site.front = Some(url);
+    }
+    Ok(liars)
+}
+
+async fn torment(
+    plan: &ChaosPlan,
+    world: &World,
+    liars: &Liars,
+    schedule: Schedule,
+    network: &mut DevNetwork,
+) -> Result<ChaosReport> {
     let started = Instant::now();
     let ready = network.wait_ready().await?;
+    let genesis = network.genesis().clone();
     let mut api = BackendApi::new(&ready.backend, Some(&ready.admin_token))?;
     let election_id = id_of(&api.create_election(&election()).await?)?;
     api.open(election_id).await?;
 
     let pulse = Pulse::new();
+    let known = (election_id, plan.seed, plan.concurrency);
+    let truth = Truth::of(&ready, &genesis, &mut api, known, &pulse).await?;
+    let scene = Scene {
+        world,
+        liars,
+        truth: &truth,
+        pulse: &pulse,
+        election_id,
+    };
     let load = LoadPlan {
         backend: ready.backend.clone(),
         election_id,
@@ -110,26 +148,32 @@ async fn torment(plan: &ChaosPlan, world: &World, network: &mut DevNetwork) -> R
         per_second: Some(plan.votes_per_second),
     };
     let end = Instant::now() + plan.lasts;
+    let is_over = AtomicBool::new(false);
     let submissions = (0_u64..)
-        .take_while(|_| Instant::now() < end)
+        .take_while(|_| !is_over.load(Ordering::Relaxed))
         .map(|index| Submission {
             voter: Voter::CastFor {
                 voter_id: format!("voter-{index}"),
                 token: ready.admin_token.clone(),
             },
-            transaction_id: format!("chaos-{}-{index}", plan.seed),
-            ballot: json!({"choice": CHOICES[(index % 3) as usize]}),
+            transaction_id: truth::transaction_id(plan.seed, index),
+            ballot: json!({"choice": CHOICES[truth::choice_of(index)]}),
         });
     let casting = async { cast_all(&load, submissions, |_| pulse.beat()).await };
     let peaks = Peaks::default();
     let ready_file = network.layout().ready();
-    let tormenting = async {
-        let (report, recoveries): (LoadReport, Vec<Recovery>) =
-            tokio::try_join!(casting, strikes(plan, world, network, &pulse, end))?;
-        let audit = audit::audit(&ready, &mut api, election_id, &report).await?;
-        anyhow::Ok((recoveries, audit))
+    let striking = async {
+        let struck = strikes(plan.seed, schedule, &scene, network, end).await?;
+        is_over.store(true, Ordering::Relaxed);
+        anyhow::Ok(struck)
     };
-    let (recoveries, audit) = tokio::select! {
+    let tormenting = async {
+        let (report, recovered): (LoadReport, (Vec<Recovery>, Vec<Told>)) =
+            tokio::try_join!(casting, striking)?;
+        let audit = audit::audit(&ready, &mut api, election_id, &report, &truth).await?;
+        anyhow::Ok((recovered, audit))
+    };
+    let ((recoveries, told), audit) = tokio::select! {
         done = tormenting => done?,
         grown = peaks.watch(&ready_file) => return Err(grown),
     };
@@ -138,22 +182,24 @@ async fn torment(plan: &ChaosPlan, world: &World, network: &mut DevNetwork) -> R
         started,
         &recoveries,
         audit,
+        &told,
         peaks.all(),
         world.skipped(),
     ))
 }
 
-/// Strikes until shortly before `end`.
+/// Strikes until shortly before `end`; returns after it, and after some calm.
 async fn strikes(
-    plan: &ChaosPlan,
-    world: &World,
+    seed: u64,
+    schedule: Schedule,
+    scene: &Scene<'_>,
     network: &mut DevNetwork,
-    pulse: &Pulse,
     end: Instant,
-) -> Result<Vec<Recovery>> {
+) -> Result<(Vec<Recovery>, Vec<Told>)> {
     let started = Instant::now();
-    let mut recoveries = Vec::new();
-    for next in Schedule::new(plan.seed, plan.validators, plan.quorum, world.means) {
+    let pulse = scene.pulse;
+    let (mut recoveries, mut told) = (Vec::new(), Vec::new());
+    for next in schedule {
         let over = Instant::now() + next.calm + next.lasts + CALM_AT_THE_END;
         if over > end {
             break;
@@ -161,9 +207,11 @@ async fn strikes(
         tokio::time::sleep(next.calm).await;
         pulse.take_longest();
         let at = started.elapsed().as_secs_f64();
-        let recovered = strike::strike(network, world, &next)
+        let struck = strike::strike(network, scene, &next)
             .await
-            .with_context(|| format!("{:?} at {at:.1} s, seed {}", next.fault, plan.seed))?;
+            .with_context(|| format!("{:?} at {at:.1} s, seed {seed}", next.fault))?;
+        let recovered = struck.recovered;
+        told.extend(struck.told);
         let recovery = Recovery {
             fault: next.fault.name(),
             recovered,
@@ -179,7 +227,9 @@ async fn strikes(
         );
         recoveries.push(recovery);
     }
-    Ok(recoveries)
+    let calm = Instant::now() + CALM_AT_THE_END;
+    tokio::time::sleep_until(end.max(calm).into()).await;
+    Ok((recoveries, told))
 }
 
 fn election() -> ElectionFile {

@@ -36,7 +36,13 @@ impl Pulse {
         self.lock().count
     }
 
-    /// The longest pause since the last call, one that still lasts included.
+    /// The longest pause since that was last taken, one that still lasts included.
+    pub(super) fn longest(&self) -> Duration {
+        let beats = self.lock();
+        beats.longest.max(beats.last.elapsed())
+    }
+
+    /// As `longest`, and begins anew.
     pub(super) fn take_longest(&self) -> Duration {
         let mut beats = self.lock();
         let longest = beats.longest.max(beats.last.elapsed());

@@ -7,7 +7,11 @@ use std::{
 
 use serde::Serialize;
 
-use super::{audit::Audit, memory::RESIDENT_BYTES_MAX};
+use super::{
+    audit::Audit,
+    liar::{Effect, Told},
+    memory::RESIDENT_BYTES_MAX,
+};
 
 /// One fault and what it cost.
 #[derive(Debug, Clone, Copy)]
@@ -27,10 +31,25 @@ pub(crate) struct ChaosReport {
     pub(super) faults: BTreeMap<&'static str, FaultReport>,
     pub(super) all: FaultReport,
     pub(super) audit: Audit,
+    /// By lie.
+    pub(super) lies: BTreeMap<String, LieReport>,
     /// Resident bytes of each process at its peak, and the most that any may hold.
     pub(super) memory_peaks: BTreeMap<String, u64>,
     pub(super) memory_max: u64,
     pub(super) skipped: Vec<&'static str>,
+}
+
+/// What became of one lie.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Serialize)]
+pub(super) struct LieReport {
+    /// How often it was lied about.
+    pub(super) times: u64,
+    /// How many answers of the validator it changed.
+    pub(super) answers: u64,
+    /// How often the backend named the liar.
+    pub(super) named: u64,
+    /// Answers of the backend that were compared with the truth meanwhile.
+    pub(super) checks: u64,
 }
 
 /// Recovery and stall of one kind of fault, in seconds.
@@ -49,9 +68,18 @@ impl ChaosReport {
         started: Instant,
         recoveries: &[Recovery],
         audit: Audit,
+        told: &[Told],
         memory_peaks: BTreeMap<String, u64>,
         skipped: Vec<&'static str>,
     ) -> Self {
+        let mut lies: BTreeMap<String, LieReport> = BTreeMap::new();
+        for told in told {
+            let lie = lies.entry(format!("{:?}", told.lie)).or_default();
+            lie.times += 1;
+            lie.answers += told.answers;
+            lie.named += u64::from(matches!(told.effect, Effect::Named(_)));
+            lie.checks += told.checks;
+        }
         let mut by_fault: BTreeMap<&'static str, Vec<Recovery>> = BTreeMap::new();
         for recovery in recoveries {
             by_fault.entry(recovery.fault).or_default().push(*recovery);
@@ -66,6 +94,7 @@ impl ChaosReport {
             faults,
             all: FaultReport::of(recoveries),
             audit,
+            lies,
             memory_peaks,
             memory_max: RESIDENT_BYTES_MAX,
             skipped,
@@ -94,6 +123,16 @@ impl ChaosReport {
                 of.count, of.recovery_median, of.recovery_worst, of.stall_median, of.stall_worst
             ));
         }
+        text.push_str(&format!(
+            "\n{:<30}{:>6}{:>11}{:>11}{:>11}\n",
+            "lie", "times", "answers", "named", "checks"
+        ));
+        for (lie, of) in &self.lies {
+            text.push_str(&format!(
+                "{lie:<30}{:>6}{:>11}{:>11}{:>11}\n",
+                of.times, of.answers, of.named, of.checks
+            ));
+        }
         text.push_str("\nresident memory at its peak, MiB:");
         for (name, bytes) in &self.memory_peaks {
             text.push_str(&format!(" {name} {}", bytes >> 20));
@@ -102,11 +141,12 @@ impl ChaosReport {
         let audit = &self.audit;
         text.push_str(&format!(
             "\n{} ballots acknowledged ({} of them confirmed only later, {} repetitions), each on \
-             every validator exactly once\n{} blocks, equal on all validators at every height: no \
-             fork\n{} faults in {:.0} s, seed {}\n",
+             every validator exactly once, of the choice that was cast; {} receipts compared\n\
+             {} blocks, equal on all validators at every height: no fork\n{} faults in {:.0} s, seed {}\n",
             audit.acknowledged,
             audit.confirmed_later,
             audit.repetitions,
+            audit.receipts,
             audit.blocks,
             self.all.count,
             self.seconds,

@@ -4,11 +4,18 @@ use std::time::Duration;
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tabella_protocol::Quorum;
+use tabella_testing::Lie;
+
+use super::{flood::Flood, liar::Effect};
 
 /// Between the recovery from one fault and the next fault.
 const CALM_MS: std::ops::Range<u64> = 500..4_000;
 /// How long a fault lasts.
 const LASTS_MS: std::ops::Range<u64> = 200..8_000;
+/// How long lies and floods last at least: several answers, several requests.
+const LASTS_MIN: Duration = Duration::from_secs(6);
+/// Lies without effect that are told one after the other in one fault, before one that is named.
+const QUIET_LIES: usize = 4;
 /// By how much a clock is shifted, forwards or backwards.
 const SHIFT_SECONDS: std::ops::Range<i64> = 1..7_200;
 
@@ -46,6 +53,10 @@ pub(super) enum Fault {
         /// Cut off.
         cut: usize,
     },
+    /// This validator's answers to the backend are lies: these, one after the other.
+    Lies(usize, Vec<Lie>),
+    /// A stranger floods the backend, or this validator, or both.
+    Flood(Flood, usize),
     /// The data directory of this validator is emptied while it is down.
     WipeDisk(usize),
 }
@@ -73,6 +84,10 @@ pub(super) struct Schedule {
     kinds: Vec<Kind>,
     /// The kinds of this round that are still to come, so that a short run sees each once.
     bag: Vec<Kind>,
+    /// In the same way.
+    quiet_lies: Vec<Lie>,
+    named_lies: Vec<Lie>,
+    floods: Vec<Flood>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +109,8 @@ enum Kind {
     FillDisk,
     ShiftClock,
     KillWhileCut,
+    Lies,
+    Flood,
     WipeDisk,
 }
 
@@ -117,6 +134,8 @@ impl Fault {
             Self::FillDisk(_) => "full disk",
             Self::ShiftClock(..) => "wrong clock",
             Self::KillWhileCut { .. } => "kill one, cut another",
+            Self::Lies(..) => "lying validator",
+            Self::Flood(flood, _) => flood.name(),
             Self::WipeDisk(_) => "wiped disk",
         }
     }
@@ -152,15 +171,19 @@ impl Schedule {
         if means.clocks {
             kinds.push(Kind::ShiftClock);
         }
+        kinds.extend([Kind::Flood; 2]);
         // Only where the others are a quorum without it.
         if quorum.tolerates_crashed(validators) > 0 {
-            kinds.push(Kind::WipeDisk);
+            kinds.extend([Kind::Lies, Kind::Lies, Kind::WipeDisk]);
         }
         Self {
             random: StdRng::seed_from_u64(seed),
             validators,
             kinds,
             bag: Vec::new(),
+            quiet_lies: Vec::new(),
+            named_lies: Vec::new(),
+            floods: Vec::new(),
         }
     }
 
@@ -180,6 +203,27 @@ impl Schedule {
 
     fn millis(&mut self, range: std::ops::Range<u64>) -> Duration {
         Duration::from_millis(self.random.random_range(range))
+    }
+
+    /// The next of `bag`, which is filled with `all` when it is empty.
+    fn draw<T: Copy>(random: &mut StdRng, bag: &mut Vec<T>, all: &[T]) -> T {
+        if bag.is_empty() {
+            bag.extend_from_slice(all);
+        }
+        let drawn = random.random_range(0..bag.len());
+        bag.swap_remove(drawn)
+    }
+
+    /// Some lies without effect, then one that is named: whoever was named is not asked for a while.
+    fn lies(&mut self) -> Vec<Lie> {
+        let is_quiet = |lie: &Lie| Effect::of(*lie) == Effect::Nothing;
+        let (quiet, named): (Vec<Lie>, Vec<Lie>) = Lie::ALL.into_iter().partition(is_quiet);
+        let mut lies = Vec::new();
+        for _ in 0..QUIET_LIES {
+            lies.push(Self::draw(&mut self.random, &mut self.quiet_lies, &quiet));
+        }
+        lies.push(Self::draw(&mut self.random, &mut self.named_lies, &named));
+        lies
     }
 
     fn fault(&mut self, kind: Kind) -> Fault {
@@ -212,6 +256,11 @@ impl Schedule {
                 let cut = (killed + 1) % self.validators;
                 Fault::KillWhileCut { killed, cut }
             }
+            Kind::Lies => Fault::Lies(self.validator(), self.lies()),
+            Kind::Flood => {
+                let flood = Self::draw(&mut self.random, &mut self.floods, &Flood::ALL);
+                Fault::Flood(flood, self.validator())
+            }
             Kind::WipeDisk => Fault::WipeDisk(self.validator()),
         }
     }
@@ -221,16 +270,14 @@ impl Iterator for Schedule {
     type Item = Strike;
 
     fn next(&mut self) -> Option<Strike> {
-        if self.bag.is_empty() {
-            self.bag.clone_from(&self.kinds);
+        let kind = Self::draw(&mut self.random, &mut self.bag, &self.kinds);
+        let calm = self.millis(CALM_MS);
+        let fault = self.fault(kind);
+        let mut lasts = self.millis(LASTS_MS);
+        if matches!(fault, Fault::Lies(..) | Fault::Flood(..)) {
+            lasts = lasts.max(LASTS_MIN);
         }
-        let drawn = self.random.random_range(0..self.bag.len());
-        let kind = self.bag.swap_remove(drawn);
-        Some(Strike {
-            calm: self.millis(CALM_MS),
-            fault: self.fault(kind),
-            lasts: self.millis(LASTS_MS),
-        })
+        Some(Strike { calm, fault, lasts })
     }
 }
 
@@ -250,9 +297,8 @@ mod tests {
     };
 
     fn take(seed: u64, means: Means, count: usize) -> Vec<Strike> {
-        Schedule::new(seed, 3, Quorum::Majority, means)
-            .take(count)
-            .collect()
+        let schedule = Schedule::new(seed, 3, Quorum::Majority, means);
+        schedule.take(count).collect()
     }
 
     #[test]
@@ -267,15 +313,35 @@ mod tests {
             let names = strikes.iter().map(|strike| strike.fault.name());
             names.collect::<std::collections::BTreeSet<_>>()
         };
-        assert_eq!(names(&take(1, ALL, 19)).len(), 17);
+        assert_eq!(names(&take(1, ALL, 23)).len(), 20);
         let few = names(&take(1, NONE, 100));
-        assert_eq!(few.len(), 9, "{few:?}");
+        assert_eq!(few.len(), 16, "{few:?}");
     }
 
     #[test]
-    fn no_disk_is_wiped_where_the_others_are_no_quorum() {
+    fn every_lie_is_told_within_four_faults_and_the_last_of_each_is_named() {
+        let lies: Vec<Vec<Lie>> = take(5, NONE, 200)
+            .into_iter()
+            .filter_map(|strike| match strike.fault {
+                Fault::Lies(_, lies) => Some(lies),
+                _ => None,
+            })
+            .collect();
+        let mut told = lies[..4].concat();
+        told.sort();
+        told.dedup();
+        assert_eq!(told.len(), Lie::ALL.len());
+        for lies in lies {
+            let is_named = |lie: &Lie| Effect::of(*lie) != Effect::Nothing;
+            assert_eq!(lies.iter().position(is_named), Some(lies.len() - 1));
+        }
+    }
+
+    #[test]
+    fn nobody_lies_and_no_disk_is_wiped_where_the_others_are_no_quorum() {
         let dares = |validators, quorum| {
-            let dares = |strike: Strike| matches!(strike.fault, Fault::WipeDisk(_));
+            let dares =
+                |strike: Strike| matches!(strike.fault, Fault::Lies(..) | Fault::WipeDisk(_));
             Schedule::new(9, validators, quorum, ALL)
                 .take(100)
                 .any(dares)

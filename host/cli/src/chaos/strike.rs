@@ -9,7 +9,11 @@ use serde_json::json;
 use tabella_protocol::rpc::{NodeStatus, Standing};
 
 use super::{
+    flood::{self, Attack, Flood},
+    liar::{Liars, Told},
+    pulse::Pulse,
     schedule::{Fault, Strike},
+    truth::Truth,
     world::{LinkState, Split, World},
 };
 use crate::{
@@ -30,16 +34,111 @@ const FLAP: Duration = Duration::from_millis(150);
 /// What a validator logs that signs nothing yet, because it may have signed before.
 const OBSERVES: &str = "following the chain without signing";
 
+/// What faults are brought about with.
+pub(super) struct Scene<'a> {
+    pub(super) world: &'a World,
+    pub(super) liars: &'a Liars,
+    pub(super) truth: &'a Truth<'a>,
+    pub(super) pulse: &'a Pulse,
+    pub(super) election_id: u64,
+}
+
+/// What came of a fault.
+pub(super) struct Struck {
+    /// From its end until all was well again.
+    pub(super) recovered: Duration,
+    /// The lies that were told.
+    pub(super) told: Vec<Told>,
+}
+
 /// Strikes the network, lets the fault last, ends it; answers the time from then until every
 /// process is ready and every validator has committed a block decided after the end of the fault.
 pub(super) async fn strike(
     network: &mut DevNetwork,
+    scene: &Scene<'_>,
+    strike: &Strike,
+) -> Result<Struck> {
+    let before = greatest_height(&statuses(&network.describe()?).await);
+    let mut told = Vec::new();
+    let recovered = match &strike.fault {
+        Fault::Lies(index, lies) => {
+            let liars = scene.liars;
+            told = liars.tell(*index, lies, strike.lasts, scene.truth).await?;
+            recover(network, before, None).await?
+        }
+        Fault::Flood(flood, victim) => {
+            flood_with(network, scene, *flood, *victim, strike.lasts).await?;
+            recover(network, before, None).await?
+        }
+        Fault::WipeDisk(victim) => {
+            wipe_disk(network, scene.world, *victim, before, strike.lasts).await?
+        }
+        _ => break_down(network, scene.world, before, strike).await?,
+    };
+    Ok(Struck { recovered, told })
+}
+
+/// Floods; what honest clients are answered meanwhile is the truth.
+async fn flood_with(
+    network: &DevNetwork,
+    scene: &Scene<'_>,
+    flood: Flood,
+    victim: usize,
+    lasts: Duration,
+) -> Result<()> {
+    let ready = network.describe()?;
+    let victim = ready.validators.get(victim).context("no such validator")?;
+    let attack = Attack {
+        source: scene.world.stranger(),
+        backend: flood::address_of(&ready.backend)?,
+        validator: flood::address_of(&victim.rpc_url)?,
+        election_id: scene.election_id,
+    };
+    flood::flood(&attack, flood, lasts, scene.pulse).await?;
+    scene.truth.check().await?;
+    Ok(())
+}
+
+/// Kills a validator, empties its data directory and starts it again, with nothing said: it must observe
+/// before it signs.
+async fn wipe_disk(
+    network: &mut DevNetwork,
     world: &World,
+    victim: usize,
+    before: u64,
+    lasts: Duration,
+) -> Result<Duration> {
+    let name = name(victim);
+    let log = network.layout().log(&name);
+    signal(network, &name, Signal::SIGKILL)?;
+    let process = network.process(&name).context("no such process")?;
+    process.ended().await;
+    tokio::time::sleep(lasts).await;
+    world.wipe_disk(victim)?;
+    let logged = std::fs::read(&log).unwrap_or_default().len();
+    network.restart(&name)?;
+    let recovered = recover_within(REBUILD_MAX, network, before, None).await?;
+    let said = std::fs::read(&log).unwrap_or_default();
+    let said = String::from_utf8_lossy(said.get(logged..).unwrap_or_default());
+    ensure!(
+        said.contains(OBSERVES),
+        "{name} lost its disk and signs, although it did not observe first"
+    );
+    Ok(recovered)
+}
+
+/// The faults of processes, links, disks and clocks.
+async fn break_down(
+    network: &mut DevNetwork,
+    world: &World,
+    before: u64,
     strike: &Strike,
 ) -> Result<Duration> {
     let lasts = strike.lasts;
-    let before = greatest_height(&statuses(&network.describe()?).await);
     match &strike.fault {
+        Fault::Lies(..) | Fault::Flood(..) | Fault::WipeDisk(_) => {
+            bail!("{:?} breaks nothing down", strike.fault)
+        }
         Fault::KillValidators(victims) => {
             let victims: Vec<String> = victims.iter().map(|victim| name(*victim)).collect();
             kill_and_restart(network, &victims, lasts).await?;
@@ -90,7 +189,6 @@ pub(super) async fn strike(
             world.free_disk(*victim)?;
             return recover(network, before, Some(&name(*victim))).await;
         }
-        Fault::WipeDisk(victim) => return wipe_disk(network, world, *victim, before, lasts).await,
         Fault::ShiftClock(victim, seconds) => {
             world.set_clock(*victim, *seconds)?;
             tokio::time::sleep(lasts).await;
@@ -104,34 +202,6 @@ pub(super) async fn strike(
         }
     }
     recover(network, before, None).await
-}
-
-/// Kills a validator, empties its data directory and starts it again, with nothing said: it must observe
-/// before it signs.
-async fn wipe_disk(
-    network: &mut DevNetwork,
-    world: &World,
-    victim: usize,
-    before: u64,
-    lasts: Duration,
-) -> Result<Duration> {
-    let name = name(victim);
-    let log = network.layout().log(&name);
-    signal(network, &name, Signal::SIGKILL)?;
-    let process = network.process(&name).context("no such process")?;
-    process.ended().await;
-    tokio::time::sleep(lasts).await;
-    world.wipe_disk(victim)?;
-    let logged = std::fs::read(&log).unwrap_or_default().len();
-    network.restart(&name)?;
-    let recovered = recover_within(REBUILD_MAX, network, before, None).await?;
-    let said = std::fs::read(&log).unwrap_or_default();
-    let said = String::from_utf8_lossy(said.get(logged..).unwrap_or_default());
-    ensure!(
-        said.contains(OBSERVES),
-        "{name} lost its disk and signs, although it did not observe first"
-    );
-    Ok(recovered)
 }
 
 async fn flap(world: &World, victim: usize, lasts: Duration) -> Result<()> {

@@ -8,6 +8,7 @@ use std::{
     ffi::OsString,
     fs::{self, File},
     io::Write,
+    net::{IpAddr, Ipv4Addr},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -21,6 +22,8 @@ use crate::dev::Site;
 /// The bridge that all links meet at, and the address of what runs beside it.
 const BRIDGE: &str = "hub";
 pub(super) const HUB_HOST: &str = "10.77.0.254";
+/// The address there that a stranger has to itself.
+const STRANGER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 253);
 /// A slow link carries this much each way; what waits longer than the latency is dropped.
 const SLOW_LINK: [&str; 7] = [
     "tbf", "rate", "512kbit", "burst", "16kbit", "latency", "200ms",
@@ -103,6 +106,7 @@ impl World {
             run("mount -t tmpfs tmpfs /run")?;
             run(&format!("ip link add {BRIDGE} type bridge"))?;
             run(&format!("ip addr add {HUB_HOST}/24 dev {BRIDGE}"))?;
+            run(&format!("ip addr add {STRANGER}/24 dev {BRIDGE}"))?;
             run(&format!("ip link set {BRIDGE} up"))?;
         }
         for index in 0..validators {
@@ -258,6 +262,14 @@ impl World {
             Ok(())
         };
         wipe().with_context(|| format!("cannot empty {}", disk.display()))
+    }
+
+    /// The address that a stranger comes from.
+    pub(super) fn stranger(&self) -> IpAddr {
+        match self.means.links {
+            true => STRANGER.into(),
+            false => Ipv4Addr::LOCALHOST.into(),
+        }
     }
 
     /// Sets by how many seconds a validator's time of day is wrong.

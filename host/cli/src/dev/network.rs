@@ -251,7 +251,10 @@ fn prepare(plan: &DevPlan, layout: &Layout) -> Result<(Genesis, Addresses)> {
     }
     let hosts: Vec<String> = plan.sites.iter().filter_map(|s| s.host.clone()).collect();
     let host = plan.host.as_ref();
-    let addresses = Addresses::new(count, &hosts, plan.ports)?.place(host, host)?;
+    let mut addresses = Addresses::new(count, &hosts, plan.ports)?.place(host, host)?;
+    for (address, site) in addresses.validators.iter_mut().zip(&plan.sites) {
+        address.front.clone_from(&site.front);
+    }
     let genesis = match existing {
         Some(genesis) => genesis,
         None => {

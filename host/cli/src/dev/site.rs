@@ -7,6 +7,8 @@ use std::ffi::OsString;
 pub(crate) struct Site {
     /// How others reach it; `None` for loopback.
     pub(crate) host: Option<String>,
+    /// URL of what stands before its RPC, as the backend sees it; `None` for nothing.
+    pub(crate) front: Option<String>,
     /// The words in front of its command line, such as those that enter a network namespace. They
     /// must become the process, so that its id is the id of the role.
     pub(crate) launcher: Vec<OsString>,
