@@ -50,7 +50,8 @@ enum Task {
     /// Torment a network of real processes, and check that it lost nothing
     ///
     /// Builds everything and runs `tabella chaos` with the given arguments, such as
-    /// `--minutes 10 --seed 7`: kills, stops, partitions, full disks and wrong clocks under load.
+    /// `--minutes 10 --seed 7`: kills, stops, partitions, full and wiped disks, wrong clocks, a lying
+    /// validator and a hostile client under load.
     Chaos {
         /// Arguments of `tabella chaos`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

@@ -21,12 +21,25 @@ const ISOLATED: &str = "--isolated";
 
 /// Torment a network of real processes, and check that it lost nothing.
 ///
-/// Starts bootnode, validators and backend, casts votes through REST, and meanwhile, by a schedule
-/// that follows from the seed: kills processes with SIGKILL, one, several or all at once; stops and
-/// continues them; cuts and slows their links; fills their disks; shifts their clocks. After each
-/// fault the network must recover by itself. In the end every acknowledged ballot must be on every
-/// validator exactly once and all blocks must be equal.
+/// Starts bootnode, validators and backend, casts votes through REST, and meanwhile brings about faults,
+/// by a schedule that follows from the seed and is printed as it goes:
+///
+///   processes        killed with SIGKILL (one, several, all), stopped and continued
+///   links            cut, slow, flapping
+///   disks            full, wiped: the validator must observe before it signs again
+///   clocks           wrong by up to two hours
+///   lying validator  one at a time lies to the backend about each thing in turn
+///   hostile client   floods with costly reads, slow heads, unfinished bodies, idle connections, unread
+///                    streams, logins
+///
+/// After each fault the network must recover by itself. A validator whose lie contradicts a certificate
+/// must be named by the backend, no other lie may have an effect, nobody honest may be named. No process
+/// may hold more than a gibibyte of memory. In the end every acknowledged ballot must be on every validator
+/// exactly once and of the choice that was cast, and all blocks must be equal.
+///
+/// Example: tabella chaos --minutes 10 --seed 7
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct ChaosArguments {
     /// How long
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=24 * 60))]
