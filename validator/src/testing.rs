@@ -89,10 +89,10 @@ impl Fixture {
     pub(crate) fn sign(&self, nonce: u64, payload: Payload) -> Vec<u8> {
         let expiry_height = self.ledger.tip().height + 50;
         let body = TransactionBody {
-            version: 1,
             chain_id: 7,
             expiry_height,
             nonce,
+            sequence: None,
             payload,
         };
         Transaction::sign(body, &key(1)).to_bytes()

@@ -13,8 +13,8 @@ use crate::{
     Election, Ledger, LedgerError,
     board_log::{TILES, TileReader},
     store::{
-        BLOCKS, BOARD, CERTIFICATES, HEIGHTS, PLUGINS, RECORD_BYTES_MAX, ROLL, TRANSACTIONS,
-        VALIDATOR_SETS, VOTERS,
+        BLOCKS, BOARD, CERTIFICATES, HEIGHTS, PLUGINS, RECORD_BYTES_MAX, ROLL, SEQUENCES,
+        TRANSACTIONS, VALIDATOR_SETS, VOTERS,
     },
 };
 
@@ -148,6 +148,17 @@ impl Ledger {
                 .transpose(),
             None => Ok(None),
         }
+    }
+
+    /// The sequence of a voter's counting ballot; nothing where it has none.
+    pub fn sequence_of(
+        &self,
+        election_id: u64,
+        voter: &VoterId,
+    ) -> Result<Option<u64>, LedgerError> {
+        let table = self.database.begin_read()?.open_table(SEQUENCES)?;
+        let sequence = table.get((election_id, voter.0))?;
+        Ok(sequence.map(|sequence| sequence.value()))
     }
 
     /// What a voter's ballot weighs by the election's roll; nothing where it is not on the roll.

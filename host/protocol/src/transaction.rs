@@ -1,5 +1,7 @@
 //! Transactions: what people ask of the chain, signed.
 
+use std::io::{Error, ErrorKind, Read, Result, Write};
+
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
@@ -115,37 +117,72 @@ pub struct Attestation {
 }
 
 /// Everything of a transaction that is signed.
-#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+///
+/// Encoded it begins with its version: [`Transaction::ORDERED`] where it has a sequence, which then
+/// follows the nonce; else [`Transaction::VERSION`].
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransactionBody {
-    /// [`Transaction::VERSION`], or [`Transaction::ORDERED`] for a ballot in its voter's own order.
-    pub version: u8,
     /// The chain it is for.
     pub chain_id: u64,
     /// The last height at which it may be included.
     pub expiry_height: u64,
-    /// Any number: makes two otherwise equal transactions distinct. Of an ordered ballot: its place
-    /// in the voter's own order.
+    /// Any number: makes two otherwise equal transactions distinct.
     pub nonce: u64,
+    /// Of a ballot: its place in its voter's own order, where it has one. Only ballots with a higher
+    /// one are taken after it.
+    pub sequence: Option<u64>,
     /// What it does.
     pub payload: Payload,
 }
 
 impl TransactionBody {
-    /// A body of the current version with a random nonce.
+    /// A body with a random nonce and no sequence.
     pub fn new(chain_id: u64, expiry_height: u64, payload: Payload) -> Self {
         Self {
-            version: Transaction::VERSION,
             chain_id,
             expiry_height,
             nonce: rand::random(),
+            sequence: None,
             payload,
         }
     }
+}
 
-    /// Returns an ordered ballot's place in its voter's own order. Only ballots with a higher one are
-    /// taken after it.
-    pub fn sequence(&self) -> Option<u64> {
-        (self.version == Transaction::ORDERED).then_some(self.nonce)
+impl BorshSerialize for TransactionBody {
+    fn serialize<W: Write>(&self, writer: &mut W) -> Result<()> {
+        let version = match self.sequence {
+            None => Transaction::VERSION,
+            Some(_) => Transaction::ORDERED,
+        };
+        let before = (version, self.chain_id, self.expiry_height, self.nonce);
+        BorshSerialize::serialize(&before, writer)?;
+        if let Some(sequence) = &self.sequence {
+            BorshSerialize::serialize(sequence, writer)?;
+        }
+        BorshSerialize::serialize(&self.payload, writer)
+    }
+}
+
+impl BorshDeserialize for TransactionBody {
+    fn deserialize_reader<R: Read>(reader: &mut R) -> Result<Self> {
+        let (version, chain_id, expiry_height, nonce) =
+            <(u8, u64, u64, u64)>::deserialize_reader(reader)?;
+        let sequence = match version {
+            Transaction::VERSION => None,
+            Transaction::ORDERED => Some(u64::deserialize_reader(reader)?),
+            other => {
+                let reason = TransactionError::Version(other).to_string();
+                return Err(Error::new(ErrorKind::InvalidData, reason));
+            }
+        };
+        let payload = Payload::deserialize_reader(reader)?;
+        Ok(Self {
+            chain_id,
+            expiry_height,
+            nonce,
+            sequence,
+            payload,
+        })
     }
 }
 
@@ -184,7 +221,7 @@ pub enum TransactionError {
 impl Transaction {
     /// The version of most transactions.
     pub const VERSION: u8 = 1;
-    /// The version of ballots whose nonce is their place in the voter's own order.
+    /// The version of ballots that have a place in their voter's own order.
     pub const ORDERED: u8 = 2;
     /// Largest encoded transaction: a plugin of 256 KiB or a roll part, and its envelope.
     pub const BYTES_MAX: usize = 512 << 10;
@@ -211,7 +248,7 @@ impl Transaction {
     }
 
     /// Reads canonical bytes. The signature is not checked here: see [`verify`](Self::verify).
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, TransactionError> {
+    pub fn from_bytes(bytes: &[u8]) -> std::result::Result<Self, TransactionError> {
         // The version is the first byte, so that another version is named as such.
         if let Some(&version) = bytes.first()
             && ![Self::VERSION, Self::ORDERED].contains(&version)
@@ -220,9 +257,7 @@ impl Transaction {
         }
         let transaction: Self = codec::decode(bytes, Self::BYTES_MAX)?;
         let payload = &transaction.body.payload;
-        if transaction.body.version == Self::ORDERED
-            && !matches!(payload, Payload::CastBallot { .. })
-        {
+        if transaction.body.sequence.is_some() && !matches!(payload, Payload::CastBallot { .. }) {
             return Err(TransactionError::NotOrdered(payload.kind()));
         }
         Ok(transaction)

@@ -65,10 +65,10 @@ pub(super) fn genesis(validators: usize, quorum: Quorum) -> Genesis {
 
 fn sign(nonce: u64, payload: Payload) -> Vec<u8> {
     let body = TransactionBody {
-        version: 1,
         chain_id: 7,
         expiry_height: 50_000,
         nonce,
+        sequence: None,
         payload,
     };
     Transaction::sign(body, &authority()).to_bytes()

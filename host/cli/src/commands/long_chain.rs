@@ -220,10 +220,10 @@ fn write_history(blocks: u64, layout: &Layout) -> Result<()> {
     for height in 1..=blocks {
         let payload = payload(&ledger, height, &authority)?;
         let body = TransactionBody {
-            version: 1,
             chain_id,
             expiry_height: height,
             nonce: height,
+            sequence: None,
             payload,
         };
         let bytes = Transaction::sign(body, &authority).to_bytes();

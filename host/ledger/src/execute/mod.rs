@@ -142,8 +142,7 @@ impl<'a> Draft<'a> {
                 voter,
                 ballots,
             } => {
-                let sequence = body.sequence();
-                self.cast_ballot(*election_id, voter, sequence, ballots, &vetted.id)?;
+                self.cast_ballot(*election_id, voter, body.sequence, ballots, &vetted.id)?;
             }
             Payload::AttestResult(attestation) => {
                 self.attest_result(attestation, transaction.signer, vetted.id)?;

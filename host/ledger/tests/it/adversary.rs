@@ -105,10 +105,9 @@ fn a_ballot_that_was_held_back_does_not_replace_a_later_one_of_its_voter() {
     chain.accept(&authority(), Payload::OpenElection { election_id: 1 });
     let unordered = chain.cast(own.public().into(), "a");
     let unordered = chain.sign(&own, unordered);
-    let ordered = |choice: &str, nonce| {
+    let ordered = |choice: &str, sequence| {
         let body = TransactionBody {
-            version: Transaction::ORDERED,
-            nonce,
+            sequence: Some(sequence),
             ..TransactionBody::new(7, 50, chain.cast(own.public().into(), choice))
         };
         Transaction::sign(body, &own).to_bytes()
@@ -136,7 +135,7 @@ fn a_ballot_that_was_held_back_does_not_replace_a_later_one_of_its_voter() {
 fn only_ballots_have_an_order() {
     let chain = Chain::new();
     let body = TransactionBody {
-        version: Transaction::ORDERED,
+        sequence: Some(1),
         ..TransactionBody::new(7, 50, Payload::OpenElection { election_id: 1 })
     };
     let bytes = Transaction::sign(body, &authority()).to_bytes();

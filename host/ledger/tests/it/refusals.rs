@@ -61,10 +61,10 @@ fn every_refusal_has_a_code_and_helps() {
         refusal_text(chain.judge(&bytes[..bytes.len() - 1])),
     );
     let body = |chain_id, expiry_height, payload| TransactionBody {
-        version: 1,
         chain_id,
         expiry_height,
         nonce: 1,
+        sequence: None,
         payload,
     };
     let open = || Payload::OpenElection { election_id: 1 };

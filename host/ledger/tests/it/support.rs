@@ -94,10 +94,10 @@ impl Chain {
         self.nonce += 1;
         let expiry_height = self.builder.tip().height + 100;
         let body = TransactionBody {
-            version: 1,
             chain_id: 7,
             expiry_height,
             nonce: self.nonce,
+            sequence: None,
             payload,
         };
         Transaction::sign(body, signer).to_bytes()

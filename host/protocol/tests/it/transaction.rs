@@ -13,10 +13,10 @@ fn transaction() -> Transaction {
         ballots: vec![vec![1, 2]],
     };
     let body = TransactionBody {
-        version: 1,
         chain_id: 7,
         expiry_height: 10,
         nonce: 5,
+        sequence: None,
         payload,
     };
     Transaction::sign(body, &key(1))
@@ -26,13 +26,29 @@ fn transaction() -> Transaction {
 fn the_encoding_and_the_pseudonym_never_change() {
     expect!["0xebf14affbaa1a420a19d889a788a84ccc6986fe9212b8c4252c35e9891ec6f97"]
         .assert_eq(&transaction().id().to_string());
+    expect![].assert_eq(&ordered().id().to_string());
     expect!["0x8f937f50e29e0e9a30674769947aa79171a47aa4757ffe9db7f077947ee3a219"]
         .assert_eq(&VoterId::pseudonym(&[9; 32], "alice").to_string());
 }
 
+fn ordered() -> Transaction {
+    let body = TransactionBody {
+        sequence: Some(6),
+        ..transaction().body
+    };
+    Transaction::sign(body, &key(1))
+}
+
 #[test]
 fn no_byte_can_be_changed() {
-    let bytes = transaction().to_bytes();
+    for transaction in [transaction(), ordered()] {
+        no_byte_of(&transaction);
+    }
+}
+
+fn no_byte_of(transaction: &Transaction) {
+    let bytes = transaction.to_bytes();
+    assert_eq!(&Transaction::from_bytes(&bytes).unwrap(), transaction);
     assert!(Transaction::from_bytes(&bytes).unwrap().verify());
     for position in 0..bytes.len() {
         let mut changed = bytes.clone();
