@@ -1,11 +1,15 @@
 //! Whole blocks, many in a request.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tabella_protocol::{Block, Hash, rpc::BlockView};
 
 use crate::{
-    BlockProof, BlockProofError, CallError, Client, QueryError, pool::Node, transport::Batch,
+    BlockProof, BlockProofError, CallError, Client, QueryError, pool::Node, queries::Judged,
+    transport::Batch,
 };
 
 /// Blocks fetched in one request.
@@ -64,23 +68,26 @@ impl Client {
             return Ok(Vec::new());
         }
         let heights: Vec<_> = (from..=to.min(from + BLOCKS_PER_REQUEST - 1)).collect();
-        let mut tried: Vec<Arc<Node>> = Vec::new();
-        let mut failure = QueryError::NoValidator;
-        while let Some(node) = self.pool.pick(&tried) {
-            let node_id = node.endpoint.node_id.clone();
-            failure = match self.blocks_of(&node, &heights).await {
-                Ok(views) => match judge(&views) {
-                    Ok(()) => return Ok(views),
-                    Err(lie) => {
-                        let lie = lie.to_string();
-                        self.pool.disproved(&node, lie.clone());
-                        QueryError::Disproved { node_id, lie }
-                    }
-                },
-                Err(error) => QueryError::Failed { node_id, error },
-            };
-            tried.push(node);
-        }
+        let started = Instant::now();
+        let ask = |node| self.blocks_of(node, &heights);
+        let judged = |views: Vec<BlockView>| match judge(&views) {
+            Ok(()) => Judged::Good(views),
+            Err(unproven @ BlockProofError::Validators(_)) => {
+                Judged::OtherValidators(unproven.to_string())
+            }
+            Err(lie) => Judged::Lie(lie.to_string()),
+        };
+        let failure = match self.hedged(ask, judged).await {
+            Ok((views, silent)) => {
+                for node in silent {
+                    let waited = started.elapsed();
+                    let fault = format!("has not sent a block within {waited:.1?}");
+                    self.pool.late(&node, fault);
+                }
+                return Ok(views);
+            }
+            Err(failure) => failure,
+        };
         // Perhaps the blocks are only too large together.
         if heights.len() > 1
             && let Some(view) = self.block(from).await?
@@ -95,7 +102,16 @@ impl Client {
     }
 
     /// The first of these blocks that one validator holds; at least one.
-    async fn blocks_of(&self, node: &Node, heights: &[u64]) -> Result<Vec<BlockView>, CallError> {
+    async fn blocks_of(
+        &self,
+        node: Arc<Node>,
+        heights: &[u64],
+    ) -> (Arc<Node>, Result<Vec<BlockView>, CallError>) {
+        let held = self.held_by(&node, heights).await;
+        (node, held)
+    }
+
+    async fn held_by(&self, node: &Node, heights: &[u64]) -> Result<Vec<BlockView>, CallError> {
         // A request's worth of full blocks would be too much at once; most are far from full.
         let bytes_max = self.block_answer_bytes_max() * 4;
         let batch = Batch::new("tabella_getBlock", heights.iter().map(|height| [height]));

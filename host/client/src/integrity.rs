@@ -16,8 +16,10 @@ pub struct Agreement {
     pub answered: usize,
     /// Validators that hold the block.
     pub agreeing: usize,
-    /// Which of them hold another certified block, or sent what does not hold.
+    /// Which of them hold another certified block: a quorum signed twice.
     pub problems: Vec<String>,
+    /// Which of them sent what nobody certified: it says something of them, and nothing of the chain.
+    pub lies: Vec<String>,
 }
 
 enum Held {
@@ -48,7 +50,7 @@ impl Client {
                     "{node_id} holds another certified block at height {height}: {other}, \
                      expected {hash}"
                 )),
-                Held::Lie(lie) => found.problems.push(format!("{node_id}: {lie}")),
+                Held::Lie(lie) => found.lies.push(format!("{node_id}: {lie}")),
             }
         }
         found

@@ -28,6 +28,9 @@ const HEDGE_AFTER_MIN: Duration = Duration::from_millis(150);
 /// nor later than this.
 const HEDGE_AFTER_MAX: Duration = Duration::from_secs(1);
 
+/// Evidence of one validator that is looked at; a chain that needs more has other troubles.
+const EVIDENCE_MAX: usize = 256;
+
 /// One validator.
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -216,6 +219,10 @@ impl Pool {
         let best = heights.get(1).or(heights.first()).copied().unwrap_or(0);
         self.best_height.store(best, Ordering::Relaxed);
         self.publish(node);
+        if !node.health().is_callable() {
+            // Caught lying: what else it shows is not looked at.
+            return;
+        }
         let read = node.evidence_read.swap(status.evidence, Ordering::Relaxed);
         if status.evidence > read && self.read_evidence(node, deadline).await.is_err() {
             // Not answered in time; the next check tries again.
@@ -226,12 +233,12 @@ impl Pool {
     /// Reads the evidence that a validator holds, and believes what proves itself.
     async fn read_evidence(&self, node: &Node, deadline: Duration) -> Result<(), CallError> {
         let call = self.call::<Vec<EvidenceView>>(node, "tabella_getEvidence", [(); 0], deadline);
-        for evidence in call.await? {
+        for evidence in call.await?.into_iter().take(EVIDENCE_MAX) {
             let summary = match evidence.file.verify(&self.genesis) {
                 Ok(summary) => summary,
                 Err(error) => {
                     self.disproved(node, format!("holds evidence that proves nothing: {error}"));
-                    continue;
+                    return Ok(());
                 }
             };
             for liar in summary.liars {

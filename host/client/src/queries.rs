@@ -258,17 +258,29 @@ impl Client {
             .await
     }
 
-    /// The acks of the blocks from a height on, one list for each height, as one validator sends
-    /// them: none is checked here.
+    /// The acks of the blocks from a height on, as one validator sends them: one list for each
+    /// height, at most `count_max` of them, with at most one ack for each validator. No signature is
+    /// checked here.
     pub async fn acks(
         &self,
         from_height: u64,
         count_max: u64,
     ) -> Result<Vec<Vec<Ack>>, QueryError> {
         let params = (from_height, count_max, 0);
-        let judge = |summaries: Vec<BlockSummary>| match summaries.is_empty() {
-            true => Judged::Lacking(Vec::new()),
-            false => Judged::Good(summaries.into_iter().map(|summary| summary.acks).collect()),
+        let signers_max = self.validators().latest().validators.len();
+        let judge = |summaries: Vec<BlockSummary>| {
+            let lists = (from_height..).zip(summaries).map(|(height, mut summary)| {
+                summary.acks.retain(|ack| ack.height == height);
+                // More than there are validators say nothing more.
+                summary.acks.truncate(signers_max);
+                summary.acks
+            });
+            let count_max = usize::try_from(count_max).unwrap_or(usize::MAX);
+            let lists: Vec<_> = lists.take(count_max).collect();
+            match lists.is_empty() {
+                true => Judged::Lacking(lists),
+                false => Judged::Good(lists),
+            }
         };
         self.read_checked("tabella_getBlockSummaries", params, judge)
             .await
@@ -467,19 +479,36 @@ impl Client {
         call: Call<'_, impl Serialize + Clone>,
         judge: impl Fn(T) -> Judged<U>,
     ) -> Result<U, QueryError> {
+        let ask = |node| self.ask_one::<T>(node, &call);
+        self.hedged(ask, judge).await.map(|(answer, _)| answer)
+    }
+
+    /// Asks one validator after the other, and another one as well where one is late, until an
+    /// answer is good. Returns it with those that were asked before who gave it, and have not
+    /// answered yet.
+    pub(crate) async fn hedged<T, U, F>(
+        &self,
+        ask: impl Fn(Arc<Node>) -> F,
+        judge: impl Fn(T) -> Judged<U>,
+    ) -> Result<(U, Vec<Arc<Node>>), QueryError>
+    where
+        F: Future<Output = (Arc<Node>, Result<T, CallError>)>,
+    {
         let mut tried: Vec<Arc<Node>> = Vec::new();
         let mut asked = FuturesUnordered::new();
+        let mut silent: Vec<Arc<Node>> = Vec::new();
         let mut failure = QueryError::NoValidator;
         let mut lacking = None;
         loop {
             if asked.is_empty() {
                 let Some(node) = self.pool.pick(&tried) else {
-                    return lacking.ok_or(failure);
+                    return lacking.map(|answer| (answer, silent)).ok_or(failure);
                 };
                 tried.push(node.clone());
-                asked.push(self.ask_one::<T>(node, &call));
+                silent.push(node.clone());
+                asked.push(ask(node));
             }
-            let patience = tried.last().map_or(Duration::ZERO, |node| node.patience());
+            let patience = silent.last().map_or(Duration::ZERO, |node| node.patience());
             let answered = tokio::select! {
                 answered = asked.next() => answered,
                 () = tokio::time::sleep(patience), if asked.len() < ASKED_AT_ONCE_MAX => {
@@ -487,7 +516,8 @@ impl Client {
                     match self.pool.pick(&tried) {
                         Some(node) => {
                             tried.push(node.clone());
-                            asked.push(self.ask_one::<T>(node, &call));
+                            silent.push(node.clone());
+                            asked.push(ask(node));
                             continue;
                         }
                         None => asked.next().await,
@@ -497,17 +527,19 @@ impl Client {
             let Some((node, answer)) = answered else {
                 continue;
             };
+            let place = silent.iter().position(|other| Arc::ptr_eq(other, &node));
+            let later = place.map_or(Vec::new(), |place| silent.split_off(place));
             let node_id = node.endpoint.node_id.clone();
             let mut judged = answer.map(&judge);
             // Perhaps the validators have changed since this client last heard.
             if matches!(judged, Ok(Judged::OtherValidators(_)))
                 && self.chain.learn_validators(&self.pool, &node).await
             {
-                let (_, again) = self.ask_one::<T>(node.clone(), &call).await;
+                let (_, again) = ask(node.clone()).await;
                 judged = again.map(&judge);
             }
             match judged {
-                Ok(Judged::Good(answer)) => return Ok(answer),
+                Ok(Judged::Good(answer)) => return Ok((answer, silent)),
                 Ok(Judged::Lacking(answer)) => lacking = Some(answer),
                 Ok(Judged::Lie(lie) | Judged::OtherValidators(lie)) => {
                     self.pool.disproved(&node, lie.clone());
@@ -515,6 +547,7 @@ impl Client {
                 }
                 Err(error) => failure = QueryError::Failed { node_id, error },
             }
+            silent.extend(later.into_iter().skip(1));
         }
     }
 
@@ -534,7 +567,7 @@ impl Client {
 }
 
 /// What an answer is worth.
-enum Judged<U> {
+pub(crate) enum Judged<U> {
     Good(U),
     /// True as far as one can tell, but another validator may have more.
     Lacking(U),

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use tabella_ledger::{InvalidBlock, Ledger, LedgerError, Tip};
-use tabella_protocol::{Ack, Genesis, ValidatorHistory, rpc::BlockView};
+use tabella_protocol::{Ack, Genesis, rpc::BlockView};
 use tokio::sync::watch;
 
 /// How far the copy is.
@@ -132,28 +132,28 @@ impl Follower {
         });
     }
 
-    /// Keeps acks of blocks that stand here; others prove nothing and are dropped.
+    /// Keeps acks of blocks that stand here; others prove nothing and are dropped. A signature is
+    /// checked before the block that it is of is read.
     pub(crate) fn take_acks(&self, acks: &[Ack]) -> Result<(), LedgerError> {
         let history = self.ledger.validators();
-        // More acks than validators are not worth checking.
+        let genesis = self.ledger.genesis_hash();
+        // More acks of a block than there are validators are not worth checking.
         for ack in acks.iter().take(history.latest().validators.len()) {
-            if self.holds(ack, &history)? {
+            if history.at(ack.height).contains(&ack.validator)
+                && ack.verify(&genesis)
+                && self.stands(ack)?
+            {
                 self.ledger.add_ack(ack.clone())?;
             }
         }
         Ok(())
     }
 
-    fn holds(&self, ack: &Ack, history: &ValidatorHistory) -> Result<bool, LedgerError> {
-        if !history.at(ack.height).contains(&ack.validator) {
-            return Ok(false);
-        }
-        let Some(header) = self.ledger.header(ack.height)? else {
-            return Ok(false);
-        };
-        Ok(header.hash() == ack.block_hash
-            && header.state_root == ack.state_root
-            && ack.verify(&self.ledger.genesis_hash()))
+    fn stands(&self, ack: &Ack) -> Result<bool, LedgerError> {
+        let header = self.ledger.header(ack.height)?;
+        Ok(header.is_some_and(|header| {
+            header.hash() == ack.block_hash && header.state_root == ack.state_root
+        }))
     }
 
     /// Makes everything taken so far durable.

@@ -3,10 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use tabella_client::{Client, QueryError, VerifiedBlock};
+use tabella_ledger::Tip;
 use tabella_protocol::rpc::BlockView;
 use tokio::{sync::mpsc, time::Instant};
 
-use crate::{FollowError, Follower};
+use crate::{FollowError, Follower, acks::Acks};
 
 /// Whole blocks asked for in one request.
 const FETCH_MAX: u64 = 16;
@@ -14,10 +15,8 @@ const FETCH_MAX: u64 = 16;
 const SYNC_PERIOD: Duration = Duration::from_millis(250);
 /// Pause before a failed fetch or write is tried again.
 const RETRY: Duration = Duration::from_millis(250);
-/// Pause between two looks at the acks that came after their blocks.
-const ACKS_PERIOD: Duration = Duration::from_secs(1);
-/// Heights whose acks are asked for at once.
-const ACKS_MAX: u64 = 64;
+/// How long a block may be on its way before readers wait for it no longer.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Blocks behind from which on progress is logged.
 const FAR_BEHIND: u64 = 500;
 /// Pause between two such lines.
@@ -36,10 +35,12 @@ impl Follower {
         certified: mpsc::Receiver<Arc<VerifiedBlock>>,
         onward: mpsc::Sender<Arc<VerifiedBlock>>,
     ) {
+        let gathering = Acks::new(self.clone(), client.clone()).gather();
         let executing = Work::new(self.clone(), client).run();
         tokio::select! {
             () = self.pass_on(certified, onward) => {}
             () = executing => {}
+            () = gathering => {}
         }
         Work::sync(&self).await;
     }
@@ -51,11 +52,11 @@ impl Follower {
         onward: mpsc::Sender<Arc<VerifiedBlock>>,
     ) {
         while let Some(block) = certified.recv().await {
-            let height = block.height();
+            // The copy goes on though what is passed on may wait for a database.
+            self.certified(block.height());
             if onward.send(block).await.is_err() {
                 return;
             }
-            self.certified(height);
         }
     }
 }
@@ -66,22 +67,17 @@ struct Work {
     fetch: u64,
     /// When the oldest block that is not durable was executed.
     unsynced: Option<Instant>,
-    acks_from: u64,
-    acks_asked: Instant,
     logged: Instant,
 }
 
 impl Work {
     fn new(follower: Follower, client: Client) -> Self {
-        let now = Instant::now();
         Self {
-            acks_from: follower.tip().height + 1,
             follower,
             client,
             fetch: FETCH_MAX,
             unsynced: None,
-            acks_asked: now,
-            logged: now,
+            logged: Instant::now(),
         }
     }
 
@@ -99,7 +95,6 @@ impl Work {
                 Some(height) => self.catch_up(height).await,
                 None => self.sync_if_due().await,
             }
-            self.gather_acks().await;
         }
     }
 
@@ -112,7 +107,7 @@ impl Work {
             }
             self.log_progress(tip.height, newest);
             let to = newest.min(tip.height + self.fetch);
-            let fetched = self.client.blocks(tip.height, tip.block_hash, to).await;
+            let fetched = self.fetch(tip, to).await;
             let taken = match fetched {
                 Ok(views) => self.take(views, to - tip.height).await,
                 Err(error) => {
@@ -128,6 +123,19 @@ impl Work {
                 }
                 self.follower.stuck(problem);
                 tokio::time::sleep(RETRY).await;
+            }
+        }
+    }
+
+    /// Fetches blocks after `tip`; says so where validators take long to send them.
+    async fn fetch(&self, tip: Tip, to: u64) -> Result<Vec<BlockView>, QueryError> {
+        let mut fetching = std::pin::pin!(self.client.blocks(tip.height, tip.block_hash, to));
+        match tokio::time::timeout(PATIENCE, &mut fetching).await {
+            Ok(fetched) => fetched,
+            Err(_) => {
+                let problem = format!("validators have not sent it within {PATIENCE:?}");
+                self.follower.stuck(problem);
+                fetching.await
             }
         }
     }
@@ -180,40 +188,6 @@ impl Work {
                 tracing::warn!(%error, "the proven chain cannot be made durable");
                 false
             }
-        }
-    }
-
-    /// Asks for the acks of blocks that were executed a while ago: most come after the block.
-    async fn gather_acks(&mut self) {
-        if self.acks_asked.elapsed() < ACKS_PERIOD || !self.client.is_connected() {
-            return;
-        }
-        self.acks_asked = Instant::now();
-        let tip = self.follower.tip().height;
-        // Of a long history that is caught up with, only the newest are worth a second look.
-        self.acks_from = self.acks_from.max(tip.saturating_sub(4 * ACKS_MAX));
-        if self.acks_from >= tip {
-            return;
-        }
-        let count = (tip - self.acks_from).min(ACKS_MAX);
-        let Ok(acks) = self.client.acks(self.acks_from, count).await else {
-            return;
-        };
-        if acks.is_empty() {
-            return;
-        }
-        self.acks_from += acks.len() as u64;
-        let acks: Vec<_> = acks.into_iter().flatten().collect();
-        let follower = self.follower.clone();
-        let kept = tokio::task::spawn_blocking(move || {
-            acks.chunks(1).try_for_each(|ack| follower.take_acks(ack))
-        });
-        match kept.await {
-            Ok(Ok(())) => {
-                self.unsynced.get_or_insert_with(Instant::now);
-            }
-            Ok(Err(error)) => tracing::warn!(%error, "acks cannot be kept"),
-            Err(error) => tracing::warn!(%error, "acks cannot be kept"),
         }
     }
 

@@ -9,10 +9,12 @@
 //! An auditor's tool replays a chain from a file with [`Replay`], which believes not even a quorum:
 //! every signature and every ballot is checked again.
 //!
-//! - `chain`: the follower's own copy of the chain; `follow`: keeping it in step with the network.
+//! - `chain`: the follower's own copy of the chain; `follow`: keeping it in step with the network;
+//!   `acks`: the acks that come after their blocks.
 //! - `count`: the follower's own count of closed elections, beside what validators attested.
 //! - `recheck`: reading the whole copy again; `replay`: executing a chain from a file.
 
+mod acks;
 mod chain;
 mod count;
 mod follow;

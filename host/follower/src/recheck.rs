@@ -53,9 +53,10 @@ impl Follower {
     /// Checks every stored block against genesis, and the board of an election against the chain's
     /// ballots. Blocks: it reads the whole chain, one block in memory at a time.
     pub fn recheck(&self, election_id: u64) -> Result<Recheck, RecheckError> {
-        let tip = self.tip();
+        // In this order: ballots that come in between are in blocks up to the tip.
         let election = self.ledger.election(election_id);
         let election = election.ok_or(RecheckError::UnknownElection(election_id))?;
+        let tip = self.tip();
         let mut history = ValidatorHistory::new(self.ledger.genesis());
         let mut found = Recheck::default();
         if let Err(error) = history.extend_all(&self.ledger.validator_sets()?) {

@@ -26,12 +26,13 @@ use tabella_client::ValidatorEndpoint;
 use tabella_ledger::{BuildLimits, Ledger, VetError, Vetted};
 use tabella_protocol::{
     Ack, Block, BoardEntry, BoardHead, CommitCertificate, CommitSignature, ConsensusVote,
-    ConsensusVoteKind, Genesis, Hash, Header, Payload, PluginLimits, Quorum, Revote, SigningKey,
-    Transaction, ValidatorHistory, ValidatorInfo,
+    ConsensusVoteKind, Evidence, EvidenceFile, Genesis, Hash, Header, Payload, PluginLimits,
+    Quorum, Revote, SigningKey, Transaction, ValidatorHistory, ValidatorInfo,
     merkle::{self, Frontier},
     rpc::{
         BlockSummary, BlockView, BoardItem, BoardPage, ChangingBlock, ElectionChanges,
-        ElectionStatus, ElectionView, NodeStatus, RefusalCode, RefusalData, ResultsView, Standing,
+        ElectionStatus, ElectionView, EvidenceView, NodeStatus, RefusalCode, RefusalData,
+        ResultsView, Standing,
     },
     transactions_root,
 };
@@ -56,6 +57,10 @@ pub(crate) enum Mood {
     Garbage,
     /// Serves blocks whose transaction ids it invented.
     InventsTransactions,
+    /// Serves the acks of every block many times, and of more blocks than it was asked for.
+    FloodsAcks,
+    /// Says at each check that it holds more evidence, which proves nothing.
+    FloodsEvidence,
     /// Serves blocks that only it has signed.
     ForgesCertificates,
     /// Takes every transaction, and never says so.
@@ -338,7 +343,13 @@ impl Network {
         }
     }
 
-    fn take(&self, bytes: Vec<u8>) -> Result<Hash, (RefusalCode, String)> {
+    /// Takes out what was submitted and not committed, as a carrier would that holds it back.
+    pub(crate) fn withdraw(&self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.chain().mempool)
+    }
+
+    /// Hands a transaction to every validator.
+    pub(crate) fn take(&self, bytes: Vec<u8>) -> Result<Hash, (RefusalCode, String)> {
         let id = Hash::of(&bytes);
         let commits = *self.commits.lock().unwrap();
         {
@@ -448,6 +459,7 @@ struct Shared {
     mood: Mutex<Mood>,
     submission_requests: AtomicUsize,
     status_calls: AtomicUsize,
+    evidence_calls: AtomicUsize,
 }
 
 impl Node {
@@ -461,6 +473,7 @@ impl Node {
             mood: Mutex::new(mood),
             submission_requests: AtomicUsize::new(0),
             status_calls: AtomicUsize::new(0),
+            evidence_calls: AtomicUsize::new(0),
         });
         let task = Mutex::new(Some(serve(listener, shared.clone())));
         Self {
@@ -501,6 +514,11 @@ impl Node {
     /// How often it was asked for its status.
     pub(crate) fn status_calls(&self) -> usize {
         self.shared.status_calls.load(Ordering::SeqCst)
+    }
+
+    /// How often it was asked for its evidence.
+    pub(crate) fn evidence_calls(&self) -> usize {
+        self.shared.evidence_calls.load(Ordering::SeqCst)
     }
 
     pub(crate) fn endpoint(&self) -> ValidatorEndpoint {
@@ -676,6 +694,7 @@ impl Shared {
                 Mood::RefusesUntold(..) => Err(json!({"code": -32603, "message": "not now"})),
                 _ => Ok(self.transaction_status(&params[0])),
             },
+            "tabella_getEvidence" if *mood == Mood::FloodsEvidence => Ok(self.evidence()),
             "tabella_getElectionChanges" => Ok(self.election_changes(&params[0], mood)),
             "tabella_getBlock" => Ok(self.block(&params[0], mood)),
             "tabella_getElection" => {
@@ -743,9 +762,41 @@ impl Shared {
             peers: 2,
             signing: *mood != Mood::Idle,
             standing: Standing::Validator,
-            evidence: 0,
+            evidence: match mood {
+                Mood::FloodsEvidence if head.is_some() => {
+                    self.status_calls.load(Ordering::SeqCst) as u64
+                }
+                _ => 0,
+            },
             version: "fake".into(),
         })
+    }
+
+    /// Evidence that proves nothing, many times.
+    fn evidence(&self) -> Value {
+        self.evidence_calls.fetch_add(1, Ordering::SeqCst);
+        let (chain, genesis) = (self.network.chain(), self.network.genesis.hash());
+        let Some(first) = chain.summaries.first() else {
+            return json!([]);
+        };
+        let ack = first.acks[0].clone();
+        let view = EvidenceView {
+            id: Hash::ZERO,
+            kind: "acks".into(),
+            height: 1,
+            liars: vec![ack.validator],
+            on_chain: false,
+            file: EvidenceFile {
+                version: EvidenceFile::VERSION,
+                genesis,
+                evidence: Evidence::Acks {
+                    first: ack.clone(),
+                    second: ack,
+                },
+                validator_sets: vec![],
+            },
+        };
+        json!(vec![view; 1_000])
     }
 
     fn submit(&self, data: &Value, mood: &Mood) -> Result<Value, Value> {
@@ -779,6 +830,10 @@ impl Shared {
         let _ = tokio::time::timeout(wait, height.wait_for(|height| *height >= from)).await;
         let skip = usize::try_from(from.saturating_sub(1)).unwrap();
         let chain = self.network.chain();
+        let count = match mood {
+            Mood::FloodsAcks => usize::MAX,
+            _ => count,
+        };
         let found = chain.summaries.iter().skip(skip).take(count).cloned();
         let mut summaries: Vec<BlockSummary> = found.collect();
         drop(chain);
@@ -792,6 +847,14 @@ impl Shared {
         let genesis = self.network.genesis.hash();
         match mood {
             Mood::InventsTransactions => summary.transaction_ids.push(Hash([9; 32])),
+            Mood::FloodsAcks => {
+                let own = summary.acks.clone();
+                let others = self.network.chain();
+                let others = others.summaries.iter().flat_map(|other| &other.acks);
+                let flood = others.filter(|ack| ack.height != summary.header.height);
+                summary.acks = flood.cloned().cycle().take(500).collect();
+                summary.acks.extend(own.iter().cloned().cycle().take(500));
+            }
             Mood::ForgesCertificates => {
                 summary.transaction_ids = vec![Hash([9; 32])];
                 summary.header.transaction_count = 1;

@@ -35,7 +35,7 @@ async fn validators_of_one_chain_agree() {
     let expected = Agreement {
         answered: 3,
         agreeing: 3,
-        problems: vec![],
+        ..Agreement::default()
     };
     assert_eq!(agreed, expected);
 }
@@ -44,10 +44,11 @@ async fn validators_of_one_chain_agree() {
 async fn one_that_forges_or_lags_does_not_agree() {
     let agreed = found([Honest, Mood::ForgesCertificates, Mood::Behind], None).await;
     assert_eq!((agreed.answered, agreed.agreeing), (3, 1), "{agreed:?}");
-    let [problem] = agreed.problems.as_slice() else {
+    let [lie] = agreed.lies.as_slice() else {
         panic!("{agreed:?}");
     };
-    assert!(problem.starts_with("validator-2: "), "{problem}");
+    assert!(lie.starts_with("validator-2: "), "{lie}");
+    assert!(agreed.problems.is_empty(), "one's word is no proof");
 }
 
 #[tokio::test]

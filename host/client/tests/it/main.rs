@@ -5,6 +5,7 @@
     reason = "shared with the backend's tests, which use more of it"
 )]
 mod fake;
+mod floods;
 mod integrity;
 mod operations;
 mod results;

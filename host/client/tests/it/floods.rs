@@ -1,0 +1,72 @@
+//! Validators that send too much, too slowly, or again and again.
+
+use std::time::{Duration, Instant};
+
+use tabella_client::HealthStatus;
+
+use crate::{
+    PATIENCE, Setup, eventually,
+    fake::Mood::{self, FloodsAcks, FloodsEvidence, HoldsBodies, Honest},
+    setup, status,
+};
+
+#[tokio::test]
+async fn acks_are_bounded_by_the_blocks_that_were_asked_for_and_their_validators() {
+    let Setup {
+        network, client, ..
+    } = setup([FloodsAcks, FloodsAcks, FloodsAcks]).await;
+    for _ in 0..10 {
+        network.commit(vec![]);
+    }
+    let acks = client.acks(2, 4).await.unwrap();
+    assert_eq!(acks.len(), 4);
+    for (height, acks) in (2..).zip(&acks) {
+        assert_eq!(acks.len(), 3, "one for each validator");
+        assert!(acks.iter().all(|ack| ack.height == height));
+    }
+}
+
+/// The body of a block that one validator holds back, or sends a byte at a time, comes from another.
+#[tokio::test]
+async fn bodies_that_one_validator_holds_back_are_asked_of_another() {
+    let slow = Mood::Slow(Duration::from_millis(100));
+    let Setup {
+        network,
+        client,
+        nodes,
+    } = setup([HoldsBodies, slow.clone(), slow]).await;
+    for _ in 0..3 {
+        network.commit(vec![]);
+    }
+    eventually("every validator was checked", PATIENCE, || {
+        nodes.iter().all(|node| node.status_calls() > 2)
+    })
+    .await;
+    let started = Instant::now();
+    let blocks = client.blocks(0, network.genesis.hash(), 3).await.unwrap();
+    assert_eq!(blocks.len(), 3);
+    // One request may take thirty seconds.
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(15), "{took:?}");
+}
+
+#[tokio::test]
+async fn evidence_that_proves_nothing_is_not_asked_for_again() {
+    let Setup {
+        network,
+        client,
+        nodes,
+    } = setup([FloodsEvidence, Honest, Honest]).await;
+    network.commit(vec![]);
+    let liar = &nodes[0];
+    eventually("it was caught", PATIENCE, || {
+        status(&client, 0) == HealthStatus::Degraded && liar.evidence_calls() > 0
+    })
+    .await;
+    let checked = liar.status_calls();
+    eventually("it was checked again", PATIENCE, || {
+        liar.status_calls() > checked + 10
+    })
+    .await;
+    assert_eq!(liar.evidence_calls(), 1);
+}
