@@ -19,6 +19,7 @@ use tabella_protocol::{
 
 use crate::{
     auth::{AdminToken, Passwords, Tokens},
+    ballot_order::BallotOrder,
     closing::Closings,
     config::Registration,
     elections::Elections,
@@ -55,6 +56,7 @@ pub(crate) struct App {
     pub(crate) elections: Elections,
     pub(crate) electorate: Electorate,
     pub(crate) closings: Closings,
+    pub(crate) ballot_order: BallotOrder,
     pub(crate) live: LiveCounts,
     pub(crate) events: Events,
     pub(crate) levels: Levels,
@@ -114,10 +116,17 @@ impl App {
         Transaction::sign(self.body(payload), key)
     }
 
-    /// As [`sign`](Self::sign), with a number of the voter's own choice in it.
-    pub(crate) fn sign_ballot(&self, payload: Payload, nonce: Option<u64>) -> Transaction {
+    /// As [`sign`](Self::sign), with a number of the voter's own choice in it, and the ballot's place
+    /// in the voter's order.
+    pub(crate) fn sign_ballot(
+        &self,
+        payload: Payload,
+        nonce: Option<u64>,
+        sequence: Option<u64>,
+    ) -> Transaction {
         let mut body = self.body(payload);
         body.nonce = nonce.unwrap_or(body.nonce);
+        body.sequence = sequence;
         Transaction::sign(body, &self.registrar)
     }
 

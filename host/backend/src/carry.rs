@@ -1,24 +1,24 @@
 //! What is durable here but not on the chain is carried there, in order, until it is confirmed or
 //! refused.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use futures::{StreamExt, stream};
-use tabella_client::{Confirmation, ConfirmationStatus, SubmitError};
-use tabella_protocol::{Hash, Transaction, rpc::RefusalCode};
+use tabella_client::SubmitError;
+use tabella_protocol::{
+    Hash, Revote, Transaction,
+    rpc::{RefusalCode, TransactionStatus},
+};
 
 use crate::{
     app::App,
-    clock,
-    confirm::BLOCKS_MAX,
     crash, failover,
-    pending::{Due, Patience, Settled},
-    store::{Confirmed, ConfirmedSubmission},
+    pending::{Due, Patience},
+    problem::Problem,
+    refusals::Judgement,
+    store::Submission,
 };
 
-/// Heights after its expiry at which every block that may hold a transaction is written down: more
-/// than can be delivered, or being written.
-const EXPIRED_AFTER: u64 = 3 * BLOCKS_MAX as u64;
 /// Pause between two rounds of carrying.
 const ROUND: Duration = Duration::from_millis(250);
 /// Submissions looked after in one round.
@@ -27,10 +27,13 @@ const ROUND_MAX: usize = 1_024;
 const SCAN_MAX: usize = 16_384;
 /// Of these, under way at once.
 const CONCURRENT_MAX: usize = 128;
-/// How long a submission that a validator took may wait while blocks go by; then all are offered it.
+/// How long a submission that a validator took may wait while blocks go by; then the proven chain
+/// judges it, and all validators are offered it.
 const OVERDUE: Duration = Duration::from_secs(10);
-/// Submissions offered to all validators in one round.
-const OFFERED_MAX: usize = 256;
+/// As [`OVERDUE`], in an election that is being closed.
+const OVERDUE_AT_CLOSE: Duration = Duration::from_secs(1);
+/// Overdue submissions looked after in one round.
+const OVERDUE_MAX: usize = 256;
 /// A request carries its own submission; this looks after the ones whose request has gone.
 const PATIENCE: Patience = Patience {
     accepted: Duration::from_secs(3),
@@ -60,7 +63,8 @@ pub(crate) async fn carry(app: Arc<App>) {
 }
 
 async fn carry_one(app: &App, due: Due) {
-    if app.height() > due.expiry_height.saturating_add(EXPIRED_AFTER) {
+    // On the chain that is proven here: what holds it is written down, and nothing later can.
+    if app.follower.tip().height >= due.expiry_height {
         sign_again(app, &due).await;
         return;
     }
@@ -74,44 +78,87 @@ async fn carry_one(app: &App, due: Due) {
         );
         return;
     };
-    match app.client.submit(bytes).await {
+    match app.client.submit(bytes.clone()).await {
         Ok(submitted) => {
             crash::point("carried");
             app.lines.submitted(&transaction, &due.transaction_id);
             let (by, height) = (submitted.validator, app.height());
             app.pending.accepted(&due.transaction_id, by, height);
         }
-        // An acknowledged ballot is not given up on one validator's word.
-        Err(SubmitError::Refused(refusal)) if refusal.validators < app.witnesses(refusal.code) => {
-            tracing::debug!(transaction_id = %due.transaction_id, %refusal, "a refusal waits for more validators");
-        }
         Err(SubmitError::Refused(refusal)) if !app.can_sign_again(&transaction, refusal.code) => {
+            if judge(app, &due, bytes, true).await != Some(false) {
+                return;
+            }
+            // An acknowledged ballot is not given up on one validator's word.
+            if refusal.validators < app.witnesses(refusal.code) {
+                tracing::debug!(transaction_id = %due.transaction_id, %refusal, "a refusal waits for more validators");
+                return;
+            }
             // The chain refuses a copy of what it holds already only when it never held this one.
             // Where that cannot be told, a later round asks again.
-            if settle_if_confirmed(app, &due).await == Some(false) {
-                if refusal.code == RefusalCode::AlreadyVoted {
-                    let id = &due.transaction_id;
-                    match app.settle_as_on_chain(id, &transaction).await {
-                        Ok(None) => {}
-                        // Confirmed, or a later round asks again.
-                        Ok(Some(_)) | Err(_) => return,
-                    }
-                }
-                let code = refusal.code.as_str();
-                tracing::info!(transaction_id = %due.transaction_id, %code, "a recorded vote was refused by the chain");
-                // A failed write is tried again in a later round.
-                let _ = app.refuse(&due.transaction_id, code, refusal.message).await;
+            let id = &due.transaction_id;
+            if app.settle_if_on_chain(id, due.expiry_height).await == Some(false) {
+                refuse(app, &due, &transaction, refusal.code, refusal.message).await;
             }
         }
         Err(error) => tracing::debug!(%error, "a recorded vote waits for a validator"),
     }
 }
 
+/// Ends a submission where the proven chain holds it, or can never hold it. Returns whether it did;
+/// nothing where that cannot be told now.
+async fn judge(app: &App, due: &Due, bytes: Vec<u8>, roll_grows: bool) -> Option<bool> {
+    let transaction = Transaction::from_bytes(&bytes).ok()?;
+    match app.judge(bytes, roll_grows).await {
+        Ok(Judgement::Open) => Some(false),
+        Ok(Judgement::Stands) => {
+            let id = &due.transaction_id;
+            app.settle_if_on_chain(id, due.expiry_height).await
+        }
+        Ok(Judgement::Refused(refusal)) => {
+            refuse(app, due, &transaction, refusal.code, refusal.message).await;
+            Some(true)
+        }
+        Err(error) => {
+            let error = error.detail();
+            tracing::warn!(error, "a recorded vote cannot be judged");
+            None
+        }
+    }
+}
+
+/// Records that the chain refuses a submission, unless it does so for holding this very ballot.
+async fn refuse(
+    app: &App,
+    due: &Due,
+    transaction: &Transaction,
+    code: RefusalCode,
+    reason: String,
+) {
+    let id = &due.transaction_id;
+    if code == RefusalCode::AlreadyVoted {
+        match app.settle_as_on_chain(id, transaction).await {
+            Ok(None) => {}
+            // Confirmed, or a later round asks again.
+            Ok(Some(_)) | Err(_) => return,
+        }
+    }
+    let code = code.as_str();
+    tracing::info!(transaction_id = %id, %code, "a recorded vote was refused by the chain");
+    // A failed write is tried again in a later round.
+    let _ = app.refuse(id, code, reason).await;
+}
+
 /// The recorded transaction; nothing where it is settled by now, or cannot be read.
 async fn transaction_of(app: &App, due: &Due) -> Option<Vec<u8>> {
+    open_submission(app, due).await.map(|s| s.transaction)
+}
+
+/// The recorded submission; nothing where it is settled by now, or cannot be read.
+async fn open_submission(app: &App, due: &Due) -> Option<Submission> {
     match app.store.by_sequence(due.sequence).await {
-        Ok(Some(submission)) => match failover::settled(app, submission.state) {
-            None => Some(submission.transaction),
+        Ok(Some(submission)) => match failover::settled(app, submission.state.clone()) {
+            None => Some(submission),
             Some(settled) => {
                 // Another backend was faster to record it.
                 app.pending.settle(due.sequence, &settled);
@@ -135,33 +182,49 @@ async fn ask_after(app: &App, due: Vec<Due>) {
     let Ok(statuses) = app.client.transaction_statuses(&ids).await else {
         return;
     };
+    let Ok(closing) = app.store.closings().await else {
+        return;
+    };
+    let closing: HashSet<u64> = closing.into_iter().map(|(id, _)| id).collect();
     let mut overdue = Vec::new();
     for (due, status) in due.into_iter().zip(statuses) {
-        use tabella_protocol::rpc::TransactionStatus as S;
-        let is_settled = match status {
-            S::Pending if app.height() <= due.expiry_height => false,
-            S::Confirmed { .. } => settle_if_confirmed(app, &due).await == Some(true),
+        match status {
+            TransactionStatus::Pending if app.height() <= due.expiry_height => {}
+            // Said by one validator: the block itself tells, when it is followed.
+            TransactionStatus::Confirmed { .. } => {}
             // Lost, refused or expired: carried again, which tells.
-            S::Pending | S::Unknown | S::Rejected { .. } => {
-                app.pending.lost(&due.transaction_id);
-                false
-            }
+            TransactionStatus::Pending
+            | TransactionStatus::Unknown
+            | TransactionStatus::Rejected { .. } => app.pending.lost(&due.transaction_id),
+        }
+        let is_closing = closing.contains(&due.election_id);
+        let patience = match is_closing {
+            true => OVERDUE_AT_CLOSE,
+            false => OVERDUE,
         };
-        let taken = due.taken.filter(|_| !is_settled);
-        if taken.is_some_and(|taken| taken.is_overdue(app.height(), OVERDUE)) {
-            overdue.push(due);
+        let taken = due.taken;
+        if taken.is_some_and(|taken| taken.is_overdue(app.height(), patience)) {
+            overdue.push((due, is_closing));
         }
     }
-    offer_to_all(app, overdue).await;
+    overdue.truncate(OVERDUE_MAX);
+    look_after(app, overdue).await;
 }
 
-/// Offers to every validator what one took long ago and no block holds: that one may keep it to
-/// itself, whatever it says.
-async fn offer_to_all(app: &App, mut overdue: Vec<Due>) {
-    overdue.truncate(OFFERED_MAX);
-    let mut transactions = Vec::with_capacity(overdue.len());
-    for due in &overdue {
-        transactions.extend(transaction_of(app, due).await);
+/// Looks after what a validator took long ago and no block holds: that one may keep it to itself,
+/// whatever it says. The proven chain judges it, and what can still stand in a block is offered to
+/// every validator.
+async fn look_after(app: &App, overdue: Vec<(Due, bool)>) {
+    let mut offered = Vec::new();
+    let mut transactions = Vec::new();
+    for (due, is_closing) in overdue {
+        let Some(bytes) = transaction_of(app, &due).await else {
+            continue;
+        };
+        if judge(app, &due, bytes.clone(), !is_closing).await == Some(false) {
+            offered.push(due.transaction_id);
+            transactions.push(bytes);
+        }
     }
     if transactions.is_empty() {
         return;
@@ -173,68 +236,24 @@ async fn offer_to_all(app: &App, mut overdue: Vec<Due>) {
         validators,
         "votes that wait for a block were offered to every validator"
     );
-    for due in &overdue {
-        app.pending.offered(&due.transaction_id, app.height());
-    }
-}
-
-/// Whether the submission is on the chain, as far as that can be told; if a block proves it, writes
-/// that down.
-async fn settle_if_confirmed(app: &App, due: &Due) -> Option<bool> {
-    match app.client.confirmation_status(due.transaction_id).await {
-        Ok(ConfirmationStatus::Confirmed(confirmation)) => {
-            settle(app, due, &confirmation).await;
-            Some(true)
-        }
-        Ok(ConfirmationStatus::Unknown | ConfirmationStatus::Rejected { .. }) => Some(false),
-        Ok(ConfirmationStatus::Pending) | Err(_) => None,
-    }
-}
-
-async fn settle(app: &App, due: &Due, confirmation: &Confirmation) {
-    let landed = app.pending.landed(&[due.transaction_id]);
-    let accepted_by = landed.first().and_then(|(_, l)| l.accepted_by.clone());
-    let submission = ConfirmedSubmission {
-        sequence: due.sequence,
-        transaction_id: due.transaction_id,
-        index: u32::try_from(confirmation.index).unwrap_or(u32::MAX),
-        validator: accepted_by.as_ref().map(|v| v.node_id.clone()),
-    };
-    let confirmed = Confirmed {
-        mark: None,
-        height: confirmation.height,
-        block_hash: confirmation.block_hash,
-        confirmed_at_ms: clock::unix_ms(confirmation.timestamp),
-        signatures: u32::try_from(confirmation.signatures).unwrap_or(u32::MAX),
-        submissions: vec![submission],
-        transaction_ids: Vec::new(),
-    };
-    if app.store.confirm(confirmed.clone()).await.is_ok() {
-        app.events.confirmed(&confirmed);
-        let settled = Settled::Confirmed {
-            height: confirmation.height,
-            block_hash: confirmation.block_hash,
-            validator: accepted_by,
-        };
-        app.pending.settle(due.sequence, &settled);
+    for id in &offered {
+        app.pending.offered(id, app.height());
     }
 }
 
 /// Signs a submission again whose transaction has expired without landing.
 ///
-/// Every block up to its expiry was followed and verified, so the old transaction is on none of
-/// them and can be on none after; the last check covers blocks before following began.
+/// Every block up to its expiry was proven and executed here, so the old transaction is on none of
+/// them and can be on none after.
 async fn sign_again(app: &App, due: &Due) {
     // Where that cannot be told, a later round asks again.
-    if settle_if_confirmed(app, due).await != Some(false) {
+    let id = &due.transaction_id;
+    if app.settle_if_on_chain(id, due.expiry_height).await != Some(false) {
         return;
     }
-    let Ok(Some(submission)) = app.store.by_sequence(due.sequence).await else {
+    let Some(submission) = open_submission(app, due).await else {
         return;
     };
-    if let Some(settled) = failover::settled(app, submission.state) {
-        return app.pending.settle(due.sequence, &settled);
-    }
     let Ok(old) = Transaction::from_bytes(&submission.transaction) else {
         return;
     };
@@ -247,11 +266,26 @@ async fn sign_again(app: &App, due: &Due) {
         // Only the voter could sign it again.
         let reason = "the signed transaction expired before it reached the chain".to_owned();
         let code = RefusalCode::Expired.as_str();
-        let _ = app.refuse(&due.transaction_id, code, reason).await;
+        let _ = app.refuse(id, code, reason).await;
         return;
     }
-    // With the number that it had: the voter may know it by that.
-    let transaction = app.sign_ballot(old.body.payload, Some(old.body.nonce));
+    match app.settle_as_on_chain(id, &old).await {
+        Ok(None) => {}
+        // Confirmed under another transaction, or a later round asks again.
+        Ok(Some(_)) | Err(_) => return,
+    }
+    match replaced(app, due, &old).await {
+        Ok(None) => {}
+        Ok(Some((code, reason))) => {
+            let _ = app.refuse(id, code.as_str(), reason.to_owned()).await;
+            return;
+        }
+        // A later round asks again.
+        Err(_) => return,
+    }
+    // With the numbers that it had: the voter may know it by one, and its place is what it was.
+    let body = old.body;
+    let transaction = app.sign_ballot(body.payload, Some(body.nonce), body.sequence);
     let bytes = transaction.to_bytes();
     let id = Hash::of(&bytes);
     let expiry = transaction.body.expiry_height;
@@ -261,4 +295,25 @@ async fn sign_again(app: &App, due: &Due) {
         }
         Err(error) => tracing::warn!(%error, "an expired vote could not be signed again"),
     }
+}
+
+/// Why an expired submission would change what the voter did since: the chain holds another ballot of
+/// the voter, which stands for good or was cast later. Nothing where it would not.
+async fn replaced(
+    app: &App,
+    due: &Due,
+    old: &Transaction,
+) -> Result<Option<(RefusalCode, &'static str)>, Problem> {
+    let Some(standing) = app.standing_of(old).await? else {
+        return Ok(None);
+    };
+    if standing.revote == Revote::Refuse {
+        let reason = "the chain holds another ballot of this voter";
+        return Ok(Some((RefusalCode::AlreadyVoted, reason)));
+    }
+    // One that this database lacks was cast after the copy that it was restored from.
+    let known = app.store.by_transaction(&standing.transaction_id).await?;
+    let is_older = known.is_some_and(|known| known.sequence < due.sequence);
+    let reason = "the chain holds a ballot that this voter cast later";
+    Ok((!is_older).then_some((RefusalCode::Superseded, reason)))
 }

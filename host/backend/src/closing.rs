@@ -169,17 +169,17 @@ pub(crate) async fn carry_through(app: Arc<App>) {
             () = tokio::time::sleep(pause) => {}
         }
         pause = IDLE;
-        if !app.reconciliation.has_looked() {
-            // The local ledger may hold ballots that the database lacks.
-            pause = ROUND;
-            continue;
-        }
         let Ok(marks) = app.store.closings().await else {
             continue;
         };
         let open: HashSet<u64> = marks.iter().map(|(election_id, _)| *election_id).collect();
         since.retain(|election_id, _| open.contains(election_id));
         for (election_id, how) in marks {
+            if how == Closing::AfterBallots && !app.reconciliation.has_looked() {
+                // The local ledger may hold ballots that the database lacks.
+                pause = ROUND;
+                continue;
+            }
             let seen = *since.entry(election_id).or_insert_with(Instant::now);
             let is_own = app.store.shared().is_none() || app.closings.was_asked(election_id);
             if is_own || seen.elapsed() >= OTHERS {

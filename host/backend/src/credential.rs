@@ -9,17 +9,10 @@ use crate::{app::App, problem::Problem};
 pub(crate) struct Credential {
     pub(crate) key: PublicKey,
     pub(crate) signature: Signature,
-    pub(crate) number: Number,
+    pub(crate) nonce: u64,
+    /// The ballot's place in the voter's own order, where it has one.
+    pub(crate) sequence: Option<u64>,
     pub(crate) expiry_height: u64,
-}
-
-/// The number in a transaction that a voter's key signed.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Number {
-    /// Any.
-    Nonce(u64),
-    /// The ballot's place in the voter's own order.
-    Sequence(u64),
 }
 
 impl Credential {
@@ -44,15 +37,11 @@ impl Credential {
 
     /// The transaction that the voter signed, if that is this one.
     pub(crate) fn transaction(&self, app: &App, payload: Payload) -> Result<Transaction, Problem> {
-        let (version, nonce) = match self.number {
-            Number::Nonce(nonce) => (Transaction::VERSION, nonce),
-            Number::Sequence(sequence) => (Transaction::ORDERED, sequence),
-        };
         let body = TransactionBody {
-            version,
             chain_id: app.client.genesis().chain_id,
             expiry_height: self.expiry_height,
-            nonce,
+            nonce: self.nonce,
+            sequence: self.sequence,
             payload,
         };
         let transaction = Transaction {

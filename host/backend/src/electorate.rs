@@ -149,7 +149,9 @@ impl Electorate {
         // One who stands in it under another form goes on as that one, and has no second vote.
         let forms = pseudonyms.forms(voter, true);
         for form in &forms {
-            if self.store.ballot_of(election_id, form).await?.is_some() {
+            // The database may be an older copy, and the chain behind on what was acknowledged.
+            let recorded = self.store.ballot_of(election_id, form).await?.is_some();
+            if recorded || self.has_cast(election_id, form).await? {
                 return Ok(*form);
             }
         }
@@ -160,6 +162,15 @@ impl Electorate {
             Some(form) => Ok(*form),
             None => usual.map_err(|error| malformed(*error)),
         }
+    }
+
+    /// Whether the proven chain holds a ballot of a voter.
+    async fn has_cast(&self, election_id: u64, voter: &VoterId) -> Result<bool, Problem> {
+        let (ledger, voter) = (self.follower.ledger().clone(), *voter);
+        let looking = tokio::task::spawn_blocking(move || ledger.ballot_of(election_id, &voter));
+        let found = looking.await.map_err(|error| Problem::internal(&error))?;
+        let found = found.map_err(|error| Problem::internal(&error))?;
+        Ok(found.is_some())
     }
 
     /// Every voter that the subject is or was in an election, for what it has cast.

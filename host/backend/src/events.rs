@@ -226,7 +226,8 @@ pub(crate) async fn feed(app: Arc<App>) {
             },
             _ = look.tick() => {
                 if has_changed && app.events.subscribers() > 0 {
-                    has_changed = false;
+                    // Blocks that are certified and not executed yet change it later.
+                    has_changed = app.follower.progress().behind() > 0;
                     tell_turnouts(&app, &mut turnouts);
                 }
             }

@@ -33,6 +33,7 @@
 mod accounts;
 mod app;
 mod auth;
+mod ballot_order;
 mod carry;
 mod client_address;
 mod clock;

@@ -21,6 +21,11 @@ use crate::{
 /// Logins and registrations of one address that may wait for their password to be hashed.
 const HASHES_PER_ADDRESS_MAX: usize = 32;
 
+/// Questions about unknown transactions that validators are asked at the same time,
+const QUESTIONS_MAX: usize = 32;
+/// and those among them of one address.
+const QUESTIONS_PER_ADDRESS_MAX: usize = 4;
+
 /// Voters whose ballots in elections that take several are counted at the same time; each is forgotten
 /// as soon as it may cast as many as at first.
 const REVOTERS_MAX: usize = 1_000_000;
@@ -33,6 +38,7 @@ pub(crate) struct Limits {
     wrong_logins: WrongLogins,
     revotes: RateLimit<(u64, VoterId)>,
     hashes: Places,
+    questions: Places,
 }
 
 impl Limits {
@@ -44,6 +50,7 @@ impl Limits {
             wrong_logins: WrongLogins::new(rates.account_logins),
             revotes: RateLimit::for_many(rates.revotes, REVOTERS_MAX),
             hashes: Places::new(usize::MAX, HASHES_PER_ADDRESS_MAX),
+            questions: Places::new(QUESTIONS_MAX, QUESTIONS_PER_ADDRESS_MAX),
         }
     }
 
@@ -88,6 +95,13 @@ impl Limits {
         place.ok_or_else(|| refused(std::time::Duration::from_secs(1)))
     }
 
+    /// A place among those for whom validators are asked what neither the database nor the proven
+    /// chain knows: each validator is, so that questions cost the network more than whoever asks.
+    pub(crate) fn question(&self, address: ClientAddress) -> Result<Place, Problem> {
+        let place = self.questions.take(address.at_login());
+        place.ok_or_else(|| refused(std::time::Duration::from_secs(1)))
+    }
+
     /// A request with a voter's token.
     pub(crate) fn voter(&self, name: &str) -> Result<(), Problem> {
         self.account.admit(&name.to_owned()).map_err(refused)
@@ -119,7 +133,8 @@ fn cost(request: &Request) -> NonZeroU32 {
         true if ends("/board") && is_stream => 200,
         true if ends("/board") => 10,
         true if ends("/wasm") || ends("/events") || ends("/history") => 10,
-        true if ends("/results") || ends("/receipt") => 5,
+        true if ends("/results") || ends("/receipt") || ends("/proof") => 5,
+        true if ends("/transaction-status") => 5,
         true if path.starts_with("/api/blocks") => 5,
         false if ends("/verify-blockchain") => 500,
         false if ends("/refresh-status") => 50,

@@ -125,6 +125,7 @@ impl Taken {
 pub(crate) struct Due {
     pub(crate) sequence: u64,
     pub(crate) transaction_id: Hash,
+    pub(crate) election_id: u64,
     pub(crate) expiry_height: u64,
     pub(crate) accepted: bool,
     pub(crate) taken: Option<Taken>,
@@ -146,6 +147,14 @@ impl Entry {
         receiver
     }
 
+    /// Since when a validator holds it, where one does.
+    fn held_since(&self) -> Option<Instant> {
+        self.accepted_by
+            .as_ref()
+            .and(self.taken)
+            .map(|taken| taken.at)
+    }
+
     fn standing(&self) -> Standing {
         match (&self.accepted_by, self.is_local) {
             (Some(_), _) => Standing::Pending,
@@ -162,6 +171,8 @@ struct Inner {
     /// Each voter's submissions by election, in order: where a later ballot replaces an earlier
     /// one, it must not overtake it.
     by_voter: BTreeSet<(u64, VoterId, u64)>,
+    /// Those that a validator holds, by when one first took them.
+    held: BTreeSet<(Instant, u64)>,
 }
 
 impl Inner {
@@ -173,17 +184,33 @@ impl Inner {
         self.by_voter.range(before).next().map(|(.., first)| *first)
     }
 
-    fn replace(&mut self, sequence: u64, transaction_id: Hash, expiry_height: u64) {
+    fn change(&mut self, sequence: u64, change: impl FnOnce(&mut Entry)) {
         let Some(entry) = self.entries.get_mut(&sequence) else {
             return;
         };
-        if entry.transaction_id == transaction_id {
+        let before = entry.held_since();
+        change(entry);
+        let after = entry.held_since();
+        if before != after {
+            before.map(|at| self.held.remove(&(at, sequence)));
+            self.held.extend(after.map(|at| (at, sequence)));
+        }
+    }
+
+    fn replace(&mut self, sequence: u64, transaction_id: Hash, expiry_height: u64) {
+        let Some(entry) = self.entries.get(&sequence) else {
+            return;
+        };
+        let old = entry.transaction_id;
+        if old == transaction_id {
             return;
         }
-        let old = std::mem::replace(&mut entry.transaction_id, transaction_id);
-        entry.expiry_height = expiry_height;
-        entry.accepted_by = None;
-        entry.taken = None;
+        self.change(sequence, |entry| {
+            entry.transaction_id = transaction_id;
+            entry.expiry_height = expiry_height;
+            entry.accepted_by = None;
+            entry.taken = None;
+        });
         self.by_transaction.remove(&old);
         self.by_transaction.insert(transaction_id, sequence);
     }
@@ -191,6 +218,9 @@ impl Inner {
     fn remove(&mut self, sequence: u64) -> Option<Entry> {
         let entry = self.entries.remove(&sequence)?;
         self.by_transaction.remove(&entry.transaction_id);
+        entry
+            .held_since()
+            .map(|at| self.held.remove(&(at, sequence)));
         self.by_voter
             .remove(&(entry.election_id, entry.voter, sequence));
         Some(entry)
@@ -370,8 +400,8 @@ impl Pending {
     /// Whether a validator has held a submission for longer than `patience`.
     pub(crate) fn is_held_longer_than(&self, patience: Duration) -> bool {
         let inner = self.inner();
-        let mut held = inner.entries.values().filter(|e| e.accepted_by.is_some());
-        held.any(|entry| entry.taken.is_some_and(|t| t.at.elapsed() >= patience))
+        let oldest = inner.held.first();
+        oldest.is_some_and(|(at, _)| at.elapsed() >= patience)
     }
 
     /// The validator that took it has it no more.
@@ -391,9 +421,8 @@ impl Pending {
 
     fn change(&self, transaction_id: &Hash, change: impl FnOnce(&mut Entry)) {
         let mut inner = self.inner();
-        let sequence = inner.by_transaction.get(transaction_id).copied();
-        if let Some(entry) = sequence.and_then(|sequence| inner.entries.get_mut(&sequence)) {
-            change(entry);
+        if let Some(sequence) = inner.by_transaction.get(transaction_id).copied() {
+            inner.change(sequence, change);
         }
     }
 
@@ -503,6 +532,7 @@ impl Pending {
                 due.push(Due {
                     sequence: *sequence,
                     transaction_id: entry.transaction_id,
+                    election_id,
                     expiry_height: entry.expiry_height,
                     accepted,
                     taken: entry.taken,
@@ -688,5 +718,36 @@ mod tests {
         // Signed again, it is another one.
         pending.replace(1, id(2), 200);
         assert_eq!(taken(), None);
+    }
+
+    #[test]
+    fn what_a_validator_holds_longest_is_known_without_a_search() {
+        let pending = Pending::default();
+        let is_held = || pending.is_held_longer_than(Duration::ZERO);
+        let by = Arc::new(ValidatorEndpoint {
+            node_id: "validator-1".into(),
+            rpc_url: "http://127.0.0.1:1".into(),
+            p2p_url: "http://127.0.0.1:2".into(),
+        });
+        for n in 1..=3 {
+            pending.insert(durable(u64::from(n), n, n));
+            assert!(!is_held());
+        }
+        for n in 1..=3 {
+            pending.accepted(&id(n), by.clone(), 7);
+        }
+        assert!(is_held() && !pending.is_held_longer_than(Duration::from_secs(60)));
+        pending.lost(&id(1));
+        pending.offered(&id(2), 8);
+        pending.replace(2, id(9), 200);
+        assert!(is_held());
+        let rejected = Settled::Rejected {
+            code: "expired".into(),
+            reason: "late".into(),
+        };
+        pending.settle(3, &rejected);
+        assert!(!is_held());
+        pending.accepted(&id(1), by, 9);
+        assert!(is_held(), "taken again, after it was lost");
     }
 }

@@ -135,11 +135,15 @@ impl Reconciliation {
         }
         loop {
             let height = self.inner().height + 1;
+            let was_open = app.local.is_open();
             let block = app.local.block(height);
             let Some((appended_at_ms, transactions)) =
                 block.map_err(|error| StoreError::of(&error))?
             else {
-                self.has_looked.store(true, Ordering::Relaxed);
+                // One that cannot be opened now may hold ballots all the same.
+                if was_open {
+                    self.has_looked.store(true, Ordering::Relaxed);
+                }
                 return Ok(());
             };
             let mut ballots = Vec::new();

@@ -3,12 +3,58 @@
 use std::sync::Arc;
 
 use tabella_client::SubmitError;
-use tabella_ledger::VetError;
-use tabella_protocol::rpc::RefusalCode;
+use tabella_ledger::{Ledger, Refusal, VetError};
+use tabella_protocol::{Payload, RollChanges, rpc::RefusalCode};
 
-use crate::app::App;
+use crate::{app::App, problem::Problem};
+
+/// What the proven chain says of a ballot that is on its way.
+#[derive(Debug)]
+pub(crate) enum Judgement {
+    /// It stands there.
+    Stands,
+    /// No later block can hold it.
+    Refused(Refusal),
+    /// A later block may hold it.
+    Open,
+}
 
 impl App {
+    /// Judges a recorded transaction by the proven chain, whatever validators say of it.
+    /// `roll_grows` is whether voters may still be added to a roll that is not fixed.
+    pub(crate) async fn judge(
+        &self,
+        bytes: Vec<u8>,
+        roll_grows: bool,
+    ) -> Result<Judgement, Problem> {
+        self.read(move |ledger| {
+            let vetted = match ledger.vet(&bytes) {
+                Ok(vetted) => vetted,
+                Err(VetError::Refused(refusal)) if is_lasting(refusal.code) => {
+                    return Ok(Judgement::Refused(refusal));
+                }
+                Err(VetError::Refused(_)) => return Ok(Judgement::Open),
+                Err(VetError::Ledger(error)) => return Err(error),
+            };
+            match ledger.admit(&vetted) {
+                Ok(()) => Ok(Judgement::Open),
+                Err(VetError::Ledger(error)) => Err(error),
+                Err(VetError::Refused(refusal)) => Ok(match refusal.code {
+                    RefusalCode::AlreadyIncluded => Judgement::Stands,
+                    RefusalCode::NotOnRoll
+                        if !roll_grows
+                            || has_fixed_roll(ledger, &vetted.transaction().body.payload) =>
+                    {
+                        Judgement::Refused(refusal)
+                    }
+                    code if is_lasting(code) => Judgement::Refused(refusal),
+                    _ => Judgement::Open,
+                }),
+            }
+        })
+        .await
+    }
+
     /// Turns a refusal that nothing proves into an answer that is missing: the ballot is kept and
     /// carried, and the chain decides.
     pub(crate) async fn doubt_refusal<T>(
@@ -53,4 +99,28 @@ impl App {
         });
         matches!(judging.await, Ok(Err(VetError::Refused(own))) if own.code == code)
     }
+}
+
+/// Whether a chain that refuses a ballot so will always do.
+fn is_lasting(code: RefusalCode) -> bool {
+    matches!(
+        code,
+        RefusalCode::OtherChain
+            | RefusalCode::BadSignature
+            | RefusalCode::NotAuthorised
+            | RefusalCode::ElectionClosed
+            | RefusalCode::AlreadyVoted
+            | RefusalCode::Superseded
+            | RefusalCode::BallotRefused
+            | RefusalCode::RuleFault
+    )
+}
+
+/// Whether nobody is added to the roll of a ballot's election once it is open.
+fn has_fixed_roll(ledger: &Ledger, payload: &Payload) -> bool {
+    let Payload::CastBallot { election_id, .. } = payload else {
+        return false;
+    };
+    let election = ledger.election(*election_id);
+    election.is_some_and(|e| e.spec().eligibility.roll() == Some(RollChanges::Fixed))
 }

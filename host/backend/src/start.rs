@@ -22,6 +22,7 @@ use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 use crate::{
     app::App,
     auth::{AdminToken, Passwords, Tokens},
+    ballot_order::BallotOrder,
     carry,
     closing::{self, Closings},
     config::Config,
@@ -379,6 +380,7 @@ impl Files {
             elections,
             electorate,
             closings: Closings::default(),
+            ballot_order: BallotOrder::new(),
             live: LiveCounts::default(),
             events: Events::new(
                 Places::new(

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use tabella_client::{SubmitError, ValidatorEndpoint};
 use tabella_ledger::ChoiceError;
 use tabella_protocol::{
-    BoardEntry, Hash, Payload, Revote, Transaction, VoterId, codec,
+    BoardEntry, Hash, Payload, Revote, RollChanges, Transaction, VoterId, codec,
     rpc::{ElectionStatus, RefusalCode},
 };
 use tabella_runtime::Verdict;
@@ -19,6 +19,7 @@ use crate::{
     clock, crash,
     credential::Credential,
     elections::{BallotProblem, Election},
+    failover,
     local_ledger::AppendError,
     pending::{Settled, Standing},
     problem::Problem,
@@ -128,8 +129,16 @@ impl App {
         };
         // A credential is a name that anybody can write; its signature comes before all that is kept or
         // counted under it.
+        let is_last = election.view.spec.revote == Revote::Last;
+        let mut turn = None;
         let transaction = match &wish.voter {
-            Voter::Registered(_) => self.sign_ballot(payload, wish.nonce),
+            Voter::Registered(_) if is_last && open.is_ok() => {
+                // Until it is recorded.
+                turn = Some(self.ballot_order.turn(&voter).await);
+                let sequence = self.next_sequence(wish.election_id, voter).await?;
+                self.sign_ballot(payload, wish.nonce, Some(sequence))
+            }
+            Voter::Registered(_) => self.sign_ballot(payload, wish.nonce, None),
             Voter::Credential(credential) => credential.transaction(self, payload)?,
         };
         // A repeat is answered as before even when the election has closed meanwhile.
@@ -149,12 +158,11 @@ impl App {
             }
             credential.require_in_time(self)?;
         }
+        self.require_on_roll(wish.election_id, voter).await?;
         if self.pending.len() >= UNSETTLED_MAX {
             return Err(StoreError::Overloaded.into());
         }
-        if election.view.spec.revote == Revote::Last
-            && let Err(problem) = self.limits.revote(wish.election_id, voter)
-        {
+        if is_last && let Err(problem) = self.limits.revote(wish.election_id, voter) {
             let known = self.named(&wish, &voter).await?;
             if known.is_none_or(|known| known.content != content) {
                 return Err(problem);
@@ -175,7 +183,9 @@ impl App {
             realm: wish.voter.realm(),
         };
         crash::point("unrecorded");
-        match self.store.record(new).await? {
+        let recorded = self.store.record(new).await?;
+        drop(turn);
+        match recorded {
             Recorded::New => crash::point("recorded"),
             Recorded::Same(known) => return self.repeat(&election, *known, &wish, started).await,
             Recorded::Reused => return Err(reused()),
@@ -228,6 +238,25 @@ impl App {
                 format!("election {id} takes ballots of registered voters, not of credentials"),
             ),
         }
+    }
+
+    /// Refuses who is not on a roll to which nobody is added any more, as the chain would.
+    async fn require_on_roll(&self, election_id: u64, voter: VoterId) -> Result<(), Problem> {
+        let proven = self.follower.ledger().election(election_id);
+        let is_fixed = proven.is_some_and(|election| {
+            election.status() == ElectionStatus::Open
+                && election.spec().eligibility.roll() == Some(RollChanges::Fixed)
+        });
+        if !is_fixed {
+            return Ok(());
+        }
+        let weight = self.read(move |ledger| ledger.weight_of(election_id, &voter));
+        if weight.await?.is_some() {
+            return Ok(());
+        }
+        let code = RefusalCode::NotOnRoll;
+        let reason = format!("this voter is not on the roll of election {election_id}");
+        Err(Problem::recorded_refusal(&code.as_str(), &reason))
     }
 
     /// Hands a recorded submission to a validator and waits for its end.
@@ -463,8 +492,11 @@ impl App {
             )
             .await?;
         crash::point("refusal-written");
-        self.pending
-            .settle(landed.sequence, &Settled::Rejected { code, reason });
+        // A block may have been faster: the database knows.
+        let recorded = self.store.by_sequence(landed.sequence).await?;
+        let settled = recorded.and_then(|recorded| failover::settled(self, recorded.state));
+        let settled = settled.unwrap_or(Settled::Rejected { code, reason });
+        self.pending.settle(landed.sequence, &settled);
         Ok(())
     }
 

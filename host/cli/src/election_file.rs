@@ -25,9 +25,14 @@ pub(crate) struct ElectionFile {
     /// What a second ballot of one voter does: `refuse` (default) or `last`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) revote: Option<String>,
-    /// When counts show: `at_close` (default) or `live`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) disclosure: Option<String>,
+    /// When a backend shows counts: `at_close` (default) or `live`. Whoever reads blocks can count at any
+    /// time. `disclosure` is its name of before.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        alias = "disclosure"
+    )]
+    pub(crate) counts_shown: Option<String>,
     /// The questions.
     pub(crate) contests: Vec<ContestFile>,
 }

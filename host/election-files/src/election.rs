@@ -92,7 +92,7 @@ struct Statement {
     _eligibility: Option<String>,
     #[serde(default, rename = "revote")]
     _revote: Option<String>,
-    #[serde(default, rename = "disclosure")]
+    #[serde(default, rename = "counts_shown", alias = "disclosure")]
     _disclosure: Option<String>,
     #[serde(default)]
     options: Option<Vec<OptionEntry>>,

@@ -158,7 +158,7 @@ pub(crate) async fn login(
     let matches = app.passwords.verify(request.password, known).await?;
     match account {
         Some(account) if matches => {
-            app.limits.logged_in(address, &request.username);
+            app.limits.logged_in(address, &username);
             let tokens = open_session(&app, &account).await?;
             Ok(JsonAnswer(answer(account, tokens)))
         }

@@ -43,8 +43,10 @@ pub(crate) struct CreateRequest {
     roll: Option<RollChanges>,
     #[serde(default = "refuse")]
     revote: Revote,
-    #[serde(default = "at_close")]
-    disclosure: Disclosure,
+    /// When this backend shows counts: from the close on, where absent, or at any time. Whoever reads blocks can
+    /// count at any time. `disclosure`, its name of before, is read too.
+    #[serde(default = "at_close", alias = "disclosure")]
+    counts_shown: Disclosure,
 }
 
 fn refuse() -> Revote {
@@ -174,7 +176,7 @@ fn spec(
         contests,
         eligibility,
         revote: request.revote,
-        disclosure: request.disclosure,
+        disclosure: request.counts_shown,
     })
 }
 

@@ -62,6 +62,9 @@ pub(crate) struct ElectionAnswer {
     contests: Vec<ContestAnswer>,
     eligibility: Eligibility,
     revote: Revote,
+    /// When this backend shows counts. Whoever reads blocks can count at any time.
+    counts_shown: Disclosure,
+    /// The name of before of `counts_shown`.
     disclosure: Disclosure,
     turnout: u64,
     roll_size: u64,
@@ -192,6 +195,7 @@ pub(crate) fn answer(election: &Election) -> ElectionAnswer {
         contests: contests.collect(),
         eligibility: view.spec.eligibility.clone(),
         revote: view.spec.revote,
+        counts_shown: view.spec.disclosure,
         disclosure: view.spec.disclosure,
         turnout: view.turnout,
         roll_size: view.roll_size,

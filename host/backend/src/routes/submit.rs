@@ -17,7 +17,7 @@ use tabella_runtime::StrictJson;
 use crate::{
     app::App,
     auth::{Principal, Role},
-    credential::{Credential, Number},
+    credential::Credential,
     extract::Json,
     metrics,
     openapi::{
@@ -46,8 +46,9 @@ pub(crate) struct SubmitRequest {
     /// Of a credential: the one that it signed. Of others: a random number of the voter's own choice, which
     /// stands in the ballot's transaction, so that the voter knows the ballot by it.
     nonce: Option<u64>,
-    /// Of a credential, in place of the nonce: the ballot's place in the voter's own order. Only ballots with a
+    /// Of a credential: the ballot's place in the voter's own order, where it signed one. Only ballots with a
     /// higher one are taken after it, so that nobody who holds an older ballot back can replace a newer one.
+    /// Registrars' backends number the ballots that they sign.
     sequence: Option<u64>,
     expiry_height: Option<u64>,
 }
@@ -166,21 +167,17 @@ fn wish(request: SubmitRequest, principal: Principal) -> Result<Wish, Problem> {
             Voter::Registered(subject(request.voter_id, principal)?)
         }
         (Some(key), Some(signature)) => {
-            let number = match (request.nonce, request.sequence) {
-                (Some(nonce), None) => Some(Number::Nonce(nonce)),
-                (None, Some(sequence)) => Some(Number::Sequence(sequence)),
-                _ => None,
-            };
-            let (Some(number), Some(expiry_height)) = (number, request.expiry_height) else {
+            let (Some(nonce), Some(expiry_height)) = (request.nonce, request.expiry_height) else {
                 return invalid(
                     "",
-                    "expected the expiry_height and either the nonce or the sequence that the credential signed",
+                    "expected the nonce and the expiry_height that the credential signed",
                 );
             };
             Voter::Credential(Credential {
                 key,
                 signature,
-                number,
+                nonce,
+                sequence: request.sequence,
                 expiry_height,
             })
         }

@@ -1,8 +1,8 @@
 //! `GET /api/votes/transaction-status?transaction_id=..&election_id=..`
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::{Extension, Json, extract::State};
 use serde::{Deserialize, Serialize};
 use tabella_client::ConfirmationStatus;
 use tabella_protocol::{Hash, VoterId};
@@ -10,6 +10,7 @@ use tabella_protocol::{Hash, VoterId};
 use crate::{
     app::App,
     auth::Principal,
+    client_address::ClientAddress,
     clock,
     extract::Query,
     lookup::{Found, Wanted, unknown},
@@ -21,9 +22,6 @@ use crate::{
     problem::{Problem, public_reason},
     store::{State as Stored, Submission},
 };
-
-/// How long the count of acks may take; after it, the recorded count is shown.
-const SIGNERS_DEADLINE: Duration = Duration::from_millis(500);
 
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -90,6 +88,7 @@ struct Signatures {
 )]
 pub(crate) async fn transaction_status(
     State(app): State<Arc<App>>,
+    Extension(address): Extension<ClientAddress>,
     principal: Option<Principal>,
     Query(query): Query<StatusQuery>,
 ) -> Result<Json<StatusAnswer>, Problem> {
@@ -104,7 +103,7 @@ pub(crate) async fn transaction_status(
             id,
             known: Some(submission),
         } => of_submission(&app, *submission).await.seen_by_strangers(id),
-        Found::ByChainId { id, known: None } => of_chain(&app, id).await?,
+        Found::ByChainId { id, known: None } => of_chain(&app, id, address).await?,
     };
     let other_election = query
         .election_id
@@ -180,23 +179,16 @@ impl StatusAnswer {
     }
 }
 
-/// How many validators stand behind a block: acks come after the block was recorded here.
+/// How many validators stand behind a block, by the acks that came to the proven chain since it was
+/// recorded here.
 async fn signers(app: &App, height: u64, known: usize) -> usize {
     let of = app.client.validators().at(height).validators.len();
     let own = app.read(move |ledger| ledger.signers(height)).await;
-    let known = known.max(own.unwrap_or(0));
-    if known >= of || !app.client.is_connected() {
-        return known;
-    }
-    let asked = tokio::time::timeout(SIGNERS_DEADLINE, app.client.block_summary(height)).await;
-    match asked {
-        Ok(Ok(Some((_, signers)))) => signers.max(known),
-        _ => known,
-    }
+    known.max(own.unwrap_or(0)).min(of)
 }
 
 /// A transaction that came by another way: the proven chain is asked, then the validators.
-async fn of_chain(app: &App, id: Hash) -> Result<StatusAnswer, Problem> {
+async fn of_chain(app: &App, id: Hash, address: ClientAddress) -> Result<StatusAnswer, Problem> {
     let proven = app.read(move |ledger| {
         let Some((height, _)) = ledger.place_of(&id)? else {
             return Ok(None);
@@ -232,6 +224,7 @@ async fn of_chain(app: &App, id: Hash) -> Result<StatusAnswer, Problem> {
         return Ok(answer);
     }
     // It is on no block that was executed here; a mempool's word is all there is.
+    let _place = app.limits.question(address)?;
     match app.client.confirmation_status(id).await {
         Ok(ConfirmationStatus::Pending) => {}
         Ok(ConfirmationStatus::Unknown) => return Err(unknown()),
@@ -241,12 +234,8 @@ async fn of_chain(app: &App, id: Hash) -> Result<StatusAnswer, Problem> {
             answer.confirmed_at = Some(clock::rfc3339(clock::unix_ms(confirmation.timestamp)));
             answer.signatures.count = confirmation.signatures;
         }
-        Ok(ConfirmationStatus::Rejected { code, reason }) => {
-            answer.status = "rejected";
-            let code = code.as_str();
-            answer.reason = Some(public_reason(&code, &reason));
-            answer.code = Some(code);
-        }
+        // One validator's word, which nothing here proves.
+        Ok(ConfirmationStatus::Rejected { .. }) => return Err(unknown()),
     }
     Ok(answer)
 }

@@ -29,7 +29,10 @@ pub(crate) struct VerifyAnswer {
     checked: Checked,
     height: u64,
     validators_agreeing: usize,
+    /// What is wrong with the chain; nothing where `valid` is true.
     problems: Vec<String>,
+    /// What validators sent that nobody certified. It says something of them, and nothing of the chain.
+    lies: Vec<String>,
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
@@ -84,5 +87,6 @@ pub(crate) async fn verify_blockchain(
         height: recheck.height,
         validators_agreeing: agreement.agreeing,
         problems: recheck.problems,
+        lies: agreement.lies,
     }))
 }

@@ -5,8 +5,8 @@ use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
 use serde_json::{Value, json};
 use tabella_backend::{Backend, BackendError, Bounds, Config, RateLimits, Registration};
 use tabella_protocol::{
-    ContestSpec, Disclosure, ElectionSpec, Eligibility, Hash, OpenTo, OptionSpec, Payload, Quorum,
-    Revote, RollChanges, RollEntry, Transaction, TransactionBody, VoterId,
+    ContestSpec, Disclosure, ElectionSpec, Eligibility, Genesis, Hash, OpenTo, OptionSpec, Payload,
+    Quorum, Revote, RollChanges, RollEntry, Transaction, TransactionBody, VoterId,
 };
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -94,11 +94,25 @@ impl Deployment {
     /// As [`new`](Self::new), with another number of validators: from four on, a quorum is more than
     /// two thirds.
     pub(crate) async fn with(validators: u8) -> Self {
-        let cache = tempfile::tempdir().unwrap();
         let mut genesis = genesis(validators);
         if validators > 3 {
             genesis.quorum = Quorum::Bft;
         }
+        Self::of(genesis).await
+    }
+
+    /// As [`new`](Self::new), with ballots that expire after so many heights: at least 500.
+    pub(crate) async fn with_expiry(heights: u64) -> Self {
+        let expiry_heights_max = heights * 2;
+        Self::of(Genesis {
+            expiry_heights_max,
+            ..genesis(3)
+        })
+        .await
+    }
+
+    async fn of(genesis: Genesis) -> Self {
+        let cache = tempfile::tempdir().unwrap();
         let network = Network::real(genesis, cache.path());
         network.commit(vec![by_authority(Payload::PublishPlugin {
             wasm: plurality().to_vec(),

@@ -243,7 +243,7 @@ fn election() -> ElectionFile {
         open_to: None,
         roll: None,
         revote: None,
-        disclosure: None,
+        counts_shown: None,
         contests: vec![ContestFile {
             id: "contest".to_owned(),
             title: "Contest".to_owned(),

@@ -255,7 +255,7 @@ async fn prepare(arguments: &BenchArguments, url: &str, token: &str) -> Result<u
         open_to: None,
         roll: None,
         revote: None,
-        disclosure: None,
+        counts_shown: None,
         contests: vec![ContestFile {
             id: "contest".to_owned(),
             title: "Contest".to_owned(),
