@@ -19,7 +19,7 @@ use tabella_protocol::{
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    clock::now_ms, evidence::EvidenceLog, intake::Intake, metrics::Metrics,
+    clock::now_ms, dissent::Dissent, evidence::EvidenceLog, intake::Intake, metrics::Metrics,
     peer_message::PeerMessage, replica::Replica, witness::Heard,
 };
 
@@ -40,6 +40,8 @@ pub(crate) struct Validator {
     pub(crate) ledger: Arc<Ledger>,
     /// The replica's evidence, to be read.
     pub(crate) evidence: Arc<EvidenceLog>,
+    /// Whether outcomes of this validator or of others are not the network's.
+    pub(crate) dissent: Arc<Dissent>,
     pub(crate) intake: Arc<Intake>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) idle_block: Duration,

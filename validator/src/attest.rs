@@ -2,39 +2,47 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use tabella_ledger::{Election, ElectionTallyError, Ledger, Tip};
-use tabella_protocol::{
-    Hash, Payload, SigningKey, Transaction, TransactionBody, rpc::ElectionStatus,
-};
+use tabella_ledger::{Election, ElectionTally, ElectionTallyError, Ledger, LedgerError, Tip};
+use tabella_protocol::{Hash, Payload, SigningKey, Transaction, TransactionBody};
 use tokio::{sync::watch, time::Instant};
 
-use crate::{intake::Intake, stop::Stop};
+use crate::{dissent::Dissent, intake::Intake, metrics::Metrics, stop::Stop};
 
 /// An attestation that is not on the chain after this long is sent again.
 const RETRY: Duration = Duration::from_secs(10);
 /// How many heights an attestation stays valid.
 const EXPIRY_HEIGHTS: u64 = 10_000;
 
-/// Follows the chain; tallies what closes, outside block execution, and attests it.
-pub(crate) async fn attest_results(
-    ledger: Arc<Ledger>,
-    intake: Arc<Intake>,
-    key: SigningKey,
-    mut tip: watch::Receiver<Tip>,
-    stop: Stop,
-) {
+/// What attests.
+pub(crate) struct Attesting {
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) intake: Arc<Intake>,
+    pub(crate) dissent: Arc<Dissent>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) key: SigningKey,
+    pub(crate) stop: Stop,
+}
+
+/// Follows the chain; tallies what closes, outside block execution, and attests it, for as long as
+/// nothing that this validator stores or counted is found to be wrong.
+pub(crate) async fn attest_results(attesting: Attesting, mut tip: watch::Receiver<Tip>) {
+    let Attesting {
+        ledger,
+        dissent,
+        metrics,
+        key,
+        ..
+    } = &attesting;
     let mut attempts: BTreeMap<u64, Instant> = BTreeMap::new();
     loop {
+        dissent.look(ledger, &key.public());
+        metrics.soundness(ledger, dissent);
         let is_validator = ledger.next_validators().contains(&key.public());
         for election in ledger.elections() {
             let attested = election
                 .attestations()
                 .any(|(by, _, _)| *by == key.public());
-            let closed = matches!(
-                election.status(),
-                ElectionStatus::Closed | ElectionStatus::Final
-            );
-            if !closed || attested || !is_validator {
+            if !election.is_closed() || attested || !is_validator || !dissent.may_attest(ledger) {
                 attempts.remove(&election.id());
                 continue;
             }
@@ -43,7 +51,7 @@ pub(crate) async fn attest_results(
                 .is_none_or(|at| at.elapsed() >= RETRY);
             if retry {
                 attempts.insert(election.id(), Instant::now());
-                attest(&ledger, &intake, &key, election, &stop).await;
+                attesting.attest(election).await;
             }
         }
         if tip.changed().await.is_err() {
@@ -52,53 +60,205 @@ pub(crate) async fn attest_results(
     }
 }
 
-async fn attest(
-    ledger: &Arc<Ledger>,
-    intake: &Intake,
-    key: &SigningKey,
-    election: Arc<Election>,
-    stop: &Stop,
-) {
-    let id = election.id();
-    let tallying = tokio::task::spawn_blocking({
-        let ledger = Arc::clone(ledger);
-        move || {
-            if let Some(tally) = ledger.stored_tally(election.id())? {
-                return Ok(tally);
+impl Attesting {
+    async fn attest(&self, election: Arc<Election>) {
+        let id = election.id();
+        let tallying = tokio::task::spawn_blocking({
+            let ledger = Arc::clone(&self.ledger);
+            move || tally(&ledger, &election)
+        });
+        let attestation = match tallying.await {
+            Ok(Ok(tally)) => tally.attestation,
+            // Said where it was found. There is nothing to attest, and no reason to stop.
+            Ok(Err(ElectionTallyError::Ledger(LedgerError::Damaged(_)))) => return,
+            Ok(Err(ElectionTallyError::Ledger(error))) => return self.stop.fail(error),
+            Ok(Err(error @ ElectionTallyError::Rule { .. })) => {
+                // Every honest validator fails alike: there is no result to attest.
+                tracing::error!(election = id, %error, "the rule cannot count this board");
+                return;
             }
-            let started = std::time::Instant::now();
-            let tally = ledger.tally(&election)?;
-            ledger.store_tally(&tally)?;
-            let ballots = tally.attestation.board_size;
-            tracing::info!(election = election.id(), ballots, took = ?started.elapsed(), "tallied");
-            Ok(tally)
+            Err(panic) => {
+                return self
+                    .stop
+                    .fail(format!("tallying election {id} failed: {panic}"));
+            }
+        };
+        // The others may have been faster, and damage may have been found meanwhile.
+        let election = self.ledger.election(id);
+        let certified = election.as_ref().and_then(|election| election.result());
+        if certified.is_some_and(|certified| *certified != attestation) {
+            self.dissent.own(id);
         }
-    });
-    let attestation = match tallying.await {
-        Ok(Ok(tally)) => tally.attestation,
-        Ok(Err(ElectionTallyError::Ledger(error))) => return stop.fail(error),
-        Ok(Err(error @ ElectionTallyError::Rule { .. })) => {
-            // Every honest validator fails alike: there is no result to attest.
-            tracing::error!(election = id, %error, "the rule cannot count this board");
+        if !self.dissent.may_attest(&self.ledger) {
             return;
         }
-        Err(panic) => return stop.fail(format!("tallying election {id} failed: {panic}")),
-    };
-    let chain_id = ledger.genesis().chain_id;
-    let ahead = EXPIRY_HEIGHTS.min(ledger.genesis().expiry_heights_max);
-    let expiry_height = ledger.tip().height + ahead;
-    let body = TransactionBody::new(chain_id, expiry_height, Payload::AttestResult(attestation));
-    let transaction = Transaction::sign(body, key);
-    for answer in intake.submit(vec![transaction.to_bytes()]).await {
-        match answer {
-            Ok(transaction) => log_sent(id, transaction),
-            Err(refusal) => {
-                tracing::warn!(election = id, %refusal, "attestation refused");
+        let genesis = self.ledger.genesis();
+        let ahead = EXPIRY_HEIGHTS.min(genesis.expiry_heights_max);
+        let expiry_height = self.ledger.tip().height + ahead;
+        let payload = Payload::AttestResult(attestation);
+        let body = TransactionBody::new(genesis.chain_id, expiry_height, payload);
+        let transaction = Transaction::sign(body, &self.key);
+        for answer in self.intake.submit(vec![transaction.to_bytes()]).await {
+            match answer {
+                Ok(transaction) => log_sent(id, transaction),
+                Err(refusal) => {
+                    tracing::warn!(election = id, %refusal, "attestation refused");
+                }
             }
         }
     }
 }
 
+/// This validator's tally of a closed election, kept once it is made.
+fn tally(ledger: &Ledger, election: &Election) -> Result<ElectionTally, ElectionTallyError> {
+    if let Some(tally) = ledger.stored_tally(election.id())? {
+        return Ok(tally);
+    }
+    let started = std::time::Instant::now();
+    let tally = ledger.tally(election)?;
+    ledger.store_tally(&tally)?;
+    let ballots = tally.attestation.board_size;
+    tracing::info!(election = election.id(), ballots, took = ?started.elapsed(), "tallied");
+    Ok(tally)
+}
+
 fn log_sent(election: u64, transaction: Hash) {
     tracing::info!(election, %transaction, "result attested");
+}
+
+#[cfg(test)]
+mod tests {
+    use redb::{Database, TableDefinition};
+    use tabella_protocol::{Payload, Quorum, Revote};
+
+    use super::*;
+    use crate::{
+        journal::Journal,
+        mempool::Bounds,
+        pool::Pool,
+        testing::{Fixture, key},
+    };
+
+    const BLOCKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("blocks");
+
+    /// A validator with a closed election of one ballot for `a`, whose stored block may be changed.
+    struct Node {
+        fixture: Fixture,
+        attesting: Attesting,
+        height: u64,
+    }
+
+    impl Node {
+        async fn start(change: impl Fn(&Fixture, &mut Vec<u8>)) -> Self {
+            let mut fixture = Fixture::new(Revote::Refuse);
+            fixture.commit_bytes(&fixture.ballot(1, 0));
+            let height = fixture.ledger.tip().height;
+            fixture.commit(Payload::CloseElection { election_id: 1 });
+            let mut bytes = fixture.ledger.block(height).unwrap().unwrap().bytes;
+            change(&fixture, &mut bytes);
+            // One database at a time.
+            let path = fixture.directory.path().join("chain.redb");
+            let elsewhere = tempfile::TempDir::new().unwrap();
+            let genesis = Fixture::genesis(Quorum::Majority);
+            let other = Ledger::open(elsewhere.path(), genesis.clone()).unwrap();
+            drop(std::mem::replace(&mut fixture.ledger, Arc::new(other)));
+            let database = Database::open(path).unwrap();
+            let transaction = database.begin_write().unwrap();
+            {
+                let mut blocks = transaction.open_table(BLOCKS).unwrap();
+                blocks.insert(height, bytes.as_slice()).unwrap();
+            }
+            transaction.commit().unwrap();
+            drop(database);
+            let ledger = Ledger::open(fixture.directory.path(), genesis).unwrap();
+            fixture.ledger = Arc::new(ledger);
+
+            let stop = Stop::default();
+            let file = fixture.directory.path().join("mempool.redb");
+            let (journal, held) = Journal::open(&file, stop.clone()).unwrap();
+            let bounds = Bounds {
+                transactions_max: 10,
+                bytes_max: 1 << 20,
+            };
+            let pool = Arc::new(Pool::new(Arc::clone(&fixture.ledger), bounds));
+            let attesting = Attesting {
+                ledger: Arc::clone(&fixture.ledger),
+                intake: Intake::start(pool, journal, held, stop.clone()).await,
+                dissent: Arc::default(),
+                metrics: Arc::default(),
+                key: key(1),
+                stop,
+            };
+            Self {
+                fixture,
+                attesting,
+                height,
+            }
+        }
+
+        /// How many attestations it sends.
+        async fn attested(&self) -> usize {
+            let election = self.fixture.ledger.election(1).unwrap();
+            self.attesting.attest(election).await;
+            assert_eq!(self.attesting.stop.failure(), None);
+            self.attesting.intake.len()
+        }
+    }
+
+    fn find(bytes: &[u8], part: &[u8]) -> usize {
+        let mut windows = bytes.windows(part.len());
+        windows.position(|window| window == part).expect("a part")
+    }
+
+    #[tokio::test]
+    async fn a_validator_with_a_changed_ballot_attests_nothing_says_so_and_goes_on() {
+        let sound = Node::start(|_, _| {}).await;
+        assert_eq!(sound.attested().await, 1);
+        assert!(sound.fixture.ledger.is_sound());
+
+        // A ballot that is as valid as the one that was cast.
+        let changed = Node::start(|fixture, bytes| {
+            let election = fixture.ledger.election(1).unwrap();
+            let [cast, other] = ["a", "b"].map(|choice| {
+                let choice = serde_json::json!({ "choice": choice });
+                election.contests()[0].encode_ballot(&choice).unwrap()
+            });
+            // Behind its length.
+            let part = [
+                &[u8::try_from(cast.len()).unwrap(), 0, 0, 0],
+                cast.as_slice(),
+            ]
+            .concat();
+            let at = find(bytes, &part) + 4;
+            bytes[at..at + other.len()].copy_from_slice(&other);
+        })
+        .await;
+        let ledger = &changed.fixture.ledger;
+        assert_eq!(changed.attested().await, 0);
+        let damage = ledger.damage();
+        assert_eq!(damage.len(), 1, "{damage:?}");
+        let expected = format!("height {}", changed.height);
+        assert_eq!(
+            (damage[0].table, damage[0].at.as_str()),
+            ("blocks", expected.as_str())
+        );
+        assert!(!changed.attesting.dissent.may_attest(ledger));
+        assert!(ledger.stored_tally(1).unwrap().is_none());
+        assert_eq!(changed.attested().await, 0);
+    }
+
+    #[tokio::test]
+    async fn a_validator_whose_count_is_not_the_certified_one_attests_nothing() {
+        let node = Node::start(|_, _| {}).await;
+        let ledger = &node.fixture.ledger;
+        let election = ledger.election(1).unwrap();
+        // What others agreed on is another outcome: here by one who counted wrong.
+        let mut wrong = ledger.tally(&election).unwrap().attestation;
+        wrong.outcomes = vec![Hash::ZERO];
+        node.fixture.commit(Payload::AttestResult(wrong));
+        assert!(ledger.election(1).unwrap().result().is_some());
+        assert_eq!(node.attested().await, 0);
+        assert_eq!(node.attesting.dissent.of_own(), [1]);
+        assert!(!node.attesting.dissent.may_attest(ledger));
+    }
 }

@@ -23,6 +23,7 @@ mod catch_up;
 mod clock;
 mod config;
 mod discovery;
+mod dissent;
 mod evidence;
 mod http;
 mod inquiry;
@@ -37,6 +38,7 @@ mod pool;
 mod relay;
 mod replica;
 mod rpc;
+mod scrub;
 #[cfg(test)]
 mod simulation;
 mod stop;

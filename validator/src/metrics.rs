@@ -6,6 +6,10 @@ use std::{
     time::Duration,
 };
 
+use tabella_ledger::Ledger;
+
+use crate::dissent::Dissent;
+
 /// A number that only grows.
 #[derive(Default)]
 pub(crate) struct Counter(AtomicU64);
@@ -13,6 +17,16 @@ pub(crate) struct Counter(AtomicU64);
 impl Counter {
     pub(crate) fn add(&self, n: u64) {
         self.0.fetch_add(n, Relaxed);
+    }
+}
+
+/// A number that is set.
+#[derive(Default)]
+pub(crate) struct Gauge(AtomicU64);
+
+impl Gauge {
+    pub(crate) fn set(&self, value: u64) {
+        self.0.store(value, Relaxed);
     }
 }
 
@@ -38,6 +52,13 @@ pub(crate) struct Metrics {
     pub(crate) evidence: Counter,
     pub(crate) peer_garbage: Counter,
     pub(crate) rpc_requests: Counter,
+    pub(crate) scrub_passes: Counter,
+    /// The last block that the scrub looked at.
+    pub(crate) scrub_height: Gauge,
+    damage: Gauge,
+    dissents: Gauge,
+    dissenters: Gauge,
+    not_attesting: Gauge,
     pub(crate) build_time: Timing,
     pub(crate) check_time: Timing,
     pub(crate) commit_time: Timing,
@@ -65,6 +86,15 @@ pub(crate) struct Timings<'a> {
 }
 
 impl Metrics {
+    /// Sets what is known of damage and dissent now.
+    pub(crate) fn soundness(&self, ledger: &Ledger, dissent: &Dissent) {
+        self.damage.set(ledger.damage().len() as u64);
+        self.dissents.set(dissent.of_own().len() as u64);
+        self.dissenters.set(dissent.of_others(ledger).len() as u64);
+        self.not_attesting
+            .set(u64::from(!dissent.may_attest(ledger)));
+    }
+
     pub(crate) fn render(&self, gauges: &Gauges, elsewhere: &Timings<'_>) -> String {
         let mut text = String::new();
         let mut one = |name: &str, kind: &str, help: &str, value: u64| {
@@ -131,9 +161,44 @@ impl Metrics {
                 "JSON-RPC calls answered.",
                 &self.rpc_requests,
             ),
+            (
+                "scrub_passes_total",
+                "Times that everything stored was re-checked since start.",
+                &self.scrub_passes,
+            ),
         ];
         for (name, help, counter) in counters {
             one(name, "counter", help, counter.0.load(Relaxed));
+        }
+        let set = [
+            (
+                "scrub_height",
+                "The block up to which this pass re-checked what is stored.",
+                &self.scrub_height,
+            ),
+            (
+                "damaged_values",
+                "Stored values found damaged since start, at most 100.",
+                &self.damage,
+            ),
+            (
+                "result_dissents",
+                "Elections that this validator counted otherwise than a quorum certified.",
+                &self.dissents,
+            ),
+            (
+                "dissenters",
+                "Attestations of other validators that differ from the certified outcome, at most 100.",
+                &self.dissenters,
+            ),
+            (
+                "not_attesting",
+                "1 once this validator attests no results any more: damage, or dissent.",
+                &self.not_attesting,
+            ),
+        ];
+        for (name, help, gauge) in set {
+            one(name, "gauge", help, gauge.0.load(Relaxed));
         }
         one(
             "consensus_messages_refused_total",

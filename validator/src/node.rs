@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Config,
     application::{HALT_GRACE, Validator},
-    attest::attest_results,
+    attest::{Attesting, attest_results},
     backup, catch_up,
     discovery::{Advertised, Discovery},
     evidence::EvidenceLog,
@@ -32,7 +32,7 @@ use crate::{
     observe,
     pool::Pool,
     replica::Replica,
-    rpc,
+    rpc, scrub,
     stop::Stop,
     undecided::{Undecided, UndecidedError},
 };
@@ -201,6 +201,7 @@ async fn run_to_the_end(config: Config, stop: &Stop) -> Result<(), RunError> {
         replica: Arc::new(replica),
         ledger: Arc::clone(&ledger),
         evidence,
+        dissent: Arc::default(),
         intake: Arc::clone(&intake),
         metrics,
         idle_block: Duration::from_millis(config.idle_block_ms),
@@ -269,11 +270,23 @@ async fn run_to_the_end(config: Config, stop: &Stop) -> Result<(), RunError> {
         tokio::spawn(until_stopped(
             stop.clone(),
             attest_results(
-                Arc::clone(&ledger),
-                Arc::clone(&intake),
-                key,
+                Attesting {
+                    ledger: Arc::clone(&ledger),
+                    intake: Arc::clone(&intake),
+                    dissent: Arc::clone(&validator.dissent),
+                    metrics: Arc::clone(&validator.metrics),
+                    key,
+                    stop: stop.clone(),
+                },
                 follow,
-                stop.clone(),
+            ),
+        )),
+        tokio::spawn(until_stopped(
+            stop.clone(),
+            scrub::run(
+                Arc::clone(&ledger),
+                Arc::clone(&validator.dissent),
+                Arc::clone(&validator.metrics),
             ),
         )),
     ];

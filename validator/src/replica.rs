@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use tabella_consensus::{BuiltBlock, Checked, Fatal, HeightStart, UndecidedBlock};
-use tabella_ledger::{BuildLimits, ExecutedBlock, InvalidBlock, Ledger, Tip};
+use tabella_ledger::{BuildLimits, ExecutedBlock, InvalidBlock, Ledger, LedgerError, Tip};
 use tabella_protocol::{
     Ack, Block, BlockError, CommitCertificate, Evidence, Hash, PublicKey, SigningKey, Statement,
     codec, rpc::BlockView,
@@ -279,9 +279,13 @@ impl Replica {
         Some(Ack::sign(&genesis, tip.height, block, state, &self.key))
     }
 
-    /// A committed block and its certificate.
+    /// A committed block and its certificate; nothing where they are damaged here, so that others are
+    /// asked.
     pub(crate) fn decided(&self, height: u64) -> Result<Option<(CommitCertificate, Bytes)>, Fatal> {
-        let stored = self.ledger.block(height).map_err(Fatal::new)?;
+        let stored = match self.ledger.certified_block(height) {
+            Err(LedgerError::Damaged(_)) => None,
+            stored => stored.map_err(Fatal::new)?,
+        };
         Ok(stored.map(|stored| (stored.certificate, stored.bytes.into())))
     }
 
@@ -469,6 +473,16 @@ mod tests {
             assert_eq!(replica.untimely(&block.body, 0), None);
             assert!(tip_ms > 0);
         }
+    }
+
+    #[test]
+    fn a_block_that_is_damaged_here_is_not_handed_on_and_no_failure() {
+        let fixture = Fixture::new(Revote::Refuse);
+        let replica = replica(&fixture, &Disk::new(Honesty::Honest));
+        // Nobody signed the fixture's certificates.
+        assert_eq!(replica.decided(1), Ok(None));
+        assert!(!fixture.ledger.is_sound());
+        assert_eq!(replica.decided(fixture.ledger.tip().height + 1), Ok(None));
     }
 
     #[test]

@@ -23,16 +23,26 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     pub(crate) fn new(revote: Revote) -> Self {
-        Self::start(revote, Quorum::Majority)
+        Self::start(revote, Self::genesis(Quorum::Majority))
     }
 
     pub(crate) fn with_quorum(quorum: Quorum) -> Self {
-        Self::start(Revote::Refuse, quorum)
+        Self::start(Revote::Refuse, Self::genesis(quorum))
     }
 
-    fn start(revote: Revote, quorum: Quorum) -> Self {
+    /// Of the validators `v`, `v2` and `v3`, with the keys 1 to 3.
+    pub(crate) fn of_three() -> Self {
+        let mut genesis = Self::genesis(Quorum::Majority);
+        let others = [2, 3].map(|n| ValidatorInfo {
+            node_id: format!("v{n}"),
+            public_key: key(n).public(),
+        });
+        genesis.validators.extend(others);
+        Self::start(Revote::Refuse, genesis)
+    }
+
+    fn start(revote: Revote, genesis: Genesis) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
-        let genesis = Self::genesis(quorum);
         let ledger = Arc::new(Ledger::open(directory.path(), genesis).expect("a fresh ledger"));
         let fixture = Self { ledger, directory };
         let wasm = tabella_plugins::get("plurality")
@@ -87,6 +97,10 @@ impl Fixture {
 
     /// Canonical bytes of a signed transaction; the nonce makes equal payloads distinct.
     pub(crate) fn sign(&self, nonce: u64, payload: Payload) -> Vec<u8> {
+        self.sign_by(&key(1), nonce, payload)
+    }
+
+    pub(crate) fn sign_by(&self, signer: &SigningKey, nonce: u64, payload: Payload) -> Vec<u8> {
         let expiry_height = self.ledger.tip().height + 50;
         let body = TransactionBody {
             chain_id: 7,
@@ -95,7 +109,7 @@ impl Fixture {
             sequence: None,
             payload,
         };
-        Transaction::sign(body, &key(1)).to_bytes()
+        Transaction::sign(body, signer).to_bytes()
     }
 
     /// A ballot of voter number `voter`.

@@ -89,6 +89,8 @@ pub(crate) struct Health {
     /// The height at which it is proven to have signed what contradicts itself.
     convicted: Option<u64>,
     note: Option<String>,
+    /// What it says is wrong with its data or its counts, while it takes part all the same.
+    unsound: Option<String>,
     pub(crate) height: Option<u64>,
     pub(crate) latency: Option<Duration>,
     pub(crate) last_seen: Option<SystemTime>,
@@ -104,6 +106,7 @@ impl Health {
             lie: None,
             convicted: None,
             note: None,
+            unsound: None,
             height: None,
             latency: None,
             last_seen: None,
@@ -133,7 +136,7 @@ impl Health {
         if let Some(fault) = &self.fault {
             return Some(fault.clone());
         }
-        if let Some(note) = &self.note {
+        if let Some(note) = self.note.as_ref().or(self.unsound.as_ref()) {
             return Some(note.clone());
         }
         let behind = best_height.saturating_sub(self.height.unwrap_or(best_height));
@@ -184,6 +187,15 @@ impl Health {
             _ => "has stopped signing",
         };
         self.note = (!status.signing).then(|| note.to_owned());
+        self.unsound = match (status.damage.first(), status.dissents.first()) {
+            (Some(first), _) => Some(format!(
+                "attests no results: its stored data is damaged ({first})"
+            )),
+            (None, Some(election_id)) => Some(format!(
+                "attests no results: it counted election {election_id} otherwise than the others"
+            )),
+            (None, None) => None,
+        };
     }
 
     /// Evidence against it holds.
@@ -232,6 +244,60 @@ mod tests {
         assert_eq!(health.status(0), HealthStatus::Degraded);
         answer(&mut health);
         assert_eq!(health.status(0), HealthStatus::Healthy);
+    }
+
+    fn status() -> NodeStatus {
+        NodeStatus {
+            node_id: "v".into(),
+            public_key: tabella_protocol::SigningKey::from_seed([1; 32]).public(),
+            genesis: tabella_protocol::Hash::ZERO,
+            chain_id: 1,
+            height: 1,
+            block_hash: tabella_protocol::Hash::ZERO,
+            state_root: tabella_protocol::Hash::ZERO,
+            block_timestamp_ms: 0,
+            mempool: 0,
+            peers: 2,
+            signing: true,
+            standing: Standing::Validator,
+            evidence: 0,
+            damage: Vec::new(),
+            dissents: Vec::new(),
+            dissenters: Vec::new(),
+            version: "0".into(),
+        }
+    }
+
+    #[test]
+    fn one_whose_data_or_count_is_not_the_networks_is_degraded_and_signs_on() {
+        let mut health = Health::unknown();
+        health.answered(Duration::from_millis(2));
+        let damaged = NodeStatus {
+            damage: vec!["blocks at height 7: it is missing".into()],
+            ..status()
+        };
+        let dissenting = NodeStatus {
+            dissents: vec![3],
+            ..status()
+        };
+        for (said, problem) in [
+            (
+                &damaged,
+                "its stored data is damaged (blocks at height 7: it is missing)",
+            ),
+            (
+                &dissenting,
+                "it counted election 3 otherwise than the others",
+            ),
+        ] {
+            health.checked(said);
+            assert_eq!(health.status(1), HealthStatus::Degraded);
+            let expected = format!("attests no results: {problem}");
+            assert_eq!(health.problem(1), Some(expected));
+            assert!(health.signs() && health.is_callable());
+        }
+        health.checked(&status());
+        assert_eq!(health.status(1), HealthStatus::Healthy);
     }
 
     #[test]

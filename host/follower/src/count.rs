@@ -79,7 +79,8 @@ impl Follower {
         }
         let tally = match self.ledger.stored_tally(election_id) {
             Ok(Some(tally)) => tally,
-            Ok(None) => match self.tally(election).await {
+            // A damaged count is made again; the ledger said so.
+            Ok(None) | Err(LedgerError::Damaged(_)) => match self.tally(election).await {
                 Ok(tally) => tally,
                 Err(ElectionTallyError::Rule { contest, error }) => {
                     tracing::warn!(election_id, contest, %error, "the rule cannot count this board");

@@ -7,7 +7,8 @@ use tabella_protocol::{Ack, codec};
 
 use crate::{
     Ledger, LedgerError,
-    store::{ACKS, RECORD_BYTES_MAX, begin_write},
+    read::decode,
+    store::{ACKS, begin_write},
 };
 
 /// Most heights for which acks wait to be stored; older ones are on disk or are not coming.
@@ -43,9 +44,8 @@ impl Ledger {
         let mut acks = Vec::new();
         for item in table.range((height, [0; 32])..=(height, [255; 32]))? {
             let (_, bytes) = item?;
-            let ack: Ack = codec::decode(bytes.value(), RECORD_BYTES_MAX)
-                .map_err(|error| LedgerError::Corrupt(format!("ack at {height}: {error}")))?;
-            acks.push(ack);
+            let ack = decode("acks", format_args!("height {height}"), bytes.value());
+            acks.push(self.noted(ack.map_err(LedgerError::from))?);
         }
         let pending = self.acks.lock().expect("no holder of this lock panics");
         acks.extend(pending.get(&height).into_iter().flatten().cloned());

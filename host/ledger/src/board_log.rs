@@ -10,12 +10,12 @@ use tabella_protocol::{
     merkle::{self, Subtrees},
 };
 
-use crate::LedgerError;
+use crate::{Damage, LedgerError};
 
 /// `(log, tile level, tile index) -> up to 256 concatenated hashes`.
 pub(crate) const TILES: TableDefinition<'_, (u64, u8, u64), &[u8]> = TableDefinition::new("tiles");
 
-const TILE_BITS: u8 = 8;
+pub(crate) const TILE_BITS: u8 = 8;
 const TILE_WIDTH: usize = 1 << TILE_BITS;
 const HASH_BYTES: usize = 32;
 
@@ -59,6 +59,42 @@ fn hashes(tile: &[u8]) -> Vec<Hash> {
     chunks.iter().map(|bytes| Hash(*bytes)).collect()
 }
 
+/// The leaf hash at a position of a log, where the log has it.
+pub(crate) fn leaf(
+    tiles: &impl ReadableTable<(u64, u8, u64), &'static [u8]>,
+    log: u64,
+    position: u64,
+) -> Result<Option<Hash>, LedgerError> {
+    entry(tiles, log, 0, position)
+}
+
+/// The hash at an index of a level of tiles, where the log has it.
+pub(crate) fn entry(
+    tiles: &impl ReadableTable<(u64, u8, u64), &'static [u8]>,
+    log: u64,
+    level: u8,
+    index: u64,
+) -> Result<Option<Hash>, LedgerError> {
+    let Some(tile) = tiles.get((log, level, index >> TILE_BITS))? else {
+        return Ok(None);
+    };
+    let hashes = tile.value().as_chunks::<HASH_BYTES>().0;
+    let offset = (index as usize) % TILE_WIDTH;
+    Ok(hashes.get(offset).map(|bytes| Hash(*bytes)))
+}
+
+/// The root of a tile, where it is full.
+pub(crate) fn full_root(
+    tiles: &impl ReadableTable<(u64, u8, u64), &'static [u8]>,
+    log: u64,
+    level: u8,
+    index: u64,
+) -> Result<Option<Hash>, LedgerError> {
+    let tile = tiles.get((log, level, index))?;
+    let tile = tile.filter(|tile| tile.value().len() == TILE_WIDTH * HASH_BYTES);
+    Ok(tile.map(|tile| merkle::root(&hashes(tile.value()))))
+}
+
 /// Reads the subtrees of one log for proofs.
 pub(crate) struct TileReader<'a, T> {
     pub(crate) tiles: &'a T,
@@ -73,10 +109,8 @@ impl<T: ReadableTable<(u64, u8, u64), &'static [u8]>> Subtrees for TileReader<'_
         let first = index << within;
         let (tile_index, offset) = (first >> TILE_BITS, (first as usize) % TILE_WIDTH);
         let missing = || {
-            LedgerError::Corrupt(format!(
-                "log {} lacks tile {tile_level}/{tile_index} for subtree {level}/{index}",
-                self.log
-            ))
+            let at = format!("election {}, tile {tile_level}/{tile_index}", self.log);
+            LedgerError::from(Damage::new("tiles", at, "it is missing or too short"))
         };
         let tile = self
             .tiles

@@ -2,7 +2,7 @@
 
 use tabella_runtime::{HostFault, NotCompiled};
 
-use crate::Refusal;
+use crate::{Damage, Refusal};
 
 /// The ledger cannot go on: the node must stop rather than diverge.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +18,12 @@ pub enum LedgerError {
     /// What is stored contradicts itself.
     #[error("ledger is corrupt: {0}; restore the data directory from another validator")]
     Corrupt(String),
+    /// A stored value is not what the chain committed to. Nothing is answered from it; the rest of the
+    /// chain is as good as before.
+    #[error(
+        "stored data is damaged: {0}; check this machine's disk and memory, then restore its data"
+    )]
+    Damaged(Damage),
     /// The plugin runtime failed in the host.
     #[error(transparent)]
     Host(#[from] HostFault),
@@ -56,6 +62,12 @@ pub enum VetError {
     /// The host failed; the node must stop.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+}
+
+impl From<Damage> for LedgerError {
+    fn from(damage: Damage) -> Self {
+        Self::Damaged(damage)
+    }
 }
 
 impl From<HostFault> for VetError {

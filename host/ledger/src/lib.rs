@@ -15,18 +15,22 @@
 //! Layout: `choice` turns JSON into ballots; `vet` and `execute` (one file per transaction kind) are the rules of the chain, `state`
 //! what they change, `block` and `commit` the way to disk, `board_log` the Merkle logs, `read`,
 //! `receipt`, `tally`, `verify` and `views` the ways back; `scratch` a chain for who re-executes one.
+//! What is read is compared with what the chain committed to: `damage` is what differs, `scrub` reads
+//! everything again.
 
 mod acks;
 mod block;
 mod board_log;
 mod choice;
 mod commit;
+mod damage;
 mod error;
 mod execute;
 mod read;
 mod receipt;
 mod refusal;
 mod scratch;
+mod scrub;
 mod state;
 mod store;
 mod tally;
@@ -37,10 +41,12 @@ mod views;
 
 pub use block::{BuildLimits, Built, ExecutedBlock, InvalidBlock};
 pub use choice::{ChoiceError, encode_choice};
+pub use damage::Damage;
 pub use error::{LedgerError, VetError};
 pub use execute::Admission;
 pub use read::{BallotRecord, StoredBlock};
 pub use refusal::Refusal;
+pub use scrub::{Checked, Progress, Scrub, Signatures};
 pub use state::{Election, Tip};
 pub use store::{ConfigureError, Ledger, configure, runtime_limits};
 pub use tally::{ElectionTally, ElectionTallyError};

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable};
 use tabella_protocol::{
-    Block, BoardEntry, BoardHead, CommitCertificate, Hash, Header, Payload, Transaction,
-    ValidatorSetProof, VoterId, codec, merkle,
+    Block, BoardEntry, BoardHead, CommitCertificate, Hash, Header, Payload, PublicKey, Transaction,
+    ValidatorSetProof, VoterId, codec, merkle, transactions_root,
 };
 use tabella_runtime::Plugin;
 
 use crate::{
-    Election, Ledger, LedgerError,
-    board_log::{TILES, TileReader},
+    Damage, Election, Ledger, LedgerError,
+    board_log::{self, TILES, TileReader},
     store::{
         BLOCKS, BOARD, CERTIFICATES, HEIGHTS, PLUGINS, RECORD_BYTES_MAX, ROLL, SEQUENCES,
         TRANSACTIONS, VALIDATOR_SETS, VOTERS,
@@ -29,6 +29,26 @@ pub struct StoredBlock {
     pub bytes: Vec<u8>,
     /// Its certificate.
     pub certificate: CommitCertificate,
+}
+
+impl StoredBlock {
+    /// The ids of the transactions, where the header commits to them.
+    pub(crate) fn ids(&self) -> Result<Vec<Hash>, Damage> {
+        let header = &self.block.header;
+        let ids: Vec<Hash> = self
+            .block
+            .transactions
+            .iter()
+            .map(|b| Hash::of(b))
+            .collect();
+        if usize::try_from(header.transaction_count) != Ok(ids.len())
+            || header.transactions_root != transactions_root(&ids)
+        {
+            let what = "its transactions are not those that its header commits to";
+            return Err(Damage::of_block("blocks", header.height, what));
+        }
+        Ok(ids)
+    }
 }
 
 /// A ballot on a board.
@@ -53,6 +73,19 @@ impl Ledger {
         self.state().elections.values().cloned().collect()
     }
 
+    /// The validators that attested another outcome than a quorum certified, each with the election.
+    pub fn dissenters(&self) -> Vec<(u64, PublicKey)> {
+        let state = self.state();
+        let of_each = state.elections.values().flat_map(|election| {
+            let certified = election.result();
+            let others = election
+                .attestations()
+                .filter(move |(_, said, _)| certified.is_some_and(|certified| certified != *said));
+            others.map(|(validator, _, _)| (election.id(), *validator))
+        });
+        of_each.collect()
+    }
+
     /// The published plugins, by hash.
     pub fn plugins(&self) -> Vec<(Hash, Plugin)> {
         self.state()
@@ -69,31 +102,80 @@ impl Ledger {
         };
         let table = self.database.begin_read()?.open_table(PLUGINS)?;
         let wasm = table.get(hash.0)?.map(|bytes| bytes.value().to_vec());
+        if wasm.as_ref().is_some_and(|wasm| Hash::of(wasm) != *hash) {
+            let damage = Damage::new("plugins", hash, "its bytes are not those of this hash");
+            return self.noted(Err(damage.into()));
+        }
         Ok(wasm.map(|wasm| (plugin, wasm)))
     }
 
-    /// The block at a height.
+    /// The block at a height: its header is the one that a quorum certified. Its transactions are as
+    /// they were stored; [`whole_block`](Self::whole_block) compares them, too.
     pub fn block(&self, height: u64) -> Result<Option<StoredBlock>, LedgerError> {
-        let reads = self.database.begin_read()?;
-        let Some(bytes) = reads
-            .open_table(BLOCKS)?
-            .get(height)?
-            .map(|b| b.value().to_vec())
-        else {
+        if let Some(known) = self.damages.of_block(height) {
+            return Err(known.into());
+        }
+        self.noted(read_block(&self.database.begin_read()?, height))
+    }
+
+    /// The block at a height with the ids of its transactions, all of it as it was certified: for whoever
+    /// hands it on.
+    pub fn whole_block(
+        &self,
+        height: u64,
+    ) -> Result<Option<(StoredBlock, Vec<Hash>)>, LedgerError> {
+        let Some(stored) = self.block(height)? else {
             return Ok(None);
         };
-        let block: Block = decode("block", &bytes)?;
-        let certificate = reads
-            .open_table(CERTIFICATES)?
-            .get(height)?
-            .ok_or_else(|| LedgerError::Corrupt(format!("no certificate at height {height}")))?;
-        let certificate: CommitCertificate = decode("certificate", certificate.value())?;
-        Ok(Some(StoredBlock {
-            hash: certificate.block_hash,
-            block,
-            bytes,
-            certificate,
-        }))
+        let ids = self.whole(&stored)?;
+        Ok(Some((stored, ids)))
+    }
+
+    /// The ids of a stored block's transactions, where they are those that its header commits to.
+    pub fn whole(&self, stored: &StoredBlock) -> Result<Vec<Hash>, LedgerError> {
+        self.noted(stored.ids().map_err(LedgerError::from))
+    }
+
+    /// The block at a height with all of its transactions, under a certificate that holds: for a
+    /// validator that catches up by it.
+    pub fn certified_block(&self, height: u64) -> Result<Option<StoredBlock>, LedgerError> {
+        let Some((stored, _)) = self.whole_block(height)? else {
+            return Ok(None);
+        };
+        let history = &self.state().validators;
+        let verified = history.verify_header(&stored.block.header, &stored.certificate);
+        let damaged = |error| Damage::of_block("certificates", height, error).into();
+        self.noted(verified.map_err(damaged))?;
+        Ok(Some(stored))
+    }
+
+    /// The block with this hash.
+    pub fn block_of(&self, hash: &Hash) -> Result<Option<StoredBlock>, LedgerError> {
+        let Some(height) = self.height_of(hash)? else {
+            return Ok(None);
+        };
+        match self.block(height)? {
+            Some(stored) if stored.hash == *hash => Ok(Some(stored)),
+            _ => {
+                let what = format!("it names height {height}, whose block is another");
+                self.noted(Err(Damage::new("heights", hash, what).into()))
+            }
+        }
+    }
+
+    /// The block that holds a transaction, and the transaction's place in it.
+    pub fn block_with(&self, id: &Hash) -> Result<Option<(StoredBlock, u32)>, LedgerError> {
+        let Some((height, index)) = self.place_of(id)? else {
+            return Ok(None);
+        };
+        if let Some(stored) = self.block(height)?
+            && let Some(bytes) = stored.block.transactions.get(index as usize)
+            && Hash::of(bytes) == *id
+        {
+            return Ok(Some((stored, index)));
+        }
+        let what = format!("at place {index} of block {height} stands another transaction");
+        self.noted(Err(Damage::new("transactions", id, what).into()))
     }
 
     /// The height of the block with this hash.
@@ -127,7 +209,13 @@ impl Ledger {
         let head = election.board();
         let reads = self.database.begin_read()?;
         let ballots = BoardIter::new(&reads, election_id, from, head.size)?;
-        let records = ballots.take(count_max).collect::<Result<_, _>>()?;
+        let tiles = reads.open_table(TILES)?;
+        let agreeing = ballots.take(count_max).map(|record| {
+            let record = record?;
+            require_leaf(&tiles, &record.entry)?;
+            Ok(record)
+        });
+        let records = self.noted(agreeing.collect::<Result<_, LedgerError>>())?;
         Ok(Some((head, records)))
     }
 
@@ -142,11 +230,21 @@ impl Ledger {
             .open_table(VOTERS)?
             .get((election_id, voter.0))?
             .map(|position| position.value());
-        match position {
-            Some(position) => BoardIter::new(&reads, election_id, position, position + 1)?
-                .next()
-                .transpose(),
-            None => Ok(None),
+        let Some(position) = position else {
+            return Ok(None);
+        };
+        let end = position.saturating_add(1);
+        let mut ballots = BoardIter::new(&reads, election_id, position, end)?;
+        match self.noted(ballots.next().transpose())? {
+            Some(record) if record.entry.voter == *voter => {
+                self.noted(require_leaf(&reads.open_table(TILES)?, &record.entry))?;
+                Ok(Some(record))
+            }
+            _ => {
+                let what = "no ballot of this voter is at the position that it names";
+                let at = format!("election {election_id}, voter {voter}");
+                self.noted(Err(Damage::new("voters", at, what).into()))
+            }
         }
     }
 
@@ -196,8 +294,10 @@ impl Ledger {
         let table = self.database.begin_read()?.open_table(VALIDATOR_SETS)?;
         let mut proofs = Vec::new();
         for item in table.iter()? {
-            let (_, bytes) = item?;
-            proofs.push(decode("validator set", bytes.value())?);
+            let (height, bytes) = item?;
+            let at = format_args!("height {}", height.value());
+            let proof = decode("validator-sets", at, bytes.value()).map_err(LedgerError::from);
+            proofs.push(self.noted(proof)?);
         }
         Ok(proofs)
     }
@@ -208,12 +308,71 @@ impl Ledger {
     }
 }
 
+/// Decodes a stored value of a table.
 pub(crate) fn decode<T: borsh::BorshDeserialize>(
-    what: &str,
+    table: &'static str,
+    at: impl std::fmt::Display,
     bytes: &[u8],
-) -> Result<T, LedgerError> {
-    codec::decode(bytes, RECORD_BYTES_MAX)
-        .map_err(|error| LedgerError::Corrupt(format!("{what}: {error}")))
+) -> Result<T, Damage> {
+    codec::decode(bytes, RECORD_BYTES_MAX).map_err(|error| Damage::new(table, at, error))
+}
+
+/// Reads a block and its certificate, and compares the one with the other.
+pub(crate) fn read_block(
+    reads: &ReadTransaction,
+    height: u64,
+) -> Result<Option<StoredBlock>, LedgerError> {
+    let Some(bytes) = reads
+        .open_table(BLOCKS)?
+        .get(height)?
+        .map(|bytes| bytes.value().to_vec())
+    else {
+        return Ok(None);
+    };
+    let damaged = |table, what: &dyn std::fmt::Display| Damage::of_block(table, height, what);
+    let block: Block =
+        codec::decode(&bytes, RECORD_BYTES_MAX).map_err(|error| damaged("blocks", &error))?;
+    let certificate = reads
+        .open_table(CERTIFICATES)?
+        .get(height)?
+        .ok_or_else(|| damaged("certificates", &"it is missing"))?;
+    let certificate: CommitCertificate = codec::decode(certificate.value(), RECORD_BYTES_MAX)
+        .map_err(|error| damaged("certificates", &error))?;
+    let hash = block.header.hash();
+    if (
+        block.header.height,
+        certificate.height,
+        certificate.block_hash,
+    ) != (height, height, hash)
+    {
+        // Which of the two changed says the third that knows the hash.
+        let known = reads.open_table(HEIGHTS)?.get(hash.0)?;
+        let damage = match known.is_some_and(|known| known.value() == height) {
+            true => damaged("certificates", &"it is of another block"),
+            false => damaged("blocks", &"its header is not the one that was certified"),
+        };
+        return Err(damage.into());
+    }
+    Ok(Some(StoredBlock {
+        hash,
+        block,
+        bytes,
+        certificate,
+    }))
+}
+
+/// Requires that the tree of a board holds an entry, as it was read from its block, at its position.
+fn require_leaf(
+    tiles: &impl ReadableTable<(u64, u8, u64), &'static [u8]>,
+    entry: &BoardEntry,
+) -> Result<(), LedgerError> {
+    let (id, position) = (entry.election_id, entry.position);
+    if board_log::leaf(tiles, id, position)? == Some(entry.leaf()) {
+        return Ok(());
+    }
+    let at = format_args!("election {id}, position {position}");
+    let what = "the ballot and its leaf in the board's tree are not of each other";
+    Err(Damage::new("board", at, what).into())
 }
 
 /// The ballots of a board in order. Holds one decoded block at a time.
@@ -247,12 +406,9 @@ impl BoardIter {
         position: u64,
         (height, index, weight): (u64, u32, u32),
     ) -> Result<BallotRecord, LedgerError> {
-        let corrupt = |what: &str| {
-            LedgerError::Corrupt(format!(
-                "board {} position {position}: {what}",
-                self.election_id
-            ))
-        };
+        let id = self.election_id;
+        let at = format!("election {id}, position {position}");
+        let damaged = |table, what: &str| LedgerError::from(Damage::new(table, &at, what));
         if self
             .current
             .as_ref()
@@ -261,23 +417,28 @@ impl BoardIter {
             let bytes = self
                 .blocks
                 .get(height)?
-                .ok_or_else(|| corrupt("its block is missing"))?;
-            self.current = Some((height, decode("block", bytes.value())?));
+                .ok_or_else(|| damaged("board", "it names a block that is not there"))?;
+            let block = codec::decode(bytes.value(), RECORD_BYTES_MAX)
+                .map_err(|error| Damage::of_block("blocks", height, error))?;
+            self.current = Some((height, block));
         }
         let bytes = self
             .current
             .as_ref()
             .and_then(|(_, block)| block.transactions.get(index as usize))
-            .ok_or_else(|| corrupt("its transaction is missing"))?;
+            .ok_or_else(|| damaged("board", "it names a transaction that is not there"))?;
         let transaction = Transaction::from_bytes(bytes)
-            .map_err(|_| corrupt("its transaction does not decode"))?;
+            .map_err(|_| damaged("blocks", "its transaction does not decode"))?;
         let Payload::CastBallot {
             election_id,
             voter,
             ballots,
         } = transaction.body.payload
         else {
-            return Err(corrupt("its transaction casts no ballot"));
+            return Err(damaged(
+                "board",
+                "it names a transaction that casts no ballot",
+            ));
         };
         let entry = BoardEntry {
             election_id,

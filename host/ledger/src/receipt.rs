@@ -1,10 +1,10 @@
 //! Receipts: proofs for one ballot, from what is stored.
 
 use redb::ReadableDatabase;
-use tabella_protocol::{BoardHead, Hash, Payload, Receipt, merkle};
+use tabella_protocol::{BoardHead, Hash, Payload, Receipt, Transaction, merkle};
 
 use crate::{
-    Ledger, LedgerError,
+    Damage, Ledger, LedgerError,
     board_log::{TILES, TileReader},
     read::decode,
     store::{BOARD, BOARD_HEADS, VOTERS},
@@ -13,18 +13,20 @@ use crate::{
 impl Ledger {
     /// The receipt of the ballot that a committed transaction cast; nothing for any other id.
     pub fn receipt(&self, transaction_id: &Hash) -> Result<Option<Receipt>, LedgerError> {
-        let Some((height, index)) = self.place_of(transaction_id)? else {
+        self.noted(self.prove(transaction_id))
+    }
+
+    fn prove(&self, transaction_id: &Hash) -> Result<Option<Receipt>, LedgerError> {
+        let Some((stored, index)) = self.block_with(transaction_id)? else {
             return Ok(None);
         };
-        let corrupt = |what: &str| LedgerError::Corrupt(format!("receipt at {height}: {what}"));
-        let stored = self.block(height)?.ok_or_else(|| corrupt("no block"))?;
-        let bytes = stored
-            .block
-            .transactions
-            .get(index as usize)
-            .ok_or_else(|| corrupt("no transaction"))?;
-        let transaction = tabella_protocol::Transaction::from_bytes(bytes)
-            .map_err(|_| corrupt("undecodable transaction"))?;
+        let height = stored.block.header.height;
+        let at = format!("height {height}");
+        let damaged = |table, what: &str| LedgerError::from(Damage::new(table, &at, what));
+        let bytes = stored.block.transactions.get(index as usize);
+        let transaction = bytes.and_then(|bytes| Transaction::from_bytes(bytes).ok());
+        let transaction =
+            transaction.ok_or_else(|| damaged("blocks", "a transaction does not decode"))?;
         let Payload::CastBallot {
             election_id, voter, ..
         } = transaction.body.payload
@@ -35,27 +37,37 @@ impl Ledger {
         let heads = reads
             .open_table(BOARD_HEADS)?
             .get(height)?
-            .ok_or_else(|| corrupt("no board heads"))
-            .and_then(|bytes| decode::<Vec<BoardHead>>("board heads", bytes.value()))?;
+            .ok_or_else(|| damaged("board-heads", "they are missing"))
+            .and_then(|bytes| Ok(decode::<Vec<BoardHead>>("board-heads", &at, bytes.value())?))?;
+        let leaves: Vec<Hash> = heads.iter().map(BoardHead::leaf).collect();
+        if merkle::root(&leaves) != stored.block.header.boards_root {
+            let what = "they are not those that the header commits to";
+            return Err(damaged("board-heads", what));
+        }
         let board_index = heads
             .iter()
             .position(|head| head.election_id == election_id)
-            .ok_or_else(|| corrupt("no head of the board"))?;
+            .ok_or_else(|| damaged("board-heads", "the ballot's board is not among them"))?;
         let board = heads[board_index];
         let position = self.position(&reads, (election_id, voter.0), board.size, height, index)?;
         let (_, records) = self
             .board(election_id, position, 1)?
-            .ok_or_else(|| corrupt("no board"))?;
+            .ok_or_else(|| damaged("elections", "the ballot's election is missing"))?;
         let record = records
             .into_iter()
             .next()
-            .ok_or_else(|| corrupt("no entry"))?;
+            .ok_or_else(|| damaged("board", "the ballot's position is missing"))?;
         let tiles = reads.open_table(TILES)?;
         let reader = TileReader {
             tiles: &tiles,
             log: election_id,
         };
-        let leaves: Vec<Hash> = heads.iter().map(BoardHead::leaf).collect();
+        let board_path = merkle::inclusion_proof(&reader, position, board.size)?;
+        let (leaf, root) = (record.entry.leaf(), board.root);
+        if !merkle::verify_inclusion(&leaf, position, board.size, &board_path, &root) {
+            let what = format!("the tree of election {election_id} does not lead to its root");
+            return Err(damaged("tiles", &what));
+        }
         let Ok(boards_path) =
             merkle::inclusion_proof(leaves.as_slice(), board_index as u64, leaves.len() as u64);
         let mut validator_sets = self.validator_sets()?;
@@ -64,7 +76,7 @@ impl Ledger {
             version: Receipt::version(validator_sets.len()),
             genesis: self.genesis_hash,
             entry: record.entry,
-            board_path: merkle::inclusion_proof(&reader, position, board.size)?,
+            board_path,
             board,
             board_index: board_index as u64,
             board_count: heads.len() as u64,
@@ -107,8 +119,8 @@ impl Ledger {
                 break;
             }
         }
-        Err(LedgerError::Corrupt(format!(
-            "no board position for {height}/{index}"
-        )))
+        let at = format!("election {}", voter.0);
+        let what = format!("no position has the ballot at place {index} of block {height}");
+        Err(Damage::new("board", at, what).into())
     }
 }

@@ -109,6 +109,11 @@ impl Election {
         }
     }
 
+    /// Whether it takes no ballots any more.
+    pub fn is_closed(&self) -> bool {
+        self.record.phase == Phase::Closed
+    }
+
     /// The head of its board.
     pub fn board(&self) -> BoardHead {
         BoardHead {

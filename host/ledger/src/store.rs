@@ -19,6 +19,7 @@ use tabella_runtime::{
 use crate::{
     LedgerError,
     board_log::TILES,
+    damage::Damages,
     state::{Election, ElectionRecord, State, StateRecord, Tip},
     turns,
 };
@@ -75,6 +76,7 @@ pub struct Ledger {
     pub(crate) state: RwLock<Arc<State>>,
     /// Acks that came since the last commit; the next one stores them.
     pub(crate) acks: Mutex<BTreeMap<u64, Vec<Ack>>>,
+    pub(crate) damages: Damages,
 }
 
 impl Ledger {
@@ -132,6 +134,7 @@ impl Ledger {
             runtime,
             state: RwLock::new(Arc::new(state)),
             acks: Mutex::default(),
+            damages: Damages::default(),
         })
     }
 
@@ -309,6 +312,11 @@ fn load_state(
     for item in transaction.open_table(PLUGINS)?.iter()? {
         let (hash, wasm) = item?;
         let hash = Hash(hash.value());
+        if Hash::of(wasm.value()) != hash {
+            return Err(corrupt(format!(
+                "the stored bytes of plugin {hash} are not those of this hash"
+            )));
+        }
         let plugin = runtime.load(wasm.value()).map_err(|error| match error {
             LoadError::Host(fault) => LedgerError::Host(fault),
             LoadError::NotCompiled(error) => LedgerError::NotCompiled(error),

@@ -9,7 +9,7 @@ use tabella_protocol::{
     },
 };
 
-use crate::{BallotRecord, Election, Ledger, LedgerError};
+use crate::{BallotRecord, Damage, Election, Ledger, LedgerError};
 
 fn hex_text(bytes: &[u8]) -> String {
     format!("0x{}", hex::encode(bytes))
@@ -94,7 +94,13 @@ impl Ledger {
         let mut plain = Vec::with_capacity(outcomes.len());
         for (contest, outcome) in election.contests().iter().zip(&outcomes) {
             let shown = contest.outcome_json(outcome);
-            plain.push(shown.map_err(|error| LedgerError::Corrupt(format!("outcome: {error}")))?);
+            plain.push(shown.map_err(|error| {
+                Damage::new(
+                    "outcomes",
+                    format_args!("election {}", election.id()),
+                    error,
+                )
+            })?);
         }
         Ok(ResultsView {
             election_id: election.id(),
@@ -124,10 +130,7 @@ impl Ledger {
             if attestation != agreed || !validators.contains(validator) {
                 continue;
             }
-            let Some((height, index)) = self.place_of(id)? else {
-                continue;
-            };
-            let Some(stored) = self.block(height)? else {
+            let Some((stored, index)) = self.block_with(id)? else {
                 continue;
             };
             let Some(bytes) = stored.block.transactions.get(index as usize) else {
@@ -156,7 +159,7 @@ impl Ledger {
             return Ok(None);
         };
         let height = state.tip.height;
-        let missing = || LedgerError::Corrupt(format!("no block at height {height}"));
+        let missing = || Damage::of_block("blocks", height, "it is missing");
         let stored = self.block(height)?.ok_or_else(missing)?;
         let leaves: Vec<Hash> = state.elections.values().map(|e| e.leaf).collect();
         let index = state.elections.range(..id).count() as u64;

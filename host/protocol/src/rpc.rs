@@ -133,8 +133,30 @@ pub struct NodeStatus {
     /// How much evidence against validators it holds; see `tabella_getEvidence`.
     #[serde(default)]
     pub evidence: u64,
+    /// Stored values that it found damaged since it started, at most a hundred: what and where. While
+    /// there are any, it attests no results.
+    #[serde(default)]
+    pub damage: Vec<String>,
+    /// Elections that it counted otherwise than a quorum certified. While there are any, it attests no
+    /// results.
+    #[serde(default)]
+    pub dissents: Vec<u64>,
+    /// Other validators that attested another outcome than a quorum, at most a hundred.
+    #[serde(default)]
+    pub dissenters: Vec<Dissenter>,
     /// The software's version.
     pub version: String,
+}
+
+/// A validator that attested another outcome of an election than a quorum certified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dissenter {
+    /// The election.
+    pub election_id: u64,
+    /// The validator's key.
+    pub validator: PublicKey,
+    /// Its name.
+    pub node_id: String,
 }
 
 /// What a node is to its network.

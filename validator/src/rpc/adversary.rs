@@ -117,6 +117,7 @@ async fn validator(fixture: &Fixture, stop: &Stop) -> Arc<Validator> {
     Arc::new(Validator {
         replica: Arc::new(replica),
         evidence,
+        dissent: Arc::default(),
         intake,
         metrics,
         idle_block: Duration::from_secs(1),

@@ -30,14 +30,23 @@ impl Context {
     /// The block that a caller names, where it exists.
     pub(crate) fn find_block(&self, block: BlockRef) -> Result<Option<StoredBlock>, RpcError> {
         let ledger = &self.validator.ledger;
-        let height = match block {
-            BlockRef::Height(height) => Some(height),
-            BlockRef::Latest => Some(ledger.tip().height),
-            BlockRef::Hash(hash) => ledger.height_of(&hash)?,
-        };
-        let Some(height) = height else {
-            return Ok(None);
-        };
-        Ok(ledger.block(height)?)
+        Ok(match block {
+            BlockRef::Height(height) => ledger.block(height)?,
+            BlockRef::Latest => ledger.block(ledger.tip().height)?,
+            BlockRef::Hash(hash) => ledger.block_of(&hash)?,
+        })
+    }
+
+    /// As [`find_block`](Self::find_block), with all of its transactions as they were decided: for who
+    /// gets them.
+    pub(crate) fn find_whole_block(
+        &self,
+        block: BlockRef,
+    ) -> Result<Option<StoredBlock>, RpcError> {
+        let found = self.find_block(block)?;
+        if let Some(stored) = &found {
+            self.validator.ledger.whole(stored)?;
+        }
+        Ok(found)
     }
 }

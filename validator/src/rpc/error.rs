@@ -113,6 +113,11 @@ impl RpcError {
 /// The cause goes to the log; the caller learns that it was not its fault.
 impl From<LedgerError> for RpcError {
     fn from(error: LedgerError) -> Self {
+        if let LedgerError::Damaged(_) = error {
+            // Said in the log where it was found.
+            let message = "what is stored here of this is damaged; ask another validator";
+            return Self::new(-32603, message, "damaged");
+        }
         tracing::error!(%error, "a call could not be answered");
         Self::new(
             -32603,

@@ -48,7 +48,7 @@ pub(crate) fn block(context: &Context, params: &Params) -> Result<Value, RpcErro
     {
         return Ok(genesis_block(context));
     }
-    let Some(stored) = context.find_block(block)? else {
+    let Some(stored) = context.find_whole_block(block)? else {
         return Ok(Value::Null);
     };
     let transactions: Vec<Value> = if full {
@@ -193,10 +193,8 @@ pub(crate) fn transaction_receipt(context: &Context, params: &Params) -> Result<
 
 fn place(context: &Context, id: &Hash) -> Result<Option<(StoredBlock, usize)>, RpcError> {
     let ledger = &context.validator.ledger;
-    let Some((height, index)) = ledger.place_of(id)? else {
-        return Ok(None);
-    };
-    Ok(ledger.block(height)?.map(|stored| (stored, index as usize)))
+    let found = ledger.block_with(id)?;
+    Ok(found.map(|(stored, index)| (stored, index as usize)))
 }
 
 fn transaction_json(context: &Context, stored: &StoredBlock, index: usize) -> Option<Value> {

@@ -67,12 +67,18 @@ pub(super) async fn ready(State(context): State<Context>) -> Response {
         true => StatusCode::OK,
         false => StatusCode::SERVICE_UNAVAILABLE,
     };
+    let validator = &context.validator;
+    let damage = validator.ledger.damage();
     let body = json!({
         "ready": readiness.is_ready,
         "signing": context.is_signing(),
         "standing": readiness.standing,
         "quorum_connected": readiness.has_quorum,
         "evidence": context.validator.evidence.found().len(),
+        "attesting": validator.dissent.may_attest(&validator.ledger),
+        "damage": damage.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "dissents": validator.dissent.of_own(),
+        "dissenters": validator.dissent.of_others(&validator.ledger),
         "height": context.tip.borrow().height,
         "block_age_ms": readiness.block_age_ms,
         "committed_age_ms": readiness.committed_age_ms,

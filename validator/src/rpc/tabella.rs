@@ -73,6 +73,7 @@ fn hex_text(bytes: &[u8]) -> String {
 fn node_status(context: &Context) -> NodeStatus {
     let validator = &context.validator;
     let tip = validator.ledger.tip();
+    let damage = validator.ledger.damage();
     NodeStatus {
         node_id: context.node_id.clone(),
         public_key: validator.replica.key.public(),
@@ -87,6 +88,9 @@ fn node_status(context: &Context) -> NodeStatus {
         signing: context.is_signing(),
         standing: validator.standing(),
         evidence: validator.evidence.found().len() as u64,
+        damage: damage.iter().map(ToString::to_string).collect(),
+        dissents: validator.dissent.of_own(),
+        dissenters: validator.dissent.of_others(&validator.ledger),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }
 }
@@ -95,16 +99,12 @@ fn node_status(context: &Context) -> NodeStatus {
 fn transaction_status(context: &Context, params: &Params) -> Result<TransactionStatus, RpcError> {
     let id = params.hash(0, "transaction id")?;
     let ledger = &context.validator.ledger;
-    Ok(match ledger.place_of(&id)? {
-        Some((height, index)) => {
-            let stored = ledger.block(height)?;
-            let block_hash = stored.map_or(Hash::ZERO, |stored| stored.hash);
-            TransactionStatus::Confirmed {
-                height,
-                block_hash,
-                index,
-            }
-        }
+    Ok(match ledger.block_with(&id)? {
+        Some((stored, index)) => TransactionStatus::Confirmed {
+            height: stored.block.header.height,
+            block_hash: stored.hash,
+            index,
+        },
         None => context.validator.intake.status(&id),
     })
 }
@@ -120,12 +120,12 @@ fn block_summaries(context: &Context, params: &Params) -> Result<Vec<BlockSummar
     let mut summaries = Vec::new();
     let (mut transactions, mut read) = (0, 0);
     for height in (from.max(1)..=ledger.tip().height).take(count.min(SUMMARIES_MAX)) {
-        let Some(stored) = ledger.block(height)? else {
+        let Some((stored, ids)) = ledger.whole_block(height)? else {
             break;
         };
         transactions += stored.block.transactions.len();
         read += stored.bytes.len();
-        summaries.push(summary(context, stored)?);
+        summaries.push(summary(context, stored, ids)?);
         if transactions >= SUMMARIES_TRANSACTIONS_MAX || read >= BLOCKS_READ_BYTES_MAX {
             break;
         }
@@ -133,13 +133,16 @@ fn block_summaries(context: &Context, params: &Params) -> Result<Vec<BlockSummar
     Ok(summaries)
 }
 
-fn summary(context: &Context, stored: StoredBlock) -> Result<BlockSummary, RpcError> {
-    let transactions = stored.block.transactions.iter();
+fn summary(
+    context: &Context,
+    stored: StoredBlock,
+    transaction_ids: Vec<Hash>,
+) -> Result<BlockSummary, RpcError> {
     Ok(BlockSummary {
         acks: context.validator.ledger.acks(stored.block.header.height)?,
         header: stored.block.header,
         certificate: stored.certificate,
-        transaction_ids: transactions.map(|bytes| Hash::of(bytes)).collect(),
+        transaction_ids,
     })
 }
 
@@ -153,7 +156,7 @@ fn election_changes(context: &Context, params: &Params) -> Result<ElectionChange
     };
     let (mut bytes, mut read) = (0, 0);
     for height in (from..=ledger.tip().height).take(SUMMARIES_MAX) {
-        let Some(stored) = ledger.block(height)? else {
+        let Some((stored, ids)) = ledger.whole_block(height)? else {
             break;
         };
         changes.to_height = height;
@@ -165,7 +168,7 @@ fn election_changes(context: &Context, params: &Params) -> Result<ElectionChange
         if !transactions.is_empty() {
             bytes += transactions.iter().map(String::len).sum::<usize>();
             changes.blocks.push(ChangingBlock {
-                summary: summary(context, stored)?,
+                summary: summary(context, stored, ids)?,
                 transactions,
             });
         }
@@ -178,7 +181,7 @@ fn election_changes(context: &Context, params: &Params) -> Result<ElectionChange
 
 /// `tabella_getBlock(height | hash) -> BlockView | null`
 fn block(context: &Context, params: &Params) -> Result<Option<BlockView>, RpcError> {
-    let Some(stored) = context.find_block(params.block(0)?)? else {
+    let Some(stored) = context.find_whole_block(params.block(0)?)? else {
         return Ok(None);
     };
     let acks = context.validator.ledger.acks(stored.block.header.height)?;

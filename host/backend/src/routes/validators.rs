@@ -6,7 +6,7 @@ use axum::{Json, extract::State};
 use serde::Serialize;
 use tabella_client::{HealthReport, HealthStatus};
 use tabella_http_server::RunFailed;
-use tabella_protocol::ValidatorSet;
+use tabella_protocol::{PublicKey, ValidatorSet};
 
 use crate::{
     app::App,
@@ -131,13 +131,25 @@ fn answer(app: &App, report: HealthReport) -> HealthAnswer {
     };
     HealthAnswer {
         timestamp: clock::rfc3339(clock::now_ms()),
-        validators: validators(&set, report),
+        validators: validators(&set, report, &app.follower.ledger().dissenters()),
         summary,
     }
 }
 
-/// Those that this backend knows, and those of the set whose address it does not know.
-fn validators(set: &ValidatorSet, report: HealthReport) -> Vec<ValidatorAnswer> {
+/// Those that this backend knows, and those of the set whose address it does not know. Whoever attested
+/// another outcome than a quorum, by the proven chain, is not healthy.
+fn validators(
+    set: &ValidatorSet,
+    report: HealthReport,
+    dissenters: &[(u64, PublicKey)],
+) -> Vec<ValidatorAnswer> {
+    let dissent = |name: &str| {
+        let mut found = dissenters.iter();
+        let (election_id, _) = found.find(|(_, key)| set.node_id(key) == Some(name))?;
+        Some(format!(
+            "attested another outcome of election {election_id} than the others"
+        ))
+    };
     let is_known = |name: &str| {
         let mut known = report.validators.iter();
         known.any(|validator| validator.endpoint.node_id == name)
@@ -148,6 +160,13 @@ fn validators(set: &ValidatorSet, report: HealthReport) -> Vec<ValidatorAnswer> 
     let known = report
         .validators
         .into_iter()
+        .map(|mut validator| {
+            if let Some(dissent) = dissent(&validator.endpoint.node_id) {
+                validator.status = validator.status.max(HealthStatus::Degraded);
+                validator.problem.get_or_insert(dissent);
+            }
+            validator
+        })
         .map(|validator| ValidatorAnswer {
             member: members
                 .clone()

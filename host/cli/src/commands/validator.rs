@@ -141,6 +141,7 @@ async fn status(asked: &Asked) -> Result<Exit> {
         status.chain_id,
         status.version
     );
+    print!("{}", soundness(&status));
     print!("{}", survives(set.quorum, set.validators.len()));
     for validator in &set.validators {
         println!("{:<14}{}", validator.node_id, validator.public_key);
@@ -159,6 +160,21 @@ async fn status(asked: &Asked) -> Result<Exit> {
         );
     }
     Ok(Exit::Success)
+}
+
+/// What the node found of damaged data and of outcomes that differ, a line each.
+fn soundness(status: &NodeStatus) -> String {
+    let damage = status.damage.iter();
+    let damage = damage.map(|damage| format!("damaged    {damage}\n"));
+    let own = status.dissents.iter();
+    let own =
+        own.map(|id| format!("dissents   it counted election {id} otherwise than the others\n"));
+    let others = status.dissenters.iter();
+    let others = others.map(|of| {
+        let (name, id) = (&of.node_id, of.election_id);
+        format!("dissenter  {name} attested another outcome of election {id} than the others\n")
+    });
+    damage.chain(own).chain(others).collect()
 }
 
 fn age(health: &Value) -> String {

@@ -7,6 +7,7 @@ mod catch_up;
 mod command_line;
 mod compile_plugin;
 mod crash;
+mod damage;
 mod degradation;
 mod dev;
 mod election;

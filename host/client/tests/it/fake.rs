@@ -768,6 +768,9 @@ impl Shared {
                 }
                 _ => 0,
             },
+            damage: Vec::new(),
+            dissents: Vec::new(),
+            dissenters: Vec::new(),
             version: "fake".into(),
         })
     }

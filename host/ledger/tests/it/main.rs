@@ -4,6 +4,7 @@ mod adversary;
 mod chain;
 mod compilation;
 mod crash;
+mod damage;
 mod recorded;
 mod refusals;
 mod support;
