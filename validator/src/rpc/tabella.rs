@@ -1,7 +1,7 @@
 //! Tabella's own methods. Their shapes are `tabella_protocol::rpc`'s.
 
 use serde::Serialize;
-use tabella_ledger::StoredBlock;
+use tabella_ledger::{Ledger, LedgerError, StoredBlock};
 use tabella_protocol::{
     EvidenceFile, Hash, Receipt, Transaction, ValidatorSetProof,
     rpc::{
@@ -120,7 +120,7 @@ fn block_summaries(context: &Context, params: &Params) -> Result<Vec<BlockSummar
     let mut summaries = Vec::new();
     let (mut transactions, mut read) = (0, 0);
     for height in (from.max(1)..=ledger.tip().height).take(count.min(SUMMARIES_MAX)) {
-        let Some((stored, ids)) = ledger.whole_block(height)? else {
+        let Some((stored, ids)) = next_block(ledger, from, height)? else {
             break;
         };
         transactions += stored.block.transactions.len();
@@ -131,6 +131,19 @@ fn block_summaries(context: &Context, params: &Params) -> Result<Vec<BlockSummar
         }
     }
     Ok(summaries)
+}
+
+/// The next block of an answer that begins with `from`; nothing where the answer ends before it, because
+/// it is not there or is damaged here.
+fn next_block(
+    ledger: &Ledger,
+    from: u64,
+    height: u64,
+) -> Result<Option<(StoredBlock, Vec<Hash>)>, RpcError> {
+    match ledger.whole_block(height) {
+        Err(LedgerError::Damaged(_)) if height > from.max(1) => Ok(None),
+        block => Ok(block?),
+    }
 }
 
 fn summary(
@@ -156,7 +169,7 @@ fn election_changes(context: &Context, params: &Params) -> Result<ElectionChange
     };
     let (mut bytes, mut read) = (0, 0);
     for height in (from..=ledger.tip().height).take(SUMMARIES_MAX) {
-        let Some((stored, ids)) = ledger.whole_block(height)? else {
+        let Some((stored, ids)) = next_block(ledger, from, height)? else {
             break;
         };
         changes.to_height = height;

@@ -115,7 +115,7 @@ fn what_is_in_memory_is_compared_with_what_is_stored() {
     tamper(&ledger, META);
     let what = "it is not what the newest block commits to";
     let meta = format!("meta at genesis: {what}");
-    assert_eq!(found(&ledger), [meta.clone()]);
+    assert_eq!(found(&ledger), std::slice::from_ref(&meta));
     tamper(&ledger, ELECTIONS);
     let election = format!("elections at election 1: {what}");
     assert_eq!(found(&ledger), [meta, election]);

@@ -1,6 +1,9 @@
 //! One changed byte in each table of a copied database: found, named, and nothing answered from it.
 
-use std::fmt::Write;
+use std::{
+    fmt::Write,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use expect_test::expect;
 use redb::{Database, Key, ReadableDatabase, ReadableTable, TableDefinition, Value};
@@ -128,7 +131,7 @@ fn tamper<K: Key + 'static, V: Value + 'static>(
     database: &Database,
     table: TableDefinition<'_, K, V>,
     pick: impl Fn(K::SelfType<'_>) -> bool,
-    change: impl FnOnce(&mut Vec<u8>),
+    change: impl FnOnce(&mut [u8]),
 ) {
     let transaction = database.begin_write().unwrap();
     {
@@ -205,7 +208,7 @@ fn report(chain: &Chain, case: &str, change: impl FnOnce(&Database)) -> String {
     format!("{case}: {counted}\n{found}")
 }
 
-fn last(value: &mut Vec<u8>) {
+fn last(value: &mut [u8]) {
     let last = value.last_mut().expect("a value of some bytes");
     *last ^= 1;
 }
@@ -241,6 +244,43 @@ fn a_sound_chain_has_no_damage() {
     );
     let voters = reads.open_table(SEQUENCES).unwrap();
     assert!(voters.first().unwrap().is_some());
+}
+
+/// A pass that blocks overtake, and passes while another thread commits.
+#[test]
+fn a_chain_that_grows_meanwhile_has_no_damage() {
+    let chain = chain();
+    let (overtaken, raced) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let (overtaken, raced) = (open(&overtaken), open(&raced));
+    let mut slow = Scrub::new(&overtaken, Signatures::All);
+    let is_over = AtomicBool::new(false);
+    let passes = std::thread::scope(|scope| {
+        let scrubbing = scope.spawn(|| {
+            let mut passes = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                assert_eq!(scrubbed(&raced), "");
+                passes += 1;
+            }
+            passes
+        });
+        for height in 1..=chain.builder.tip().height {
+            let stored = chain.builder.block(height).unwrap().unwrap();
+            for ledger in [&overtaken, &raced] {
+                let block = ledger.check(&stored.bytes, |_| None).unwrap().unwrap();
+                ledger.commit(block, &stored.certificate).unwrap();
+            }
+            if height % 2 == 0 {
+                slow.step(&overtaken).unwrap();
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+        scrubbing.join().unwrap()
+    });
+    assert!(passes > 0);
+    while slow.step(&overtaken).unwrap() == Progress::Going {}
+    assert_eq!((slow.damage(), slow.problems()), (&[][..], &[][..]));
+    assert_eq!(slow.checked().blocks, chain.builder.tip().height);
+    assert_eq!(slow.ballots_of(1), u64::from(VOTERS) + 2);
 }
 
 #[test]

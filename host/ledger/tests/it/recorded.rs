@@ -26,6 +26,7 @@ fn rolls_that_grew_after_the_opening_replay_to_the_same_state_roots() {
         let tip = ledger.commit(block, &certificate).unwrap();
         assert_eq!((tip.height, tip.state_root), (height, root));
     }
+    assert_eq!(ledger.verify().unwrap().problems, Vec::<String>::new());
     let tip = ledger.tip();
     expect!["22 0x4fb2ac59b0130f807fa73bc7ad419b771f75d1042a4066cd076cd747bc9b5296"]
         .assert_eq(&format!("{} {}", tip.height, tip.state_root));
