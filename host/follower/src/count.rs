@@ -86,6 +86,8 @@ impl Follower {
                     tracing::warn!(election_id, contest, %error, "the rule cannot count this board");
                     return true;
                 }
+                // The ledger said what; it does not get better by trying.
+                Err(ElectionTallyError::Ledger(LedgerError::Damaged(_))) => return true,
                 Err(ElectionTallyError::Ledger(error)) => {
                     tracing::error!(election_id, %error, "the election cannot be counted here");
                     tokio::time::sleep(RETRY).await;

@@ -14,6 +14,9 @@ use crate::network::{Network, Role, eventually, kill_and_wait, ok, ranked_electi
 const BALLOTS: u64 = 12;
 const BLOCKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("blocks");
 
+/// No block without transactions is larger.
+const EMPTY_BYTES: usize = 400;
+
 /// The validator that is damaged, or lies.
 const THIRD: usize = 2;
 
@@ -109,7 +112,8 @@ async fn shown(network: &Network, node_id: &str, problem: &str) {
     .await;
 }
 
-/// Kills the third validator, and changes the byte in the middle of its largest block: that block's height.
+/// Kills the third validator, and changes the byte in the middle of its newest block of ballots: that
+/// block's height.
 fn damage(network: &Network) -> u64 {
     let third = &network.ready.validators[THIRD];
     kill_and_wait(third.pid);
@@ -122,11 +126,13 @@ fn damage(network: &Network) -> u64 {
     let transaction = database.begin_write().unwrap();
     let height = {
         let mut blocks = transaction.open_table(BLOCKS).unwrap();
-        // Behind the one that published the rule, and so of ballots.
-        let of_ballots = blocks.iter().unwrap().map(Result::unwrap).skip(4);
-        let largest = of_ballots.max_by_key(|(_, bytes)| bytes.value().len());
+        // The newest that holds anything holds a ballot.
+        let filled = blocks.iter().unwrap().map(Result::unwrap);
+        let newest = filled
+            .rev()
+            .find(|(_, bytes)| bytes.value().len() > EMPTY_BYTES);
         let (height, mut bytes) = {
-            let (height, bytes) = largest.expect("blocks");
+            let (height, bytes) = newest.expect("a block of a ballot");
             (height.value(), bytes.value().to_vec())
         };
         let middle = bytes.len() / 2;
