@@ -150,7 +150,11 @@ impl Follower {
     }
 
     fn stands(&self, ack: &Ack) -> Result<bool, LedgerError> {
-        let header = self.ledger.header(ack.height)?;
+        let header = match self.ledger.header(ack.height) {
+            // There is nothing to compare it with, and no reason to stop following.
+            Err(LedgerError::Damaged(_)) => None,
+            header => header?,
+        };
         Ok(header.is_some_and(|header| {
             header.hash() == ack.block_hash && header.state_root == ack.state_root
         }))
