@@ -1,7 +1,7 @@
 //! A block, its certificate and acks, and the indexes of what it holds.
 
 use rayon::prelude::*;
-use redb::ReadTransaction;
+use redb::{ReadOnlyTable, ReadTransaction};
 use tabella_protocol::{Ack, Hash, Header, Payload, Transaction, ValidatorHistory};
 
 use super::{Scrub, Signatures, boards::Cast};
@@ -95,6 +95,7 @@ impl Scrub {
     ) -> Result<(), LedgerError> {
         let height = stored.block.header.height;
         let places = reads.open_table(TRANSACTIONS)?;
+        let roll = reads.open_table(ROLL)?;
         let mut cast = Vec::new();
         let decoded: Vec<_> = stored
             .block
@@ -115,7 +116,7 @@ impl Scrub {
                 continue;
             };
             if self.signatures == Signatures::All {
-                self.entitled(ledger, reads, height, id, &transaction)?;
+                self.entitled(ledger, &roll, height, id, &transaction)?;
             }
             let sequence = transaction.body.sequence();
             match transaction.body.payload {
@@ -135,7 +136,6 @@ impl Scrub {
                     election_id,
                     entries,
                 } => {
-                    let roll = reads.open_table(ROLL)?;
                     for entry in entries {
                         let weight = roll.get((election_id, entry.voter.0))?;
                         if weight.map(|weight| weight.value()) != Some(entry.weight) {
@@ -165,7 +165,7 @@ impl Scrub {
     fn entitled(
         &mut self,
         ledger: &Ledger,
-        reads: &ReadTransaction,
+        roll: &ReadOnlyTable<(u64, [u8; 32]), u32>,
         height: u64,
         id: &Hash,
         transaction: &Transaction,
@@ -191,12 +191,7 @@ impl Scrub {
                 "height {height}: ballot {id} is not signed by the party entitled to cast it"
             ));
         }
-        if eligibility.roll().is_some()
-            && reads
-                .open_table(ROLL)?
-                .get((*election_id, voter.0))?
-                .is_none()
-        {
+        if eligibility.roll().is_some() && roll.get((*election_id, voter.0))?.is_none() {
             self.problem(format!(
                 "height {height}: ballot {id} is of a voter who is not on the roll"
             ));

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use redb::ReadTransaction;
+use redb::{ReadOnlyTable, ReadTransaction};
 use tabella_protocol::{
     BoardEntry, BoardHead, Hash, Header, Revote, VoterId,
     merkle::{self, Frontier},
@@ -30,6 +30,27 @@ pub(super) struct Cast {
     pub(super) ballots: Vec<Vec<u8>>,
 }
 
+/// The tables that know ballots.
+struct Tables {
+    board: ReadOnlyTable<(u64, u64), (u64, u32, u32)>,
+    voters: ReadOnlyTable<(u64, [u8; 32]), u64>,
+    sequences: ReadOnlyTable<(u64, [u8; 32]), u64>,
+    roll: ReadOnlyTable<(u64, [u8; 32]), u32>,
+    tiles: ReadOnlyTable<(u64, u8, u64), &'static [u8]>,
+}
+
+impl Tables {
+    fn open(reads: &ReadTransaction) -> Result<Self, LedgerError> {
+        Ok(Self {
+            board: reads.open_table(BOARD)?,
+            voters: reads.open_table(VOTERS)?,
+            sequences: reads.open_table(SEQUENCES)?,
+            roll: reads.open_table(ROLL)?,
+            tiles: reads.open_table(TILES)?,
+        })
+    }
+}
+
 /// A board as a block leaves it, by the two places that know its leaves.
 struct Grown {
     by_ballots: Frontier,
@@ -49,6 +70,7 @@ impl Scrub {
         if cast.is_empty() {
             return Ok(());
         }
+        let tables = Tables::open(reads)?;
         let mut grown = BTreeMap::new();
         for ballot in cast {
             if self.lost.contains(&ballot.election_id) {
@@ -61,15 +83,14 @@ impl Scrub {
                 differ: Vec::new(),
             });
             let position = grown.by_ballots.size();
-            let leaf = self.place(ledger, reads, header.height, position, ballot)?;
-            let tiles = reads.open_table(TILES)?;
-            let stored = board_log::leaf(&tiles, ballot.election_id, position)?;
+            let leaf = self.place(ledger, &tables, header.height, position, ballot)?;
+            let stored = board_log::leaf(&tables.tiles, ballot.election_id, position)?;
             grown.by_ballots.push(leaf);
             grown.by_tiles.push(stored.unwrap_or(Hash::ZERO));
             if stored != Some(leaf) {
                 grown.differ.push(position);
             }
-            self.voter(ledger, reads, position, ballot)?;
+            self.voter(ledger, &tables, position, ballot)?;
         }
         self.judge(ledger, reads, header, grown)
     }
@@ -78,13 +99,13 @@ impl Scrub {
     fn place(
         &mut self,
         ledger: &Ledger,
-        reads: &ReadTransaction,
+        tables: &Tables,
         height: u64,
         position: u64,
         ballot: &Cast,
     ) -> Result<Hash, LedgerError> {
         let id = ballot.election_id;
-        let place = reads.open_table(BOARD)?.get((id, position))?;
+        let place = tables.board.get((id, position))?;
         let place = place.map(|place| place.value());
         let weight = match place {
             Some((at, index, weight)) if (at, index) == (height, ballot.index) => weight,
@@ -93,11 +114,13 @@ impl Scrub {
                 let index = ballot.index;
                 let what = format!("it does not name place {index} of block {height}");
                 self.found(ledger, Damage::new("board", at, what));
-                let roll = reads.open_table(ROLL)?;
                 let election = ledger.election(id);
                 match election.and_then(|election| election.spec().eligibility.roll()) {
                     None => 1,
-                    Some(_) => roll.get((id, ballot.voter.0))?.map_or(0, |w| w.value()),
+                    Some(_) => tables
+                        .roll
+                        .get((id, ballot.voter.0))?
+                        .map_or(0, |w| w.value()),
                 }
             }
         };
@@ -116,13 +139,13 @@ impl Scrub {
     fn voter(
         &mut self,
         ledger: &Ledger,
-        reads: &ReadTransaction,
+        tables: &Tables,
         position: u64,
         ballot: &Cast,
     ) -> Result<(), LedgerError> {
         let (id, key) = (ballot.election_id, (ballot.election_id, ballot.voter.0));
         let at = || format!("election {id}, voter {}", ballot.voter);
-        let counting = reads.open_table(VOTERS)?.get(key)?.map(|p| p.value());
+        let counting = tables.voters.get(key)?.map(|p| p.value());
         let revote = ledger.election(id).map(|election| election.spec().revote);
         match counting {
             Some(counting) if counting == position => {}
@@ -130,7 +153,7 @@ impl Scrub {
             Some(counting)
                 if counting > position
                     && revote == Some(Revote::Last)
-                    && reads.open_table(BOARD)?.get((id, counting))?.is_some() =>
+                    && tables.board.get((id, counting))?.is_some() =>
             {
                 return Ok(());
             }
@@ -143,7 +166,7 @@ impl Scrub {
         if let Some(counted) = self.counting.get_mut(&id) {
             *counted += 1;
         }
-        let sequence = reads.open_table(SEQUENCES)?.get(key)?.map(|s| s.value());
+        let sequence = tables.sequences.get(key)?.map(|s| s.value());
         if sequence != ballot.sequence {
             let what = "it is not the sequence of this voter's counting ballot";
             self.found(ledger, Damage::new("sequences", at(), what));
