@@ -66,6 +66,7 @@
 //! - [`Rule`], [`Verdict`], [`ConfigError`]: what to implement;
 //! - [`Contest`], [`Params`]: what a rule is configured with;
 //! - [`ballot`]: kinds of ballot;
+//! - [`MarkRules`]: what skipped ranks, repeated options and several marks at a rank mean;
 //! - [`Profile`]: distinct ballots with their weight, for rules that must see them all at the end;
 //! - [`TieBreak`], [`Lots`], [`Outcome`], [`Number`]: results;
 //! - [`Fixed`], [`Ratio`]: checked decimals and fractions; [`Natural`]: whole numbers of any size.
@@ -77,6 +78,7 @@ mod contest;
 mod exact;
 mod guest;
 mod lots;
+mod marks;
 mod natural;
 mod params;
 mod profile;
@@ -91,6 +93,7 @@ pub use tabella_abi::{ballot, codec, wire};
 pub use contest::Contest;
 pub use exact::{Fixed, Ratio};
 pub use lots::{Chosen, Followed, Lots};
+pub use marks::{MarkRules, Repeated, Several};
 pub use natural::Natural;
 pub use params::Params;
 pub use profile::Profile;
@@ -101,7 +104,9 @@ pub use guest::Guest;
 
 /// What most rules use.
 pub mod prelude {
-    pub use crate::ballot::{Approvals, Ballot, Choices, Grades, Ranking, Raw, Scores, Votes};
+    pub use crate::ballot::{
+        Approvals, Ballot, Choices, Grades, MarkedRanking, Ranking, Raw, Scores, Votes,
+    };
     pub use crate::{
         ConfigError, Contest, Manifest, Number, OptionResult, Outcome, Param, Params, Profile,
         Round, Rule, Tie, TieBreak, Verdict,

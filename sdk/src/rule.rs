@@ -26,7 +26,7 @@ pub trait Rule: Sized {
     fn configure(params: &Params, contest: &Contest) -> Result<Self, ConfigError>;
 
     /// Judges one ballot. Its form is already checked: it names only options of the contest, each
-    /// once.
+    /// once; in a [`MarkedRanking`](crate::ballot::MarkedRanking), once a rank.
     fn validate(&self, ballot: &Self::Ballot) -> Verdict;
 
     /// A tally of no ballots.

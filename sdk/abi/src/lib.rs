@@ -22,3 +22,7 @@ pub mod outcome;
 
 /// The name of the export that marks a module as a plugin of this version.
 pub const MARKER: &str = "tabella_abi_v1";
+
+/// The name of the export that says: this plugin takes rankings with marks that a plain ranking
+/// cannot hold; see [`ballot::MarkedRanking`]. A host that does not know it hands over plain ones.
+pub const MARKS_MARKER: &str = "tabella_marks_v1";

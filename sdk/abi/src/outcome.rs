@@ -47,6 +47,18 @@ pub struct Tie {
     pub decided_by: String,
 }
 
+impl Tie {
+    /// How it was decided, as a sentence goes on: `decided by lot`.
+    pub fn how(&self) -> String {
+        match self.decided_by.as_str() {
+            "seed" => String::from("decided by lot"),
+            "order" => String::from("decided by the declared order"),
+            "report" => String::from("which nobody decided"),
+            method => String::from("decided by ") + method,
+        }
+    }
+}
+
 wire!(Tie {
     options,
     question,

@@ -2,8 +2,24 @@
 //! the same crate is tested natively.
 
 /// Makes a [`Rule`](crate::Rule) the plugin of this crate.
+///
+/// `export!(Rule, marks)` says besides that its ballots are
+/// [`MarkedRanking`](crate::ballot::MarkedRanking)s, so that hosts hand over skipped ranks and
+/// repeated options as they were marked.
 #[macro_export]
 macro_rules! export {
+    ($rule:ty, marks) => {
+        const _: fn(&<$rule as $crate::Rule>::Ballot) = |_: &$crate::ballot::MarkedRanking| {};
+
+        #[cfg(target_arch = "wasm32")]
+        #[allow(unsafe_code, missing_docs, unreachable_pub)]
+        mod tabella_marks {
+            #[unsafe(no_mangle)]
+            pub extern "C" fn tabella_marks_v1() {}
+        }
+
+        $crate::export!($rule);
+    };
     ($rule:ty) => {
         #[cfg(target_arch = "wasm32")]
         #[allow(unsafe_code, missing_docs, unreachable_pub)]

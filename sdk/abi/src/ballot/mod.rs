@@ -3,12 +3,14 @@
 //! Options are numbered from 0 in the order of the contest. A view is made by [`Ballot::view`],
 //! which refuses every byte string that is not the one canonical form of a ballot of that kind.
 
+mod marked;
 mod options;
 mod ranking;
 mod values;
 
 use core::fmt;
 
+pub use marked::{MarkedOptions, MarkedRanking, MarkedRanks, Marks, RankMarks};
 pub use options::{Approvals, Choices};
 pub use ranking::{Entry, Rank, Ranking, Ranks};
 pub use values::{Grades, Scores, Votes};
@@ -20,7 +22,8 @@ pub enum BallotKind {
     Choice,
     /// `{"approve": ["a", "c"]}`: [`Approvals`].
     Approval,
-    /// `{"ranking": ["a", ["b", "c"]]}`, best first: [`Ranking`].
+    /// `{"ranking": ["a", ["b", "c"]]}`, best first: [`Ranking`], or [`MarkedRanking`] for rules that
+    /// judge skipped ranks and repeated options themselves.
     Ranking,
     /// `{"scores": {"a": 5}}`, absent is 0: [`Scores`].
     Scores,

@@ -73,7 +73,7 @@ impl Ranking {
 /// The options that share one rank, in ascending order; one option where none are tied.
 #[derive(Clone, Copy, Debug)]
 pub struct Rank<'a> {
-    bytes: &'a [u8],
+    pub(super) bytes: &'a [u8],
 }
 
 impl<'a> Rank<'a> {
