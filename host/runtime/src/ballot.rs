@@ -8,13 +8,21 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use tabella_abi::ballot::{
-    Approvals, Ballot, BallotKind, Choices, Grades, Malformed, Ranking, Raw, Scores, Votes,
+    Approvals, Ballot, BallotKind, Choices, Grades, Malformed, MarkedRanking, Marks, RankMarks,
+    Ranking, Raw, Scores, Votes,
 };
 use thiserror::Error;
 
 use crate::config::{brief, pointer};
 use crate::contest::ContestOption;
 use crate::limits::Limits;
+use crate::manifest::Manifest;
+
+/// The word for a rank with several marks that nobody recorded.
+const OVERVOTE: &str = "overvote";
+
+/// The word for a rank that marks somebody who is not on the paper.
+const OTHER: &str = "other";
 
 /// What is wrong with a ballot, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -44,6 +52,8 @@ impl From<Malformed> for BallotError {
 /// The ballot paper of one contest.
 pub(crate) struct Paper {
     kind: BallotKind,
+    /// Whether a ranking may have marks that a plain one cannot hold.
+    takes_marks: bool,
     options: Vec<ContestOption>,
     positions: HashMap<String, usize>,
     /// The grades a voter can give, worst first; empty for other kinds.
@@ -51,13 +61,18 @@ pub(crate) struct Paper {
 }
 
 impl Paper {
-    pub(crate) fn new(kind: BallotKind, options: Vec<ContestOption>, grades: Vec<String>) -> Self {
+    pub(crate) fn new(
+        manifest: &Manifest,
+        options: Vec<ContestOption>,
+        grades: Vec<String>,
+    ) -> Self {
         let positions = options.iter().enumerate();
         let positions = positions
             .map(|(position, option)| (option.id.clone(), position))
             .collect();
         Self {
-            kind,
+            kind: manifest.ballot,
+            takes_marks: manifest.marks,
             options,
             positions,
             grades,
@@ -94,6 +109,9 @@ impl Paper {
             }
             BallotKind::Choice => Choices::encode(&self.option_list(value, &at)?),
             BallotKind::Approval => Approvals::encode(&self.option_list(value, &at)?),
+            BallotKind::Ranking if self.takes_marks => {
+                MarkedRanking::encode(&self.marks(value, &at)?)
+            }
             BallotKind::Ranking => Ranking::encode(&self.ranks(value, &at)?),
             BallotKind::Scores => Scores::encode(&self.integers(value, &at)?),
             BallotKind::Votes => Votes::encode(&self.integers(value, &at)?),
@@ -150,6 +168,36 @@ impl Paper {
             ranks.push(options.collect::<Result<_, _>>()?);
         }
         Ok(ranks)
+    }
+
+    /// The ranks of a ballot whose rule judges marks: `[]` is a skipped rank, `{"mark": "overvote"}`
+    /// one with several marks that nobody recorded, `{"mark": "other"}` one for somebody who is not
+    /// on the paper; an option may stand at several ranks.
+    fn marks(&self, value: &Value, at: &str) -> Result<Vec<Marks>, BallotError> {
+        let ranks = list(value, at)?.iter().enumerate();
+        let marks = |(position, rank): (usize, &Value)| {
+            let at = format!("{at}/{position}");
+            match rank {
+                Value::Array(_) => Ok(match self.option_list(rank, &at)? {
+                    options if options.is_empty() => Marks::Skipped,
+                    options => Marks::Options(options),
+                }),
+                Value::Object(members) => match (members.len(), members.get("mark")) {
+                    (1, Some(Value::String(word))) if word == OVERVOTE => Ok(Marks::Overvote),
+                    (1, Some(Value::String(word))) if word == OTHER => Ok(Marks::Other),
+                    _ => {
+                        let found = brief(rank);
+                        let message = format!(
+                            "expected an option, a list of options, {{\"mark\": \"{OVERVOTE}\"}} or \
+                             {{\"mark\": \"{OTHER}\"}}, found {found}"
+                        );
+                        Err(BallotError::new(at, message))
+                    }
+                },
+                _ => Ok(Marks::Options(vec![self.option(rank, &at)?])),
+            }
+        };
+        ranks.map(marks).collect()
     }
 
     fn integers(&self, value: &Value, at: &str) -> Result<Vec<(usize, u64)>, BallotError> {
@@ -221,8 +269,21 @@ impl Paper {
                     [option] => id(option),
                     _ => ids(options),
                 };
-                let ranks = Ranking::view(ballot, count)?.ranks();
-                json!({ "ranking": ranks.map(|r| rank(r.options().collect())).collect::<Value>() })
+                let marks = |marks: RankMarks<'_>| match marks {
+                    RankMarks::Skipped => json!([]),
+                    RankMarks::Overvote => json!({ "mark": OVERVOTE }),
+                    RankMarks::Other => json!({ "mark": OTHER }),
+                    RankMarks::Options(options) => rank(options.iter().collect()),
+                };
+                let ranks: Value = match self.takes_marks {
+                    true => (MarkedRanking::view(ballot, count)?.ranks())
+                        .map(marks)
+                        .collect(),
+                    false => (Ranking::view(ballot, count)?.ranks())
+                        .map(|r| rank(r.options().collect()))
+                        .collect(),
+                };
+                json!({ "ranking": ranks })
             }
             BallotKind::Scores => {
                 json!({ "scores": integers(Scores::view(ballot, count)?.values().collect()) })
@@ -281,8 +342,15 @@ impl Paper {
             }
             BallotKind::Approval => object("approve", set),
             BallotKind::Ranking => {
-                let shared = json!({ "type": "array", "items": option, "minItems": 1 });
-                let rank = json!({ "anyOf": [option, shared] });
+                let rank = match self.takes_marks {
+                    true => json!({ "anyOf": [option, set, object("mark", json!({
+                        "enum": [OVERVOTE, OTHER],
+                    }))] }),
+                    false => {
+                        let shared = json!({ "type": "array", "items": option, "minItems": 1 });
+                        json!({ "anyOf": [option, shared] })
+                    }
+                };
                 object("ranking", json!({ "type": "array", "items": rank }))
             }
             BallotKind::Scores => object("scores", by_option(&integer)),

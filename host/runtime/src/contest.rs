@@ -126,7 +126,7 @@ impl Contest {
                 configuration,
                 template: Arc::clone(template),
                 snapshot,
-                paper: Paper::new(manifest.ballot, config.options.clone(), grades),
+                paper: Paper::new(manifest, config.options.clone(), grades),
             }),
         })
     }

@@ -23,6 +23,10 @@ pub struct Manifest {
     pub definition: String,
     /// How its ballots look.
     pub ballot: BallotKind,
+    /// Whether it takes rankings with skipped ranks, repeated options and marks for nobody on the
+    /// paper: an export of the module says so, since validators of earlier versions refuse a
+    /// manifest with a member that they do not know, and all have to take the same modules.
+    pub marks: bool,
     /// The fewest options it can run with.
     pub options_min: u64,
     /// Whether folded states can be merged; if not, boards are folded in order by one instance.
@@ -188,6 +192,7 @@ impl Manifest {
             licence: raw.licence,
             definition: raw.definition,
             ballot,
+            marks: false,
             options_min: raw.options_min,
             merges: raw.merges,
             tallies: raw.tallies,
@@ -239,6 +244,7 @@ impl Manifest {
             "licence": self.licence,
             "definition": self.definition,
             "ballot": self.ballot.name(),
+            "marks": self.marks,
             "merges": self.merges,
             "tallies": self.tallies,
             "options_schema": self.options_schema(),

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+use tabella_abi::ballot::BallotKind;
 use thiserror::Error;
-use wasmtime::Module;
+use wasmtime::{ExternType, Module};
 
 use crate::cache;
 use crate::compile::NotCompiled;
@@ -56,7 +57,10 @@ impl Plugin {
         let slots = Arc::clone(&shared.slots);
         let template = Template::new(&shared.engine, &module, slots, limits)?;
         let template = Arc::new(template);
-        let manifest = describe(&template, shared)?;
+        let mut manifest = describe(&template, shared)?;
+        let marker = module.get_export(tabella_abi::MARKS_MARKER);
+        manifest.marks =
+            manifest.ballot == BallotKind::Ranking && matches!(marker, Some(ExternType::Func(_)));
         Ok(Self {
             shared: Arc::clone(shared),
             template,

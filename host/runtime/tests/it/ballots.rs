@@ -19,9 +19,57 @@ fn check(contest: &Contest, ballot: Value, expected: Expect) {
     expected.assert_eq(&text);
 }
 
+/// Marks that a plain ranking cannot hold, and those that it can: these keep their old bytes.
+#[test]
+fn marked_rankings() {
+    let contest = contest("instant-runoff", &["a", "b", "c"], json!({}));
+    assert!(contest.manifest().marks);
+    let check = |ballot, expected| check(&contest, ballot, expected);
+    check(
+        json!({"ranking": ["c", ["b", "a"], []]}),
+        expect![[r#"[4, 0, 3] {"ranking":["c",["a","b"]]} Accept"#]],
+    );
+    check(
+        json!({"ranking": ["a", [], "b", "a"]}),
+        expect![[r#"[1, 3, 0, 0, 3, 1, 3, 0] {"ranking":["a",[],"b","a"]} Accept"#]],
+    );
+    check(
+        json!({"ranking": [{"mark": "overvote"}, {"mark": "other"}, ["b", "a"]]}),
+        expect![[
+            r#"[1, 1, 2, 4, 0, 1] {"ranking":[{"mark":"overvote"},{"mark":"other"},["a","b"]]} Accept"#
+        ]],
+    );
+    check(
+        json!({"ranking": ["a", {"mark": "x"}]}),
+        expect![[
+            r#"/ranking/1: expected an option, a list of options, {"mark": "overvote"} or {"mark": "other"}, found {"mark":"x"}"#
+        ]],
+    );
+    check(
+        json!({"ranking": ["a", ["b", "b"]]}),
+        expect![[r#"/ranking/1/1: "b" is named twice"#]],
+    );
+}
+
+/// A rule that does not take marks refuses their bytes as no ballot of its kind.
+#[test]
+fn marks_and_a_rule_that_does_not_take_them() {
+    let marked = contest("instant-runoff", &["a", "b", "c"], json!({}));
+    let bytes = marked
+        .encode_ballot(&json!({"ranking": ["a", [], "b"]}))
+        .unwrap();
+    let plain = contest("borda", &["a", "b", "c"], json!({}));
+    assert!(!plain.manifest().marks);
+    assert!(matches!(
+        plain.validate(&bytes).unwrap(),
+        Verdict::Reject { code: 1, .. }
+    ));
+    assert!(plain.decode_ballot(&bytes).is_err());
+}
+
 #[test]
 fn rankings() {
-    let contest = contest("instant-runoff", &["a", "b", "c"], json!({}));
+    let contest = contest("borda", &["a", "b", "c"], json!({}));
     let check = |ballot, expected| check(&contest, ballot, expected);
     check(
         json!({"ranking": ["c", ["b", "a"]]}),
