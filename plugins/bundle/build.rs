@@ -13,7 +13,7 @@ use std::process::Command;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// Name, crate under `plugins/`, type.
+/// Name, crate under `plugins/`, and what `export!` takes.
 const RULES: &[(&str, &str, &str)] = &include!("rules.rs");
 
 /// `strip` drops debug information but keeps the name section, from which refusals and traps take

@@ -1,4 +1,5 @@
-// The built-in rules: name, crate under plugins/, type. Included by the build script.
+// The built-in rules: name, crate under plugins/, and what `export!` takes: the type, and `marks` for
+// rules that judge skipped ranks and repeated options themselves. Included by the build script.
 [
     ("approval", "approval", "Approval"),
     ("borda", "borda", "Borda"),
@@ -7,7 +8,7 @@
     ("committee", "committee", "Committee"),
     ("copeland", "pairwise", "Copeland"),
     ("cumulative", "cumulative", "Cumulative"),
-    ("instant-runoff", "instant-runoff", "InstantRunoff"),
+    ("instant-runoff", "instant-runoff", "InstantRunoff, marks"),
     ("majority-judgment", "majority-judgment", "MajorityJudgment"),
     ("minimax", "pairwise", "Minimax"),
     ("party-list", "party-list", "PartyList"),
@@ -18,5 +19,5 @@
     ("schulze", "pairwise", "Schulze"),
     ("score", "scoring", "Score"),
     ("star", "scoring", "Star"),
-    ("stv", "stv", "Stv"),
+    ("stv", "stv", "Stv, marks"),
 ]

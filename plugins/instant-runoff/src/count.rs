@@ -1,12 +1,14 @@
 //! The count: who continues, for whom each ballot counts, who leaves.
 
 use alloc::format;
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
 use tabella_sdk::prelude::*;
 
-use crate::{InstantRunoff, Overvote, Until};
+use crate::InstantRunoff;
+use crate::law::{Overvote, Until};
 
 /// Distinct ballots and how often each was cast.
 pub(crate) type Ballots<'a> = Vec<(&'a Ranking, u64)>;
@@ -26,6 +28,8 @@ pub(crate) struct State {
     holders: Vec<Holder>,
     /// By ballot, the bytes before the rank at which it stands.
     starts: Vec<u16>,
+    /// The votes of the first round, once they are counted.
+    first_votes: Option<u64>,
 }
 
 /// Whom a ballot counts for.
@@ -46,6 +50,7 @@ impl State {
             continuing: vec![true; options],
             holders: vec![Holder::Unread; ballots.len()],
             starts: vec![0; ballots.len()],
+            first_votes: None,
         }
     }
 
@@ -73,6 +78,8 @@ pub(crate) enum Step {
     Over { winner: Option<usize> },
     /// These leave together.
     Eliminate(Vec<usize>),
+    /// These leave because they cannot win.
+    Exclude(Vec<usize>),
     /// One of these, all with the fewest votes, leaves; the votes cannot tell which.
     Tie(Vec<usize>),
 }
@@ -83,6 +90,7 @@ impl InstantRunoff {
             continuing,
             holders,
             starts,
+            ..
         } = state;
         let mut votes = vec![0u64; continuing.len()];
         let mut exhausted = 0u64;
@@ -123,7 +131,7 @@ impl InstantRunoff {
                     last = Some(option);
                 }
             }
-            match (self.overvote, marked, continuing_here, last) {
+            match (self.law.overvote, marked, continuing_here, last) {
                 (Overvote::Exhaust, 2.., _, _) => return Holder::Ended,
                 (Overvote::Skip, 2.., _, _) | (_, _, 0, _) => {}
                 // The contest has at most 256 options.
@@ -133,22 +141,40 @@ impl InstantRunoff {
         }
     }
 
-    pub(crate) fn step(&self, standing: &Standing, continuing: &[bool]) -> Step {
+    pub(crate) fn step(&self, standing: &Standing, state: &mut State) -> Step {
         let votes = &standing.votes;
+        let continuing = &state.continuing;
         let left = (0..votes.len()).filter(|option| continuing[*option]);
         let mut left = self.contest.ascending(left, votes);
         let all: u64 = votes.iter().sum();
         if all == 0 {
             return Step::Over { winner: None };
         }
+        let is_first = state.first_votes.is_none();
+        let first_votes = *state.first_votes.get_or_insert(all);
         let most = left[left.len() - 1];
-        let has_majority = votes[most] > all / 2;
-        let stops_here = match self.until {
-            Until::Majority => true,
-            Until::Two => left.len() <= 2,
+        let threshold = match self.law.until {
+            Until::FixedMajorityOrTwo => first_votes / 2,
+            _ => all / 2,
         };
-        if left.len() == 1 || has_majority && stops_here {
+        let has_majority = votes[most] > threshold;
+        let stops_here = match self.law.until {
+            Until::Majority | Until::FixedMajorityOrTwo => has_majority,
+            Until::Two => has_majority && left.len() <= 2,
+            Until::FirstMajorityOrTwo => has_majority && (is_first || left.len() <= 2),
+        };
+        let leads_two = left.len() == 2 && votes[left[0]] < votes[most];
+        let undeclared: Vec<usize> = (left.iter().copied())
+            .filter(|option| self.undeclared[*option])
+            .collect();
+        if !self.undeclared[most] && (left.len() == 1 || stops_here || leads_two) {
             return Step::Over { winner: Some(most) };
+        }
+        if !undeclared.is_empty() {
+            return match undeclared.len() == left.len() {
+                true => Step::Over { winner: None },
+                false => Step::Exclude(undeclared),
+            };
         }
         if let Some(batch) = self.batch(&left, votes) {
             return Step::Eliminate(batch);
@@ -164,12 +190,12 @@ impl InstantRunoff {
 
     /// The most options, from the last up, whose votes together are fewer than the next one's.
     fn batch(&self, ascending: &[usize], votes: &[u64]) -> Option<Vec<usize>> {
-        if !self.batch_elimination {
+        if !self.law.batch_elimination {
             return None;
         }
-        let keep = match self.until {
+        let keep = match self.law.until {
             Until::Majority => 1,
-            Until::Two => 2,
+            Until::Two | Until::FirstMajorityOrTwo | Until::FixedMajorityOrTwo => 2,
         };
         let mut together = 0;
         let mut size = 0;
@@ -190,6 +216,13 @@ pub(crate) struct Count {
     /// By option, the votes it had when it last took part.
     pub(crate) last_totals: Vec<u64>,
     pub(crate) last: Standing,
+    /// Position of the round after which those left who cannot win.
+    pub(crate) undeclared_left: Option<usize>,
+}
+
+/// What a tie for elimination decides.
+pub(crate) fn elimination(round: usize) -> String {
+    format!("elimination in round {round}")
 }
 
 impl Count {
@@ -198,6 +231,7 @@ impl Count {
         let mut state = State::start(options, ballots);
         let mut last_totals = vec![0; options];
         let mut rounds = Vec::new();
+        let mut undeclared_left = None;
         loop {
             let standing = rule.standing(ballots, &mut state);
             let continuing = &state.continuing;
@@ -212,7 +246,7 @@ impl Count {
             for option in (0..options).filter(|option| continuing[*option]) {
                 last_totals[option] = standing.votes[option];
             }
-            let leaving = match rule.step(&standing, continuing) {
+            let leaving = match rule.step(&standing, &mut state) {
                 Step::Over { winner } => {
                     round.elected = winner.into_iter().collect();
                     rounds.push(round);
@@ -221,11 +255,16 @@ impl Count {
                         rounds,
                         last_totals,
                         last: standing,
+                        undeclared_left,
                     };
                 }
                 Step::Eliminate(leaving) => leaving,
+                Step::Exclude(leaving) => {
+                    undeclared_left = Some(rounds.len());
+                    leaving
+                }
                 Step::Tie(tied) => {
-                    let question = format!("elimination in round {}", rounds.len() + 1);
+                    let question = elimination(rounds.len() + 1);
                     vec![ties.loser(&tied, &question)]
                 }
             };

@@ -5,19 +5,38 @@ use alloc::string::String;
 
 use tabella_sdk::prelude::*;
 
-use crate::count::Count;
+use crate::count::{Count, elimination};
 
-pub(crate) fn paragraph(contest: &Contest, count: &Count, winners: &[usize]) -> String {
+pub(crate) fn paragraph(
+    contest: &Contest,
+    count: &Count,
+    winners: &[usize],
+    ties: &[Tie],
+) -> String {
     let Some(winner) = count.winner else {
         return String::from("No ballot counts for any option, so nobody wins.");
     };
     let mut text = String::new();
     for (position, round) in count.rounds.iter().enumerate() {
-        if !round.eliminated.is_empty() {
-            let (number, names) = (position + 1, contest.list(&round.eliminated));
-            text.push_str(&format!(
+        if round.eliminated.is_empty() {
+            continue;
+        }
+        let (number, names) = (position + 1, contest.list(&round.eliminated));
+        let question = elimination(number);
+        match ties.iter().find(|tie| tie.question == question) {
+            Some(tie) => {
+                let tied = contest.list(&tie.options);
+                let how = tie.how();
+                text.push_str(&format!(
+                    "After round {number} {tied} tied for the fewest votes; {names} left, {how}. "
+                ));
+            }
+            None if count.undeclared_left == Some(position) => text.push_str(&format!(
+                "After round {number} {names} left, for write-ins who did not declare cannot win. "
+            )),
+            None => text.push_str(&format!(
                 "After round {number} {names} had the fewest votes and left. "
-            ));
+            )),
         }
     }
     if winners != [winner] {

@@ -2,14 +2,22 @@
 //! the fewest votes is eliminated, round by round, until one has a majority.
 //!
 //! Definition: Burlington, Vermont, city charter §5 (as in force in 2009), whose count of
-//! 3 March 2009 the tests reproduce; the same procedure as Robert's Rules of Order, 12th edition,
-//! 45:62, and Maine, 21-A M.R.S. §723-A.
+//! 3 March 2009 the tests reproduce; in what it does not decide otherwise, Robert's Rules of Order,
+//! 12th edition, 45:62. `law` sets all parameters as one statute does: Maine, 21-A M.R.S. §723-A;
+//! Alaska Statutes 15.15.350; New York City Charter §1057-g; Minneapolis Code of Ordinances §167.60;
+//! San Francisco Charter §13.102. A parameter that is given replaces the statute's.
 //!
 //! A rank with several marks (`overvote`):
 //! - `exhaust-if-multiple-continuing`: ends the ballot if two or more of its options continue when it
-//!   is reached, and counts for the one that does otherwise, as in Burlington;
+//!   is reached, and counts for the one that does otherwise, as in Burlington; where nobody recorded
+//!   which options were marked, it ends the ballot;
 //! - `exhaust`: always ends the ballot when it is reached;
-//! - `skip`: is passed over.
+//! - `skip`: is passed over, and its options count where they stand again.
+//!
+//! `skipped_ranks`: how many skipped ranks in a row are passed over, 1 unless said otherwise; one more
+//! ends the ballot. Ranks that are skipped after the last mark do not matter. `repeated`: an option
+//! that stood at a better rank is passed over (`skip`) or ends the ballot (`exhaust`). `ranks_max`:
+//! how many ranks are read. `undeclared`: options that leave first and cannot win.
 //!
 //! Ties: a tie for elimination is decided by the contest's tie-break, which eliminates the tied
 //! option that stands last in its order. Where ties are only reported, every way to decide each of
@@ -21,14 +29,18 @@ extern crate alloc;
 
 mod count;
 mod explain;
+mod law;
 mod universes;
 
 use alloc::format;
+use alloc::vec;
 use alloc::vec::Vec;
 
+use tabella_sdk::MarkRules;
 use tabella_sdk::prelude::*;
 
 use count::{Ballots, Count};
+use law::Law;
 
 /// Options of a contest, at most: with more, the rounds could exceed what an outcome may hold.
 const OPTIONS_MAX: usize = 256;
@@ -36,26 +48,14 @@ const OPTIONS_MAX: usize = 256;
 /// The rule; see the crate's documentation.
 pub struct InstantRunoff {
     contest: Contest,
-    overvote: Overvote,
-    batch_elimination: bool,
-    until: Until,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Overvote {
-    ExhaustIfMultipleContinuing,
-    Exhaust,
-    Skip,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Until {
-    Majority,
-    Two,
+    law: Law,
+    marks: MarkRules,
+    /// By option, whether it stands for write-ins who did not declare.
+    undeclared: Vec<bool>,
 }
 
 impl Rule for InstantRunoff {
-    type Ballot = Ranking;
+    type Ballot = MarkedRanking;
     type Tally = Profile<Ranking>;
 
     const MANIFEST: Manifest = Manifest::new(
@@ -65,22 +65,7 @@ impl Rule for InstantRunoff {
     )
     .licence("Apache-2.0")
     .definition("Burlington, Vermont, city charter §5 (2009); Robert's Rules of Order 45:62")
-    .params(&[
-        Param::choice(
-            "overvote",
-            &["exhaust-if-multiple-continuing", "exhaust", "skip"],
-        )
-        .default_text("exhaust-if-multiple-continuing")
-        .about("What becomes of a ballot at a rank with several marks."),
-        Param::flag("batch_elimination").default_flag(false).about(
-            "Eliminate at once all last options that cannot overtake the next even together.",
-        ),
-        Param::choice("until", &["majority", "two"])
-            .default_text("majority")
-            .about(
-                "Stop at a majority of the votes that still count, or when two options are left.",
-            ),
-    ]);
+    .params(law::PARAMS);
 
     fn configure(params: &Params, contest: &Contest) -> Result<Self, ConfigError> {
         let options = contest.len();
@@ -89,22 +74,27 @@ impl Rule for InstantRunoff {
                 "every round is listed: expected at most {OPTIONS_MAX} options, found {options}"
             )));
         }
+        let law = Law::of(params);
+        let mut undeclared = vec![false; options];
+        for id in params.texts("undeclared") {
+            match (0..options).find(|option| contest.id(*option) == id) {
+                Some(option) => undeclared[option] = true,
+                None => {
+                    return Err(ConfigError::new(format!(
+                        "undeclared: expected the id of an option, found {id:?}"
+                    )));
+                }
+            }
+        }
         Ok(Self {
             contest: contest.clone(),
-            overvote: match params.choice("overvote") {
-                "exhaust" => Overvote::Exhaust,
-                "skip" => Overvote::Skip,
-                _ => Overvote::ExhaustIfMultipleContinuing,
-            },
-            batch_elimination: params.flag("batch_elimination"),
-            until: match params.choice("until") {
-                "two" => Until::Two,
-                _ => Until::Majority,
-            },
+            law,
+            marks: law.marks(),
+            undeclared,
         })
     }
 
-    fn validate(&self, _ballot: &Ranking) -> Verdict {
+    fn validate(&self, _ballot: &MarkedRanking) -> Verdict {
         Verdict::Accept
     }
 
@@ -112,8 +102,14 @@ impl Rule for InstantRunoff {
         Profile::new()
     }
 
-    fn fold(&self, profile: &mut Profile<Ranking>, ballot: &Ranking, weight: u64) {
-        profile.add(ballot, weight);
+    fn fold(&self, profile: &mut Profile<Ranking>, ballot: &MarkedRanking, weight: u64) {
+        match self.marks.as_plain(ballot) {
+            Some(plain) => profile.add(plain, weight),
+            None => {
+                let plain = self.marks.plain_bytes(ballot, self.contest.len());
+                profile.add(Ranking::view_again(&plain), weight);
+            }
+        }
     }
 
     fn merge(&self, profile: &mut Profile<Ranking>, other: Profile<Ranking>) {
@@ -130,7 +126,8 @@ impl Rule for InstantRunoff {
         };
         let votes: Vec<u64> = count.last_totals.clone();
         let mut outcome = self.contest.outcome(&votes, winners);
-        outcome.explanation = explain::paragraph(&self.contest, &count, &outcome.winners);
+        outcome.explanation =
+            explain::paragraph(&self.contest, &count, &outcome.winners, ties.ties());
         outcome.rounds = count.rounds;
         outcome
     }

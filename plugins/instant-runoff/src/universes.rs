@@ -29,11 +29,11 @@ pub(crate) fn winners(rule: &InstantRunoff, ballots: &Ballots<'_>) -> Vec<usize>
             continue;
         }
         let standing = rule.standing(ballots, &mut state);
-        let step = rule.step(&standing, &state.continuing);
+        let step = rule.step(&standing, &mut state);
         let state = Rc::new(state);
         match step {
             Step::Over { winner } => winners.extend(winner),
-            Step::Eliminate(leaving) => open.push((state, leaving)),
+            Step::Eliminate(leaving) | Step::Exclude(leaving) => open.push((state, leaving)),
             Step::Tie(tied) => {
                 let each = tied.into_iter().map(|option| (state.clone(), vec![option]));
                 open.extend(each);

@@ -13,7 +13,7 @@
 //!   (the majority-gauge).
 //!
 //! What is still tied is decided by the contest's tie-break: for `iterated` that means equal numbers
-//! of every grade. Without ballots nobody wins. An option's `votes` are the number of its
+//! of every grade. Without ballots, or where all are blank, nobody wins. An option's `votes` are the number of its
 //! majority-grade, 0 for the worst.
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
@@ -52,9 +52,15 @@ pub struct Given {
     /// By option, then by grade but for the worst, which is what is left of the ballots.
     better: Vec<u64>,
     ballots: u64,
+    /// Ballots that grade at least one option.
+    graded: u64,
 }
 
-tabella_sdk::wire!(Given { better, ballots });
+tabella_sdk::wire!(Given {
+    better,
+    ballots,
+    graded
+});
 
 impl Rule for MajorityJudgment {
     type Ballot = Grades;
@@ -119,6 +125,7 @@ impl Rule for MajorityJudgment {
         Given {
             better: vec![0; self.contest.len() * (self.grades.len() - 1)],
             ballots: 0,
+            graded: 0,
         }
     }
 
@@ -130,6 +137,9 @@ impl Rule for MajorityJudgment {
             }
         }
         given.ballots += weight;
+        if !ballot.is_empty() {
+            given.graded += weight;
+        }
     }
 
     fn merge(&self, given: &mut Given, other: Given) {
@@ -137,13 +147,20 @@ impl Rule for MajorityJudgment {
             *count += more;
         }
         given.ballots += other.ballots;
+        given.graded += other.graded;
     }
 
     fn finish(&self, given: Given, ties: &mut TieBreak) -> Outcome {
-        if given.ballots == 0 {
+        if given.graded == 0 {
             let nothing = vec![0u64; self.contest.len()];
             let mut outcome = self.contest.outcome(&nothing, Vec::new());
-            outcome.explanation = String::from("There are no ballots, so nobody wins.");
+            outcome.explanation = match given.ballots {
+                0 => String::from("There are no ballots, so nobody wins."),
+                1 => String::from("The only ballot is blank: nobody was graded, and nobody wins."),
+                blank => {
+                    format!("All {blank} ballots are blank: nobody was graded, and nobody wins.")
+                }
+            };
             return outcome;
         }
         let rows = given.better.chunks(self.grades.len() - 1);

@@ -3,12 +3,15 @@
 use alloc::format;
 use alloc::string::String;
 
-use tabella_sdk::Followed;
+use tabella_sdk::{Followed, Tie};
 
 use crate::election::Count;
 use crate::{Rules, Stv};
 
-pub(crate) fn paragraph(rule: &Stv, followed: &Followed<Count>) -> String {
+/// Ties that the paragraph names; the outcome lists all of them.
+const TIES_SHOWN_MAX: usize = 12;
+
+pub(crate) fn paragraph(rule: &Stv, followed: &Followed<Count>, ties: &[Tie]) -> String {
     let Followed {
         count,
         winners,
@@ -55,6 +58,14 @@ pub(crate) fn paragraph(rule: &Stv, followed: &Followed<Count>) -> String {
                 others => format!(" and {others} later ones"),
             }
         ));
+    }
+    for tie in ties
+        .iter()
+        .filter(|tie| tie.decided_by != "report")
+        .take(TIES_SHOWN_MAX)
+    {
+        let (tied, how) = (contest.list(&tie.options), tie.how());
+        text.push_str(&format!("{tied} tied ({}), {how}. ", tie.question));
     }
     if *winners == count.elected {
         text.push_str(&format!("Elected: {}.", contest.list(winners)));

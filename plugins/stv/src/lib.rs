@@ -31,7 +31,8 @@
 //! rounded up to the last place.
 //!
 //! A rank with several marks ends a ballot when it is reached, as an unclear preference does in the
-//! statutes; a ballot without a clear first preference is not counted to the quota. Votes that
+//! statutes, unless `overvote` says `skip`. `skipped_ranks`, `repeated` and `ranks_max` say what
+//! becomes of skipped ranks, repeated options and ranks beyond a number. A ballot without a clear first preference is not counted to the quota. Votes that
 //! count for nobody (`exhausted`) include what the arithmetic cut off. Lots are the contest's
 //! tie-break. Where ties are only to be reported, every way to decide them is followed, those that
 //! meet only once (up to a bound, and the explanation says when it was reached), and every option that
@@ -48,7 +49,7 @@ mod papers;
 mod quota;
 
 use tabella_sdk::prelude::*;
-use tabella_sdk::{Followed, Lots};
+use tabella_sdk::{Followed, Lots, MarkRules, Repeated, Several};
 
 use papers::Papers;
 use quota::QuotaKind;
@@ -73,6 +74,7 @@ pub struct Stv {
     rules: Rules,
     places: u8,
     quota: QuotaKind,
+    marks: MarkRules,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -99,8 +101,28 @@ impl Rules {
     }
 }
 
+/// Skipped ranks in a row, and ranks that are read, at most: no ballot has as many.
+const RANKS_MAX: i64 = 16_384;
+
+fn marks(params: &Params) -> MarkRules {
+    // The manifest bounds both from below by 0.
+    let count = |name| params.optional_integer(name).map(i64::unsigned_abs);
+    MarkRules {
+        skipped_max: count("skipped_ranks"),
+        repeated: match params.choice("repeated") {
+            "exhaust" => Repeated::Exhaust,
+            _ => Repeated::Skip,
+        },
+        several: match params.choice("overvote") {
+            "skip" => Several::Skip,
+            _ => Several::Exhaust,
+        },
+        ranks_max: count("ranks_max"),
+    }
+}
+
 impl Rule for Stv {
-    type Ballot = Ranking;
+    type Ballot = MarkedRanking;
     type Tally = Profile<Ranking>;
 
     const MANIFEST: Manifest = Manifest::new(
@@ -124,6 +146,18 @@ impl Rule for Stv {
         Param::choice("quota", &["droop", "droop-fractional", "hare"])
             .optional()
             .about("Whole droop in scottish and fractional-gregory, else droop-fractional."),
+        Param::integer("skipped_ranks", 0, RANKS_MAX)
+            .optional()
+            .about("Skipped ranks in a row that are passed over; one more ends the ballot. Left out: any number."),
+        Param::choice("repeated", &["skip", "exhaust"])
+            .default_text("skip")
+            .about("What becomes of a ballot at an option that stood at a better rank."),
+        Param::choice("overvote", &["exhaust", "skip"])
+            .default_text("exhaust")
+            .about("What becomes of a ballot at a rank with several marks."),
+        Param::integer("ranks_max", 1, RANKS_MAX)
+            .optional()
+            .about("How many ranks are read, the best first; left out: all."),
     ]);
 
     fn configure(params: &Params, contest: &Contest) -> Result<Self, ConfigError> {
@@ -152,10 +186,11 @@ impl Rule for Stv {
                 _ => rules.quota(),
             },
             rules,
+            marks: marks(params),
         })
     }
 
-    fn validate(&self, _ballot: &Ranking) -> Verdict {
+    fn validate(&self, _ballot: &MarkedRanking) -> Verdict {
         Verdict::Accept
     }
 
@@ -163,8 +198,14 @@ impl Rule for Stv {
         Profile::new()
     }
 
-    fn fold(&self, profile: &mut Profile<Ranking>, ballot: &Ranking, weight: u64) {
-        profile.add(ballot, weight);
+    fn fold(&self, profile: &mut Profile<Ranking>, ballot: &MarkedRanking, weight: u64) {
+        match self.marks.as_plain(ballot) {
+            Some(plain) => profile.add(plain, weight),
+            None => {
+                let plain = self.marks.plain_bytes(ballot, self.contest.len());
+                profile.add(Ranking::view_again(&plain), weight);
+            }
+        }
     }
 
     fn merge(&self, profile: &mut Profile<Ranking>, other: Profile<Ranking>) {
@@ -186,7 +227,7 @@ impl Rule for Stv {
             _ => gregory::count(self, &papers, lots),
         };
         let followed = Lots::follow(ties, counts_max, count, |count| &count.elected);
-        let explanation = explain::paragraph(self, &followed);
+        let explanation = explain::paragraph(self, &followed, ties.ties());
         let Followed { count, winners, .. } = followed;
         let mut outcome = self.contest.outcome(&count.votes, winners);
         outcome.explanation = explanation;

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use serde_json::Value;
-use tabella_abi::ballot::{Approvals, BallotKind, Choices, Grades, Ranking, Scores, Votes};
+use tabella_abi::ballot::{
+    Approvals, BallotKind, Choices, Grades, MarkedRanking, Marks, Scores, Votes,
+};
 use tabella_abi::codec::Wire;
 use tabella_abi::contest::{Configuration, ContestOption, ParamValue};
 
@@ -127,9 +129,17 @@ impl Paper {
             BallotKind::Choice => Choices::encode(&options()),
             BallotKind::Approval => Approvals::encode(&options()),
             BallotKind::Ranking => {
-                let ranks = text.split('>').filter(|rank| !rank.trim().is_empty());
-                let rank = |rank: &str| rank.split('=').map(|id| self.option(id)).collect();
-                Ranking::encode(&ranks.map(rank).collect::<Vec<Vec<usize>>>())
+                let ranks = text
+                    .split('>')
+                    .map(str::trim)
+                    .filter(|rank| !rank.is_empty());
+                let rank = |rank: &str| match rank {
+                    "-" => Marks::Skipped,
+                    "?" => Marks::Overvote,
+                    "*" => Marks::Other,
+                    _ => Marks::Options(rank.split('=').map(|id| self.option(id)).collect()),
+                };
+                MarkedRanking::encode(&ranks.map(rank).collect::<Vec<_>>())
             }
             BallotKind::Scores => Scores::encode(&pairs()),
             BallotKind::Votes => Votes::encode(&pairs()),

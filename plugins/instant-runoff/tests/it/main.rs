@@ -66,6 +66,121 @@ fn ranks_with_several_marks() {
     expect!["round 4: a 7, e 6; elected a; exhausted 8"].assert_eq(&last_round("skip", ballots));
 }
 
+/// What a law makes of one ballot while a, b and c leave in turn: whom it counts for, round by round.
+fn reads(law: &str, ballot: &str) -> String {
+    let params = json!({"law": law, "until": "two", "batch_elimination": false});
+    let ballots = format!("{ballot}\n20: a\n30: b\n40: c\n50: d\n60: e");
+    let outcome = count::<InstantRunoff>("a b c d e", params, &ballots, Ties::Report);
+    let rounds = outcome.lines().filter(|line| line.starts_with("round"));
+    let holder = |round: &str| {
+        let (_, totals) = round.split_once(": ").unwrap();
+        let (totals, exhausted) = totals.split_once("; exhausted ").unwrap();
+        let totals = totals.split(';').next().unwrap();
+        let one_more = totals.split(", ").find(|total| total.ends_with('1'));
+        match one_more {
+            Some(total) => total.split(' ').next().unwrap().to_owned(),
+            None => format!("-{}", if exhausted.ends_with('1') { "" } else { "?" }),
+        }
+    };
+    rounds.map(holder).collect::<Vec<_>>().join(" ")
+}
+
+/// Each ballot by each statute: 21-A M.R.S. 723-A; Alaska Statutes 15.15.350; New York City Charter
+/// 1057-g; Minneapolis Code 167.60; San Francisco Charter 13.102.
+#[test]
+fn laws_and_what_they_make_of_marks() {
+    let laws = [
+        "maine",
+        "alaska",
+        "new-york-city",
+        "minneapolis",
+        "san-francisco",
+    ];
+    for (ballot, expected) in [
+        ("a > - > e", ["a e e e"; 5]),
+        (
+            "a > - > - > e",
+            ["a - - -", "a - - -", "a e e e", "a - - -", "a e e e"],
+        ),
+        (
+            "- > - > e",
+            ["- - - -", "- - - -", "e e e e", "e e e e", "e e e e"],
+        ),
+        (
+            "a > b = c > e",
+            ["a - - -", "a - - -", "a - - -", "a e e e", "a - - -"],
+        ),
+        (
+            "a > ? > e",
+            ["a - - -", "a - - -", "a - - -", "a e e e", "a - - -"],
+        ),
+        ("a > a > e", ["a e e e"; 5]),
+        ("a > * > e", ["a e e e"; 5]),
+        (
+            "a > b > c > e",
+            ["a b c e", "a b c e", "a b c e", "a b c -", "a b c e"],
+        ),
+    ] {
+        for (law, expected) in laws.iter().zip(expected) {
+            assert_eq!(reads(law, ballot), expected, "{law} {ballot}");
+        }
+    }
+}
+
+/// Nobody has a majority in round 1, b has one of all votes in round 2.
+#[test]
+fn when_a_count_is_over() {
+    let ballots = "45: a
+                   40: b
+                   10: c > b
+                   5: d > b";
+    let rounds = |params: Value| {
+        let outcome = count::<InstantRunoff>("a b c d", params, ballots, Ties::Report);
+        outcome
+            .lines()
+            .filter(|line| line.starts_with("round"))
+            .count()
+    };
+    assert_eq!(
+        rounds(json!({"law": "san-francisco", "batch_elimination": false})),
+        3
+    );
+    assert_eq!(rounds(json!({"law": "maine"})), 3);
+    let first = "60: a\n30: b\n10: c\n";
+    for (law, expected) in [
+        ("maine", 2),
+        ("alaska", 1),
+        ("new-york-city", 1),
+        ("minneapolis", 1),
+    ] {
+        let outcome = count::<InstantRunoff>("a b c", json!({"law": law}), first, Ties::Report);
+        let rounds = outcome
+            .lines()
+            .filter(|line| line.starts_with("round"))
+            .count();
+        assert_eq!(rounds, expected, "{law}");
+    }
+}
+
+#[test]
+fn write_ins_who_did_not_declare_leave_first() {
+    check(
+        "a b write-in",
+        json!({"undeclared": ["write-in"]}),
+        "9: write-in > b
+         6: a
+         2: b",
+        Ties::Report,
+        expect![[r#""#]],
+    );
+    expect![[r#"undeclared: expected the id of an option, found "x""#]].assert_eq(&refusal::<
+        InstantRunoff,
+    >(
+        "a b",
+        json!({"undeclared": ["x"]}),
+    ));
+}
+
 #[test]
 fn last_options_leave_together() {
     let ballots = "8: a

@@ -21,6 +21,23 @@ const TENNESSEE: &str = "42: memphis=excellent nashville=fair chattanooga=poor k
                          17: memphis=poor nashville=fair chattanooga=good knoxville=excellent";
 
 #[test]
+fn blank_ballots_elect_nobody() {
+    for ties in ["iterated", "gauge"] {
+        check(
+            "a b",
+            grades(ties),
+            "3:",
+            Ties::Report,
+            expect![[r#"
+                winners: none
+                votes: a 0, b 0
+                All 3 ballots are blank: nobody was graded, and nobody wins.
+            "#]],
+        );
+    }
+}
+
+#[test]
 fn tennessee() {
     let options = "memphis nashville chattanooga knoxville";
     check(
