@@ -10,9 +10,9 @@ use tabella_runtime::{
 };
 use thiserror::Error;
 
-use crate::ballots::{BallotFile, Cast, ImportError, Paper, Problem};
+use crate::ballots::{BallotFile, Cast, ImportError, Paper, Problem, Unread};
 use crate::election::Election;
-use crate::options::OptionNames;
+use crate::report::{MarkCounts, Report};
 
 /// What to do about ballots that cannot be read or that the rule refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,14 @@ pub enum CountError {
     /// Ballots are spoiled, and nobody said that they may be.
     #[error("ballots that cannot be counted: {count}; with --spoiled count the others are")]
     Spoiled {
+        /// How many.
+        count: u128,
+        /// The first of them.
+        problems: Vec<Problem>,
+    },
+    /// The file says of ballots that somebody has to decide about them first.
+    #[error("ballots that somebody has to decide about before anything is counted: {count}")]
+    Undecided {
         /// How many.
         count: u128,
         /// The first of them.
@@ -69,9 +77,50 @@ pub struct Counted {
     pub records: u64,
     /// The first of the spoiled ones.
     pub problems: Vec<Problem>,
+    /// What was read.
+    pub report: Report,
+}
+
+/// Why the outcome of a count is not to be believed, though nothing failed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Doubt {
+    /// No ballot was counted.
+    #[error(
+        "no ballot was counted: expected ballots of this contest, found {spoiled} spoiled ones"
+    )]
+    Nothing {
+        /// How many were not.
+        spoiled: u128,
+    },
+    /// Most ballots are spoiled: the file is likely to be another one, or in another format.
+    #[error(
+        "{spoiled} ballots are spoiled and {counted} are counted: more than {}% spoiled is no count; \
+         is it the right file and --format?",
+        Counted::SPOILED_PERCENT_MAX
+    )]
+    MostlySpoiled {
+        /// How many were counted.
+        counted: u128,
+        /// How many were not.
+        spoiled: u128,
+    },
 }
 
 impl Counted {
+    /// Of all ballots, how many in a hundred may be spoiled in a count that is believed.
+    pub const SPOILED_PERCENT_MAX: u128 = 50;
+
+    /// Why the outcome is not to be believed, if it is not.
+    pub fn doubt(&self) -> Option<Doubt> {
+        let (counted, spoiled) = (self.counted, self.spoiled);
+        if counted == 0 {
+            return Some(Doubt::Nothing { spoiled });
+        }
+        let all = counted.saturating_add(spoiled);
+        let is_mostly = spoiled.saturating_mul(100) > all.saturating_mul(Self::SPOILED_PERCENT_MAX);
+        is_mostly.then_some(Doubt::MostlySpoiled { counted, spoiled })
+    }
+
     /// The answer of `tabella plugin run --json`.
     pub fn to_json(&self) -> Value {
         let mut json = self.outcome.clone();
@@ -83,6 +132,7 @@ impl Counted {
         if !self.problems.is_empty() {
             json["ballots"]["problems"] = json!(self.problems);
         }
+        json["ballots"]["read"] = self.report.to_json();
         json["fuel"] = json!(self.tally.fuel);
         let digest = Sha256::digest(&self.tally.outcome);
         json["outcome_sha256"] = json!(hex::encode(digest));
@@ -91,7 +141,7 @@ impl Counted {
 }
 
 /// A JSON number where every reader takes it exactly, else a text, as votes are written.
-fn exact(ballots: u128) -> Value {
+pub(crate) fn exact(ballots: u128) -> Value {
     match u64::try_from(ballots) {
         Ok(ballots) if ballots <= 1 << 53 => json!(ballots),
         _ => json!(ballots.to_string()),
@@ -118,18 +168,23 @@ pub fn count(
     let contest = rule.contest(&election.config(&facts.withdrawn, &params))?;
     let paper = Paper {
         kind: manifest.ballot,
+        takes_marks: manifest.marks,
         contest: &election.contest,
         options: &election.options,
         withdrawn: &facts.withdrawn,
         marks_max: marks_max(manifest, &params),
-        names: OptionNames::new(&election.options),
+        names: election.names(),
     };
-    let mut urn = Urn::new(&contest, ballots.name());
+    let mut urn = Urn::new(&contest, &paper, ballots.name());
     ballots.each(&paper, &mut |cast| urn.put(cast))?;
     if let Some(failure) = urn.failure {
-        return Err(failure.into());
+        return Err(failure);
     }
-    if urn.spoiled > 0 && spoiled == Spoiled::Refuse {
+    if urn.undecided > 0 {
+        let (count, problems) = (urn.undecided, urn.problems);
+        return Err(CountError::Undecided { count, problems });
+    }
+    if urn.is_refused && spoiled == Spoiled::Refuse {
         return Err(CountError::Spoiled {
             count: urn.spoiled,
             problems: urn.problems,
@@ -151,8 +206,9 @@ pub fn count(
         tally,
         counted: urn.counted,
         spoiled: urn.spoiled,
-        records: urn.board.len() as u64,
+        records: urn.counted_records,
         problems: urn.problems,
+        report: urn.report,
     })
 }
 
@@ -211,61 +267,130 @@ fn show_withdrawn(outcome: &mut Value, election: &Election, withdrawn: &[usize])
 /// a rule answers the same each time.
 struct Urn<'a> {
     contest: &'a Contest,
+    paper: &'a Paper<'a>,
     file: &'a str,
     known: HashMap<Vec<u8>, Result<u32, String>>,
     distinct: Vec<Vec<u8>>,
     /// Weight and number of the distinct ballot, in the order of the file.
     board: Vec<(u64, u32)>,
+    /// Records so far, and those that were counted.
+    records: u64,
+    counted_records: u64,
     counted: u128,
     spoiled: u128,
+    /// Whether a ballot is spoiled of which the file itself does not say so.
+    is_refused: bool,
+    /// Ballots that somebody has to decide about.
+    undecided: u128,
     problems: Vec<Problem>,
-    /// What ends the count: a ballot cannot be blamed for a rule that fails.
-    failure: Option<TallyError>,
+    report: Report,
+    /// What ends the count: a ballot cannot be blamed for a rule that fails, or for its file.
+    failure: Option<CountError>,
 }
 
 impl<'a> Urn<'a> {
     /// More spoiled ballots than this are counted but not listed.
     const PROBLEMS_MAX: usize = 1_000;
 
-    fn new(contest: &'a Contest, file: &'a str) -> Self {
+    fn new(contest: &'a Contest, paper: &'a Paper<'a>, file: &'a str) -> Self {
         Self {
             contest,
+            paper,
             file,
             known: HashMap::new(),
             distinct: Vec::new(),
             board: Vec::new(),
+            records: 0,
+            counted_records: 0,
             counted: 0,
             spoiled: 0,
+            is_refused: false,
+            undecided: 0,
             problems: Vec::new(),
+            report: Report::default(),
             failure: None,
         }
     }
 
-    fn put(&mut self, cast: Cast) {
+    fn put(&mut self, mut cast: Cast) {
         if self.failure.is_some() {
             return;
         }
-        let Cast {
-            line,
-            weight,
-            ballot,
-        } = cast;
-        match ballot.and_then(|ballot| self.judge(&ballot, line)) {
-            Ok(ballot) => {
-                self.counted += u128::from(weight);
-                self.board.push((weight, ballot));
+        self.records += 1;
+        let weight = cast.weight;
+        self.report.ballots += u128::from(weight);
+        let ballot = std::mem::replace(&mut cast.ballot, Err(String::new().into()));
+        let judged = ballot.and_then(|ballot| {
+            let of = || MarkCounts::of(self.paper.kind, &ballot, self.paper.marks_max);
+            let mut marks = cast.marks.unwrap_or_else(of);
+            marks.write_ins += cast.write_ins;
+            marks.undervotes = marks.undervotes.saturating_sub(cast.write_ins_more);
+            self.report.add(marks, weight);
+            let number = self.judge(&ballot, cast.line)?;
+            if self.distinct[number as usize].is_empty() {
+                self.report.blank += u128::from(weight);
             }
-            Err(reason) => {
-                self.spoiled += u128::from(weight);
-                if self.problems.len() < Self::PROBLEMS_MAX {
-                    self.problems.push(Problem {
-                        file: self.file.to_owned(),
-                        line,
-                        weight,
-                        reason,
-                    });
+            Ok(number)
+        });
+        match judged {
+            Ok(number) => self.accept(number, &cast),
+            Err(Unread::File(message)) => {
+                self.failure = Some(CountError::Import(ImportError::Malformed {
+                    path: self.file.to_owned(),
+                    line: cast.line,
+                    message,
+                }));
+            }
+            Err(Unread::Undecided(reason)) => {
+                // What is listed are the ballots to decide about, and nothing else.
+                if self.undecided == 0 {
+                    self.problems.clear();
                 }
+                self.undecided += u128::from(weight);
+                self.list(&cast, reason);
             }
+            Err(Unread::Invalid(reason)) => self.spoil(&cast, reason),
+            Err(Unread::Spoiled(reason)) => {
+                self.is_refused = true;
+                self.spoil(&cast, reason);
+            }
+        }
+    }
+
+    fn accept(&mut self, number: u32, cast: &Cast) {
+        self.counted_records += 1;
+        self.counted += u128::from(cast.weight);
+        self.board.push((cast.weight, number));
+        if cast.write_ins_more == 0 {
+            return;
+        }
+        // A ballot of choices names an option once: further votes are ballots of one vote each.
+        let write_in = self.paper.names.write_in();
+        let vote = write_in.map(|option| json!({ "choice": self.paper.id(option) }));
+        if let Some(Ok(number)) = vote.map(|vote| self.judge(&vote, cast.line)) {
+            let more = (0..cast.write_ins_more).map(|_| (cast.weight, number));
+            self.board.extend(more);
+        }
+    }
+
+    fn spoil(&mut self, cast: &Cast, reason: String) {
+        self.spoiled += u128::from(cast.weight);
+        self.report.spoil(&reason, cast.weight);
+        if self.undecided == 0 {
+            self.list(cast, reason);
+        }
+    }
+
+    fn list(&mut self, cast: &Cast, reason: String) {
+        if self.problems.len() < Self::PROBLEMS_MAX {
+            self.problems.push(Problem {
+                file: self.file.to_owned(),
+                line: cast.line,
+                record: self.records,
+                ballot: cast.id.clone(),
+                weight: cast.weight,
+                reason,
+            });
         }
     }
 
@@ -287,11 +412,11 @@ impl<'a> Urn<'a> {
             Ok(Verdict::Reject { message, .. }) => Err(format!("the rule refuses it: {message}")),
             Ok(Verdict::Fault(fault)) => {
                 let step = format!("judging the ballot of {}:{line}", self.file);
-                self.failure = Some(TallyError::Fault { step, fault });
+                self.failure = Some(TallyError::Fault { step, fault }.into());
                 return Err(String::new());
             }
             Err(fault) => {
-                self.failure = Some(fault.into());
+                self.failure = Some(TallyError::Host(fault).into());
                 return Err(String::new());
             }
         };

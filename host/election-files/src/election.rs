@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 use tabella_runtime::{ContestConfig, ContestOption, StrictObject};
 use thiserror::Error;
 
+use crate::options::OptionNames;
+
 /// What voters decide about, and by which parameters of the rule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Election {
@@ -14,7 +16,7 @@ pub struct Election {
     pub contest: ContestName,
     /// The options, in the order of the paper.
     pub options: Vec<ContestOption>,
-    /// The rule's parameters.
+    /// The rule's parameters; under [`Election::ALIASES`], further names of options.
     pub params: Map<String, Value>,
 }
 
@@ -123,22 +125,59 @@ struct ContestEntry {
 )]
 enum OptionEntry {
     Id(String),
-    Full(ContestOption),
+    Full(FullOption),
 }
 
-impl From<OptionEntry> for ContestOption {
-    fn from(entry: OptionEntry) -> Self {
-        match entry {
-            OptionEntry::Full(option) => option,
-            OptionEntry::Id(id) => Self {
+/// An option as the file states it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FullOption {
+    id: String,
+    #[serde(default)]
+    title: String,
+    /// Further names that files of ballots have for it.
+    #[serde(default)]
+    aliases: Vec<String>,
+}
+
+/// Takes the options apart from their further names, which are kept beside the parameters.
+fn options(entries: Vec<OptionEntry>, params: &mut Map<String, Value>) -> Vec<ContestOption> {
+    let mut aliases = Map::new();
+    let mut options = Vec::new();
+    for entry in entries {
+        let FullOption {
+            id,
+            title,
+            aliases: further,
+        } = match entry {
+            OptionEntry::Full(full) => full,
+            OptionEntry::Id(id) => FullOption {
                 id,
                 title: String::new(),
+                aliases: Vec::new(),
             },
+        };
+        if !further.is_empty() {
+            aliases.insert(id.clone(), further.into());
         }
+        options.push(ContestOption { id, title });
     }
+    if !aliases.is_empty() {
+        params.insert(Election::ALIASES.into(), aliases.into());
+    }
+    options
 }
 
 impl Election {
+    /// Where further names of options are kept among the parameters: no parameter is called so.
+    pub const ALIASES: &'static str = "$aliases";
+
+    /// What the options are called.
+    pub(crate) fn names(&self) -> OptionNames {
+        let aliases = self.params.get(Self::ALIASES);
+        OptionNames::new(&self.options, aliases.and_then(Value::as_object))
+    }
+
     /// Reads a file of one contest, or the named contest of an election with several.
     pub fn read(path: &Path, contest: Option<&str>) -> Result<Self, ElectionError> {
         let shown = path.display().to_string();
@@ -162,11 +201,14 @@ impl Election {
             toml::from_str(text).map_err(|error| invalid(error.to_string().trim().to_owned()))?
         };
         match (statement.options, statement.contests) {
-            (Some(options), None) => Ok(Self {
-                contest: ContestName::of(contest, statement.id),
-                options: options.into_iter().map(ContestOption::from).collect(),
-                params: statement.params.0,
-            }),
+            (Some(entries), None) => {
+                let mut params = statement.params.0;
+                Ok(Self {
+                    contest: ContestName::of(contest, statement.id),
+                    options: options(entries, &mut params),
+                    params,
+                })
+            }
             (None, Some(contests)) => Self::choose(contests, path, contest),
             _ => Err(invalid(
                 "expected either `options` or `contests` at the top".into(),
@@ -185,15 +227,14 @@ impl Election {
             .into_iter()
             .filter(|contest| wanted.map_or(only, |wanted| contest.id == wanted));
         match fitting.next() {
-            Some(contest) => Ok(Self {
-                contest: ContestName::of(wanted, Some(contest.id)),
-                options: contest
-                    .options
-                    .into_iter()
-                    .map(ContestOption::from)
-                    .collect(),
-                params: contest.params.0,
-            }),
+            Some(contest) => {
+                let mut params = contest.params.0;
+                Ok(Self {
+                    contest: ContestName::of(wanted, Some(contest.id)),
+                    options: options(contest.options, &mut params),
+                    params,
+                })
+            }
             None => Err(ElectionError::Contest {
                 path: path.to_owned(),
                 known: known.join(", "),
@@ -211,6 +252,7 @@ impl Election {
         let options = self.options.iter().enumerate();
         let options = options.filter(|(position, _)| stays(position));
         let mut params = params.clone();
+        params.remove(Self::ALIASES);
         // Integers for each option are given by id; those of withdrawn options go with them.
         for value in params.values_mut() {
             if let Value::Object(by_option) = value {

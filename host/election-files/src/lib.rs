@@ -2,14 +2,16 @@
 //! election offices and counting programs write, any rule, and the answer as JSON.
 //!
 //! - [`Election`]: options and parameters, from JSON or TOML;
-//! - [`BallotFile`]: ballots as JSON, JSON lines, CSV, BLT or NIST Cast Vote Records;
+//! - [`BallotFile`]: ballots as JSON, JSON lines, CSV, BLT, NIST Cast Vote Records or PrefLib orders;
+//! - [`Roll`]: voters from a table, and [`voter_id`], their ids as they are compared;
 //! - [`TieBreak`](tabella_runtime::TieBreak) from a command line: [`read_tie_break`];
 //! - [`load_rule`]: a built-in rule or a Wasm file;
 //! - [`count`]: all of it together.
 //!
 //! A ballot that cannot be read or that the rule refuses is never dropped in silence: it is listed
-//! as a [`Problem`] with file, line and reason, and stops the count unless [`Spoiled::Count`] says
-//! that spoiled ballots are expected.
+//! as a [`Problem`] with file, line, record and reason, and stops the count unless [`Spoiled::Count`]
+//! says that spoiled ballots are expected. A file that can mean two things is refused with both. A
+//! count of nothing, or of the lesser part of a file, is a [`Doubt`]. [`Report`] says what was read.
 //!
 //! ```no_run
 //! use tabella_election_files::{BallotFile, Election, Spoiled, count, load_rule};
@@ -30,11 +32,15 @@ mod ballots;
 mod count;
 mod election;
 mod options;
+mod report;
+mod roll;
 mod rule;
 mod tie_break;
 
-pub use ballots::{BallotFile, Format, ImportError, Problem};
-pub use count::{CountError, Counted, Spoiled, count};
+pub use ballots::{BallotFile, Columns, ColumnsError, Format, ImportError, Problem};
+pub use count::{CountError, Counted, Doubt, Spoiled, count};
 pub use election::{ContestName, Election, ElectionError};
+pub use report::Report;
+pub use roll::{Roll, RollError, RollVoter, voter_id};
 pub use rule::{RuleError, load_rule, rule_bytes};
 pub use tie_break::{TieBreakError, read_tie_break};

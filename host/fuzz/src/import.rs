@@ -8,7 +8,15 @@ use tabella_runtime::{Compiler, Plugin, Runtime, RuntimeConfig, TallyError, TieB
 
 const ELECTION: &str = r#"{"options": ["a", "b", "c"], "params": {}}"#;
 
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 8] = [
+    (
+        "preflib",
+        "# FILE NAME: x.toi\n# ALTERNATIVE NAME 1: a\n# ALTERNATIVE NAME 2: b\n3: 1,{2}\n",
+    ),
+    (
+        "scot-elex",
+        "2,1,\n3,1,2,\nCandidate 1,a,P,\nCandidate 2,b,P,\nA ward,,,\n",
+    ),
     (
         "json",
         r#"{"ballots": [{"ranking": ["a", ["b", "c"]]}, {"ranking": ["b"], "weight": 3}]}"#,

@@ -15,8 +15,10 @@
 
 use tabella_runtime::ContestOption;
 
-use super::{At, Cast, Facts, Paper, brief};
-use crate::options::OptionNames;
+use super::Facts;
+use super::paper::{Paper, Rank};
+use super::problem::{At, Cast, Unread, brief};
+use crate::options::{Meaning, OptionNames};
 
 /// A file, read but not yet matched with the options of an election.
 pub(super) struct Blt {
@@ -31,7 +33,9 @@ pub(super) struct Blt {
 
 struct Ballot {
     line: u64,
+    id: Option<String>,
     weight: u64,
+    /// By rank the candidates, none where the voter skipped it.
     ranks: Result<Vec<Vec<usize>>, String>,
 }
 
@@ -169,54 +173,56 @@ impl Blt {
     }
 
     fn ballot(&self, line: u64, text: &str) -> Ballot {
-        let unreadable = |weight, reason: String| Ballot {
-            line,
-            weight,
-            ranks: Err(reason),
-        };
         // OpaVote writes a ballot's id in front, in parentheses.
-        let marks = match text.strip_prefix('(') {
-            None => text,
-            Some(rest) => match rest.split_once(')') {
-                Some((_, marks)) => marks,
-                None => return unreadable(1, "the ballot's id has no closing parenthesis".into()),
-            },
+        let (id, marks) = match text.strip_prefix('(').map(|rest| rest.split_once(')')) {
+            None => (None, text),
+            Some(Some((id, marks))) => (Some(id.trim().to_owned()), marks),
+            Some(None) => {
+                let reason = "the ballot's id has no closing parenthesis";
+                return Ballot {
+                    line,
+                    id: None,
+                    weight: 1,
+                    ranks: Err(reason.into()),
+                };
+            }
         };
         let mut words = marks.split_whitespace();
         let weight = words.next().unwrap_or_default();
-        let Some(weight) = weight.parse::<u64>().ok().filter(|weight| *weight > 0) else {
-            let reason = format!("expected a number of ballots, found {}", brief(weight));
-            return unreadable(1, reason);
+        let (weight, ranks) = match weight.parse::<u64>().ok().filter(|weight| *weight > 0) {
+            Some(weight) => (weight, self.ranks(words)),
+            None => {
+                let reason = format!("expected a number of ballots, found {}", brief(weight));
+                (1, Err(reason))
+            }
         };
+        Ballot {
+            line,
+            id,
+            weight,
+            ranks,
+        }
+    }
+
+    fn ranks<'a>(&self, words: impl Iterator<Item = &'a str>) -> Result<Vec<Vec<usize>>, String> {
         let mut ranks = Vec::new();
         let mut ended = false;
         for word in words {
             if ended {
-                return unreadable(
-                    weight,
-                    format!("expected the line to end, found {}", brief(word)),
-                );
+                return Err(format!("expected the line to end, found {}", brief(word)));
             }
             match word {
                 "0" => ended = true,
-                "-" => {}
-                _ => match word
-                    .split('=')
-                    .map(|number| self.candidate(number))
-                    .collect()
-                {
-                    Ok(rank) => ranks.push(rank),
-                    Err(reason) => return unreadable(weight, reason),
-                },
+                "-" => ranks.push(Vec::new()),
+                _ => {
+                    let numbers = word.split('=').map(|number| self.candidate(number));
+                    ranks.push(numbers.collect::<Result<_, _>>()?);
+                }
             }
         }
-        if !ended {
-            return unreadable(weight, "expected `0` at the end of the ballot".into());
-        }
-        Ballot {
-            line,
-            weight,
-            ranks: Ok(ranks),
+        match ended {
+            true => Ok(ranks),
+            false => Err("expected `0` at the end of the ballot".into()),
         }
     }
 
@@ -225,12 +231,17 @@ impl Blt {
         let mut last = 0;
         for (line, text) in lines {
             last = line;
+            // Candidates, then the title; what follows says nothing of ballots, such as a source. Only
+            // ballots must not stand there.
             if self.names.len() > self.candidates && !text.starts_with('"') {
-                let message = format!(
-                    "expected the end of the file after its title, found {}",
-                    brief(text)
-                );
-                return Err(At::new(line, message));
+                if self.ballot(line, text).ranks.is_ok() {
+                    let message = format!(
+                        "expected the end of the file after its title, found {}",
+                        brief(text)
+                    );
+                    return Err(At::new(line, message));
+                }
+                continue;
             }
             for name in quoted(text) {
                 self.names.push((line, name));
@@ -250,8 +261,22 @@ impl Blt {
     ///
     /// Candidates are options by name. Where no name is known and the numbers agree, they are
     /// options by place.
-    fn positions(&self, options: &[ContestOption]) -> Result<Vec<Option<usize>>, At> {
-        let names = OptionNames::new(options);
+    fn positions(
+        &self,
+        options: &[ContestOption],
+        names: &OptionNames,
+    ) -> Result<Vec<Option<usize>>, At> {
+        for (line, name) in &self.names {
+            if let Meaning::Several(several) = names.meaning(name) {
+                let ids: Vec<&str> = several.iter().map(|option| &*options[*option].id).collect();
+                let message = format!(
+                    "{} options are called {name:?}; name the candidates by their ids, {}",
+                    several.len(),
+                    ids.join(" and ")
+                );
+                return Err(At::new(*line, message));
+            }
+        }
         let found: Vec<_> = self
             .names
             .iter()
@@ -274,8 +299,13 @@ impl Blt {
             match position {
                 None if self.withdrawn.contains(&candidate) => {}
                 None => {
-                    let message =
-                        format!("the candidate {name:?} is neither id nor title of an option");
+                    let near = match names.nearest(name) {
+                        Some(near) => format!("; the nearest is {near:?}"),
+                        None => String::new(),
+                    };
+                    let message = format!(
+                        "the candidate {name:?} is neither id nor title of an option{near}"
+                    );
                     return Err(At::new(*line, message));
                 }
                 Some(position) if std::mem::replace(&mut taken[*position], true) => {
@@ -289,8 +319,12 @@ impl Blt {
         Ok(found)
     }
 
-    pub(super) fn facts(&self, options: &[ContestOption]) -> Result<Facts, At> {
-        let positions = self.positions(options)?;
+    pub(super) fn facts(
+        &self,
+        options: &[ContestOption],
+        names: &OptionNames,
+    ) -> Result<Facts, At> {
+        let positions = self.positions(options, names)?;
         let withdrawn = self.withdrawn.iter();
         let mut withdrawn: Vec<_> = withdrawn.filter_map(|number| positions[*number]).collect();
         withdrawn.sort_unstable();
@@ -301,18 +335,28 @@ impl Blt {
     }
 
     pub(super) fn each(&self, paper: &Paper<'_>, sink: &mut dyn FnMut(Cast)) -> Result<(), At> {
-        let positions = self.positions(paper.options)?;
-        let position = |candidate: &usize| positions[*candidate];
+        let positions = self.positions(paper.options, &paper.names)?;
+        let rank = |rank: &Vec<usize>| match rank.is_empty() {
+            true => Rank::Skipped,
+            // A candidate who withdrew and is no option was marked all the same.
+            false => match rank
+                .iter()
+                .filter_map(|number| positions[*number])
+                .collect()
+            {
+                options if Vec::is_empty(&options) => Rank::Other,
+                options => Rank::Options(options),
+            },
+        };
         for ballot in &self.ballots {
-            let ranks = ballot.ranks.as_ref().map_err(Clone::clone).map(|ranks| {
-                let rank = |rank: &Vec<usize>| rank.iter().filter_map(position).collect();
-                ranks.iter().map(rank).collect::<Vec<_>>()
-            });
-            sink(Cast {
-                line: ballot.line,
-                weight: ballot.weight,
-                ballot: ranks.and_then(|ranks| paper.ballot_of_ranks(&ranks)),
-            });
+            let ranks = ballot
+                .ranks
+                .as_ref()
+                .map_err(|e| Unread::Spoiled(e.clone()));
+            let ranks = ranks.map(|ranks| ranks.iter().map(rank).collect());
+            let mut cast = paper.cast(ballot.line, ballot.weight, ranks);
+            cast.id.clone_from(&ballot.id);
+            sink(cast);
         }
         Ok(())
     }

@@ -1,17 +1,19 @@
 //! Cast Vote Records: NIST SP 1500-103, the Common Data Format, version 1.0, in JSON.
 //!
-//! Of each record the current snapshot counts. A mark counts unless `HasIndication` or
-//! `IsAllocable` says no. An option that was marked at several ranks stands at the best of them.
+//! Of each record the current snapshot counts. A mark counts unless its status, `HasIndication` or
+//! `IsAllocable` says no. What a status means that the format does not have is not guessed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use tabella_runtime::BallotKind;
 
+use super::cvr_selections::{Contest, ElectionPart, Target};
 use super::json::{Lines, at};
-use super::{At, Cast, Paper};
+use super::paper::{Paper, RANKS_MAX, Rank};
+use super::problem::{At, Cast, Unread};
 use crate::election::ContestName;
 
 #[derive(Deserialize)]
@@ -22,47 +24,26 @@ struct Report<'a> {
     records: Vec<&'a RawValue>,
 }
 
+/// What makes records belong to one ballot.
 #[derive(Deserialize)]
-struct ElectionPart {
-    #[serde(rename = "Candidate", default)]
-    candidates: Vec<Named>,
-    #[serde(rename = "Contest", default)]
-    contests: Vec<ContestPart>,
+struct Ids {
+    #[serde(rename = "BallotPrePrintedId", default)]
+    printed: Option<String>,
+    #[serde(rename = "UniqueId", default)]
+    unique: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Named {
-    #[serde(rename = "@id")]
-    id: String,
-    #[serde(rename = "Name", default)]
-    name: String,
-}
-
-#[derive(Deserialize)]
-struct ContestPart {
-    #[serde(rename = "@id")]
-    id: String,
-    #[serde(rename = "Name", default)]
-    name: String,
-    #[serde(rename = "ContestSelection", default)]
-    selections: Vec<SelectionPart>,
-}
-
-#[derive(Deserialize)]
-struct SelectionPart {
-    #[serde(rename = "@id")]
-    id: String,
-    #[serde(rename = "CandidateIds", default)]
-    candidates: Vec<String>,
-    /// Of a ballot measure: its words, such as `Yes`.
-    #[serde(rename = "Selection", default)]
-    words: String,
-    #[serde(rename = "IsWriteIn", default)]
-    is_write_in: bool,
+impl Ids {
+    fn ballot(self) -> Option<String> {
+        let known = |id: &String| !id.trim().is_empty();
+        (self.printed.filter(known)).or_else(|| self.unique.filter(known))
+    }
 }
 
 #[derive(Deserialize)]
 struct Record {
+    #[serde(flatten)]
+    ids: Ids,
     #[serde(rename = "CurrentSnapshotId", default)]
     current: Option<String>,
     #[serde(rename = "CVRSnapshot")]
@@ -83,6 +64,8 @@ struct MarkedContest {
     id: String,
     #[serde(rename = "CVRContestSelection", default)]
     selections: Vec<MarkedSelection>,
+    #[serde(rename = "Status", default)]
+    status: Status,
 }
 
 #[derive(Deserialize)]
@@ -93,6 +76,8 @@ struct MarkedSelection {
     rank: Option<u64>,
     #[serde(rename = "SelectionPosition", default)]
     positions: Vec<Mark>,
+    #[serde(rename = "Status", default)]
+    status: Status,
 }
 
 #[derive(Deserialize)]
@@ -105,13 +90,80 @@ struct Mark {
     votes: Option<u64>,
     #[serde(rename = "Rank", default)]
     rank: Option<u64>,
+    #[serde(rename = "Status", default)]
+    status: Status,
+}
+
+/// One word or a list of them.
+#[derive(Default, Deserialize)]
+#[serde(untagged)]
+enum Status {
+    #[default]
+    None,
+    One(String),
+    Several(Vec<String>),
+}
+
+/// What a status says of marks.
+enum Standing {
+    Counts,
+    Invalid,
+}
+
+impl Status {
+    /// What the words say; those in `neutral` say nothing.
+    fn standing(&self, of: &str, neutral: &[&str]) -> Result<Standing, Unread> {
+        let words = match self {
+            Self::None => &[],
+            Self::One(word) => std::slice::from_ref(word),
+            Self::Several(words) => words.as_slice(),
+        };
+        let mut standing = Standing::Counts;
+        for word in words {
+            match &**word {
+                "invalidated-rules" => standing = Standing::Invalid,
+                "needs-adjudication" => {
+                    return Err(Unread::Undecided(format!(
+                        "the {of} needs adjudication: somebody has to decide about it first"
+                    )));
+                }
+                known if neutral.contains(&known) => {}
+                other => {
+                    return Err(Unread::Undecided(format!(
+                        "the {of} has the status {other:?}, of which it is not known whether it counts"
+                    )));
+                }
+            }
+        }
+        Ok(standing)
+    }
 }
 
 impl Mark {
-    fn counts(&self) -> bool {
-        let is_no = |word: &Option<String>| word.as_deref() == Some("no");
-        !is_no(&self.has_indication) && !is_no(&self.is_allocable) && self.votes != Some(0)
+    fn counts(&self) -> Result<bool, Unread> {
+        let is = |word: &Option<String>, wanted| word.as_deref() == Some(wanted);
+        let neutral = ["adjudicated", "generated-rules"];
+        if let Standing::Invalid = self.status.standing("mark", &neutral)? {
+            return Ok(false);
+        }
+        if is(&self.has_indication, "unknown") && !is(&self.is_allocable, "yes") {
+            if is(&self.is_allocable, "no") {
+                return Ok(false);
+            }
+            let message =
+                "it is unknown whether the voter made a mark: somebody has to decide first";
+            return Err(Unread::Undecided(message.into()));
+        }
+        Ok(!is(&self.has_indication, "no")
+            && !is(&self.is_allocable, "no")
+            && self.votes != Some(0))
     }
+}
+
+/// Records of one ballot, as long as more may follow.
+struct Open {
+    line: u64,
+    marked: Vec<MarkedContest>,
 }
 
 pub(super) fn read(text: &str, paper: &Paper<'_>, sink: &mut dyn FnMut(Cast)) -> Result<(), At> {
@@ -125,23 +177,55 @@ pub(super) fn read(text: &str, paper: &Paper<'_>, sink: &mut dyn FnMut(Cast)) ->
     }
     let report: Report<'_> = serde_json::from_str(text).map_err(|error| at(&error))?;
     let contest = Contest::find(&report.elections, paper)?;
+    let repeated = repeated(&report.records);
     let mut lines = Lines::new(text);
     let mut holds_contest = report.records.is_empty();
+    let mut open: BTreeMap<usize, (String, Open)> = BTreeMap::new();
     for record in report.records {
         let line = lines.of(record.get());
-        let ballot = match serde_json::from_str::<Record>(record.get()) {
-            Ok(record) => contest.ballot(&record, paper),
-            Err(error) => Some(Err(format!("the record is not as specified: {error}"))),
+        let (id, marked) = match serde_json::from_str::<Record>(record.get()) {
+            Ok(mut record) => {
+                let marked = marked_contest(&contest, &mut record, paper);
+                (record.ids.ballot(), marked)
+            }
+            Err(error) => {
+                let reason = format!("the record is not as specified: {error}");
+                (None, Err(Unread::Spoiled(reason)))
+            }
         };
-        // A record without this contest is of a voter who was not asked.
-        if let Some(ballot) = ballot {
-            holds_contest = true;
-            sink(Cast {
-                line,
-                weight: 1,
-                ballot,
-            });
-        }
+        let together = id.as_ref().and_then(|id| repeated.get(id));
+        let ballot = match (marked, together) {
+            // A record without this contest is of a voter who was not asked.
+            (Ok(None), _) => continue,
+            (Ok(Some(marked)), Some(number)) => {
+                holds_contest = true;
+                let new = || {
+                    let marked = Vec::new();
+                    (id.clone().unwrap_or_default(), Open { line, marked })
+                };
+                open.entry(*number)
+                    .or_insert_with(new)
+                    .1
+                    .marked
+                    .push(marked);
+                continue;
+            }
+            (Ok(Some(marked)), None) => Ok(vec![marked]),
+            (Err(reason), _) => Err(reason),
+        };
+        holds_contest = true;
+        sink(cast(line, id, ballot, &contest, paper));
+    }
+    for (id, Open { line, marked }) in open.into_values() {
+        let ballot = match belong_together(&marked) {
+            true => Ok(marked),
+            false => Err(Unread::File(format!(
+                "{} records hold the contest for the ballot {id:?}, and not one for each rank; a \
+                 ballot counts once, so take out the records that repeat it",
+                marked.len()
+            ))),
+        };
+        sink(cast(line, Some(id), ballot, &contest, paper));
     }
     if !holds_contest {
         let name = contest.id.as_deref().or(paper.contest.text());
@@ -151,137 +235,236 @@ pub(super) fn read(text: &str, paper: &Paper<'_>, sink: &mut dyn FnMut(Cast)) ->
     Ok(())
 }
 
-/// The contest that is counted.
-struct Contest {
-    /// `None` where the file describes no contests; then each record must have just one.
-    id: Option<String>,
-    /// By the id of a selection, the option.
-    selections: HashMap<String, usize>,
+/// The ballot ids that several records have, numbered in their order.
+fn repeated(records: &[&RawValue]) -> HashMap<String, usize> {
+    let mut seen: HashMap<String, bool> = HashMap::new();
+    let mut numbers = HashMap::new();
+    for record in records {
+        let ids = serde_json::from_str::<Ids>(record.get()).ok();
+        let Some(id) = ids.and_then(Ids::ballot) else {
+            continue;
+        };
+        if seen.insert(id.clone(), true).is_some() {
+            let number = numbers.len();
+            numbers.entry(id).or_insert(number);
+        }
+    }
+    numbers
 }
 
-impl Contest {
-    fn find(elections: &[ElectionPart], paper: &Paper<'_>) -> Result<Self, At> {
-        let contests: Vec<&ContestPart> = elections.iter().flat_map(|e| &e.contests).collect();
-        let named = contests.iter().find(|contest| {
-            (paper.contest.text())
-                .is_some_and(|wanted| contest.id == wanted || contest.name == wanted)
-        });
-        let contest = match (named, contests.as_slice()) {
-            (Some(named), _) => *named,
-            (None, [only]) if !matches!(paper.contest, ContestName::Asked(_)) => *only,
-            (None, []) => {
-                return Ok(Self {
-                    id: None,
-                    selections: HashMap::new(),
-                });
-            }
-            (None, others) => {
-                let known: Vec<_> = others.iter().map(|contest| contest.id.as_str()).collect();
-                let known = known.join(", ");
-                let message = match paper.contest.text() {
-                    Some(name) => format!(
-                        "expected a contest named {name:?}; the file has {known}, and --contest \
-                         chooses one"
-                    ),
-                    None => format!("expected --contest to name one of the file's: {known}"),
-                };
-                return Err(At::new(1, message));
-            }
-        };
-        let candidates: HashMap<&str, &str> = elections
-            .iter()
-            .flat_map(|election| &election.candidates)
-            .map(|candidate| (candidate.id.as_str(), candidate.name.as_str()))
-            .collect();
-        let mut selections = HashMap::new();
+/// Whether records of one ballot each hold ranks that the others do not.
+fn belong_together(marked: &[MarkedContest]) -> bool {
+    if marked.len() < 2 {
+        return true;
+    }
+    let mut ranks: Vec<u64> = Vec::new();
+    for contest in marked {
+        let mut own: Vec<u64> = Vec::new();
         for selection in &contest.selections {
-            let ids = selection.candidates.iter().map(String::as_str);
-            let names = ids.clone().filter_map(|id| candidates.get(id).copied());
-            let write_in = selection.is_write_in.then_some("write-in");
-            let mut meant = [selection.id.as_str(), &selection.words]
-                .into_iter()
-                .chain(ids.clone())
-                .chain(names)
-                .chain(write_in);
-            if let Some(option) = meant.find_map(|name| paper.names.find(name)) {
-                selections.insert(selection.id.clone(), option);
+            for mark in &selection.positions {
+                match mark.rank.or(selection.rank) {
+                    Some(rank) => own.push(rank),
+                    None => return false,
+                }
             }
         }
-        Ok(Self {
-            id: Some(contest.id.clone()),
-            selections,
-        })
+        if own.is_empty() || own.iter().any(|rank| ranks.contains(rank)) {
+            return false;
+        }
+        ranks.extend(own);
     }
+    true
+}
 
-    fn option(&self, selection: &str, paper: &Paper<'_>) -> Result<usize, String> {
-        let known = self.selections.get(selection).copied();
-        let known = known.or_else(|| paper.names.find(selection));
-        known.ok_or_else(|| format!("the selection {selection:?} is not an option of this contest"))
+/// The contest's part of a record; `None` where the voter was not asked.
+fn marked_contest(
+    contest: &Contest,
+    record: &mut Record,
+    paper: &Paper<'_>,
+) -> Result<Option<MarkedContest>, Unread> {
+    let current = record.current.as_ref();
+    if current.is_none() && record.snapshots.len() > 1 {
+        return Err(Unread::File(
+            "the record has several snapshots and does not say which is its current one".into(),
+        ));
     }
+    let is_current =
+        |snapshot: &&mut Snapshot| current.is_none() || snapshot.id.as_ref() == current;
+    let Some(snapshot) = record.snapshots.iter_mut().find(is_current) else {
+        let id = record.current.as_deref().unwrap_or("none");
+        return Err(format!("the record has no snapshot {id:?}, its current one").into());
+    };
+    let mut contests = std::mem::take(&mut snapshot.contests);
+    let wanted = contest.id.as_deref().or(paper.contest.text());
+    let is_asked = contest.id.is_some() || matches!(paper.contest, ContestName::Asked(_));
+    let is_wanted = |contest: &MarkedContest| Some(&*contest.id) == wanted;
+    match contests.iter().filter(|contest| is_wanted(contest)).count() {
+        0 if is_asked => Ok(None),
+        0 => match contests.len() {
+            0 | 1 => Ok(contests.pop()),
+            _ => Err("the record has several contests; choose one with --contest".into()),
+        },
+        1 => Ok(contests.into_iter().find(is_wanted)),
+        _ => Err(Unread::File(
+            "the record holds the contest twice, and a ballot counts once".into(),
+        )),
+    }
+}
 
-    fn ballot(&self, record: &Record, paper: &Paper<'_>) -> Option<Result<Value, String>> {
-        let current = record
-            .snapshots
-            .iter()
-            .find(|snapshot| record.current.is_none() || snapshot.id == record.current);
-        let Some(snapshot) = current else {
-            let id = record.current.as_deref().unwrap_or("none");
-            return Some(Err(format!(
-                "the record has no snapshot {id:?}, its current one"
-            )));
-        };
-        let wanted = self.id.as_deref().or(paper.contest.text());
-        let named = snapshot.contests.iter();
-        let named = named.clone().find(|contest| Some(&*contest.id) == wanted);
-        let contest = match (named, snapshot.contests.as_slice()) {
-            (Some(named), _) => named,
-            _ if self.id.is_some() || matches!(paper.contest, ContestName::Asked(_)) => {
-                return None;
-            }
-            (None, [only]) => only,
-            (None, []) => return None,
-            (None, _) => {
-                return Some(Err(
-                    "the record has several contests; choose one with --contest".into(),
+fn cast(
+    line: u64,
+    id: Option<String>,
+    marked: Result<Vec<MarkedContest>, Unread>,
+    contest: &Contest,
+    paper: &Paper<'_>,
+) -> Cast {
+    let marks = marked.and_then(|marked| Marks::read(&marked, contest, paper));
+    let mut cast = match marks {
+        Ok(marks) => marks.cast(line, paper),
+        Err(reason) => Cast::new(line, 1, Err(reason)),
+    };
+    cast.id = id;
+    cast
+}
+
+/// The marks of one ballot that count.
+#[derive(Default)]
+struct Marks {
+    /// By rank; all at rank 1 where nothing is ranked.
+    ranks: BTreeMap<u64, AtRank>,
+    /// By option, its votes.
+    votes: BTreeMap<usize, u64>,
+    write_ins: u64,
+}
+
+#[derive(Default)]
+struct AtRank {
+    options: Vec<usize>,
+    others: u64,
+}
+
+impl Marks {
+    fn read(
+        marked: &[MarkedContest],
+        contest: &Contest,
+        paper: &Paper<'_>,
+    ) -> Result<Self, Unread> {
+        let mut marks = Self::default();
+        for part in marked {
+            let neutral = ["not-indicated", "overvoted", "undervoted"];
+            if let Standing::Invalid = part.status.standing("contest", &neutral)? {
+                return Err(Unread::Invalid(
+                    "the contest's status is invalidated-rules: by its maker it does not count"
+                        .into(),
                 ));
             }
-        };
-        Some(self.marks(contest, paper))
+            for selection in &part.selections {
+                let neutral = ["generated-rules"];
+                if let Standing::Invalid = selection.status.standing("selection", &neutral)? {
+                    continue;
+                }
+                marks.add(selection, contest, paper)?;
+            }
+        }
+        Ok(marks)
     }
 
-    fn marks(&self, contest: &MarkedContest, paper: &Paper<'_>) -> Result<Value, String> {
-        let mut ranked = Vec::new();
-        let mut votes = Map::new();
-        for selection in &contest.selections {
-            let marks = selection.positions.iter().filter(|mark| mark.counts());
-            let marks: Vec<&Mark> = marks.collect();
-            if marks.is_empty() {
+    fn add(
+        &mut self,
+        selection: &MarkedSelection,
+        contest: &Contest,
+        paper: &Paper<'_>,
+    ) -> Result<(), Unread> {
+        let mut target = None;
+        for mark in &selection.positions {
+            if !mark.counts()? {
                 continue;
             }
             let id = selection.id.as_deref().unwrap_or_default();
-            let option = self.option(id, paper)?;
-            let ranks = marks.iter().filter_map(|mark| mark.rank.or(selection.rank));
-            match ranks.min() {
-                Some(rank) => ranked.push((rank, option)),
-                None if paper.kind == BallotKind::Ranking => {
-                    return Err(format!("the mark for {:?} has no Rank", paper.id(option)));
+            let target = match target {
+                Some(target) => target,
+                None => *target.insert(contest.target(id, paper)?),
+            };
+            let rank = match mark.rank.or(selection.rank) {
+                Some(0) => {
+                    return Err(Unread::File(
+                        "ranks start at 1, found 0; a selection without a rank is not marked"
+                            .into(),
+                    ));
                 }
-                None => ranked.push((0, option)),
+                Some(rank) if rank > RANKS_MAX => {
+                    return Err(format!("expected a rank up to {RANKS_MAX}, found {rank}").into());
+                }
+                Some(rank) => rank,
+                None if paper.kind == BallotKind::Ranking => {
+                    return Err(format!("the mark for {id:?} has no Rank").into());
+                }
+                None => 1,
+            };
+            let at_rank = self.ranks.entry(rank).or_default();
+            match target {
+                Target::Option(option) => {
+                    if paper.names.write_in() == Some(option) {
+                        self.write_ins += 1;
+                    }
+                    if !at_rank.options.contains(&option) {
+                        at_rank.options.push(option);
+                    }
+                    let votes = self.votes.entry(option).or_default();
+                    *votes = votes.saturating_add(mark.votes.unwrap_or(1));
+                }
+                Target::Other => {
+                    at_rank.others += 1;
+                    self.write_ins += 1;
+                }
             }
-            let number: u64 = marks
-                .iter()
-                .map(|mark| mark.votes.unwrap_or(1))
-                .fold(0, u64::saturating_add);
-            votes.insert(paper.id(option).to_owned(), number.into());
         }
+        Ok(())
+    }
+
+    fn cast(self, line: u64, paper: &Paper<'_>) -> Cast {
         if paper.kind == BallotKind::Votes {
-            return paper.ballot_of_values(votes);
+            let votes = self.votes.iter();
+            let votes =
+                votes.map(|(option, votes)| (paper.id(*option).to_owned(), (*votes).into()));
+            let votes: Map<String, Value> = votes.collect();
+            let mut cast = Cast::new(line, 1, paper.ballot_of_values(votes));
+            cast.write_ins = self.write_ins;
+            return cast;
         }
-        ranked.sort_unstable();
-        let mut seen = vec![false; paper.options.len()];
-        ranked.retain(|(_, option)| !std::mem::replace(&mut seen[*option], true));
-        let ranks = ranked.chunk_by(|a, b| a.0 == b.0);
-        let ranks = ranks.map(|rank| rank.iter().map(|(_, option)| *option).collect());
-        paper.ballot_of_ranks(&ranks.collect::<Vec<_>>())
+        let is_ranked = self.ranks.keys().any(|rank| *rank > 1);
+        let mut ranks: Vec<Rank> = Vec::new();
+        for (number, AtRank { options, others }) in &self.ranks {
+            while (ranks.len() as u64) + 1 < *number {
+                ranks.push(Rank::Skipped);
+            }
+            ranks.push(match (options.len(), others) {
+                (0, 1) => Rank::Other,
+                (0, _) if paper.kind == BallotKind::Ranking => Rank::Overvote,
+                (0, _) => Rank::Other,
+                // Of a shared rank with somebody who is not on the paper it is not said which counts.
+                (_, 1..) if paper.takes_marks => Rank::Overvote,
+                _ => Rank::Options(options.clone()),
+            });
+        }
+        // Several write-ins of one ballot of choices are as many votes for those who are not on it.
+        let for_write_in = (paper.names.write_in())
+            .and_then(|option| self.votes.get(&option))
+            .map_or(0, |_| self.write_ins);
+        let mut cast = paper.cast(line, 1, Ok(ranks));
+        cast.write_ins = self.write_ins;
+        if paper.kind == BallotKind::Choice && !is_ranked {
+            let others: u64 = self.ranks.values().map(|rank| rank.others).sum();
+            let more = for_write_in.saturating_sub(1);
+            let marked = self.votes.len() as u64 + more + others;
+            if marked > paper.marks_max && (more > 0 || others > 0) {
+                let most = paper.marks_max;
+                let reason = format!("the voter marked {marked} options, at most {most} allowed");
+                cast.ballot = Err(reason.into());
+            } else {
+                cast.write_ins_more = more;
+            }
+        }
+        cast
     }
 }

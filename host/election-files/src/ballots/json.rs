@@ -8,7 +8,8 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 use tabella_runtime::StrictJson;
 
-use super::{At, Cast, Format, brief, line_ends};
+use super::problem::{At, Cast, Unread, brief};
+use super::{Format, line_ends};
 
 /// Which of the formats that are JSON a text has.
 pub(super) fn guess(text: &str) -> Format {
@@ -93,11 +94,7 @@ fn cast(text: &str, line: u64) -> Cast {
             _ => format!("not JSON: {}", placed(&error)),
         }),
     };
-    Cast {
-        line,
-        weight,
-        ballot,
-    }
+    Cast::new(line, weight, ballot.map_err(Unread::Spoiled))
 }
 
 /// What is wrong with a ballot, placed by column: its line is told beside it.

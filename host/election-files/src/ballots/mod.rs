@@ -4,21 +4,28 @@
 //! one at a time, with the line they came from.
 
 mod blt;
+mod columns;
 mod csv_file;
 mod cvr;
+mod cvr_selections;
 mod json;
+mod layout;
 mod paper;
+mod preflib;
+mod problem;
+pub(crate) mod rows;
+mod scottish;
 
 use std::path::Path;
 
-use serde::Serialize;
-use serde_json::Value;
-use thiserror::Error;
-
+pub use columns::{Columns, ColumnsError};
 pub(crate) use paper::Paper;
+pub(crate) use problem::{Cast, Unread};
+pub use problem::{ImportError, Problem};
 
 use crate::election::Election;
 use blt::Blt;
+use problem::At;
 
 /// The formats that ballots are read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,16 +40,22 @@ pub enum Format {
     Blt,
     /// NIST SP 1500-103 Cast Vote Records, JSON.
     Cvr,
+    /// Orders of preference as PrefLib keeps them: `.soc`, `.soi`, `.toc`, `.toi`.
+    PrefLib,
+    /// Wards of Scottish council elections, as the data set scot-elex keeps them.
+    ScotElex,
 }
 
 impl Format {
     /// Every format, by the name that a command line uses.
-    pub const ALL: [(&'static str, Self); 5] = [
+    pub const ALL: [(&'static str, Self); 7] = [
         ("json", Self::Json),
         ("jsonl", Self::JsonLines),
         ("csv", Self::Csv),
         ("blt", Self::Blt),
         ("cvr", Self::Cvr),
+        ("preflib", Self::PrefLib),
+        ("scot-elex", Self::ScotElex),
     ];
 
     /// The format of that name.
@@ -51,88 +64,46 @@ impl Format {
         found.map(|(_, format)| format)
     }
 
-    /// Takes the file's name for it, and where that says nothing its first characters.
-    fn guess(path: &Path, text: &str) -> Self {
+    /// Takes the file's name for it, and where that says nothing its first characters; what neither
+    /// says is not guessed.
+    fn of(path: &Path, text: &str) -> Result<Self, String> {
         let extension = path.extension().and_then(|extension| extension.to_str());
-        match extension.map(str::to_lowercase).as_deref() {
-            Some("jsonl" | "ndjson") => Self::JsonLines,
-            Some("csv" | "tsv") => Self::Csv,
-            Some("blt") => Self::Blt,
-            _ => match text.trim_start().chars().next() {
-                Some('{' | '[') => json::guess(text),
-                _ if blt::looks_like(text) => Self::Blt,
-                _ => Self::Csv,
-            },
+        let extension = extension.map(str::to_lowercase);
+        let start = text.trim_start();
+        let looks = match start.chars().next() {
+            None => None,
+            Some('{' | '[') => Some(json::guess(text)),
+            Some('<') => return Err("it looks like XML, which is not read".into()),
+            _ if start.starts_with("PK\u{3}\u{4}") => {
+                return Err(
+                    "it looks like a zip archive or a spreadsheet, which is not read".into(),
+                );
+            }
+            _ if scottish::looks_like(text) => Some(Self::ScotElex),
+            _ if preflib::looks_like(text) => Some(Self::PrefLib),
+            _ if blt::looks_like(text) => Some(Self::Blt),
+            _ => None,
+        };
+        match (extension.as_deref(), looks) {
+            (Some("jsonl" | "ndjson"), _) => Ok(Self::JsonLines),
+            (Some("blt"), _) => Ok(Self::Blt),
+            (Some("soc" | "soi" | "toc" | "toi"), _) => Ok(Self::PrefLib),
+            (Some("csv"), Some(Self::ScotElex)) => Ok(Self::ScotElex),
+            (Some("csv" | "tsv"), None | Some(Self::Blt)) => Ok(Self::Csv),
+            (Some("csv" | "tsv"), Some(_)) => {
+                Err("its name says that it is a table, and it starts like another format".into())
+            }
+            (_, Some(format)) => Ok(format),
+            (Some(extension), None) => Err(format!(
+                "files that end in .{extension} may hold anything, and its first characters do not \
+                 tell"
+            )),
+            (None, None) => Err("neither its name nor its first characters tell its format".into()),
         }
     }
-}
 
-/// Why a file as a whole cannot be read.
-#[derive(Debug, Error)]
-pub enum ImportError {
-    /// The system does not give it.
-    #[error("cannot read {path}: {error}")]
-    Read {
-        /// The file.
-        path: String,
-        /// What the system says.
-        error: std::io::Error,
-    },
-    /// It is too large to be held in memory.
-    #[error("{path} has {bytes} bytes, at most {bytes_max} allowed; split it")]
-    TooLarge {
-        /// The file.
-        path: String,
-        /// Its size.
-        bytes: u64,
-        /// The limit.
-        bytes_max: u64,
-    },
-    /// What holds the ballots together is broken, so that none can be trusted.
-    #[error("{path}:{line}: {message}")]
-    Malformed {
-        /// The file.
-        path: String,
-        /// The line, from 1.
-        line: u64,
-        /// What was expected, what came.
-        message: String,
-    },
-}
-
-/// A ballot that was not counted, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Problem {
-    /// The file.
-    pub file: String,
-    /// The line on which the ballot starts, from 1.
-    pub line: u64,
-    /// How many ballots this is.
-    pub weight: u64,
-    /// What was expected, what came.
-    pub reason: String,
-}
-
-/// One record of a file.
-pub(crate) struct Cast {
-    pub(crate) line: u64,
-    pub(crate) weight: u64,
-    /// The ballot as JSON, or why it cannot be read.
-    pub(crate) ballot: Result<Value, String>,
-}
-
-/// Something wrong at a line; the file's name is added later.
-pub(crate) struct At {
-    line: u64,
-    message: String,
-}
-
-impl At {
-    fn new(line: u64, message: impl Into<String>) -> Self {
-        Self {
-            line,
-            message: message.into(),
-        }
+    fn names() -> String {
+        Self::ALL.map(|(name, _)| name).join(", ")
     }
 }
 
@@ -150,6 +121,7 @@ pub struct BallotFile {
     name: String,
     format: Format,
     text: String,
+    columns: Option<Columns>,
 }
 
 impl BallotFile {
@@ -193,8 +165,26 @@ impl BallotFile {
         if text.starts_with('\u{feff}') {
             text.drain(..'\u{feff}'.len_utf8());
         }
-        let format = format.unwrap_or_else(|| Format::guess(path, &text));
-        Ok(Self { name, format, text })
+        let format = match format {
+            Some(format) => format,
+            None => Format::of(path, &text).map_err(|found| ImportError::UnknownFormat {
+                path: name.clone(),
+                found,
+                known: Format::names(),
+            })?,
+        };
+        Ok(Self {
+            name,
+            format,
+            text,
+            columns: None,
+        })
+    }
+
+    /// Reads a table by these columns, whatever its head says.
+    pub fn with_columns(mut self, columns: Columns) -> Self {
+        self.columns = Some(columns);
+        self
     }
 
     /// The file's name.
@@ -210,8 +200,9 @@ impl BallotFile {
     pub(crate) fn facts(&self, election: &Election) -> Result<Facts, ImportError> {
         match self.format {
             Format::Blt => Blt::parse(&self.text)
-                .and_then(|blt| blt.facts(&election.options))
+                .and_then(|blt| blt.facts(&election.options, &election.names()))
                 .map_err(|at| self.malformed(at)),
+            Format::ScotElex => scottish::facts(&self.text).map_err(|at| self.malformed(at)),
             _ => Ok(Facts::default()),
         }
     }
@@ -228,9 +219,11 @@ impl BallotFile {
                 json::lines(&self.text, sink);
                 Ok(())
             }
-            Format::Csv => csv_file::read(&self.text, paper, sink),
+            Format::Csv => csv_file::read(&self.text, self.columns.as_ref(), paper, sink),
             Format::Blt => Blt::parse(&self.text).and_then(|blt| blt.each(paper, sink)),
             Format::Cvr => cvr::read(&self.text, paper, sink),
+            Format::PrefLib => preflib::read(&self.text, paper, sink),
+            Format::ScotElex => scottish::read(&self.text, paper, sink),
         };
         done.map_err(|at| self.malformed(at))
     }
@@ -246,12 +239,4 @@ impl BallotFile {
 
 fn line_ends(bytes: &[u8]) -> u64 {
     bytes.iter().filter(|byte| **byte == b'\n').count() as u64
-}
-
-/// A text in a few characters, for messages.
-fn brief(text: &str) -> String {
-    match text.char_indices().nth(40) {
-        Some((end, _)) => format!("{:?}…", &text[..end]),
-        None => format!("{text:?}"),
-    }
 }

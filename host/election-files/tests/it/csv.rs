@@ -23,7 +23,7 @@ fn every_layout_of_rankings_gives_the_same_count() {
         "weight;rank1;rank2;rank3\n2;a;;b\n1;b=c;a;b\n1;skipped;c;c\n",
         "1st choice\t2nd choice\na\tb\na\tb\nb=c\ta\nc\t\n",
         "a,b,c\n1,2,\n1,2,\n2,1,1\n,,1\n",
-        "weight,c,b,a\n2,,9,4\n1,1,1,2\n1,1,,\n",
+        "weight,c,b,a\n2,,2,1\n1,1,1,2\n1,1,,\n",
     ] {
         let expected = expect![[r#"
             "a" 2, "b" 0, "c" 1; winners ["a"]; 4 counted, 0 spoiled
@@ -91,9 +91,9 @@ fn heads_that_make_no_sense() {
 #[test]
 fn lines_are_those_of_the_file() {
     for text in [
-        "choice\r\na\r\n\r\nzz\r\n",
-        "choice\na\n\nzz\n",
+        "count,choice\r\n1,a\r\n# a remark\r\n1,zz\r\n",
         "choice\na\n# a remark\nzz\n",
+        "choice\n\"a\n\"\nzz\n",
     ] {
         let expected = expect![[r#"
             "a" 1, "b" 0, "c" 0; winners ["a"]; 1 counted, 1 spoiled

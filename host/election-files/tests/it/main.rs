@@ -3,6 +3,7 @@
 mod blt;
 mod csv;
 mod cvr;
+mod field;
 mod json;
 mod runs;
 

@@ -73,7 +73,7 @@ proptest! {
             proptest::collection::vec(any::<u8>(), 0..200),
             "[0-9 =\\-\n\"a,>{}\\[\\]:()#]{0,200}".prop_map(String::into_bytes),
         ],
-        format in 0..5usize,
+        format in 0..Format::ALL.len(),
     ) {
         let format = Format::ALL[format].1;
         thread_local! {

@@ -7,7 +7,8 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use tabella_election_files::{
-    BallotFile, CountError, Counted, Election, Format, Problem, Spoiled, count, read_tie_break,
+    BallotFile, Columns, CountError, Counted, Election, Format, Problem, Spoiled, count,
+    read_tie_break,
 };
 use tabella_runtime::Plugin;
 
@@ -29,12 +30,17 @@ pub(crate) struct RunArguments {
     /// Options and parameters, JSON or TOML: {"options": [{"id": "a", "title": "A"}], "params": {}}
     #[arg(long)]
     election: PathBuf,
-    /// The ballots: JSON, JSON lines, CSV, BLT or NIST Cast Vote Records
+    /// The ballots: JSON, JSON lines, CSV, BLT, NIST Cast Vote Records or PrefLib orders
     #[arg(long)]
     ballots: PathBuf,
     /// The ballots' format, where the file's name does not tell
-    #[arg(long, value_enum)]
+    #[arg(long, alias = "import", value_enum)]
     format: Option<FormatName>,
+    /// What the columns of a table are, where its head does not tell: words by place, such as
+    /// count,rank1,rank2 or count,... (count, id, ignore, ballot, rankN; `...` at the end for further
+    /// ranks; head, in front where the first line is a head)
+    #[arg(long)]
+    columns: Option<Columns>,
     /// Which contest, where a file has several
     #[arg(long)]
     contest: Option<String>,
@@ -65,6 +71,10 @@ enum FormatName {
     Blt,
     /// NIST SP 1500-103 Cast Vote Records, JSON
     Cvr,
+    /// Orders of preference as PrefLib keeps them
+    Preflib,
+    /// Wards of Scottish council elections, as the data set scot-elex keeps them
+    ScotElex,
 }
 
 impl From<FormatName> for Format {
@@ -75,6 +85,8 @@ impl From<FormatName> for Format {
             FormatName::Csv => Self::Csv,
             FormatName::Blt => Self::Blt,
             FormatName::Cvr => Self::Cvr,
+            FormatName::Preflib => Self::PrefLib,
+            FormatName::ScotElex => Self::ScotElex,
         }
     }
 }
@@ -100,7 +112,10 @@ impl From<SpoiledName> for Spoiled {
 pub(crate) fn run(arguments: &RunArguments) -> Result<Exit> {
     let tie_break = read_tie_break(&arguments.tie_break)?;
     let election = Election::read(&arguments.election, arguments.contest.as_deref())?;
-    let ballots = BallotFile::read(&arguments.ballots, arguments.format.map(Format::from))?;
+    let mut ballots = BallotFile::read(&arguments.ballots, arguments.format.map(Format::from))?;
+    if let Some(columns) = &arguments.columns {
+        ballots = ballots.with_columns(columns.clone());
+    }
     let source = source::load(&arguments.rule)?;
     let rule = super::runtime_of(arguments.threads.into())?.load(&source.wasm);
     let rule = rule.with_context(|| arguments.rule.clone())?;
@@ -108,36 +123,46 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Exit> {
     match count(&rule, &election, &ballots, &tie_break, spoiled) {
         Ok(counted) => {
             show_problems(&counted.problems, counted.spoiled);
+            if let Some(doubt) = counted.doubt() {
+                if !arguments.json {
+                    eprintln!("{}", counted.report.to_line());
+                    return Err(doubt.into());
+                }
+                eprintln!("tabella: {doubt}");
+                let read = counted.report.to_json();
+                let answer = json!({
+                    "error": doubt.to_string(), "problems": counted.problems, "read": read,
+                });
+                println!("{answer}");
+                return Ok(Exit::Refused);
+            }
             match arguments.json {
                 true => println!("{}", counted.to_json()),
                 false => print!("{}", describe(&rule, &counted)),
             }
             Ok(Exit::Success)
         }
-        Err(CountError::Spoiled { count, problems }) => {
-            show_problems(&problems, count);
-            let listed = json!(problems);
-            let error = CountError::Spoiled { count, problems };
+        Err(error) => {
+            let (CountError::Spoiled { count, problems }
+            | CountError::Undecided { count, problems }) = &error
+            else {
+                return Err(error.into());
+            };
+            show_problems(problems, *count);
             if !arguments.json {
                 return Err(error.into());
             }
             eprintln!("tabella: {error}");
-            println!(
-                "{}",
-                json!({"error": error.to_string(), "problems": listed})
-            );
+            let answer = json!({"error": error.to_string(), "problems": problems});
+            println!("{answer}");
             Ok(Exit::Refused)
         }
-        Err(error) => Err(error.into()),
     }
 }
 
 fn show_problems(problems: &[Problem], count: u128) {
     for problem in problems.iter().take(PROBLEMS_SHOWN) {
-        let Problem {
-            file, line, reason, ..
-        } = problem;
-        eprintln!("{file}:{line}: {reason}");
+        eprintln!("{}", problem.to_line());
     }
     if problems.len() > PROBLEMS_SHOWN {
         eprintln!("… the first {PROBLEMS_SHOWN} are shown; {count} ballots are spoiled in all");
@@ -155,6 +180,7 @@ fn describe(rule: &Plugin, counted: &Counted) -> String {
         "{} ballots counted, {} spoiled; fuel {}",
         ballots["counted"], ballots["spoiled"], answer["fuel"]
     );
+    let _ = writeln!(text, "{}", counted.report.to_line());
     for (number, round) in list(&answer["rounds"]).iter().enumerate() {
         let _ = writeln!(text, "\nround {}", number + 1);
         for (id, votes) in round["totals"].as_object().into_iter().flatten() {

@@ -1,0 +1,213 @@
+//! Rows of cells from text, as RFC 4180 has them: cells between separators, perhaps in quotation
+//! marks, a quotation mark within doubled. Empty lines are rows too; `#` starts a line of comment.
+
+use std::borrow::Cow;
+
+use super::problem::At;
+
+/// One row of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Row<'a> {
+    /// The line on which it starts, from 1.
+    pub(crate) line: u64,
+    /// Without the spaces around them. One empty cell where the line is empty.
+    pub(crate) cells: Vec<Cow<'a, str>>,
+}
+
+impl Row<'_> {
+    /// Whether its line has nothing in it, not even a separator.
+    pub(crate) fn is_empty_line(&self) -> bool {
+        matches!(&self.cells[..], [cell] if cell.is_empty())
+    }
+
+    /// Whether no cell has anything in it.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.cells.iter().all(|cell| cell.is_empty())
+    }
+}
+
+/// Reads a text row by row.
+#[derive(Clone, Debug)]
+pub(crate) struct Rows<'a> {
+    rest: &'a str,
+    line: u64,
+    delimiter: char,
+}
+
+impl<'a> Rows<'a> {
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self {
+            rest: text,
+            line: 1,
+            delimiter: delimiter(text),
+        }
+    }
+
+    /// The next row; `None` at the end of the text.
+    pub(crate) fn next(&mut self) -> Result<Option<Row<'a>>, At> {
+        while self.rest.starts_with('#') {
+            self.end_line();
+        }
+        if self.rest.is_empty() {
+            return Ok(None);
+        }
+        let line = self.line;
+        let mut cells = Vec::new();
+        loop {
+            let (cell, is_last) = self.cell()?;
+            cells.push(cell);
+            if is_last {
+                return Ok(Some(Row { line, cells }));
+            }
+        }
+    }
+
+    fn end_line(&mut self) {
+        self.rest = match self.rest.find('\n') {
+            Some(end) => &self.rest[end + 1..],
+            None => "",
+        };
+        self.line += 1;
+    }
+
+    /// A cell, and whether the row ends behind it.
+    fn cell(&mut self) -> Result<(Cow<'a, str>, bool), At> {
+        let blank = |c: char| c != '\n' && c != self.delimiter && c.is_whitespace();
+        let start = self.rest.trim_start_matches(blank);
+        if let Some(quoted) = start.strip_prefix('"') {
+            return self.quoted(quoted);
+        }
+        let end = self.rest.find([self.delimiter, '\n']);
+        let end = end.unwrap_or(self.rest.len());
+        let cell = Cow::Borrowed(self.rest[..end].trim());
+        Ok((cell, self.pass(end)))
+    }
+
+    /// Passes over a cell's text and what ends it; whether the row ends there.
+    fn pass(&mut self, end: usize) -> bool {
+        let rest = &self.rest[end..];
+        if let Some(rest) = rest.strip_prefix(self.delimiter) {
+            self.rest = rest;
+            return false;
+        }
+        self.end_line();
+        true
+    }
+
+    fn quoted(&mut self, quoted: &'a str) -> Result<(Cow<'a, str>, bool), At> {
+        let opened = self.line;
+        let mut text = String::new();
+        let mut rest = quoted;
+        loop {
+            let Some(end) = rest.find('"') else {
+                let message = "a quotation mark is opened here and never closed";
+                return Err(At::new(opened, message));
+            };
+            let part = &rest[..end];
+            self.line += part.matches('\n').count() as u64;
+            text.push_str(part);
+            rest = &rest[end + 1..];
+            match rest.strip_prefix('"') {
+                Some(after) => {
+                    text.push('"');
+                    rest = after;
+                }
+                None => break,
+            }
+        }
+        let end = rest.find([self.delimiter, '\n']);
+        let end = end.unwrap_or(rest.len());
+        if !rest[..end].trim().is_empty() {
+            let message = "expected a separator after a closing quotation mark, found other text";
+            return Err(At::new(self.line, message));
+        }
+        self.rest = rest;
+        Ok((Cow::Owned(text.trim().to_owned()), self.pass(end)))
+    }
+}
+
+/// The first of the usual separators that the first line has.
+fn delimiter(text: &str) -> char {
+    let first = text
+        .lines()
+        .find(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    let first = first.unwrap_or_default();
+    let found = [',', '\t', ';'].into_iter();
+    let found = found
+        .into_iter()
+        .find(|usual| outside_quotes(first, *usual));
+    found.unwrap_or(',')
+}
+
+fn outside_quotes(line: &str, wanted: char) -> bool {
+    let mut quoted = false;
+    line.chars().any(|character| {
+        quoted ^= character == '"';
+        !quoted && character == wanted
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    fn check(text: &str, expected: Expect) {
+        let mut rows = Rows::new(text);
+        let mut shown = String::new();
+        loop {
+            match rows.next() {
+                Ok(Some(row)) => shown += &format!("{} {:?}\n", row.line, row.cells),
+                Ok(None) => break,
+                Err(at) => {
+                    shown += &format!("{} {}\n", at.line, at.message);
+                    break;
+                }
+            }
+        }
+        expected.assert_eq(&shown);
+    }
+
+    #[test]
+    fn rows_of_every_kind() {
+        check(
+            "a, b ,\"c, \"\"d\"\"\"\r\n\n# a remark\n\"two\nlines\",x\n,\n",
+            expect![[r#"
+                1 ["a", "b", "c, \"d\""]
+                2 [""]
+                4 ["two\nlines", "x"]
+                6 ["", ""]
+            "#]],
+        );
+        check(
+            "a;b\n\"x;y\";z",
+            expect![[r#"
+            1 ["a", "b"]
+            2 ["x;y", "z"]
+        "#]],
+        );
+        check(
+            "\"a, b\"\tc\n",
+            expect![[r#"
+            1 ["a, b", "c"]
+        "#]],
+        );
+    }
+
+    #[test]
+    fn quotation_marks_that_do_not_fit() {
+        check(
+            "a\n\"b\nc\n",
+            expect![[r#"
+            1 ["a"]
+            2 a quotation mark is opened here and never closed
+        "#]],
+        );
+        check(
+            "\"a\"b,c\n",
+            expect![[r#"
+            1 expected a separator after a closing quotation mark, found other text
+        "#]],
+        );
+    }
+}
