@@ -67,10 +67,9 @@ fn unreadable_ballots() {
             "3 1\n1 1 4 0\n2 1 2\n3 1 1 0\nx 1 0\n1 1=x 0\n1 1 0 2\n(b 1 0\n1 1,2 0\n1 3 0\n0\n{NAMES}"
         ),
         expect![[r#"
-            "a" 0, "b" 1, "c" 0; winners ["b"]; 1 counted, 11 spoiled
+            "a" 0, "b" 1, "c" 3; winners ["c"]; 4 counted, 8 spoiled
             x.blt:2: expected a candidate from 1 to 3, found "4"
             x.blt:3: expected `0` at the end of the ballot
-            x.blt:4: /ranking/1: "c" is named twice
             x.blt:5: expected a number of ballots, found "x"
             x.blt:6: expected a candidate from 1 to 3, found "x"
             x.blt:7: expected the line to end, found "2"

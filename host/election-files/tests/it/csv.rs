@@ -52,8 +52,7 @@ fn spoiled_ballots_are_named_by_line() {
         "instant-runoff",
         "count,ranking\n1,a > a\nx,b\n1,d\n1,a,b\n\"1\",\"c\"\n",
         expect![[r#"
-            "a" 0, "b" 0, "c" 1; winners ["c"]; 1 counted, 4 spoiled
-            x.csv:2: /ranking/1: "a" is named twice
+            "a" 1, "b" 0, "c" 1; winners ["a","c"]; 2 counted, 3 spoiled
             x.csv:3: expected a number of ballots, found "x"
             x.csv:4: "d" is not an option of this contest
             x.csv:5: expected 2 cells, found 3
@@ -118,7 +117,7 @@ fn numbers_as_options_need_a_head() {
     let election = json!({ "options": ["1", "2", "3"] });
     let shown = |text| summary("instant-runoff", &election, "x.csv", text, Spoiled::Count);
     expect![[r#"
-        x.csv:1: the first line may be a head of options or a ballot, as options are numbers; write a head such as `rank1,rank2` above it
+        x.csv:1: "1,2,3" may be a number of ballots and a ballot, or a ballot whose first choice is an option; say which with --columns count,... or --columns ..., or write a head such as `count,rank1,rank2` or `rank1,rank2` above
     "#]]
     .assert_eq(&shown("1,2,3\n2,1,3\n"));
     expect![[r#"

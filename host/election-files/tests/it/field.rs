@@ -557,7 +557,7 @@ fn preflib() {
     check_preflib(
         &format!("{head}3: 2,1\n2: 3,{{1,2}}\n1: {{1}},2\n"),
         expect![[r#"
-            "a" 4, "b" 2, "c" 0; winners ["a"]; 6 counted, 0 spoiled
+            "a" 4, "b" 2, "c" 1; winners ["a"]; 6 counted, 0 spoiled
         "#]],
     );
     check_preflib(

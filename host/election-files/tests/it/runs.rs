@@ -59,7 +59,7 @@ fn the_answer_has_every_member() {
     for of_the_module in ["fuel", "outcome_sha256"] {
         answer.as_object_mut().unwrap().remove(of_the_module);
     }
-    expect![[r#"{"ballots":{"counted":1,"problems":[{"file":"x.jsonl","line":2,"reason":"expected a ballot such as {\"choice\": \"…\"}","weight":1}],"records":1,"spoiled":1},"explanation":"Ann has the most votes, 1 of 1, and wins.","options":[{"elected":true,"id":"a","seats":1,"title":"Ann","votes":1},{"elected":false,"id":"b","seats":0,"title":"b","votes":0}],"quota":null,"rounds":[],"ties":[],"winners":["a"]}"#]]
+    expect![[r#"{"ballots":{"counted":1,"problems":[{"file":"x.jsonl","line":2,"reason":"expected a ballot such as {\"choice\": \"…\"}","record":2,"weight":1}],"read":{"ballots":2,"blank":0,"overvotes":0,"repeated":0,"skipped_ranks":0,"spoiled":{"expected a ballot such as {\"choice\": \"…\"}":1},"undervotes":1,"write_ins":0},"records":1,"spoiled":1},"explanation":"Ann has the most votes, 1 of 1, and wins.","options":[{"elected":true,"id":"a","seats":1,"title":"Ann","votes":1},{"elected":false,"id":"b","seats":0,"title":"b","votes":0}],"quota":null,"rounds":[],"ties":[],"winners":["a"]}"#]]
         .assert_eq(&answer.to_string());
 }
 

@@ -187,7 +187,7 @@ fn bytes_that_are_no_ballot_are_refused() {
 #[test]
 fn a_frontend_can_draw_the_ballot() {
     let contest = contest("instant-runoff", &["a", "b"], json!({}));
-    expect![[r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","additionalProperties":false,"properties":{"ranking":{"items":{"anyOf":[{"oneOf":[{"const":"a","title":"a"},{"const":"b","title":"b"}]},{"items":{"oneOf":[{"const":"a","title":"a"},{"const":"b","title":"b"}]},"minItems":1,"type":"array"}]},"type":"array"}},"required":["ranking"],"type":"object","x-ballot-kind":"ranking"}"#]].assert_eq(&contest.ballot_schema().to_string());
+    expect![[r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","additionalProperties":false,"properties":{"ranking":{"items":{"anyOf":[{"oneOf":[{"const":"a","title":"a"},{"const":"b","title":"b"}]},{"items":{"oneOf":[{"const":"a","title":"a"},{"const":"b","title":"b"}]},"type":"array","uniqueItems":true},{"additionalProperties":false,"properties":{"mark":{"enum":["overvote","other"]}},"required":["mark"],"type":"object"}]},"type":"array"}},"required":["ranking"],"type":"object","x-ballot-kind":"ranking"}"#]].assert_eq(&contest.ballot_schema().to_string());
 }
 
 proptest! {

@@ -98,6 +98,7 @@ fn the_schema_says_what_is_accepted() {
           "ballot": "ranking",
           "definition": "Burlington, Vermont, city charter §5 (2009); Robert's Rules of Order 45:62",
           "licence": "Apache-2.0",
+          "marks": true,
           "merges": true,
           "name": "instant-runoff",
           "options_schema": {
@@ -123,25 +124,60 @@ fn the_schema_says_what_is_accepted() {
             "additionalProperties": false,
             "properties": {
               "batch_elimination": {
-                "default": false,
-                "description": "Eliminate at once all last options that cannot overtake the next even together.",
+                "description": "Eliminate at once all last options that cannot overtake the next even together; left out: as `law` says, else false.",
                 "type": "boolean"
               },
+              "law": {
+                "description": "Whose statute sets the other parameters, where they are left out: 21-A M.R.S. 723-A; Alaska Statutes 15.15.350; New York City Charter 1057-g; Minneapolis Code 167.60; San Francisco Charter 13.102.",
+                "enum": [
+                  "maine",
+                  "alaska",
+                  "new-york-city",
+                  "minneapolis",
+                  "san-francisco"
+                ]
+              },
               "overvote": {
-                "default": "exhaust-if-multiple-continuing",
-                "description": "What becomes of a ballot at a rank with several marks.",
+                "description": "What becomes of a ballot at a rank with several marks; left out: as `law` says, else exhaust-if-multiple-continuing.",
                 "enum": [
                   "exhaust-if-multiple-continuing",
                   "exhaust",
                   "skip"
                 ]
               },
+              "ranks_max": {
+                "description": "How many ranks are read, the best first; left out: as `law` says, else all.",
+                "maximum": 16384,
+                "minimum": 1,
+                "type": "integer"
+              },
+              "repeated": {
+                "description": "What becomes of a ballot at an option that stood at a better rank; left out: skip.",
+                "enum": [
+                  "skip",
+                  "exhaust"
+                ]
+              },
+              "skipped_ranks": {
+                "description": "Skipped ranks in a row that are passed over; one more ends the ballot. Left out: as `law` says, else 1.",
+                "maximum": 16384,
+                "minimum": 0,
+                "type": "integer"
+              },
+              "undeclared": {
+                "description": "Ids of options that stand for write-ins who did not declare: they leave first and cannot win.",
+                "items": {
+                  "type": "string"
+                },
+                "type": "array"
+              },
               "until": {
-                "default": "majority",
-                "description": "Stop at a majority of the votes that still count, or when two options are left.",
+                "description": "Stop at a majority of the votes that still count; when two options are left; at a majority in round 1, else at two; at a majority of the votes of round 1, else at two. Left out: as `law` says, else majority.",
                 "enum": [
                   "majority",
-                  "two"
+                  "two",
+                  "first-majority-or-two",
+                  "fixed-majority-or-two"
                 ]
               }
             },

@@ -192,7 +192,7 @@ fn ties_in_instant_runoff() {
         &order(&["b", "c", "a"]),
         expect![[r#"
             winners ["a"] ties [{"decided_by":"order","options":["b","c"],"question":"elimination in round 1"}]
-            After round 1 c had the fewest votes and left. In round 2 a has 3 of the 4 votes that still count, and wins; 0 are exhausted.
+            After round 1 b and c tied for the fewest votes; c left, decided by the declared order. In round 2 a has 3 of the 4 votes that still count, and wins; 0 are exhausted.
         "#]],
     );
     check(
@@ -201,7 +201,7 @@ fn ties_in_instant_runoff() {
         &order(&["c", "b", "a"]),
         expect![[r#"
             winners ["c"] ties [{"decided_by":"order","options":["b","c"],"question":"elimination in round 1"},{"decided_by":"order","options":["a","c"],"question":"elimination in round 2"}]
-            After round 1 b had the fewest votes and left. After round 2 a had the fewest votes and left. In round 3 c has 2 of the 2 votes that still count, and wins; 2 are exhausted.
+            After round 1 b and c tied for the fewest votes; b left, decided by the declared order. After round 2 a and c tied for the fewest votes; a left, decided by the declared order. In round 3 c has 2 of the 2 votes that still count, and wins; 2 are exhausted.
         "#]],
     );
     check(
@@ -209,9 +209,9 @@ fn ties_in_instant_runoff() {
         &ballots,
         &TieBreak::Report,
         expect![[r#"
-        winners ["a","c"] ties [{"decided_by":"report","options":["b","c"],"question":"elimination in round 1"}]
-        After round 1 c had the fewest votes and left. Ties were left undecided; depending on them a and c can win. The rounds show one way to decide them.
-    "#]],
+            winners ["a","c"] ties [{"decided_by":"report","options":["b","c"],"question":"elimination in round 1"}]
+            After round 1 b and c tied for the fewest votes; c left, which nobody decided. Ties were left undecided; depending on them a and c can win. The rounds show one way to decide them.
+        "#]],
     );
 }
 

@@ -171,7 +171,13 @@ fn write_ins_who_did_not_declare_leave_first() {
          6: a
          2: b",
         Ties::Report,
-        expect![[r#""#]],
+        expect![[r#"
+            winners: b
+            votes: a 6, b 11, write-in 9
+            round 1: a 6, b 2, write-in 9; out write-in; exhausted 0
+            round 2: a 6, b 11; elected b; exhausted 0
+            After round 1 write-in left, for write-ins who did not declare cannot win. In round 2 b has 11 of the 17 votes that still count, and wins; 0 are exhausted.
+        "#]],
     );
     expect![[r#"undeclared: expected the id of an option, found "x""#]].assert_eq(&refusal::<
         InstantRunoff,
@@ -219,7 +225,7 @@ fn ties() {
             votes: a 3, b 2, c 4
             round 1: a 3, b 2, c 2; out b; exhausted 0
             round 2: a 3, c 4; elected c; exhausted 0
-            After round 1 b had the fewest votes and left. In round 2 c has 4 of the 7 votes that still count, and wins; 0 are exhausted.
+            After round 1 b and c tied for the fewest votes; b left, decided by the declared order. In round 2 c has 4 of the 7 votes that still count, and wins; 0 are exhausted.
         "#]],
     );
     check(
@@ -233,7 +239,7 @@ fn ties() {
             votes: a 3, b 4, c 2
             round 1: a 3, b 2, c 2; out c; exhausted 0
             round 2: a 3, b 4; elected b; exhausted 0
-            After round 1 c had the fewest votes and left. Ties were left undecided; depending on them b and c can win. The rounds show one way to decide them.
+            After round 1 b and c tied for the fewest votes; c left, which nobody decided. Ties were left undecided; depending on them b and c can win. The rounds show one way to decide them.
         "#]],
     );
 }
@@ -255,7 +261,7 @@ fn all_equal() {
             round 1: a 1, b 1, c 1; out c; exhausted 0
             round 2: a 1, b 1; out b; exhausted 1
             round 3: a 1; elected a; exhausted 2
-            After round 1 c had the fewest votes and left. After round 2 b had the fewest votes and left. Ties were left undecided; depending on them a, b and c can win. The rounds show one way to decide them.
+            After round 1 a, b and c tied for the fewest votes; c left, which nobody decided. After round 2 a and b tied for the fewest votes; b left, which nobody decided. Ties were left undecided; depending on them a, b and c can win. The rounds show one way to decide them.
         "#]],
     );
 }

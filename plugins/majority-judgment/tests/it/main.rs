@@ -233,11 +233,10 @@ fn nothing_to_count() {
         "9:",
         Ties::Report,
         expect![[r#"
-        winners: a, b
-        tie: a, b: the best grades (by report)
-        votes: a 0, b 0
-        The highest median of 9 grades is poor. a: 0 above it, 0 below. b: 0 above it, 0 below. a and b tie; the tie is not decided.
-    "#]],
+            winners: none
+            votes: a 0, b 0
+            All 9 ballots are blank: nobody was graded, and nobody wins.
+        "#]],
     );
     check(
         "a",

@@ -76,6 +76,11 @@ impl Setting {
                 ParamValue::Choice(self.rules as usize),
                 self.places.map_or(ParamValue::Absent, ParamValue::Integer),
                 self.quota.map_or(ParamValue::Absent, ParamValue::Choice),
+                // Marks as they are read by default: skipped_ranks, repeated, overvote, ranks_max.
+                ParamValue::Absent,
+                ParamValue::Choice(0),
+                ParamValue::Choice(0),
+                ParamValue::Absent,
             ],
         };
         let mut guest = Guest::new();
