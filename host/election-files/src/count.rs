@@ -10,7 +10,7 @@ use tabella_runtime::{
 };
 use thiserror::Error;
 
-use crate::ballots::{BallotFile, Cast, ImportError, Paper, Problem, Unread};
+use crate::ballots::{BallotFile, Cast, Facts, ImportError, Paper, Problem, Unread};
 use crate::election::Election;
 use crate::report::{MarkCounts, Report};
 
@@ -73,6 +73,8 @@ pub struct Counted {
     pub counted: u128,
     /// Ballots that were not, by weight.
     pub spoiled: u128,
+    /// Of those, the ones that by their file's own word do not count.
+    pub invalid: u128,
     /// Lines or records that the counted ballots stand on.
     pub records: u64,
     /// The first of the spoiled ones.
@@ -116,8 +118,10 @@ impl Counted {
         if counted == 0 {
             return Some(Doubt::Nothing { spoiled });
         }
-        let all = counted.saturating_add(spoiled);
-        let is_mostly = spoiled.saturating_mul(100) > all.saturating_mul(Self::SPOILED_PERCENT_MAX);
+        // What a file itself does not let count was not misread.
+        let unread = spoiled.saturating_sub(self.invalid);
+        let all = counted.saturating_add(unread);
+        let is_mostly = unread.saturating_mul(100) > all.saturating_mul(Self::SPOILED_PERCENT_MAX);
         is_mostly.then_some(Doubt::MostlySpoiled { counted, spoiled })
     }
 
@@ -156,8 +160,25 @@ pub fn count(
     tie_break: &TieBreak,
     spoiled: Spoiled,
 ) -> Result<Counted, CountError> {
+    count_all(
+        rule,
+        election,
+        std::slice::from_ref(ballots),
+        tie_break,
+        spoiled,
+    )
+}
+
+/// Counts the ballots of several files, such as one for each precinct, as one election's.
+pub fn count_all(
+    rule: &Plugin,
+    election: &Election,
+    files: &[BallotFile],
+    tie_break: &TieBreak,
+    spoiled: Spoiled,
+) -> Result<Counted, CountError> {
     let manifest = rule.manifest();
-    let facts = ballots.facts(election)?;
+    let facts = facts(files, election)?;
     let mut params = election.params.clone();
     if let Some(seats) = facts.seats
         && !params.contains_key("seats")
@@ -175,8 +196,12 @@ pub fn count(
         marks_max: marks_max(manifest, &params),
         names: election.names(),
     };
-    let mut urn = Urn::new(&contest, &paper, ballots.name());
-    ballots.each(&paper, &mut |cast| urn.put(cast))?;
+    let mut urn = Urn::new(&contest, &paper);
+    for file in files {
+        urn.file = file.name();
+        urn.records = 0;
+        file.each(&paper, &mut |cast| urn.put(cast))?;
+    }
     if let Some(failure) = urn.failure {
         return Err(failure);
     }
@@ -206,10 +231,46 @@ pub fn count(
         tally,
         counted: urn.counted,
         spoiled: urn.spoiled,
+        invalid: urn.invalid,
         records: urn.counted_records,
         problems: urn.problems,
         report: urn.report,
     })
+}
+
+/// What the files say of their contest. No two of them may contradict each other, or be the same.
+fn facts(files: &[BallotFile], election: &Election) -> Result<Facts, ImportError> {
+    let mut known: Option<(&BallotFile, Facts)> = None;
+    for (number, file) in files.iter().enumerate() {
+        let refuse = |message: String| ImportError::Malformed {
+            path: file.name().to_owned(),
+            line: 1,
+            message,
+        };
+        if let Some(same) = files[..number].iter().find(|other| other.is_same(file)) {
+            let message = format!(
+                "it holds the same as {}, and a ballot counts once",
+                same.name()
+            );
+            return Err(refuse(message));
+        }
+        let facts = file.facts(election)?;
+        if facts == Facts::default() {
+            continue;
+        }
+        match &known {
+            Some((other, before)) if *before != facts => {
+                let message = format!(
+                    "its seats or withdrawn options are not those of {}: they are not of one contest",
+                    other.name()
+                );
+                return Err(refuse(message));
+            }
+            Some(_) => {}
+            None => known = Some((file, facts)),
+        }
+    }
+    Ok(known.map(|(_, facts)| facts).unwrap_or_default())
 }
 
 /// Whether the rule has a parameter `seats` that can be that many.
@@ -278,6 +339,8 @@ struct Urn<'a> {
     counted_records: u64,
     counted: u128,
     spoiled: u128,
+    /// Of the spoiled ones, those that by the file's own word do not count.
+    invalid: u128,
     /// Whether a ballot is spoiled of which the file itself does not say so.
     is_refused: bool,
     /// Ballots that somebody has to decide about.
@@ -292,11 +355,11 @@ impl<'a> Urn<'a> {
     /// More spoiled ballots than this are counted but not listed.
     const PROBLEMS_MAX: usize = 1_000;
 
-    fn new(contest: &'a Contest, paper: &'a Paper<'a>, file: &'a str) -> Self {
+    fn new(contest: &'a Contest, paper: &'a Paper<'a>) -> Self {
         Self {
             contest,
             paper,
-            file,
+            file: "",
             known: HashMap::new(),
             distinct: Vec::new(),
             board: Vec::new(),
@@ -304,6 +367,7 @@ impl<'a> Urn<'a> {
             counted_records: 0,
             counted: 0,
             spoiled: 0,
+            invalid: 0,
             is_refused: false,
             undecided: 0,
             problems: Vec::new(),
@@ -336,7 +400,7 @@ impl<'a> Urn<'a> {
             Ok(number) => self.accept(number, &cast),
             Err(Unread::File(message)) => {
                 self.failure = Some(CountError::Import(ImportError::Malformed {
-                    path: self.file.to_owned(),
+                    path: self.place(&cast),
                     line: cast.line,
                     message,
                 }));
@@ -349,7 +413,10 @@ impl<'a> Urn<'a> {
                 self.undecided += u128::from(weight);
                 self.list(&cast, reason);
             }
-            Err(Unread::Invalid(reason)) => self.spoil(&cast, reason),
+            Err(Unread::Invalid(reason)) => {
+                self.invalid += u128::from(weight);
+                self.spoil(&cast, reason);
+            }
             Err(Unread::Spoiled(reason)) => {
                 self.is_refused = true;
                 self.spoil(&cast, reason);
@@ -381,10 +448,18 @@ impl<'a> Urn<'a> {
         }
     }
 
+    /// The file that a record stands in.
+    fn place(&self, cast: &Cast) -> String {
+        match &cast.part {
+            Some(part) => format!("{}/{part}", self.file),
+            None => self.file.to_owned(),
+        }
+    }
+
     fn list(&mut self, cast: &Cast, reason: String) {
         if self.problems.len() < Self::PROBLEMS_MAX {
             self.problems.push(Problem {
-                file: self.file.to_owned(),
+                file: self.place(cast),
                 line: cast.line,
                 record: self.records,
                 ballot: cast.id.clone(),

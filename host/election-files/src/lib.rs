@@ -2,7 +2,7 @@
 //! election offices and counting programs write, any rule, and the answer as JSON.
 //!
 //! - [`Election`]: options and parameters, from JSON or TOML;
-//! - [`BallotFile`]: ballots as JSON, JSON lines, CSV, BLT, NIST Cast Vote Records or PrefLib orders;
+//! - [`BallotFile`]: ballots in each [`Format`], from a file, a folder or an archive;
 //! - [`Roll`]: voters from a table, and [`voter_id`], their ids as they are compared;
 //! - [`TieBreak`](tabella_runtime::TieBreak) from a command line: [`read_tie_break`];
 //! - [`load_rule`]: a built-in rule or a Wasm file;
@@ -38,7 +38,7 @@ mod rule;
 mod tie_break;
 
 pub use ballots::{BallotFile, Columns, ColumnsError, Format, ImportError, Problem};
-pub use count::{CountError, Counted, Doubt, Spoiled, count};
+pub use count::{CountError, Counted, Doubt, Spoiled, count, count_all};
 pub use election::{ContestName, Election, ElectionError};
 pub use report::Report;
 pub use roll::{Roll, RollError, RollVoter, voter_id};

@@ -75,6 +75,11 @@ impl OptionNames {
         names
     }
 
+    /// The option with just this id.
+    pub(crate) fn exact(&self, id: &str) -> Option<usize> {
+        self.ids.get(id.trim()).copied()
+    }
+
     pub(crate) fn meaning(&self, name: &str) -> Meaning {
         if let Some(option) = self.ids.get(name.trim()) {
             return Meaning::Option(*option);

@@ -8,7 +8,27 @@ use tabella_runtime::{Compiler, Plugin, Runtime, RuntimeConfig, TallyError, TieB
 
 const ELECTION: &str = r#"{"options": ["a", "b", "c"], "params": {}}"#;
 
-const FILES: [(&str, &str); 8] = [
+const FILES: [(&str, &str); 13] = [
+    (
+        "pabulib",
+        "META\nkey;value\nvote_type;ordinal\nPROJECTS\nproject_id;cost\na;1\nb;2\nVOTES\nvoter_id;vote\n1;a,b\n",
+    ),
+    (
+        "abif",
+        "# x\n=A:[a]\n3: A > b = c\n2: a/5, b/1\n{\"title\": \"x\"}\n",
+    ),
+    (
+        "cvr-xml",
+        "<CastVoteRecordReport><CVR><CVRSnapshot ObjectId=\"s\"><CVRContest><ContestId>c</ContestId><CVRContestSelection><ContestSelectionId>a</ContestSelectionId><SelectionPosition><HasIndication>yes</HasIndication><Rank>1</Rank></SelectionPosition></CVRContestSelection></CVRContest></CVRSnapshot></CVR></CastVoteRecordReport>",
+    ),
+    (
+        "hart",
+        "<Cvr><CvrGuid>1</CvrGuid><Contests><Contest><Name>M</Name><Id>m</Id><Options><Option><Name>a</Name><Id>1</Id><Value>010</Value></Option></Options></Contest></Contests></Cvr>",
+    ),
+    (
+        "dominion",
+        r#"{"Sessions":[{"TabulatorId":1,"BatchId":1,"RecordId":1,"Original":{"IsCurrent":true,"Cards":[{"Contests":[{"Id":7,"Marks":[{"CandidateId":1,"Rank":1,"IsAmbiguous":false,"IsVote":true}]}]}]}}]}"#,
+    ),
     (
         "preflib",
         "# FILE NAME: x.toi\n# ALTERNATIVE NAME 1: a\n# ALTERNATIVE NAME 2: b\n3: 1,{2}\n",

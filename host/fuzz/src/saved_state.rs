@@ -25,6 +25,12 @@ fn instant_runoff() -> Vec<u8> {
         ParamValue::Choice(0),
         ParamValue::Flag(false),
         ParamValue::Choice(0),
+        // law, skipped_ranks, repeated, ranks_max
+        ParamValue::Absent,
+        ParamValue::Integer(1),
+        ParamValue::Choice(0),
+        ParamValue::Absent,
+        ParamValue::Texts(Vec::new()),
     ])
 }
 

@@ -84,11 +84,20 @@ impl std::str::FromStr for Columns {
             columns.roles.push(role);
         }
         let is_ballot = |role: &&Role| **role == Role::Ballot;
-        let is_rank = |role: &&Role| matches!(role, Role::Rank(_));
+        let rank_of = |role: &Role| match role {
+            Role::Rank(number) => Some(*number),
+            _ => None,
+        };
         let ballots = columns.roles.iter().filter(is_ballot).count();
-        let has_ranks = columns.goes_on || columns.roles.iter().any(|role| is_rank(&role));
+        let has_ranks = columns.goes_on || columns.roles.iter().any(|role| rank_of(role).is_some());
+        let mut numbers: Vec<u64> = columns.roles.iter().filter_map(rank_of).collect();
+        numbers.sort_unstable();
+        // A rank that no column holds was not on the paper, so that no voter skipped it.
+        let has_gap = (1..)
+            .zip(&numbers)
+            .any(|(expected, number)| *number != expected);
         match (ballots, has_ranks) {
-            (1, false) | (0, true) => Ok(columns),
+            (1, false) | (0, true) if !has_gap => Ok(columns),
             _ => Err(refuse(text)),
         }
     }
@@ -324,6 +333,7 @@ mod tests {
             "count",
             "rank0,rank1",
             "rank1,rank1",
+            "rank1,rank3",
             "ballot,rank1",
             "...,count",
             "x",

@@ -82,7 +82,11 @@ impl Layout {
         let ranks = match &self.marks {
             Marks::One(cell) => ranks(&row.cells[*cell], paper),
             Marks::Ranks(cells) => rank_cells(cells.iter().map(|cell| &row.cells[*cell]), paper),
-            Marks::RanksFrom(start) => rank_cells(row.cells.iter().skip(*start), paper),
+            Marks::RanksFrom(first, start) => {
+                // Where rows differ in length, a row may end before its first ranks.
+                let first = first.iter().filter_map(|cell| row.cells.get(*cell));
+                rank_cells(first.chain(row.cells.iter().skip(*start)), paper)
+            }
             Marks::Options(cells) => match paper.kind {
                 BallotKind::Ranking => numbered(cells, row, paper),
                 BallotKind::Choice | BallotKind::Approval => marked(cells, row, paper),

@@ -17,6 +17,8 @@ pub(super) fn guess(text: &str) -> Format {
     struct Top<'a> {
         #[serde(borrow, rename = "CVR")]
         records: Option<&'a RawValue>,
+        #[serde(borrow, rename = "Sessions")]
+        sessions: Option<&'a RawValue>,
         #[serde(borrow)]
         ballots: Option<&'a RawValue>,
     }
@@ -27,6 +29,9 @@ pub(super) fn guess(text: &str) -> Format {
         Ok(Top {
             records: Some(_), ..
         }) => Format::Cvr,
+        Ok(Top {
+            sessions: Some(_), ..
+        }) => Format::Dominion,
         Ok(Top {
             ballots: Some(_), ..
         }) => Format::Json,

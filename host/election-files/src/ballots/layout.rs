@@ -29,8 +29,8 @@ pub(crate) enum Marks {
     One(usize),
     /// A cell for each rank, best first.
     Ranks(Vec<usize>),
-    /// From this cell on, each is the next rank.
-    RanksFrom(usize),
+    /// A cell for each of the first ranks, and from that cell on each is the next rank.
+    RanksFrom(Vec<usize>, usize),
     /// A cell for each option: cell and option.
     Options(Vec<(usize, usize)>),
     /// As many cells as the voter ranked; a number in the first that is no option is a count.
@@ -91,10 +91,11 @@ fn as_said(columns: &Columns) -> Layout {
     });
     let mut ranks: Vec<(u64, usize)> = ranks.collect();
     ranks.sort_unstable();
+    let ranks = ranks.into_iter().map(|(_, cell)| cell).collect();
     let marks = match place(&Role::Ballot) {
         Some(cell) => Marks::One(cell),
-        None if columns.goes_on && ranks.is_empty() => Marks::RanksFrom(columns.roles.len()),
-        None => Marks::Ranks(ranks.into_iter().map(|(_, cell)| cell).collect()),
+        None if columns.goes_on => Marks::RanksFrom(ranks, columns.roles.len()),
+        None => Marks::Ranks(ranks),
     };
     Layout {
         count: place(&Role::Count),

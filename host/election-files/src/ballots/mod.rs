@@ -3,124 +3,58 @@
 //! Each format has a module that turns its records into the JSON ballots that every rule takes,
 //! one at a time, with the line they came from.
 
+mod abif;
+mod archive;
 mod blt;
 mod columns;
 mod csv_file;
 mod cvr;
 mod cvr_selections;
+mod cvr_xml;
+mod dominion;
+mod format;
+mod hart;
 mod json;
 mod layout;
+mod marks;
+mod pabulib;
 mod paper;
 mod preflib;
 mod problem;
 pub(crate) mod rows;
 mod scottish;
+mod spreadsheet;
+mod xml;
 
 use std::path::Path;
 
 pub use columns::{Columns, ColumnsError};
+pub use format::Format;
 pub(crate) use paper::Paper;
 pub(crate) use problem::{Cast, Unread};
 pub use problem::{ImportError, Problem};
 
 use crate::election::Election;
+use archive::Part;
 use blt::Blt;
 use problem::At;
 
-/// The formats that ballots are read from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// A JSON array of ballots, or an object with such an array as `ballots`.
-    Json,
-    /// One JSON ballot a line.
-    JsonLines,
-    /// Lines of cells; see `docs/election-files.md`.
-    Csv,
-    /// The ranked ballots of OpaVote, OpenSTV and many others.
-    Blt,
-    /// NIST SP 1500-103 Cast Vote Records, JSON.
-    Cvr,
-    /// Orders of preference as PrefLib keeps them: `.soc`, `.soi`, `.toc`, `.toi`.
-    PrefLib,
-    /// Wards of Scottish council elections, as the data set scot-elex keeps them.
-    ScotElex,
-}
-
-impl Format {
-    /// Every format, by the name that a command line uses.
-    pub const ALL: [(&'static str, Self); 7] = [
-        ("json", Self::Json),
-        ("jsonl", Self::JsonLines),
-        ("csv", Self::Csv),
-        ("blt", Self::Blt),
-        ("cvr", Self::Cvr),
-        ("preflib", Self::PrefLib),
-        ("scot-elex", Self::ScotElex),
-    ];
-
-    /// The format of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        let found = Self::ALL.into_iter().find(|(known, _)| *known == name);
-        found.map(|(_, format)| format)
-    }
-
-    /// Takes the file's name for it, and where that says nothing its first characters; what neither
-    /// says is not guessed.
-    fn of(path: &Path, text: &str) -> Result<Self, String> {
-        let extension = path.extension().and_then(|extension| extension.to_str());
-        let extension = extension.map(str::to_lowercase);
-        let start = text.trim_start();
-        let looks = match start.chars().next() {
-            None => None,
-            Some('{' | '[') => Some(json::guess(text)),
-            Some('<') => return Err("it looks like XML, which is not read".into()),
-            _ if start.starts_with("PK\u{3}\u{4}") => {
-                return Err(
-                    "it looks like a zip archive or a spreadsheet, which is not read".into(),
-                );
-            }
-            _ if scottish::looks_like(text) => Some(Self::ScotElex),
-            _ if preflib::looks_like(text) => Some(Self::PrefLib),
-            _ if blt::looks_like(text) => Some(Self::Blt),
-            _ => None,
-        };
-        match (extension.as_deref(), looks) {
-            (Some("jsonl" | "ndjson"), _) => Ok(Self::JsonLines),
-            (Some("blt"), _) => Ok(Self::Blt),
-            (Some("soc" | "soi" | "toc" | "toi"), _) => Ok(Self::PrefLib),
-            (Some("csv"), Some(Self::ScotElex)) => Ok(Self::ScotElex),
-            (Some("csv" | "tsv"), None | Some(Self::Blt)) => Ok(Self::Csv),
-            (Some("csv" | "tsv"), Some(_)) => {
-                Err("its name says that it is a table, and it starts like another format".into())
-            }
-            (_, Some(format)) => Ok(format),
-            (Some(extension), None) => Err(format!(
-                "files that end in .{extension} may hold anything, and its first characters do not \
-                 tell"
-            )),
-            (None, None) => Err("neither its name nor its first characters tell its format".into()),
-        }
-    }
-
-    fn names() -> String {
-        Self::ALL.map(|(name, _)| name).join(", ")
-    }
-}
-
 /// What a file itself says of its contest.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Facts {
     /// Positions of options that withdrew.
     pub(crate) withdrawn: Vec<usize>,
     pub(crate) seats: Option<u64>,
 }
 
-/// A file of ballots.
+/// A file of ballots, or files that belong together.
 #[derive(Clone, Debug)]
 pub struct BallotFile {
     name: String,
     format: Format,
     text: String,
+    /// The files of a format that has several; then there is no text.
+    parts: Vec<Part>,
     columns: Option<Columns>,
 }
 
@@ -128,14 +62,19 @@ impl BallotFile {
     /// Files are read as a whole; this is more than a hundred million voters need in BLT.
     const BYTES_MAX: u64 = 4 << 30;
 
-    /// Reads a file; without a format its name and first characters tell.
+    /// Reads a file, or a folder of files that belong together; without a format its name and first
+    /// characters tell.
     pub fn read(path: &Path, format: Option<Format>) -> Result<Self, ImportError> {
         let name = path.display().to_string();
         let error = |error| ImportError::Read {
             path: name.clone(),
             error,
         };
-        let bytes = std::fs::metadata(path).map_err(error)?.len();
+        let about = std::fs::metadata(path).map_err(error)?;
+        if about.is_dir() {
+            return Self::from_parts(name, archive::folder(path, Self::BYTES_MAX)?, format);
+        }
+        let bytes = about.len();
         if bytes > Self::BYTES_MAX {
             return Err(ImportError::TooLarge {
                 path: name,
@@ -144,7 +83,22 @@ impl BallotFile {
             });
         }
         let bytes = std::fs::read(path).map_err(error)?;
-        Self::from_bytes(path, bytes, format)
+        let mut file = Self::from_bytes(path, bytes, format)?;
+        if file.format == Format::Dominion
+            && !file
+                .parts
+                .iter()
+                .any(|part| dominion::is_manifest(&part.name))
+        {
+            // The manifests of an export stand beside it.
+            for manifest in dominion::MANIFESTS {
+                if let Ok(bytes) = std::fs::read(path.with_file_name(manifest)) {
+                    let name = manifest.to_owned();
+                    file.parts.push(Part { name, bytes });
+                }
+            }
+        }
+        Ok(file)
     }
 
     /// Takes the bytes of a file that has that name.
@@ -154,31 +108,115 @@ impl BallotFile {
         format: Option<Format>,
     ) -> Result<Self, ImportError> {
         let name = path.display().to_string();
-        let mut text = String::from_utf8(bytes).map_err(|error| {
-            let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-            ImportError::Malformed {
-                path: name.clone(),
-                line: 1 + line_ends(good),
-                message: "expected UTF-8, found other bytes; convert the file first".into(),
-            }
-        })?;
-        if text.starts_with('\u{feff}') {
-            text.drain(..'\u{feff}'.len_utf8());
+        if archive::is_zip(&bytes) {
+            return Self::from_archive(name, &bytes, format);
         }
+        let text = text(&name, bytes)?;
         let format = match format {
             Some(format) => format,
-            None => Format::of(path, &text).map_err(|found| ImportError::UnknownFormat {
-                path: name.clone(),
-                found,
-                known: Format::names(),
-            })?,
+            None => Format::of(path, &text).map_err(|found| Self::unknown(&name, found))?,
         };
-        Ok(Self {
-            name,
+        let file = |text: String, parts: Vec<Part>| Self {
+            name: name.clone(),
             format,
             text,
+            parts,
+            columns: None,
+        };
+        let one = |name: &str, text: String| {
+            let name = name.to_owned();
+            let bytes = text.into_bytes();
+            vec![Part { name, bytes }]
+        };
+        match format {
+            Format::Xlsx => {
+                let found = "it is no spreadsheet of the kind .xlsx".to_owned();
+                Err(Self::unknown(&name, found))
+            }
+            Format::Dominion => Ok(file(String::new(), one("CvrExport.json", text))),
+            Format::Hart => Ok(file(String::new(), one("ballot.xml", text))),
+            Format::CvrXml => match cvr_xml::to_json(&text) {
+                Ok(json) => Ok(file(json, Vec::new())),
+                Err(at) => Err(file(text, Vec::new()).malformed(at)),
+            },
+            _ => Ok(file(text, Vec::new())),
+        }
+    }
+
+    fn from_archive(
+        name: String,
+        bytes: &[u8],
+        format: Option<Format>,
+    ) -> Result<Self, ImportError> {
+        let broken = |message: String| ImportError::Malformed {
+            path: name.clone(),
+            line: 1,
+            message,
+        };
+        if !spreadsheet::is_one(&archive::names(bytes).map_err(broken)?) {
+            let parts = archive::unzip(bytes, Self::BYTES_MAX).map_err(broken)?;
+            return Self::from_parts(name, parts, format);
+        }
+        if format.is_some_and(|format| format != Format::Xlsx && format != Format::Csv) {
+            return Err(Self::unknown(&name, "it is a spreadsheet".into()));
+        }
+        let text = spreadsheet::to_csv(bytes).map_err(broken)?;
+        Ok(Self {
+            name,
+            format: Format::Xlsx,
+            text,
+            parts: Vec::new(),
             columns: None,
         })
+    }
+
+    fn from_parts(
+        name: String,
+        mut parts: Vec<Part>,
+        format: Option<Format>,
+    ) -> Result<Self, ImportError> {
+        if parts.len() == 1
+            && let Some(part) = parts.pop()
+        {
+            let inner = format!("{name}/{}", part.name);
+            if archive::is_zip(&part.bytes) {
+                return Err(Self::unknown(&inner, "it is an archive in another".into()));
+            }
+            return Self::from_bytes(Path::new(&inner), part.bytes, format);
+        }
+        let found = Format::of_parts(&parts).map_err(|found| Self::unknown(&name, found))?;
+        if format.is_some_and(|format| format != found) {
+            let message = format!("its files are of another format, {found:?}");
+            return Err(Self::unknown(&name, message));
+        }
+        Ok(Self {
+            name,
+            format: found,
+            text: String::new(),
+            parts,
+            columns: None,
+        })
+    }
+
+    fn unknown(name: &str, found: String) -> ImportError {
+        ImportError::UnknownFormat {
+            path: name.to_owned(),
+            found,
+            known: Format::names(),
+        }
+    }
+
+    /// Whether another file holds the same, so that its ballots would count twice.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let bytes = |part: &Part, other: &Part| part.bytes == other.bytes;
+        !(self.text.is_empty() && self.parts.is_empty())
+            && self.text == other.text
+            && self.parts.len() == other.parts.len()
+            && self
+                .parts
+                .iter()
+                .zip(&other.parts)
+                .all(|(a, b)| bytes(a, b))
     }
 
     /// Reads a table by these columns, whatever its head says.
@@ -219,22 +257,47 @@ impl BallotFile {
                 json::lines(&self.text, sink);
                 Ok(())
             }
-            Format::Csv => csv_file::read(&self.text, self.columns.as_ref(), paper, sink),
+            Format::Csv | Format::Xlsx => {
+                csv_file::read(&self.text, self.columns.as_ref(), paper, sink)
+            }
             Format::Blt => Blt::parse(&self.text).and_then(|blt| blt.each(paper, sink)),
-            Format::Cvr => cvr::read(&self.text, paper, sink),
+            Format::Cvr | Format::CvrXml => cvr::read(&self.text, paper, sink),
+            Format::Dominion => dominion::read(&self.parts, paper, sink),
+            Format::Hart => hart::read(&self.parts, paper, sink),
             Format::PrefLib => preflib::read(&self.text, paper, sink),
             Format::ScotElex => scottish::read(&self.text, paper, sink),
+            Format::Pabulib => pabulib::read(&self.text, paper, sink),
+            Format::Abif => abif::read(&self.text, paper, sink),
         };
         done.map_err(|at| self.malformed(at))
     }
 
     fn malformed(&self, at: At) -> ImportError {
         ImportError::Malformed {
-            path: self.name.clone(),
+            path: match at.part {
+                Some(part) => format!("{}/{part}", self.name),
+                None => self.name.clone(),
+            },
             line: at.line,
             message: at.message,
         }
     }
+}
+
+/// The text of a file, without a mark of its order of bytes.
+fn text(name: &str, bytes: Vec<u8>) -> Result<String, ImportError> {
+    let mut text = String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        ImportError::Malformed {
+            path: name.to_owned(),
+            line: 1 + line_ends(good),
+            message: "expected UTF-8, found other bytes; convert the file first".into(),
+        }
+    })?;
+    if text.starts_with('\u{feff}') {
+        text.drain(..'\u{feff}'.len_utf8());
+    }
+    Ok(text)
 }
 
 fn line_ends(bytes: &[u8]) -> u64 {

@@ -103,6 +103,11 @@ impl Paper<'_> {
         &self.options[option].id
     }
 
+    /// Whether the option has a name besides its id.
+    pub(crate) fn has_title(&self, option: usize) -> bool {
+        !self.options[option].title.trim().is_empty()
+    }
+
     /// The ballot with these ranks, best first.
     ///
     /// A rule that judges marks gets them as they were made. For any other, skipped ranks and ranks

@@ -1,5 +1,7 @@
 //! What a reader hands on: ballots, and what is wrong with a file or with one of its records.
 
+use std::rc::Rc;
+
 use serde::Serialize;
 use serde_json::Value;
 use thiserror::Error;
@@ -88,6 +90,8 @@ impl Problem {
 
 /// One record of a file.
 pub(crate) struct Cast {
+    /// Which file of several.
+    pub(crate) part: Option<Rc<str>>,
     pub(crate) line: u64,
     /// The ballot's own id.
     pub(crate) id: Option<String>,
@@ -106,6 +110,7 @@ pub(crate) struct Cast {
 impl Cast {
     pub(crate) fn new(line: u64, weight: u64, ballot: Result<Value, Unread>) -> Self {
         Self {
+            part: None,
             line,
             id: None,
             weight,
@@ -145,6 +150,8 @@ impl From<&str> for Unread {
 /// Something wrong at a line; the file's name is added later.
 #[derive(Debug)]
 pub(crate) struct At {
+    /// Which file of several.
+    pub(crate) part: Option<String>,
     pub(crate) line: u64,
     pub(crate) message: String,
 }
@@ -152,9 +159,16 @@ pub(crate) struct At {
 impl At {
     pub(crate) fn new(line: u64, message: impl Into<String>) -> Self {
         Self {
+            part: None,
             line,
             message: message.into(),
         }
+    }
+
+    /// The same in that file of several.
+    pub(crate) fn of(self, part: &str) -> Self {
+        let part = Some(part.to_owned());
+        Self { part, ..self }
     }
 }
 

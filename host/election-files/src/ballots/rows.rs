@@ -43,6 +43,15 @@ impl<'a> Rows<'a> {
         }
     }
 
+    /// Cells between these, whatever the first line has.
+    pub(crate) fn separated(text: &'a str, delimiter: char) -> Self {
+        Self {
+            rest: text,
+            line: 1,
+            delimiter,
+        }
+    }
+
     /// The next row; `None` at the end of the text.
     pub(crate) fn next(&mut self) -> Result<Option<Row<'a>>, At> {
         while self.rest.starts_with('#') {

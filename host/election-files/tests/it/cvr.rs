@@ -130,7 +130,7 @@ fn a_contest_that_was_asked_for_is_the_one_that_counts() {
     }
     assert_eq!(
         winners(&described, "", Some("sheriff")),
-        "x.json:1: expected a contest named \"sheriff\"; the file has mayor, and --contest chooses one"
+        "x.json:1: expected a contest named \"sheriff\"; the file has mayor (Mayor), and --contest chooses one"
     );
     assert_eq!(
         winners(&bare, "", Some("sheriff")),

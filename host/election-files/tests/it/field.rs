@@ -460,14 +460,14 @@ fn names_with_spaces_and_other_signs() {
 #[test]
 fn files_that_are_no_ballots() {
     let election = json!({ "options": ["a", "b"] });
-    let known = "expected one of the formats json, jsonl, csv, blt, cvr, preflib, scot-elex: choose one with --format";
+    let known = "expected one of the formats json, jsonl, csv, xlsx, blt, cvr, cvr-xml, dominion, hart, preflib, scot-elex, pabulib, abif: choose one with --format";
     for (file, text) in [
-        ("x.xml", "<?xml version=\"1.0\"?><CastVoteRecordReport/>"),
+        ("x.xml", "<?xml version=\"1.0\"?><Report/>"),
         ("x.txt", "a\nb\n"),
         ("x", "Lettuce\n"),
         ("x.csv", "<html></html>"),
         ("x.csv", "{\"ballots\": []}"),
-        ("x.xlsx", "PK\u{3}\u{4}"),
+        ("x", "PK"),
     ] {
         let found = summary("plurality", &election, file, text, Spoiled::Count);
         assert!(found.contains(known), "{file}: {found}");

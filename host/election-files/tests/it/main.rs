@@ -4,6 +4,7 @@ mod blt;
 mod csv;
 mod cvr;
 mod field;
+mod formats;
 mod json;
 mod runs;
 

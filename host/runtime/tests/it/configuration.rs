@@ -30,7 +30,7 @@ fn parameters_are_checked_against_the_manifest() {
     check_params(
         json!({"overvotes": "skip"}),
         expect![
-            "/params/overvotes: instant-runoff has no such parameter; it has: overvote, batch_elimination, until"
+            "/params/overvotes: instant-runoff has no such parameter; it has: overvote, batch_elimination, until, law, skipped_ranks, repeated, ranks_max, undeclared"
         ],
     );
     check_params(

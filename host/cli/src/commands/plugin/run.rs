@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use tabella_election_files::{
-    BallotFile, Columns, CountError, Counted, Election, Format, Problem, Spoiled, count,
-    read_tie_break,
+    BallotFile, Columns, CountError, Counted, Election, Format, ImportError, Problem, Spoiled,
+    count_all, read_tie_break,
 };
 use tabella_runtime::Plugin;
 
@@ -30,12 +30,14 @@ pub(crate) struct RunArguments {
     /// Options and parameters, JSON or TOML: {"options": [{"id": "a", "title": "A"}], "params": {}}
     #[arg(long)]
     election: PathBuf,
-    /// The ballots: JSON, JSON lines, CSV, BLT, NIST Cast Vote Records or PrefLib orders
-    #[arg(long)]
-    ballots: PathBuf,
-    /// The ballots' format, where the file's name does not tell
-    #[arg(long, alias = "import", value_enum)]
-    format: Option<FormatName>,
+    /// The ballots: a file, or a folder or zip archive of files that belong together; given several
+    /// times, as for precincts, all are counted as one election's
+    #[arg(long, required = true)]
+    ballots: Vec<PathBuf>,
+    /// The ballots' format, where the file's name does not tell: json, jsonl, csv, xlsx, blt, cvr,
+    /// cvr-xml, dominion, hart, preflib, scot-elex, pabulib or abif
+    #[arg(long, alias = "import", value_parser = format_of)]
+    format: Option<Format>,
     /// What the columns of a table are, where its head does not tell: words by place, such as
     /// count,rank1,rank2 or count,... (count, id, ignore, ballot, rankN; `...` at the end for further
     /// ranks; head, in front where the first line is a head)
@@ -59,36 +61,12 @@ pub(crate) struct RunArguments {
     json: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum FormatName {
-    /// A JSON array of ballots
-    Json,
-    /// One JSON ballot a line
-    Jsonl,
-    /// Lines of cells
-    Csv,
-    /// BLT, as OpaVote and OpenSTV write it
-    Blt,
-    /// NIST SP 1500-103 Cast Vote Records, JSON
-    Cvr,
-    /// Orders of preference as PrefLib keeps them
-    Preflib,
-    /// Wards of Scottish council elections, as the data set scot-elex keeps them
-    ScotElex,
-}
-
-impl From<FormatName> for Format {
-    fn from(name: FormatName) -> Self {
-        match name {
-            FormatName::Json => Self::Json,
-            FormatName::Jsonl => Self::JsonLines,
-            FormatName::Csv => Self::Csv,
-            FormatName::Blt => Self::Blt,
-            FormatName::Cvr => Self::Cvr,
-            FormatName::Preflib => Self::PrefLib,
-            FormatName::ScotElex => Self::ScotElex,
-        }
-    }
+/// The format of that name.
+fn format_of(name: &str) -> Result<Format, String> {
+    Format::from_name(name).ok_or_else(|| {
+        let known = Format::ALL.map(|(name, _)| name).join(", ");
+        format!("expected one of {known}")
+    })
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -112,15 +90,20 @@ impl From<SpoiledName> for Spoiled {
 pub(crate) fn run(arguments: &RunArguments) -> Result<Exit> {
     let tie_break = read_tie_break(&arguments.tie_break)?;
     let election = Election::read(&arguments.election, arguments.contest.as_deref())?;
-    let mut ballots = BallotFile::read(&arguments.ballots, arguments.format.map(Format::from))?;
-    if let Some(columns) = &arguments.columns {
-        ballots = ballots.with_columns(columns.clone());
-    }
+    let read = |path: &PathBuf| {
+        let file = BallotFile::read(path, arguments.format)?;
+        Ok(match &arguments.columns {
+            Some(columns) => file.with_columns(columns.clone()),
+            None => file,
+        })
+    };
+    let ballots = arguments.ballots.iter().map(read);
+    let ballots: Vec<BallotFile> = ballots.collect::<Result<_, ImportError>>()?;
     let source = source::load(&arguments.rule)?;
     let rule = super::runtime_of(arguments.threads.into())?.load(&source.wasm);
     let rule = rule.with_context(|| arguments.rule.clone())?;
     let spoiled = Spoiled::from(arguments.spoiled);
-    match count(&rule, &election, &ballots, &tie_break, spoiled) {
+    match count_all(&rule, &election, &ballots, &tie_break, spoiled) {
         Ok(counted) => {
             show_problems(&counted.problems, counted.spoiled);
             if let Some(doubt) = counted.doubt() {
