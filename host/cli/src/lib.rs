@@ -83,6 +83,7 @@ enum Command {
     Restore(commands::backup::RestoreArguments),
     Health(commands::health::HealthArguments),
     Plugin(commands::plugin::PluginArguments),
+    Ballots(commands::ballots::BallotsArguments),
     Verify(commands::verify::VerifyArguments),
     Keys(commands::keys::KeysArguments),
     /// Compile a plugin for the process that started this one
@@ -131,6 +132,7 @@ fn run(command: Command) -> Result<Exit> {
         Command::Keys(arguments) => commands::keys::run(&arguments)?,
         Command::Verify(arguments) => return block_on(commands::verify::run(&arguments)),
         Command::Plugin(arguments) => return block_on(arguments.run()),
+        Command::Ballots(arguments) => return arguments.run(),
         Command::Validator(arguments) => return block_on(commands::validator::run(&arguments)),
         Command::Health(arguments) => return block_on(commands::health::run(&arguments)),
         Command::Soak(arguments) => return block_on(commands::soak::run(&arguments)),

@@ -179,13 +179,7 @@ pub fn count_all(
 ) -> Result<Counted, CountError> {
     let manifest = rule.manifest();
     let facts = facts(files, election)?;
-    let mut params = election.params.clone();
-    if let Some(seats) = facts.seats
-        && !params.contains_key("seats")
-        && takes_seats(manifest, seats)
-    {
-        params.insert("seats".into(), seats.into());
-    }
+    let params = params(manifest, election, &facts);
     let contest = rule.contest(&election.config(&facts.withdrawn, &params))?;
     let paper = Paper {
         kind: manifest.ballot,
@@ -239,7 +233,7 @@ pub fn count_all(
 }
 
 /// What the files say of their contest. No two of them may contradict each other, or be the same.
-fn facts(files: &[BallotFile], election: &Election) -> Result<Facts, ImportError> {
+pub(crate) fn facts(files: &[BallotFile], election: &Election) -> Result<Facts, ImportError> {
     let mut known: Option<(&BallotFile, Facts)> = None;
     for (number, file) in files.iter().enumerate() {
         let refuse = |message: String| ImportError::Malformed {
@@ -273,6 +267,22 @@ fn facts(files: &[BallotFile], election: &Election) -> Result<Facts, ImportError
     Ok(known.map(|(_, facts)| facts).unwrap_or_default())
 }
 
+/// The rule's parameters: where the election gives no seats, those of the file hold.
+pub(crate) fn params(
+    manifest: &Manifest,
+    election: &Election,
+    facts: &Facts,
+) -> serde_json::Map<String, Value> {
+    let mut params = election.params.clone();
+    if let Some(seats) = facts.seats
+        && !params.contains_key("seats")
+        && takes_seats(manifest, seats)
+    {
+        params.insert("seats".into(), seats.into());
+    }
+    params
+}
+
 /// Whether the rule has a parameter `seats` that can be that many.
 fn takes_seats(manifest: &Manifest, seats: u64) -> bool {
     manifest.params.iter().any(|param| match param.kind {
@@ -284,7 +294,7 @@ fn takes_seats(manifest: &Manifest, seats: u64) -> bool {
 }
 
 /// How many options a ballot of choices may mark: what the election says, else the rule's default.
-fn marks_max(manifest: &Manifest, params: &serde_json::Map<String, Value>) -> u64 {
+pub(crate) fn marks_max(manifest: &Manifest, params: &serde_json::Map<String, Value>) -> u64 {
     let param = manifest.params.iter().find(|p| p.name == "max_choices");
     let default = param.and_then(|param| param.default.as_ref());
     let given = params.get("max_choices").or(default);
@@ -400,7 +410,7 @@ impl<'a> Urn<'a> {
             Ok(number) => self.accept(number, &cast),
             Err(Unread::File(message)) => {
                 self.failure = Some(CountError::Import(ImportError::Malformed {
-                    path: self.place(&cast),
+                    path: cast.place(self.file),
                     line: cast.line,
                     message,
                 }));
@@ -448,18 +458,10 @@ impl<'a> Urn<'a> {
         }
     }
 
-    /// The file that a record stands in.
-    fn place(&self, cast: &Cast) -> String {
-        match &cast.part {
-            Some(part) => format!("{}/{part}", self.file),
-            None => self.file.to_owned(),
-        }
-    }
-
     fn list(&mut self, cast: &Cast, reason: String) {
         if self.problems.len() < Self::PROBLEMS_MAX {
             self.problems.push(Problem {
-                file: self.place(cast),
+                file: cast.place(self.file),
                 line: cast.line,
                 record: self.records,
                 ballot: cast.id.clone(),

@@ -6,7 +6,8 @@
 //! - [`Roll`]: voters from a table, and [`voter_id`], their ids as they are compared;
 //! - [`TieBreak`](tabella_runtime::TieBreak) from a command line: [`read_tie_break`];
 //! - [`load_rule`]: a built-in rule or a Wasm file;
-//! - [`count`]: all of it together.
+//! - [`count`]: all of it together;
+//! - [`convert`]: the same ballots in another format.
 //!
 //! A ballot that cannot be read or that the rule refuses is never dropped in silence: it is listed
 //! as a [`Problem`] with file, line, record and reason, and stops the count unless [`Spoiled::Count`]
@@ -29,6 +30,7 @@
 //! ```
 
 mod ballots;
+mod convert;
 mod count;
 mod election;
 mod options;
@@ -38,6 +40,7 @@ mod rule;
 mod tie_break;
 
 pub use ballots::{BallotFile, Columns, ColumnsError, Format, ImportError, Problem};
+pub use convert::{ConvertError, Converted, convert};
 pub use count::{CountError, Counted, Doubt, Spoiled, count, count_all};
 pub use election::{ContestName, Election, ElectionError};
 pub use report::Report;

@@ -2,6 +2,7 @@
 
 pub(crate) mod backend;
 pub(crate) mod backup;
+pub(crate) mod ballots;
 pub(crate) mod bench;
 pub(crate) mod chaos;
 pub(crate) mod compile_plugin;

@@ -59,6 +59,13 @@ impl Format {
         found.map(|(_, format)| format)
     }
 
+    /// The format's name on a command line.
+    pub fn name(self) -> &'static str {
+        let mut all = Self::ALL.into_iter();
+        all.find(|(_, format)| *format == self)
+            .map_or("", |(name, _)| name)
+    }
+
     /// Takes the file's name for it, and where that says nothing its first characters; what neither
     /// says is not guessed.
     pub(super) fn of(path: &Path, text: &str) -> Result<Self, String> {

@@ -120,6 +120,14 @@ impl Cast {
             write_ins_more: 0,
         }
     }
+
+    /// The file that the record stands in, within the file or folder that was read.
+    pub(crate) fn place(&self, file: &str) -> String {
+        match &self.part {
+            Some(part) => format!("{file}/{part}"),
+            None => file.to_owned(),
+        }
+    }
 }
 
 /// Why a ballot cannot be read.

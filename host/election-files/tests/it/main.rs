@@ -1,6 +1,7 @@
 //! Files of ballots in, answers out, through the real rules.
 
 mod blt;
+mod convert;
 mod csv;
 mod cvr;
 mod field;

@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod check;
 mod describe;
+pub(crate) mod files;
 mod list;
 mod new;
 mod publish;
@@ -13,7 +14,7 @@ mod test;
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
-use tabella_runtime::{Compiler, Runtime, RuntimeConfig};
+use tabella_runtime::{Compiler, Plugin, Runtime, RuntimeConfig};
 
 use crate::exit::Exit;
 
@@ -68,4 +69,11 @@ fn runtime_of(tally_threads: usize) -> Result<Runtime> {
         ..RuntimeConfig::default()
     };
     Runtime::new(config).context("cannot set up the sandbox")
+}
+
+/// The rule of that name, file or folder.
+pub(crate) fn loaded(rule: &str, tally_threads: usize) -> Result<Plugin> {
+    let source = source::load(rule)?;
+    let loaded = runtime_of(tally_threads)?.load(&source.wasm);
+    loaded.with_context(|| rule.to_owned())
 }

@@ -3,20 +3,14 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
-use clap::{Args, ValueEnum};
+use anyhow::Result;
+use clap::Args;
 use serde_json::{Value, json};
-use tabella_election_files::{
-    BallotFile, Columns, CountError, Counted, Election, Format, ImportError, Problem, Spoiled,
-    count_all, read_tie_break,
-};
+use tabella_election_files::{CountError, Counted, Election, count_all, read_tie_break};
 use tabella_runtime::Plugin;
 
-use super::source;
+use super::files::{FileArguments, show_problems};
 use crate::exit::Exit;
-
-/// Problems shown to people; `--json` lists up to a thousand.
-const PROBLEMS_SHOWN: usize = 20;
 
 /// Count an election from files, with no network
 ///
@@ -30,29 +24,12 @@ pub(crate) struct RunArguments {
     /// Options and parameters, JSON or TOML: {"options": [{"id": "a", "title": "A"}], "params": {}}
     #[arg(long)]
     election: PathBuf,
-    /// The ballots: a file, or a folder or zip archive of files that belong together; given several
-    /// times, as for precincts, all are counted as one election's
-    #[arg(long, required = true)]
-    ballots: Vec<PathBuf>,
-    /// The ballots' format, where the file's name does not tell: json, jsonl, csv, xlsx, blt, cvr,
-    /// cvr-xml, dominion, hart, preflib, scot-elex, pabulib or abif
-    #[arg(long, alias = "import", value_parser = format_of)]
-    format: Option<Format>,
-    /// What the columns of a table are, where its head does not tell: words by place, such as
-    /// count,rank1,rank2 or count,... (count, id, ignore, ballot, rankN; `...` at the end for further
-    /// ranks; head, in front where the first line is a head)
-    #[arg(long)]
-    columns: Option<Columns>,
-    /// Which contest, where a file has several
-    #[arg(long)]
-    contest: Option<String>,
+    #[command(flatten)]
+    files: FileArguments,
     /// Who decides ties: seed:HEX (lots), order:FILE (option ids, the earlier wins) or report
     /// (nobody; every tied option is listed)
     #[arg(long, default_value = "report")]
     tie_break: String,
-    /// What to do about ballots that cannot be read or that the rule refuses
-    #[arg(long, value_enum, default_value = "refuse")]
-    spoiled: SpoiledName,
     /// Threads that count; 0 for one a processor. Neither the outcome nor the fuel depends on it
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=256))]
     threads: u16,
@@ -61,48 +38,13 @@ pub(crate) struct RunArguments {
     json: bool,
 }
 
-/// The format of that name.
-fn format_of(name: &str) -> Result<Format, String> {
-    Format::from_name(name).ok_or_else(|| {
-        let known = Format::ALL.map(|(name, _)| name).join(", ");
-        format!("expected one of {known}")
-    })
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum SpoiledName {
-    /// Count nothing, and list them
-    Refuse,
-    /// Count the others, and say how many were spoiled
-    Count,
-}
-
-impl From<SpoiledName> for Spoiled {
-    fn from(name: SpoiledName) -> Self {
-        match name {
-            SpoiledName::Refuse => Self::Refuse,
-            SpoiledName::Count => Self::Count,
-        }
-    }
-}
-
 /// Runs the command.
 pub(crate) fn run(arguments: &RunArguments) -> Result<Exit> {
     let tie_break = read_tie_break(&arguments.tie_break)?;
-    let election = Election::read(&arguments.election, arguments.contest.as_deref())?;
-    let read = |path: &PathBuf| {
-        let file = BallotFile::read(path, arguments.format)?;
-        Ok(match &arguments.columns {
-            Some(columns) => file.with_columns(columns.clone()),
-            None => file,
-        })
-    };
-    let ballots = arguments.ballots.iter().map(read);
-    let ballots: Vec<BallotFile> = ballots.collect::<Result<_, ImportError>>()?;
-    let source = source::load(&arguments.rule)?;
-    let rule = super::runtime_of(arguments.threads.into())?.load(&source.wasm);
-    let rule = rule.with_context(|| arguments.rule.clone())?;
-    let spoiled = Spoiled::from(arguments.spoiled);
+    let election = Election::read(&arguments.election, arguments.files.contest())?;
+    let ballots = arguments.files.read()?;
+    let rule = super::loaded(&arguments.rule, arguments.threads.into())?;
+    let spoiled = arguments.files.spoiled();
     match count_all(&rule, &election, &ballots, &tie_break, spoiled) {
         Ok(counted) => {
             show_problems(&counted.problems, counted.spoiled);
@@ -140,15 +82,6 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Exit> {
             println!("{answer}");
             Ok(Exit::Refused)
         }
-    }
-}
-
-fn show_problems(problems: &[Problem], count: u128) {
-    for problem in problems.iter().take(PROBLEMS_SHOWN) {
-        eprintln!("{}", problem.to_line());
-    }
-    if problems.len() > PROBLEMS_SHOWN {
-        eprintln!("… the first {PROBLEMS_SHOWN} are shown; {count} ballots are spoiled in all");
     }
 }
 
