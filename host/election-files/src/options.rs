@@ -7,7 +7,7 @@ use tabella_runtime::ContestOption;
 use unicode_normalization::UnicodeNormalization;
 
 /// Words that ballot papers and exports have for somebody who is not on the paper, folded.
-const WRITE_IN: [&str; 9] = [
+const WRITE_IN: [&str; 11] = [
     "write-in",
     "write in",
     "writein",
@@ -17,6 +17,8 @@ const WRITE_IN: [&str; 9] = [
     "undeclared write-in",
     "undeclared write-ins",
     "undeclaredwritein",
+    "undeclared",
+    "(undeclared)",
 ];
 
 /// Finds options by id, else by id, title or alias as people write them: without regard to case,
@@ -27,6 +29,8 @@ pub(crate) struct OptionNames {
     folded: HashMap<String, Vec<usize>>,
     /// By option, what a message calls it.
     shown: Vec<String>,
+    /// Options by a further name that the election gives them, as it is written.
+    aliases: HashMap<String, usize>,
     write_in: Option<usize>,
 }
 
@@ -46,6 +50,7 @@ impl OptionNames {
             ids: HashMap::new(),
             folded: HashMap::new(),
             shown: Vec::new(),
+            aliases: HashMap::new(),
             write_in: None,
         };
         for (position, option) in options.iter().enumerate() {
@@ -53,6 +58,10 @@ impl OptionNames {
             let further = aliases.and_then(|aliases| aliases.get(&option.id));
             let further = further.and_then(Value::as_array).into_iter().flatten();
             let further = further.filter_map(Value::as_str);
+            let aliases = further
+                .clone()
+                .map(|alias| (alias.trim().to_owned(), position));
+            names.aliases.extend(aliases);
             for name in [&*option.id, &*option.title].into_iter().chain(further) {
                 let folded = fold(name);
                 if folded.is_empty() {
@@ -78,6 +87,11 @@ impl OptionNames {
     /// The option with just this id.
     pub(crate) fn exact(&self, id: &str) -> Option<usize> {
         self.ids.get(id.trim()).copied()
+    }
+
+    /// The option that the election itself gives this further name.
+    pub(crate) fn alias(&self, name: &str) -> Option<usize> {
+        self.aliases.get(name.trim()).copied()
     }
 
     pub(crate) fn meaning(&self, name: &str) -> Meaning {

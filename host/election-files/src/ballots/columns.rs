@@ -210,7 +210,7 @@ pub(crate) fn is_ballot(cell: &str) -> bool {
 
 /// Heads of columns that hold the ballot's own id.
 pub(crate) fn is_id(cell: &str) -> bool {
-    const IDS: [&str; 12] = [
+    const IDS: [&str; 18] = [
         "id",
         "ballotid",
         "castvoterecord",
@@ -223,13 +223,19 @@ pub(crate) fn is_id(cell: &str) -> bool {
         "serialnumber",
         "ballotnumber",
         "voteid",
+        "responseid",
+        "submissionid",
+        "respondentid",
+        "rownumber",
+        "ballotno",
+        "row",
     ];
-    IDS.contains(&&*bare(cell))
+    IDS.contains(&&*bare(cell)) || fold(cell) == "ballot #"
 }
 
 /// Heads of columns that have nothing to do with the marks.
 pub(crate) fn is_beside(cell: &str) -> bool {
-    const BESIDE: [&str; 41] = [
+    const BESIDE: [&str; 46] = [
         "",
         "precinct",
         "precinctid",
@@ -270,6 +276,11 @@ pub(crate) fn is_beside(cell: &str) -> bool {
         "tabulatornum",
         "countinggroup",
         "remadeballot",
+        "startdate",
+        "enddate",
+        "recordeddate",
+        "submittedat",
+        "ipaddress",
         "party",
     ];
     is_id(cell) || BESIDE.contains(&&*bare(cell))

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tabella_runtime::BallotKind;
 
 use super::cvr_selections::{Contest, ElectionPart};
 use super::json::{Lines, at};
@@ -167,14 +166,7 @@ struct Open {
 }
 
 pub(super) fn read(text: &str, paper: &Paper<'_>, sink: &mut dyn FnMut(Cast)) -> Result<(), At> {
-    if matches!(
-        paper.kind,
-        BallotKind::Scores | BallotKind::Grades | BallotKind::Raw
-    ) {
-        let kind = paper.kind.name();
-        let message = format!("Cast Vote Records hold marks, not ballots of {kind}");
-        return Err(At::new(1, message));
-    }
+    paper.takes_marks_of_machines()?;
     let report: Report<'_> = serde_json::from_str(text).map_err(|error| at(&error))?;
     let contest = Contest::find(&report.elections, paper)?;
     let repeated = repeated(&report.records);

@@ -20,6 +20,22 @@ const LISTS: [&str; 7] = [
 /// Lists of ids, which XML has between spaces or one an element.
 const IDS: [&str; 1] = ["CandidateIds"];
 
+/// Elements that are read and stand once; what else a record holds is passed over.
+const ONCE: [&str; 12] = [
+    "BallotPrePrintedId",
+    "UniqueId",
+    "CurrentSnapshotId",
+    "ContestId",
+    "ContestSelectionId",
+    "Rank",
+    "HasIndication",
+    "IsAllocable",
+    "NumberVotes",
+    "Name",
+    "Selection",
+    "IsWriteIn",
+];
+
 /// The same report as JSON, where every record starts on the line on which it starts in XML.
 pub(super) fn to_json(text: &str) -> Result<String, At> {
     let mut elections = Vec::new();
@@ -76,7 +92,7 @@ fn object(element: &Element) -> Result<Value, At> {
                 Some(Value::Array(words)) => words.push(value),
                 Some(word) => *word = Value::Array(vec![word.take(), value]),
             }
-        } else if members.insert(name.into(), value).is_some() {
+        } else if ONCE.contains(&name) && members.insert(name.into(), value).is_some() {
             let message = format!("expected one element {name} in {}", element.name);
             return Err(At::new(child.line, message));
         }

@@ -1,6 +1,8 @@
 //! Dominion's exports: `CvrExport.json`, or `CvrExport_1.json` and so on, with `ContestManifest.json` and
 //! `CandidateManifest.json` beside them, in a folder or a zip archive.
 //!
+//! A contest with the condition `InvalidContest` does not count, by the export's own word.
+//!
 //! Of a session its current reading counts: `Original`, or `Modified` where somebody adjudicated. A mark
 //! counts unless it is ambiguous; among choices also unless `IsVote` is false where the contest is not
 //! overvoted, and an overvoted one is the rule's to judge. Ranked marks are kept as they were made.
@@ -22,9 +24,13 @@ use crate::options::{Meaning, fold};
 
 const CONTESTS: &str = "ContestManifest.json";
 const CANDIDATES: &str = "CandidateManifest.json";
+const CONDITIONS: &str = "OutstackConditionManifest.json";
+
+/// The condition of a contest that does not count, and its number where no manifest lists it.
+const INVALID: (&str, &str) = ("InvalidContest", "7");
 
 /// What says what the numbers of an export mean.
-pub(super) const MANIFESTS: [&str; 2] = [CONTESTS, CANDIDATES];
+pub(super) const MANIFESTS: [&str; 3] = [CONTESTS, CANDIDATES, CONDITIONS];
 
 /// Whether a file of that name holds sessions.
 pub(super) fn is_export(name: &str) -> bool {
@@ -83,6 +89,14 @@ struct CandidateEntry {
 }
 
 #[derive(Deserialize)]
+struct Condition {
+    #[serde(rename = "Id")]
+    id: Id,
+    #[serde(rename = "Description", default)]
+    name: String,
+}
+
+#[derive(Deserialize)]
 struct Export<'a> {
     #[serde(borrow, rename = "Sessions")]
     sessions: Vec<&'a RawValue>,
@@ -127,6 +141,9 @@ struct MarkedContest {
     overvotes: u64,
     #[serde(rename = "Marks", default)]
     marks: Vec<Mark>,
+    /// What the machine found unusual, by number.
+    #[serde(rename = "OutstackConditionIds", default)]
+    conditions: Vec<Id>,
 }
 
 #[derive(Deserialize)]
@@ -188,16 +205,7 @@ pub(super) fn read(
     paper: &Paper<'_>,
     sink: &mut dyn FnMut(Cast),
 ) -> Result<(), At> {
-    if matches!(
-        paper.kind,
-        BallotKind::Scores | BallotKind::Grades | BallotKind::Raw
-    ) {
-        let kind = paper.kind.name();
-        return Err(At::new(
-            1,
-            format!("this file holds marks, not ballots of {kind}"),
-        ));
-    }
+    paper.takes_marks_of_machines()?;
     let contest = Contest::find(parts, paper)?;
     let mut seen = HashSet::new();
     let mut holds_contest = false;
@@ -253,6 +261,8 @@ struct Contest {
     id: String,
     /// By a candidate's id, whom it is; or why that cannot be said.
     candidates: HashMap<String, Result<Target, Unread>>,
+    /// The number of the condition of a contest that does not count.
+    invalid: String,
 }
 
 impl Contest {
@@ -279,7 +289,11 @@ impl Contest {
             }
             candidates.insert(entry.id.text(), target);
         }
-        Ok(Self { id, candidates })
+        Ok(Self {
+            id,
+            candidates,
+            invalid: invalid(parts)?,
+        })
     }
 
     fn cast(
@@ -325,6 +339,14 @@ impl Contest {
     }
 
     fn marks(&self, contest: &MarkedContest, paper: &Paper<'_>) -> Result<Marks, Unread> {
+        if contest
+            .conditions
+            .iter()
+            .any(|id| id.text() == self.invalid)
+        {
+            let reason = "the contest is an InvalidContest: by its maker it does not count";
+            return Err(Unread::Invalid(reason.into()));
+        }
         let mut marks = Marks::default();
         let is_ranking = paper.kind == BallotKind::Ranking;
         for mark in contest.marks.iter().filter(|mark| !mark.is_ambiguous) {
@@ -347,9 +369,31 @@ impl Contest {
     }
 }
 
+/// The number of the condition of a contest that does not count.
+fn invalid(parts: &[Part]) -> Result<String, At> {
+    let (name, number) = INVALID;
+    if parts.iter().all(|part| part.name != CONDITIONS) {
+        return Ok(number.to_owned());
+    }
+    let conditions: Vec<Condition> = manifest(parts, CONDITIONS)?;
+    if let Some(listed) = conditions.iter().find(|condition| condition.name == name) {
+        return Ok(listed.id.text());
+    }
+    // Programs list what occurred; a number that means something else here is not it.
+    let is_other = conditions
+        .iter()
+        .any(|condition| condition.id.text() == number);
+    Ok(if is_other {
+        String::new()
+    } else {
+        number.to_owned()
+    })
+}
+
 /// Whom a candidate of the manifest is: an option by name, or else by id where the two agree.
 fn target(entry: &CandidateEntry, paper: &Paper<'_>) -> Result<Target, Unread> {
-    let by_id = paper.names.exact(&entry.id.text());
+    let number = entry.id.text();
+    let by_id = (paper.names.exact(&number)).or_else(|| paper.names.alias(&number));
     match (paper.names.meaning(&entry.name), by_id) {
         (Meaning::Option(option), Some(other)) if option != other => Err(Unread::File(format!(
             "the candidate {} is the option {:?} by its name and {:?} by its id; give the options other \
@@ -370,9 +414,12 @@ fn target(entry: &CandidateEntry, paper: &Paper<'_>) -> Result<Target, Unread> {
             let write_in = paper.names.write_in();
             Ok(write_in.map_or(Target::Other, Target::Option))
         }
-        // Ids such as 1 and 2 are everybody's: one proves nothing beside two names that differ.
+        // Ids such as 1 and 2 are everybody's: one proves nothing beside two names that differ, unless
+        // the election says that it is another name of the option.
         (Meaning::Nothing, Some(option))
-            if entry.name.trim().is_empty() || !paper.has_title(option) =>
+            if entry.name.trim().is_empty()
+                || !paper.has_title(option)
+                || paper.names.alias(&number) == Some(option) =>
         {
             Ok(Target::Option(option))
         }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{archive, blt, json, pabulib, preflib, scottish};
+use super::{archive, blt, clear_ballot, json, pabulib, preflib, scottish};
 
 /// The formats that ballots are read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub enum Format {
     Dominion,
     /// Hart's XML files, one a ballot, in a folder or a zip archive.
     Hart,
+    /// Clear Ballot's table, with a column for each option at each rank.
+    ClearBallot,
     /// Orders of preference as PrefLib keeps them: `.soc`, `.soi`, `.toc`, `.toi`.
     PrefLib,
     /// Wards of Scottish council elections, as the data set scot-elex keeps them.
@@ -37,7 +39,7 @@ pub enum Format {
 
 impl Format {
     /// Every format, by the name that a command line uses.
-    pub const ALL: [(&'static str, Self); 13] = [
+    pub const ALL: [(&'static str, Self); 14] = [
         ("json", Self::Json),
         ("jsonl", Self::JsonLines),
         ("csv", Self::Csv),
@@ -47,6 +49,7 @@ impl Format {
         ("cvr-xml", Self::CvrXml),
         ("dominion", Self::Dominion),
         ("hart", Self::Hart),
+        ("clear-ballot", Self::ClearBallot),
         ("preflib", Self::PrefLib),
         ("scot-elex", Self::ScotElex),
         ("pabulib", Self::Pabulib),
@@ -77,6 +80,7 @@ impl Format {
             Some('{' | '[') => Some(json::guess(text)),
             Some('<') => Some(xml(start)?),
             _ if pabulib::looks_like(text) => Some(Self::Pabulib),
+            _ if clear_ballot::looks_like(text) => Some(Self::ClearBallot),
             _ if scottish::looks_like(text) => Some(Self::ScotElex),
             _ if preflib::looks_like(text) => Some(Self::PrefLib),
             _ if blt::looks_like(text) => Some(Self::Blt),
@@ -88,7 +92,7 @@ impl Format {
             (Some("blt"), _) => Ok(Self::Blt),
             (Some("pb"), _) => Ok(Self::Pabulib),
             (Some("soc" | "soi" | "toc" | "toi"), _) => Ok(Self::PrefLib),
-            (Some("csv"), Some(Self::ScotElex)) => Ok(Self::ScotElex),
+            (Some("csv"), Some(found @ (Self::ScotElex | Self::ClearBallot))) => Ok(found),
             (Some("csv" | "tsv"), None | Some(Self::Blt)) => Ok(Self::Csv),
             (Some("csv" | "tsv"), Some(_)) => {
                 Err("its name says that it is a table, and it starts like another format".into())

@@ -11,8 +11,6 @@
 
 use std::collections::HashSet;
 
-use tabella_runtime::BallotKind;
-
 use super::archive::Part;
 use super::cvr_selections::Target;
 use super::marks::Marks;
@@ -32,16 +30,7 @@ pub(super) fn read(
     paper: &Paper<'_>,
     sink: &mut dyn FnMut(Cast),
 ) -> Result<(), At> {
-    if matches!(
-        paper.kind,
-        BallotKind::Scores | BallotKind::Grades | BallotKind::Raw
-    ) {
-        let kind = paper.kind.name();
-        return Err(At::new(
-            1,
-            format!("these files hold marks, not ballots of {kind}"),
-        ));
-    }
+    paper.takes_marks_of_machines()?;
     let mut seen = HashSet::new();
     let mut ids = HashSet::new();
     let mut holds_contest = false;

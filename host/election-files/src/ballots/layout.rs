@@ -4,9 +4,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use tabella_runtime::BallotKind;
 
 use super::columns::{Columns, RankHead, Role, is_ballot, is_beside, is_count, is_id, rank_head};
+use super::headless::headless;
 use super::paper::Paper;
 use super::problem::{At, brief};
 use super::rows::{Row, Rows};
@@ -37,7 +37,7 @@ pub(crate) enum Marks {
     Free,
 }
 
-const EXPECTED: &str =
+pub(super) const EXPECTED: &str =
     "expected a head such as `count,ranking`, `rank1,rank2` or the ids of the options";
 
 /// Finds the layout; leaves `rows` at the first ballot.
@@ -230,7 +230,7 @@ impl Cells<'_> {
     fn ranks_of_contest(&self, paper: &Paper<'_>) -> Result<(Vec<usize>, bool), At> {
         let mut contests: BTreeMap<&str, Vec<(u64, usize)>> = BTreeMap::new();
         for (rank, cell) in &self.ranks {
-            let ranks = contests.entry(&rank.contest).or_default();
+            let ranks = contests.entry(self.contest_of(rank)).or_default();
             ranks.push((rank.number, *cell));
         }
         let is_one_of_many = contests.len() > 1;
@@ -239,9 +239,14 @@ impl Cells<'_> {
             1 => contests.into_values().next().unwrap_or_default(),
             _ => {
                 let wanted = paper.contest.text().map(words);
+                let fits = |contest: &str| {
+                    let wanted = wanted.as_deref();
+                    let wanted = [wanted, wanted.map(without_number)];
+                    wanted.contains(&Some(&*words(contest)))
+                };
                 let fitting: Vec<_> = contests
                     .iter()
-                    .filter(|(contest, _)| wanted.as_deref() == Some(&*words(contest)))
+                    .filter(|(contest, _)| fits(contest))
                     .collect();
                 match fitting[..] {
                     [(_, ranks)] => ranks.clone(),
@@ -274,9 +279,34 @@ impl Cells<'_> {
         ))
     }
 
+    /// The contest of a column of ranks. A number at the end of its name that differs from rank to
+    /// rank, as in `Mayor Choice 1 (45)`, `Mayor Choice 2 (50)`, is the column's and not the contest's.
+    fn contest_of<'b>(&self, rank: &'b RankHead) -> &'b str {
+        let base = without_number(&rank.contest);
+        let of_base = self.ranks.iter().map(|(other, _)| other);
+        let of_base = of_base.filter(|other| without_number(&other.contest) == base);
+        let mut numbers: Vec<u64> = of_base.map(|other| other.number).collect();
+        let all = numbers.len();
+        numbers.sort_unstable();
+        numbers.dedup();
+        match numbers.len() == all {
+            true => base,
+            false => &rank.contest,
+        }
+    }
+
     fn options_of(&self, paper: &Paper<'_>) -> Result<Vec<(usize, usize)>, At> {
         let cells = self.options.iter().map(|(cell, _)| *cell);
         option_columns(self.cells, cells, self.line, paper)
+    }
+}
+
+/// A contest's words without a number at their end.
+fn without_number(contest: &str) -> &str {
+    let (base, last) = contest.rsplit_once(' ').unwrap_or(("", contest));
+    match last.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => base,
+        false => contest,
     }
 }
 
@@ -289,7 +319,7 @@ fn words(name: &str) -> String {
 }
 
 /// Cells that each name an option, by option.
-fn option_columns(
+pub(super) fn option_columns(
     cells: &[Cow<'_, str>],
     named: impl Iterator<Item = usize>,
     line: u64,
@@ -311,149 +341,4 @@ fn option_columns(
         return Err(At::new(line, "the head names an option twice"));
     }
     Ok(columns)
-}
-
-/// What the rows below a first row of options can be.
-#[derive(Default)]
-struct Below {
-    rows: usize,
-    /// Rows that can only be marks in columns of options.
-    only_marks: usize,
-    /// Rows that can only be ballots.
-    only_ballots: usize,
-    /// Rows that can be both.
-    both: usize,
-}
-
-/// The layout of a table whose first row is no head in words: `None` where it is the first ballot.
-fn headless(row: &Row<'_>, rest: &Rows<'_>, paper: &Paper<'_>) -> Result<Option<Layout>, At> {
-    let cells = &row.cells;
-    let takes_order = matches!(
-        paper.kind,
-        BallotKind::Ranking | BallotKind::Choice | BallotKind::Approval
-    );
-    let all_names = cells.iter().all(|cell| paper.names.is_name(cell));
-    let columns = || {
-        let columns = option_columns(cells, 0..cells.len(), row.line, paper)?;
-        Ok(Some(Layout {
-            count: None,
-            id: None,
-            width: Some(cells.len()),
-            marks: Marks::Options(columns),
-        }))
-    };
-    if !takes_order {
-        if all_names {
-            return columns();
-        }
-        let unknown = cells.iter().find(|cell| !paper.names.is_name(cell));
-        let found = unknown.map_or(String::new(), |cell| brief(cell));
-        return Err(At::new(row.line, format!("{EXPECTED}, found {found}")));
-    }
-    refuse_counts_that_are_options(row, rest, paper)?;
-    if !all_names || cells.len() < 2 {
-        return Ok(None);
-    }
-    let below = below(rest, cells.len(), paper)?;
-    let is_whole = cells.len() == paper.options.len();
-    match (below.only_marks, below.only_ballots, below.both) {
-        (0, 0, 0) if !is_whole => Ok(None),
-        (0, 1.., _) => Ok(None),
-        (1.., 0, _) => columns(),
-        (0, 0, _) => Err(At::new(
-            row.line,
-            two_readings(row, "a ballot that ranks them"),
-        )),
-        (_, _, _) => Err(At::new(
-            row.line,
-            two_readings(row, "a ballot, for options stand below it as well as marks"),
-        )),
-    }
-}
-
-fn two_readings(row: &Row<'_>, other: &str) -> String {
-    format!(
-        "the first line may be a head of options, with marks below it, or {other}: {}; write a head \
-         such as `rank1,rank2` above it, or say what the columns are with --columns, such as \
-         --columns rank1,rank2 or --columns count,...",
-        brief(&row.cells.join(","))
-    )
-}
-
-fn below(rest: &Rows<'_>, width: usize, paper: &Paper<'_>) -> Result<Below, At> {
-    let mut rows = rest.clone();
-    let mut below = Below::default();
-    while let Some(row) = rows.next()? {
-        if row.is_blank() {
-            continue;
-        }
-        below.rows += 1;
-        let may_be_marks =
-            row.cells.len() == width && row.cells.iter().all(|cell| is_mark(cell, paper.kind));
-        let names = |cells: &[Cow<'_, str>]| {
-            let mut filled = cells.iter().filter(|cell| !cell.is_empty()).peekable();
-            filled.peek().is_some() && filled.all(|cell| paper.rank(cell).is_ok())
-        };
-        let may_be_ballot = names(&row.cells)
-            || (row.cells.len() > 1
-                && row.cells[0].parse::<u64>().is_ok()
-                && names(&row.cells[1..]));
-        match (may_be_marks, may_be_ballot) {
-            (true, true) => below.both += 1,
-            (true, false) => below.only_marks += 1,
-            // A row that is neither is a ballot that cannot be read.
-            (false, true) => below.only_ballots += 1,
-            (false, false) if row.cells.iter().any(|cell| paper.names.is_name(cell)) => {
-                below.only_ballots += 1;
-            }
-            (false, false) => {}
-        }
-    }
-    Ok(below)
-}
-
-/// Whether a cell can be a mark in a column of an option.
-fn is_mark(cell: &str, kind: BallotKind) -> bool {
-    match kind {
-        BallotKind::Ranking => cell.is_empty() || cell.parse::<u64>().is_ok(),
-        _ => ["", "1", "0", "x", "yes", "no", "true", "false"].contains(&&*cell.to_lowercase()),
-    }
-}
-
-/// Refuses rows that all begin with a number, some of which are options.
-fn refuse_counts_that_are_options(
-    row: &Row<'_>,
-    rest: &Rows<'_>,
-    paper: &Paper<'_>,
-) -> Result<(), At> {
-    let number = |row: &Row<'_>| row.cells.len() > 1 && row.cells[0].parse::<u64>().is_ok();
-    if !number(row) {
-        return Ok(());
-    }
-    let mut rows = rest.clone();
-    let mut first_option = None;
-    let mut next = Some(row.clone());
-    while let Some(row) = next {
-        if !row.is_blank() {
-            if !number(&row) {
-                return Ok(());
-            }
-            if first_option.is_none() && paper.names.is_name(&row.cells[0]) {
-                first_option = Some((row.line, row.cells.join(",")));
-            }
-        }
-        next = rows.next()?;
-    }
-    match first_option {
-        None => Ok(()),
-        Some((line, shown)) => {
-            let message = format!(
-                "{} may be a number of ballots and a ballot, or a ballot whose first choice is an \
-                 option; say which with --columns count,... or --columns ..., or write a head such as \
-                 `count,rank1,rank2` or `rank1,rank2` above",
-                brief(&shown)
-            );
-            Err(At::new(line, message))
-        }
-    }
 }

@@ -6,6 +6,7 @@
 mod abif;
 mod archive;
 mod blt;
+mod clear_ballot;
 mod columns;
 mod csv_file;
 mod cvr;
@@ -14,6 +15,7 @@ mod cvr_xml;
 mod dominion;
 mod format;
 mod hart;
+mod headless;
 mod json;
 mod layout;
 mod marks;
@@ -264,6 +266,7 @@ impl BallotFile {
             Format::Cvr | Format::CvrXml => cvr::read(&self.text, paper, sink),
             Format::Dominion => dominion::read(&self.parts, paper, sink),
             Format::Hart => hart::read(&self.parts, paper, sink),
+            Format::ClearBallot => clear_ballot::read(&self.text, paper, sink),
             Format::PrefLib => preflib::read(&self.text, paper, sink),
             Format::ScotElex => scottish::read(&self.text, paper, sink),
             Format::Pabulib => pabulib::read(&self.text, paper, sink),

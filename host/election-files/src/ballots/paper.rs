@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use tabella_runtime::{BallotKind, ContestOption};
 
-use super::problem::{Cast, Unread};
+use super::problem::{At, Cast, Unread};
 use crate::election::ContestName;
 use crate::options::{Meaning, OptionNames};
 use crate::report::MarkCounts;
@@ -41,6 +41,18 @@ pub(crate) enum Rank {
 pub(crate) const RANKS_MAX: u64 = 16_000;
 
 impl Paper<'_> {
+    /// Refuses a file of marks for a rule whose ballots are more than marks.
+    pub(crate) fn takes_marks_of_machines(&self) -> Result<(), At> {
+        match self.kind {
+            BallotKind::Scores | BallotKind::Grades | BallotKind::Raw => {
+                let kind = self.kind.name();
+                let message = format!("this file holds marks, not ballots of {kind}");
+                Err(At::new(1, message))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The position of the option with that name.
     pub(crate) fn option(&self, name: &str) -> Result<usize, Unread> {
         match self.names.meaning(name) {
@@ -92,10 +104,12 @@ impl Paper<'_> {
             "overvote" => return Ok(Rank::Overvote),
             _ => {}
         }
-        if !text.contains('=') {
+        // Exports write a rank with several marks as `a|b`.
+        let separates = |c: char| c == '=' || c == '|';
+        if !text.contains(separates) {
             return self.option(text).map(|option| Rank::Options(vec![option]));
         }
-        let names = text.split('=').map(|name| self.option(name));
+        let names = text.split(separates).map(|name| self.option(name));
         Ok(Rank::Options(names.collect::<Result<_, _>>()?))
     }
 

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use expect_test::{Expect, expect};
+use expect_test::expect;
 use serde_json::{Value, json};
 use tabella_election_files::{
     BallotFile, CountError, Counted, Election, Spoiled, count, load_rule, read_tie_break,
@@ -460,7 +460,7 @@ fn names_with_spaces_and_other_signs() {
 #[test]
 fn files_that_are_no_ballots() {
     let election = json!({ "options": ["a", "b"] });
-    let known = "expected one of the formats json, jsonl, csv, xlsx, blt, cvr, cvr-xml, dominion, hart, preflib, scot-elex, pabulib, abif: choose one with --format";
+    let known = "expected one of the formats json, jsonl, csv, xlsx, blt, cvr, cvr-xml, dominion, hart, clear-ballot, preflib, scot-elex, pabulib, abif: choose one with --format";
     for (file, text) in [
         ("x.xml", "<?xml version=\"1.0\"?><Report/>"),
         ("x.txt", "a\nb\n"),
@@ -496,108 +496,4 @@ fn counts_that_nobody_should_believe() {
         run("choice\n").unwrap(),
         format!("{nothing} 0 spoiled ones")
     );
-}
-
-/// Problems in a file of one line are told apart by their record, and by their ballot's id.
-#[test]
-fn problems_are_located_by_record() {
-    let election = json!({ "options": ["a", "b"] });
-    let text = r#"[{"choice": "a"},{"choice": "x"},{"choice": "b"},{"choice": "y"}]"#;
-    let counted = crate::counted("plurality", &election, "x.json", text, Spoiled::Count).unwrap();
-    let records: Vec<_> = counted
-        .problems
-        .iter()
-        .map(|p| (p.line, p.record))
-        .collect();
-    assert_eq!(records, [(1, 2), (1, 4)]);
-    let text = "Ballot ID,Precinct,Timestamp,Email,1st choice,2nd choice\n\
-                7-1,P,2024-01-01,a@example.org,a,b\n7-2,P,2024-01-01,b@example.org,x,b\n";
-    let counted = crate::counted("borda", &election, "x.csv", text, Spoiled::Count).unwrap();
-    let expected = "x.csv:3: \"x\" is not an option of this contest (record 2, ballot 7-2)";
-    assert_eq!(counted.problems[0].to_line(), expected);
-}
-
-#[test]
-fn exports_with_several_contests() {
-    let election = |contest: &str| json!({ "id": contest, "options": ["Ann", "Bea", "Cyd"] });
-    let text = "Cast Vote Record,Precinct,Ballot Style,DEM Mayor Choice 1 of 2 (01),DEM Mayor Choice 2 of 2 (01),\
-                DEM Council Choice 1 of 2 (02),DEM Council Choice 2 of 2 (02)\n\
-                1,P1,S,Ann,Bea,Dot,undervote\n2,P1,S,overvote,Bea,undervote,undervote\n3,P2,S,undervote,Cyd,Eve,Dot\n";
-    let counted = |contest: &str| {
-        summary(
-            "instant-runoff",
-            &election(contest),
-            "x.csv",
-            text,
-            Spoiled::Count,
-        )
-    };
-    let found = counted("DEM Mayor (01)");
-    assert!(
-        found.starts_with("\"Ann\" 1, \"Bea\" 0, \"Cyd\" 1"),
-        "{found}"
-    );
-    assert_eq!(
-        counted("sheriff"),
-        "x.csv:1: the file has ranks for several contests: dem council 02, dem mayor 01; choose one \
-         with --contest\n"
-    );
-}
-
-fn check_preflib(text: &str, expected: Expect) {
-    let election = json!({ "options": [{"id": "a", "title": "Ann"}, "b", "c"] });
-    let found = summary("instant-runoff", &election, "x.toi", text, Spoiled::Count);
-    expected.assert_eq(&found);
-}
-
-#[test]
-fn preflib() {
-    let head = "# FILE NAME: x.toi\n# NUMBER ALTERNATIVES: 3\n# ALTERNATIVE NAME 1: c\n\
-                # ALTERNATIVE NAME 2: Ann\n# ALTERNATIVE NAME 3: b\n";
-    check_preflib(
-        &format!("{head}3: 2,1\n2: 3,{{1,2}}\n1: {{1}},2\n"),
-        expect![[r#"
-            "a" 4, "b" 2, "c" 1; winners ["a"]; 6 counted, 0 spoiled
-        "#]],
-    );
-    check_preflib(
-        &format!("{head}1: 4\nx: 1\n1: {{1,2\n1: 1 2\n1: 1\n"),
-        expect![[r#"
-            "a" 0, "b" 0, "c" 1; winners ["c"]; 1 counted, 4 spoiled
-            x.toi:6: expected the number of an alternative, found "4"
-            x.toi:7: expected a number of ballots, found "x"
-            x.toi:8: expected `}` at the end of a shared rank
-            x.toi:9: expected the number of an alternative, found "1 2"
-        "#]],
-    );
-    check_preflib(
-        "# ALTERNATIVE NAME 1: zz\n1: 1\n",
-        expect![[r#"
-            x.toi:1: the alternative "zz" is neither id nor title of an option
-        "#]],
-    );
-}
-
-/// A ward as scot-elex keeps it; the count in front is never taken for a choice.
-#[test]
-fn scottish_wards() {
-    let ward = "3,1,\n6,1,\n2,2,1,\n1,3,,2,\nCandidate 1,Ann,Party (P),\n\"Candidate 2\",\"Bea\",\"Party\"\n\
-                Candidate 3,Cyd,,\nA Ward,,,\n";
-    let election = json!({ "options": ["Cyd", "Ann", "Bea"] });
-    let counted = |rule: &str, text: &str| summary(rule, &election, "x.csv", text, Spoiled::Count);
-    let expected = "\"Cyd\" 1, \"Ann\" 6, \"Bea\" 2; winners [\"Ann\"]; 9 counted, 0 spoiled";
-    assert!(counted("instant-runoff", ward).starts_with(expected));
-    assert!(
-        counted("stv", ward).contains("winners [\"Ann\"]"),
-        "the seats are the file's"
-    );
-    let found = counted("stv", &ward.replace("2,2,1,", "2,9,1,"));
-    assert!(
-        found.contains("x.csv:3: expected a candidate from 1 to 3, found \"9\""),
-        "{found}"
-    );
-    let found = counted("stv", &ward.replace("Cyd,,", "Dot,,"));
-    assert!(found.contains("\"Dot\" is neither id nor title"), "{found}");
-    let found = counted("stv", &ward.replace("Candidate 3", "Candidate 4"));
-    assert!(found.contains("expected candidate 3"), "{found}");
 }

@@ -4,6 +4,8 @@ mod blt;
 mod convert;
 mod csv;
 mod cvr;
+mod dominion;
+mod exports;
 mod field;
 mod formats;
 mod json;

@@ -16,7 +16,7 @@ pub(crate) struct FileArguments {
     #[arg(long, required = true)]
     ballots: Vec<PathBuf>,
     /// The ballots' format, where the file's name does not tell: json, jsonl, csv, xlsx, blt, cvr,
-    /// cvr-xml, dominion, hart, preflib, scot-elex, pabulib or abif
+    /// cvr-xml, dominion, hart, clear-ballot, preflib, scot-elex, pabulib or abif
     #[arg(long, alias = "import", value_parser = format_of)]
     format: Option<Format>,
     /// What the columns of a table are, where its head does not tell: words by place, such as
