@@ -10,6 +10,7 @@ mod ballot;
 mod configuration;
 mod import;
 mod module;
+mod readers;
 mod saved_state;
 
 /// One way into the system.
@@ -89,8 +90,48 @@ pub const ELECTION: Target = Target {
     take: import::take_election,
 };
 
+/// Bytes as a file of one format.
+macro_rules! reader {
+    ($name:ident, $format:literal) => {
+        #[doc = concat!("Bytes as a file of ballots, ", $format, ".")]
+        pub const $name: Target = Target {
+            name: concat!("read-", $format),
+            start: readers::start,
+            seeds: || readers::seeds($format),
+            take: |input| readers::take($format, input),
+        };
+    };
+}
+
+reader!(READ_CSV, "csv");
+reader!(READ_XLSX, "xlsx");
+reader!(READ_CVR_XML, "cvr-xml");
+reader!(READ_DOMINION, "dominion");
+reader!(READ_HART, "hart");
+reader!(READ_CLEAR_BALLOT, "clear-ballot");
+reader!(READ_PREFLIB, "preflib");
+reader!(READ_SCOT_ELEX, "scot-elex");
+reader!(READ_PABULIB, "pabulib");
+reader!(READ_ABIF, "abif");
+
+/// Bytes as a file of ballots that is written in another format.
+pub const CONVERT: Target = Target {
+    name: "convert",
+    start: readers::start,
+    seeds: readers::convert_seeds,
+    take: readers::take_conversion,
+};
+
+/// Bytes as a roll of voters.
+pub const ROLL: Target = Target {
+    name: "roll",
+    start: || (),
+    seeds: readers::roll_seeds,
+    take: readers::take_roll,
+};
+
 /// Every target.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 20] = [
     MODULE,
     BALLOT,
     BALLOT_JSON,
@@ -99,4 +140,16 @@ pub const TARGETS: [Target; 8] = [
     SAVED_STATE,
     IMPORT,
     ELECTION,
+    READ_CSV,
+    READ_XLSX,
+    READ_CVR_XML,
+    READ_DOMINION,
+    READ_HART,
+    READ_CLEAR_BALLOT,
+    READ_PREFLIB,
+    READ_SCOT_ELEX,
+    READ_PABULIB,
+    READ_ABIF,
+    CONVERT,
+    ROLL,
 ];
