@@ -118,7 +118,7 @@ impl Scrub {
             if self.signatures == Signatures::All {
                 self.entitled(ledger, &roll, height, id, &transaction)?;
             }
-            let sequence = transaction.body.sequence();
+            let sequence = transaction.body.sequence;
             match transaction.body.payload {
                 Payload::CastBallot {
                     election_id,

@@ -53,8 +53,7 @@ fn chain() -> Chain {
     for from in [0, VOTERS / 2] {
         let cast = (from..from + VOTERS / 2).map(|n| {
             let body = TransactionBody {
-                version: Transaction::ORDERED,
-                nonce: 1,
+                sequence: Some(1),
                 ..TransactionBody::new(7, 50, chain.cast(voter(n), "a"))
             };
             Transaction::sign(body, &registrar()).to_bytes()
@@ -64,8 +63,7 @@ fn chain() -> Chain {
     }
     for n in [3, 200] {
         let body = TransactionBody {
-            version: Transaction::ORDERED,
-            nonce: 2,
+            sequence: Some(2),
             ..TransactionBody::new(7, 50, chain.cast(voter(n), "b"))
         };
         let bytes = Transaction::sign(body, &registrar()).to_bytes();
