@@ -6,7 +6,10 @@ use std::{
     sync::{Arc, Mutex, RwLock},
 };
 
-use redb::{Builder, Database, ReadableTable, StorageBackend, TableDefinition, WriteTransaction};
+use redb::{
+    Builder, Database, ReadTransaction, ReadableTable, StorageBackend, TableDefinition,
+    WriteTransaction,
+};
 use tabella_protocol::{
     Ack, ContestSpec, Genesis, Hash, PluginLimits, PublicKey, ValidatorHistory, ValidatorSet,
     codec, merkle::Frontier,
@@ -20,6 +23,7 @@ use crate::{
     LedgerError,
     board_log::TILES,
     damage::Damages,
+    read::read_block,
     state::{Election, ElectionRecord, State, StateRecord, Tip},
     turns,
 };
@@ -341,7 +345,37 @@ fn load_state(
             "the stored state does not have the root that the tip commits to".into(),
         ));
     }
+    check_tip(&transaction, &state.tip, genesis)?;
     Ok(state)
+}
+
+/// Requires the stored tip to be the newest block, which the state's root does not say. Where that block
+/// is damaged, and the tip not, the chain goes on.
+fn check_tip(reads: &ReadTransaction, tip: &Tip, genesis: &Genesis) -> Result<(), LedgerError> {
+    let (blocks, heights) = (reads.open_table(BLOCKS)?, reads.open_table(HEIGHTS)?);
+    let newest = blocks.last()?.map_or(0, |(height, _)| height.value());
+    let by_hash = heights.get(tip.block_hash.0)?.map(|height| height.value());
+    let header = match read_block(reads, tip.height) {
+        Ok(stored) => stored.map(|stored| stored.block.header),
+        Err(LedgerError::Damaged(_)) => None,
+        Err(error) => return Err(error),
+    };
+    let is_newest = match &header {
+        Some(header) => {
+            (header.hash(), header.state_root, header.timestamp_ms)
+                == (tip.block_hash, tip.state_root, tip.timestamp_ms)
+        }
+        None if tip.height == 0 => {
+            (tip.block_hash, tip.timestamp_ms) == (genesis.hash(), genesis.timestamp_ms)
+        }
+        None => by_hash == Some(tip.height),
+    };
+    if newest != tip.height || !is_newest {
+        let height = tip.height;
+        let what = format!("the stored tip at height {height} is not the newest block");
+        return Err(LedgerError::Corrupt(what));
+    }
+    Ok(())
 }
 
 /// Why a contest cannot be set up.

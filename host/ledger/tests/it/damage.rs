@@ -16,7 +16,9 @@ use tabella_protocol::{
 };
 use tempfile::TempDir;
 
-use crate::support::{Chain, authority, by_registrar, election, genesis, key, registrar, voter};
+use crate::support::{
+    Chain, LIMITS, authority, by_registrar, certify, election, genesis, key, registrar, voter,
+};
 
 /// More than a tile holds.
 const VOTERS: u32 = 260;
@@ -385,7 +387,8 @@ fn a_changed_state_election_or_rule_refuses_the_start() {
         let opened = Ledger::open(copy.path(), genesis());
         opened.err().expect("a refusal").to_string()
     };
-    for at in [3, 40, 100] {
+    // Each part of the tip, and what the state's root commits to.
+    for at in [3, 20, 50, 75, 100] {
         let refusal = refused(&|d| tamper(d, META, |key| key == "state", |v| v[at] ^= 1));
         assert!(refusal.starts_with("ledger is corrupt"), "{refusal}");
     }
@@ -394,6 +397,31 @@ fn a_changed_state_election_or_rule_refuses_the_start() {
     // In the last section, whose content no compiler looks at.
     let refusal = refused(&|d| tamper(d, PLUGINS, |_| true, last));
     expect![[""]].assert_eq(&refusal);
+}
+
+/// A start that needs the newest block's bytes would end a validator that can go on.
+#[test]
+fn a_chain_whose_newest_block_is_damaged_starts_and_goes_on() {
+    let chain = chain();
+    let newest = chain.builder.tip().height;
+    let changes: [&dyn Fn(&Database); 3] = [
+        &|d| tamper(d, BLOCKS, |height| height == newest, last),
+        &|d| tamper(d, BLOCKS, |height| height == newest, |v| v[40] ^= 1),
+        &|d| tamper(d, CERTIFICATES, |height| height == newest, |v| v[20] ^= 1),
+    ];
+    for change in changes {
+        let copy = copied(&chain, change);
+        let ledger = open(&copy);
+        let block = ledger.build(key(1).public(), 0, [], LIMITS).unwrap().block;
+        let certificate = certify(newest + 1, block.hash());
+        assert_eq!(
+            ledger.commit(block, &certificate).unwrap().height,
+            newest + 1
+        );
+        let found = scrubbed(&ledger);
+        assert!(found.contains(&format!("height {newest}")), "{found}");
+        assert_eq!(found.lines().count(), 1, "{found}");
+    }
 }
 
 #[test]
