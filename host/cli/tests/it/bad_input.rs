@@ -205,8 +205,8 @@ async fn rest_refuses_bad_submissions_with_stable_codes() {
             "ballot-malformed",
         ),
         (
-            "option twice",
-            ballot(json!({"ranking": ["a", "a"]})),
+            "option twice at a rank",
+            ballot(json!({"ranking": [["a", "a"]]})),
             422,
             "ballot-malformed",
         ),

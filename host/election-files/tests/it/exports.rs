@@ -47,7 +47,7 @@ fn exports_with_several_contests() {
     );
     assert_eq!(
         counted("sheriff"),
-        "x.csv:1: the file has ranks for several contests: dem council 02, dem mayor 01; choose one \
+        "x.csv:1: the file has ranks for several contests: dem council, dem mayor; choose one \
          with --contest\n"
     );
 }
@@ -192,14 +192,20 @@ fn answers_of_forms() {
                 1,::1,7,Leek,Lettuce\n2,::1,8,Lettuce,\n3,::1,9,Leek,\n";
     assert!(counted(text).starts_with(expected), "{}", counted(text));
     // A column without a name holds ids here, and ranks there.
-    let text = ",Lettuce,Leek\nR_1,2,1\nR_2,1,\n";
+    let text = ",Lettuce,Leek\nR_1,2,1\nR_2,1,\nR_3,1,2\n";
     let found = counted(text);
     assert!(
         found.contains("x.csv:1: the first line may be a head whose first column has no name"),
         "{found}"
     );
-    assert!(counted(&format!("id{text}")).starts_with("\"Lettuce\" 1, \"Leek\" 1"));
-    assert!(counted(",Lettuce,Leek\nLeek,Lettuce,\n").starts_with("\"Lettuce\" 1, \"Leek\" 1"));
+    assert!(counted(&format!("id{text}")).starts_with("\"Lettuce\" 2, \"Leek\" 1"));
+    // Here the first voter skipped a rank.
+    let ballots = ",Lettuce,Leek\nLeek,Lettuce,\nLeek,,\n";
+    assert!(
+        counted(ballots).starts_with("\"Lettuce\" 1, \"Leek\" 2"),
+        "{}",
+        counted(ballots)
+    );
 }
 
 const CLEAR: &str = "\"RowNumber\",\"BoxID\",\"BoxPosition\",\"BallotID\",\"PrecinctID\",\"Status\",\"Remade\",\
