@@ -14,7 +14,13 @@
 //!
 //! A party with less than `threshold_percent` of the votes for all parties gets no seats, and its
 //! votes count for neither quota nor averages; exactly the threshold is enough. A party without
-//! votes gets no seat, and without any votes no seat is given.
+//! votes gets no seat, and without any votes no seat is given. `party_thresholds` sets other thresholds
+//! for some lists, as laws do for coalitions (Slovakia, Act 180/2014, s. 66: 5, 7 and 10 per cent);
+//! `threshold_base` says whether blank ballots are part of the whole, as in Spain.
+//!
+//! `direct_seats` are seats that parties won in districts. A party with `direct_waiver` of them is exempt
+//! from thresholds, and one that won more than its share keeps them, so that more seats are given than
+//! `seats` (New Zealand, Electoral Act 1993, ss. 191 and 192; the tests reproduce 2014).
 //!
 //! Ties: equal averages or remainders for the last seats are decided by the contest's tie-break,
 //! each party one seat at most, and named. Where ties are only to be reported these seats are given
@@ -24,6 +30,7 @@
 
 extern crate alloc;
 
+mod admission;
 mod averages;
 mod remainders;
 
@@ -34,16 +41,14 @@ use alloc::vec::Vec;
 
 use tabella_sdk::prelude::*;
 
-/// Places of `threshold_percent`.
-const THRESHOLD_PLACES: u8 = 4;
+use admission::Admission;
 
 /// The rule; see the crate's documentation.
 pub struct PartyList {
     contest: Contest,
     seats: u64,
     method: Method,
-    /// In units of a ten-thousandth of a per cent.
-    threshold: u128,
+    admission: Admission,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -84,6 +89,20 @@ impl Seats {
         }
     }
 
+    /// Leaves the seats with parties that won more in districts than their share. Answers which, and how
+    /// many each has beyond it.
+    fn keep(&mut self, direct: &[u64]) -> Vec<(usize, u64)> {
+        let mut kept = Vec::new();
+        for (party, direct) in direct.iter().enumerate() {
+            let beyond = direct.saturating_sub(self.given[party]);
+            if beyond > 0 {
+                self.give(party, beyond);
+                kept.push((party, beyond));
+            }
+        }
+        kept
+    }
+
     /// Gives tied parties one seat each, or the seats that are left to those whom the tie-break
     /// chooses. Answers how many seats are left then.
     fn give_tied(&mut self, tied: &[usize], left: u64, question: &str, ties: &mut TieBreak) -> u64 {
@@ -114,23 +133,9 @@ impl Rule for PartyList {
         "Ley Orgánica del Régimen Electoral General (Spain), art. 163; Electoral Act 1993 (NZ), \
          s. 191",
     )
-    .params(&[
-        Param::integer("seats", 1, 100_000).about("How many seats are shared."),
-        Param::choice("method", &["dhondt", "sainte-lague", "hare", "droop"])
-            .default_text("dhondt")
-            .about("Highest averages (dhondt, sainte-lague), or quotas and largest remainders."),
-        Param::decimal("threshold_percent", THRESHOLD_PLACES)
-            .default_text("0")
-            .about("Parties with a smaller share of the votes get no seats."),
-    ]);
+    .params(admission::PARAMS);
 
     fn configure(params: &Params, contest: &Contest) -> Result<Self, ConfigError> {
-        let threshold = params.decimal("threshold_percent");
-        if threshold > 100 * 10i64.pow(THRESHOLD_PLACES.into()) {
-            return Err(ConfigError::new(
-                "threshold_percent is more than 100; give a share of the votes in per cent",
-            ));
-        }
         Ok(Self {
             contest: contest.clone(),
             // The manifest bounds both, so they fit.
@@ -141,7 +146,7 @@ impl Rule for PartyList {
                 "droop" => Method::Remainders(remainders::Quota::Droop),
                 _ => Method::Averages(averages::Divisors::All),
             },
-            threshold: threshold as u128,
+            admission: Admission::of(params, contest)?,
         })
     }
 
@@ -176,12 +181,7 @@ impl Rule for PartyList {
     fn finish(&self, marks: Marks, ties: &mut TieBreak) -> Outcome {
         let parties = self.contest.len();
         let all: u128 = marks.votes.iter().map(|votes| u128::from(*votes)).sum();
-        let whole = 100 * 10u128.pow(THRESHOLD_PLACES.into());
-        let takes_part = |party: &usize| {
-            let votes = u128::from(marks.votes[*party]);
-            votes > 0 && votes * whole >= self.threshold * all
-        };
-        let left_in: Vec<usize> = (0..parties).filter(takes_part).collect();
+        let left_in = self.admission.admitted(&marks);
         let mut seats = Seats {
             given: vec![0; parties],
             winners: Vec::new(),
@@ -205,7 +205,8 @@ impl Rule for PartyList {
                 }
             }
         }
-        let explanation = self.explain(&marks, &left_in, &seats, all);
+        let kept = seats.keep(&self.admission.direct);
+        let explanation = self.explain(&marks, &left_in, &seats, all, &kept);
         let mut outcome = self.contest.outcome(&marks.votes, seats.winners);
         for (result, given) in outcome.options.iter_mut().zip(&seats.given) {
             result.seats = *given;
@@ -217,8 +218,15 @@ impl Rule for PartyList {
 }
 
 impl PartyList {
-    fn explain(&self, marks: &Marks, left_in: &[usize], seats: &Seats, all: u128) -> String {
-        if left_in.is_empty() {
+    fn explain(
+        &self,
+        marks: &Marks,
+        left_in: &[usize],
+        seats: &Seats,
+        all: u128,
+        kept: &[(usize, u64)],
+    ) -> String {
+        if left_in.is_empty() && kept.is_empty() {
             return String::from("No party has votes enough for a seat, so no seat is given.");
         }
         let method = match self.method {
@@ -242,7 +250,13 @@ impl PartyList {
         if let Some(quota) = seats.quota {
             text.push_str(&format!(" The quota is {quota}."));
         }
-        if self.threshold > 0 {
+        for (party, beyond) in kept {
+            let title = self.contest.title(*party);
+            text.push_str(&format!(
+                " {title} won {beyond} in districts beyond its share, and keeps them."
+            ));
+        }
+        if self.admission.has_threshold() {
             let out = self.contest.len() - left_in.len();
             text.push_str(&format!(" {out} parties are below the threshold."));
         }

@@ -1,5 +1,7 @@
 //! Party lists through the bytes of the ABI, natively.
 
+mod laws;
+
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 use tabella_abi::ballot::Choices;
@@ -21,6 +23,10 @@ fn guest(parties: usize, seats: i64, method: usize, threshold: i64) -> Guest<Par
             ParamValue::Integer(seats),
             ParamValue::Choice(method),
             ParamValue::Decimal(threshold),
+            ParamValue::Texts(Vec::new()),
+            ParamValue::Choice(0),
+            ParamValue::Texts(Vec::new()),
+            ParamValue::Integer(1),
         ],
     };
     let mut guest = Guest::new();
@@ -171,6 +177,10 @@ fn senseless_thresholds_are_refused() {
             ParamValue::Integer(1),
             ParamValue::Choice(0),
             ParamValue::Decimal(1_000_001),
+            ParamValue::Texts(Vec::new()),
+            ParamValue::Choice(0),
+            ParamValue::Texts(Vec::new()),
+            ParamValue::Integer(1),
         ],
     };
     let mut guest = Guest::<PartyList>::new();
