@@ -25,12 +25,13 @@ fn instant_runoff() -> Vec<u8> {
         ParamValue::Choice(0),
         ParamValue::Flag(false),
         ParamValue::Choice(0),
-        // law, skipped_ranks, repeated, ranks_max
+        // law, skipped_ranks, repeated, ranks_max, undeclared, minimum_votes
         ParamValue::Absent,
         ParamValue::Integer(1),
         ParamValue::Choice(0),
         ParamValue::Absent,
         ParamValue::Texts(Vec::new()),
+        ParamValue::Integer(0),
     ])
 }
 

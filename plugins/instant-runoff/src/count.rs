@@ -72,14 +72,23 @@ impl State {
     }
 }
 
+/// Why options leave that are not the last.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// They stand for write-ins who did not declare.
+    Undeclared,
+    /// They have fewer first votes than the election asks for.
+    FewFirstVotes,
+}
+
 /// What follows from a standing.
 pub(crate) enum Step {
     /// The count is over. No option wins where no ballot counts.
     Over { winner: Option<usize> },
     /// These leave together.
     Eliminate(Vec<usize>),
-    /// These leave because they cannot win.
-    Exclude(Vec<usize>),
+    /// These leave because they cannot win, whatever votes would pass to them.
+    Exclude(Vec<usize>, Why),
     /// One of these, all with the fewest votes, leaves; the votes cannot tell which.
     Tie(Vec<usize>),
 }
@@ -173,8 +182,15 @@ impl InstantRunoff {
         if !undeclared.is_empty() {
             return match undeclared.len() == left.len() {
                 true => Step::Over { winner: None },
-                false => Step::Exclude(undeclared),
+                false => Step::Exclude(undeclared, Why::Undeclared),
             };
+        }
+        if is_first {
+            let too_few = |option: &usize| votes[*option] < self.minimum_votes;
+            let few: Vec<usize> = left.iter().copied().filter(too_few).collect();
+            if !few.is_empty() && few.len() < left.len() {
+                return Step::Exclude(few, Why::FewFirstVotes);
+            }
         }
         if let Some(batch) = self.batch(&left, votes) {
             return Step::Eliminate(batch);
@@ -216,8 +232,8 @@ pub(crate) struct Count {
     /// By option, the votes it had when it last took part.
     pub(crate) last_totals: Vec<u64>,
     pub(crate) last: Standing,
-    /// Position of the round after which those left who cannot win.
-    pub(crate) undeclared_left: Option<usize>,
+    /// Positions of the rounds after which those left who cannot win, and why.
+    pub(crate) excluded: Vec<(usize, Why)>,
 }
 
 /// What a tie for elimination decides.
@@ -231,7 +247,7 @@ impl Count {
         let mut state = State::start(options, ballots);
         let mut last_totals = vec![0; options];
         let mut rounds = Vec::new();
-        let mut undeclared_left = None;
+        let mut excluded = Vec::new();
         loop {
             let standing = rule.standing(ballots, &mut state);
             let continuing = &state.continuing;
@@ -255,12 +271,12 @@ impl Count {
                         rounds,
                         last_totals,
                         last: standing,
-                        undeclared_left,
+                        excluded,
                     };
                 }
                 Step::Eliminate(leaving) => leaving,
-                Step::Exclude(leaving) => {
-                    undeclared_left = Some(rounds.len());
+                Step::Exclude(leaving, why) => {
+                    excluded.push((rounds.len(), why));
                     leaving
                 }
                 Step::Tie(tied) => {

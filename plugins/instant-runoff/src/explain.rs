@@ -5,7 +5,7 @@ use alloc::string::String;
 
 use tabella_sdk::prelude::*;
 
-use crate::count::{Count, elimination};
+use crate::count::{Count, Why, elimination};
 
 pub(crate) fn paragraph(
     contest: &Contest,
@@ -23,18 +23,23 @@ pub(crate) fn paragraph(
         }
         let (number, names) = (position + 1, contest.list(&round.eliminated));
         let question = elimination(number);
-        match ties.iter().find(|tie| tie.question == question) {
-            Some(tie) => {
+        let why = count.excluded.iter().find(|(at, _)| *at == position);
+        let tie = ties.iter().find(|tie| tie.question == question);
+        match (tie, why) {
+            (Some(tie), _) => {
                 let tied = contest.list(&tie.options);
                 let how = tie.how();
                 text.push_str(&format!(
                     "After round {number} {tied} tied for the fewest votes; {names} left, {how}. "
                 ));
             }
-            None if count.undeclared_left == Some(position) => text.push_str(&format!(
+            (None, Some((_, Why::Undeclared))) => text.push_str(&format!(
                 "After round {number} {names} left, for write-ins who did not declare cannot win. "
             )),
-            None => text.push_str(&format!(
+            (None, Some((_, Why::FewFirstVotes))) => text.push_str(&format!(
+                "After round {number} {names} left, with fewer first votes than asked for. "
+            )),
+            (None, None) => text.push_str(&format!(
                 "After round {number} {names} had the fewest votes and left. "
             )),
         }

@@ -47,18 +47,20 @@ const NONE: Law = Law {
 
 /// The named laws. The list of the manifest's parameter `law` has the same names in this order.
 const LAWS: [(&str, Law); 5] = [
-    // 21-A M.R.S. section 723-A: an overvote at the highest continuing ranking, or two or more
-    // skipped rankings in a row before it, exhaust a ballot; rounds go on until two are left.
+    // 21-A M.R.S. section 723-A(1)(D): no continuing candidate, an overvote at the highest continuing
+    // ranking, or two or more skipped rankings in a row before it exhaust a ballot. 29-250 C.M.R. chapter
+    // 535, section 4(2)(A): rounds only where nobody has more than half of the first choices; then until
+    // two are left. Batches may leave together; they need not.
     (
         "maine",
         Law {
             overvote: Overvote::Exhaust,
-            until: Until::Two,
+            until: Until::FirstMajorityOrTwo,
             ..NONE
         },
     ),
-    // Alaska Statutes 15.15.350(c) to (g): the same ballots are inactive; more than half of the
-    // active ballots in the first round elect, else rounds go on until two are left.
+    // Alaska Statutes 15.15.350(d) and (e): more than half of the active ballots in the first round
+    // elect, else rounds go on until two are left; (g): which ballots are inactive.
     (
         "alaska",
         Law {
@@ -67,8 +69,10 @@ const LAWS: [(&str, Law); 5] = [
             ..NONE
         },
     ),
-    // New York City Charter section 1057-g: five rankings; an overvote ends a ballot, a skipped
-    // ranking does not; those who cannot win leave together; until two are left.
+    // New York City Charter section 1057-g: (a) a ballot is exhausted where all that it ranks are
+    // eliminated, or where it assigns an equal rank to two or more and all above that are; no skipped
+    // rank exhausts it; (d)(1) five ranks; (e) a majority in the first round, else until two are left,
+    // and those who cannot win leave together.
     (
         "new-york-city",
         Law {
@@ -93,8 +97,9 @@ const LAWS: [(&str, Law); 5] = [
             ..NONE
         },
     ),
-    // San Francisco Charter section 13.102: an overvote ends a ballot, a skipped ranking does not;
-    // those who are last together leave together; until a majority of the continuing ballots.
+    // San Francisco Charter section 13.102(a): an equal rank exhausts a ballot when it is reached, a
+    // skipped one passes to the next choice; (c) to (e): until a majority of the continuing ballots; those
+    // who together have fewer votes than the next leave together.
     (
         "san-francisco",
         Law {
@@ -168,6 +173,9 @@ pub(crate) const PARAMS: &[Param] = &[
     Param::texts("undeclared").optional().about(
         "Ids of options that stand for write-ins who did not declare: they leave first and cannot \
          win.",
+    ),
+    Param::integer("minimum_votes", 0, i64::MAX).default_integer(0).about(
+        "Options with fewer votes in round 1 leave after it, unless all have fewer.",
     ),
 ];
 

@@ -17,7 +17,8 @@
 //! `skipped_ranks`: how many skipped ranks in a row are passed over, 1 unless said otherwise; one more
 //! ends the ballot. Ranks that are skipped after the last mark do not matter. `repeated`: an option
 //! that stood at a better rank is passed over (`skip`) or ends the ballot (`exhaust`). `ranks_max`:
-//! how many ranks are read. `undeclared`: options that leave first and cannot win.
+//! how many ranks are read. `undeclared`: options that leave first and cannot win. `minimum_votes`: who has fewer
+//! first votes leaves after round 1.
 //!
 //! Ties: a tie for elimination is decided by the contest's tie-break, which eliminates the tied
 //! option that stands last in its order. Where ties are only reported, every way to decide each of
@@ -52,6 +53,8 @@ pub struct InstantRunoff {
     marks: MarkRules,
     /// By option, whether it stands for write-ins who did not declare.
     undeclared: Vec<bool>,
+    /// First votes without which an option leaves after round 1.
+    minimum_votes: u64,
 }
 
 impl Rule for InstantRunoff {
@@ -91,6 +94,8 @@ impl Rule for InstantRunoff {
             law,
             marks: law.marks(),
             undeclared,
+            // The manifest bounds it from below by 0.
+            minimum_votes: params.integer("minimum_votes").unsigned_abs(),
         })
     }
 

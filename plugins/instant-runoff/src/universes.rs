@@ -33,7 +33,7 @@ pub(crate) fn winners(rule: &InstantRunoff, ballots: &Ballots<'_>) -> Vec<usize>
         let state = Rc::new(state);
         match step {
             Step::Over { winner } => winners.extend(winner),
-            Step::Eliminate(leaving) | Step::Exclude(leaving) => open.push((state, leaving)),
+            Step::Eliminate(leaving) | Step::Exclude(leaving, _) => open.push((state, leaving)),
             Step::Tie(tied) => {
                 let each = tied.into_iter().map(|option| (state.clone(), vec![option]));
                 open.extend(each);

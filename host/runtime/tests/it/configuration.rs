@@ -30,7 +30,7 @@ fn parameters_are_checked_against_the_manifest() {
     check_params(
         json!({"overvotes": "skip"}),
         expect![
-            "/params/overvotes: instant-runoff has no such parameter; it has: overvote, batch_elimination, until, law, skipped_ranks, repeated, ranks_max, undeclared"
+            "/params/overvotes: instant-runoff has no such parameter; it has: overvote, batch_elimination, until, law, skipped_ranks, repeated, ranks_max, undeclared, minimum_votes"
         ],
     );
     check_params(
@@ -136,6 +136,13 @@ fn the_schema_says_what_is_accepted() {
                   "minneapolis",
                   "san-francisco"
                 ]
+              },
+              "minimum_votes": {
+                "default": 0,
+                "description": "Options with fewer votes in round 1 leave after it, unless all have fewer.",
+                "maximum": 9223372036854775807,
+                "minimum": 0,
+                "type": "integer"
               },
               "overvote": {
                 "description": "What becomes of a ballot at a rank with several marks; left out: as `law` says, else exhaust-if-multiple-continuing.",

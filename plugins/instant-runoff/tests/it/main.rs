@@ -146,9 +146,10 @@ fn when_a_count_is_over() {
         3
     );
     assert_eq!(rounds(json!({"law": "maine"})), 3);
+    assert_eq!(rounds(json!({"law": "alaska"})), 3);
     let first = "60: a\n30: b\n10: c\n";
     for (law, expected) in [
-        ("maine", 2),
+        ("maine", 1),
         ("alaska", 1),
         ("new-york-city", 1),
         ("minneapolis", 1),
@@ -160,6 +161,34 @@ fn when_a_count_is_over() {
             .count();
         assert_eq!(rounds, expected, "{law}");
     }
+}
+
+#[test]
+fn who_has_too_few_first_votes_leaves() {
+    let ballots = "9: a\n8: b\n3: c > d\n2: d > b";
+    check(
+        "a b c d",
+        json!({"minimum_votes": 4}),
+        ballots,
+        Ties::Report,
+        expect![[r#"
+            winners: b
+            votes: a 9, b 10, c 3, d 2
+            round 1: a 9, b 8, c 3, d 2; out c, d; exhausted 0
+            round 2: a 9, b 10; elected b; exhausted 3
+            After round 1 c and d left, with fewer first votes than asked for. In round 2 b has 10 of the 19 votes that still count, and wins; 3 are exhausted.
+        "#]],
+    );
+    let all = count::<InstantRunoff>(
+        "a b",
+        json!({"minimum_votes": 9}),
+        "2: a\n1: b",
+        Ties::Report,
+    );
+    assert!(
+        all.starts_with("winners: a"),
+        "where all have fewer, nobody leaves: {all}"
+    );
 }
 
 #[test]
