@@ -90,6 +90,57 @@ fn spoiled_ballots_stop_a_count_unless_they_are_expected() {
 }
 
 #[test]
+fn ballots_are_written_in_another_format_and_count_the_same() {
+    let folder = TempDir::new().unwrap();
+    let (election, ballots) = (example("election.toml"), example("ballots.csv"));
+    let read = ["--election", &*election, "--ballots", &*ballots];
+    let convert = |to: &str, output: &Path| {
+        let what = [
+            "ballots",
+            "convert",
+            "instant-runoff",
+            "--to",
+            to,
+            "--json",
+            "--output",
+            text(output),
+        ];
+        run(&[&what[..], &read[..]].concat())
+    };
+    let written = folder.path().join("burlington.jsonl");
+    let converted = convert("jsonl", &written);
+    assert!(converted.status.success(), "{converted:?}");
+    assert_eq!(
+        answer(&converted),
+        json!({"ballots": "8980", "left_out": "0"})
+    );
+    let digest = |ballots: &str| {
+        let files = ["--election", &*election, "--ballots", ballots, "--json"];
+        answer(&run(
+            &[&["plugin", "run", "instant-runoff"], &files[..]].concat()
+        ))["outcome_sha256"]
+            .clone()
+    };
+    assert_eq!(digest(text(&written)), digest(&ballots));
+    // What a format cannot hold is refused, and nothing is written.
+    let lost = folder.path().join("burlington-ward.csv");
+    let refused = convert("scot-elex", &lost);
+    assert_eq!(refused.status.code(), Some(1));
+    let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        message.contains("this cannot be written so that it counts the same"),
+        "{message}"
+    );
+    assert!(!lost.exists());
+    let shown = run(&[
+        &["ballots", "convert", "instant-runoff", "--to", "csv"],
+        &read[..],
+    ]
+    .concat());
+    assert!(shown.stdout.starts_with(b"count,ballot\n"), "{shown:?}");
+}
+
+#[test]
 fn check_says_everything_at_once() {
     let folder = TempDir::new().unwrap();
     let module = folder.path().join("hostile.wasm");
