@@ -1,18 +1,16 @@
 //! One count: an election, its ballots, a rule, an answer.
 
-use std::collections::HashMap;
-
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tabella_runtime::{
-    ConfigError, Contest, HostFault, Manifest, OutcomeError, ParamKind, Plugin, Tally, TallyError,
-    TieBreak, Verdict,
+    ConfigError, HostFault, Manifest, OutcomeError, ParamKind, Plugin, Tally, TallyError, TieBreak,
 };
 use thiserror::Error;
 
-use crate::ballots::{BallotFile, Cast, Facts, ImportError, Paper, Problem, Unread};
+use crate::ballots::{BallotFile, Facts, ImportError, Paper, Problem};
 use crate::election::Election;
-use crate::report::{MarkCounts, Report};
+use crate::report::Report;
+use crate::urn::Urn;
 
 /// What to do about ballots that cannot be read or that the rule refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,6 +175,18 @@ pub fn count_all(
     tie_break: &TieBreak,
     spoiled: Spoiled,
 ) -> Result<Counted, CountError> {
+    count_telling(rule, election, files, tie_break, spoiled, &mut |_| ())
+}
+
+/// The same, and tells now and then how many records were read so far.
+pub fn count_telling(
+    rule: &Plugin,
+    election: &Election,
+    files: &[BallotFile],
+    tie_break: &TieBreak,
+    spoiled: Spoiled,
+    tell: &mut dyn FnMut(u64),
+) -> Result<Counted, CountError> {
     let manifest = rule.manifest();
     let facts = facts(files, election)?;
     let params = params(manifest, election, &facts);
@@ -190,7 +200,7 @@ pub fn count_all(
         marks_max: marks_max(manifest, &params),
         names: election.names(),
     };
-    let mut urn = Urn::new(&contest, &paper);
+    let mut urn = Urn::new(&contest, &paper, tell);
     for file in files {
         urn.file = file.name();
         urn.records = 0;
@@ -331,173 +341,5 @@ fn show_withdrawn(outcome: &mut Value, election: &Election, withdrawn: &[usize])
             "withdrawn": true,
         });
         options.insert((*position).min(options.len()), entry);
-    }
-}
-
-/// The ballots as they come in. The same ballot is judged once and kept once: in a fresh instance
-/// a rule answers the same each time.
-struct Urn<'a> {
-    contest: &'a Contest,
-    paper: &'a Paper<'a>,
-    file: &'a str,
-    known: HashMap<Vec<u8>, Result<u32, String>>,
-    distinct: Vec<Vec<u8>>,
-    /// Weight and number of the distinct ballot, in the order of the file.
-    board: Vec<(u64, u32)>,
-    /// Records so far, and those that were counted.
-    records: u64,
-    counted_records: u64,
-    counted: u128,
-    spoiled: u128,
-    /// Of the spoiled ones, those that by the file's own word do not count.
-    invalid: u128,
-    /// Whether a ballot is spoiled of which the file itself does not say so.
-    is_refused: bool,
-    /// Ballots that somebody has to decide about.
-    undecided: u128,
-    problems: Vec<Problem>,
-    report: Report,
-    /// What ends the count: a ballot cannot be blamed for a rule that fails, or for its file.
-    failure: Option<CountError>,
-}
-
-impl<'a> Urn<'a> {
-    /// More spoiled ballots than this are counted but not listed.
-    const PROBLEMS_MAX: usize = 1_000;
-
-    fn new(contest: &'a Contest, paper: &'a Paper<'a>) -> Self {
-        Self {
-            contest,
-            paper,
-            file: "",
-            known: HashMap::new(),
-            distinct: Vec::new(),
-            board: Vec::new(),
-            records: 0,
-            counted_records: 0,
-            counted: 0,
-            spoiled: 0,
-            invalid: 0,
-            is_refused: false,
-            undecided: 0,
-            problems: Vec::new(),
-            report: Report::default(),
-            failure: None,
-        }
-    }
-
-    fn put(&mut self, mut cast: Cast) {
-        if self.failure.is_some() {
-            return;
-        }
-        self.records += 1;
-        let weight = cast.weight;
-        self.report.ballots += u128::from(weight);
-        let ballot = std::mem::replace(&mut cast.ballot, Err(String::new().into()));
-        let judged = ballot.and_then(|ballot| {
-            let of = || MarkCounts::of(self.paper.kind, &ballot, self.paper.marks_max);
-            let mut marks = cast.marks.unwrap_or_else(of);
-            marks.write_ins += cast.write_ins;
-            marks.undervotes = marks.undervotes.saturating_sub(cast.write_ins_more);
-            self.report.add(marks, weight);
-            let number = self.judge(&ballot, cast.line)?;
-            if self.distinct[number as usize].is_empty() {
-                self.report.blank += u128::from(weight);
-            }
-            Ok(number)
-        });
-        match judged {
-            Ok(number) => self.accept(number, &cast),
-            Err(Unread::File(message)) => {
-                self.failure = Some(CountError::Import(ImportError::Malformed {
-                    path: cast.place(self.file),
-                    line: cast.line,
-                    message,
-                }));
-            }
-            Err(Unread::Undecided(reason)) => {
-                // What is listed are the ballots to decide about, and nothing else.
-                if self.undecided == 0 {
-                    self.problems.clear();
-                }
-                self.undecided += u128::from(weight);
-                self.list(&cast, reason);
-            }
-            Err(Unread::Invalid(reason)) => {
-                self.invalid += u128::from(weight);
-                self.spoil(&cast, reason);
-            }
-            Err(Unread::Spoiled(reason)) => {
-                self.is_refused = true;
-                self.spoil(&cast, reason);
-            }
-        }
-    }
-
-    fn accept(&mut self, number: u32, cast: &Cast) {
-        self.counted_records += 1;
-        self.counted += u128::from(cast.weight);
-        self.board.push((cast.weight, number));
-        if cast.write_ins_more == 0 {
-            return;
-        }
-        // A ballot of choices names an option once: further votes are ballots of one vote each.
-        let write_in = self.paper.names.write_in();
-        let vote = write_in.map(|option| json!({ "choice": self.paper.id(option) }));
-        if let Some(Ok(number)) = vote.map(|vote| self.judge(&vote, cast.line)) {
-            let more = (0..cast.write_ins_more).map(|_| (cast.weight, number));
-            self.board.extend(more);
-        }
-    }
-
-    fn spoil(&mut self, cast: &Cast, reason: String) {
-        self.spoiled += u128::from(cast.weight);
-        self.report.spoil(&reason, cast.weight);
-        if self.undecided == 0 {
-            self.list(cast, reason);
-        }
-    }
-
-    fn list(&mut self, cast: &Cast, reason: String) {
-        if self.problems.len() < Self::PROBLEMS_MAX {
-            self.problems.push(Problem {
-                file: cast.place(self.file),
-                line: cast.line,
-                record: self.records,
-                ballot: cast.id.clone(),
-                weight: cast.weight,
-                reason,
-            });
-        }
-    }
-
-    /// The number of the distinct ballot, or why it is spoiled.
-    fn judge(&mut self, ballot: &Value, line: u64) -> Result<u32, String> {
-        let bytes = self.contest.encode_ballot(ballot);
-        let bytes = bytes.map_err(|error| error.to_string())?;
-        if let Some(known) = self.known.get(&bytes) {
-            return known.clone();
-        }
-        let verdict = match self.contest.validate(&bytes) {
-            Ok(Verdict::Accept) => {
-                self.distinct.push(bytes.clone());
-                Ok((self.distinct.len() - 1) as u32)
-            }
-            Ok(Verdict::Reject { code, message }) if message.is_empty() => {
-                Err(format!("the rule refuses it with code {code}"))
-            }
-            Ok(Verdict::Reject { message, .. }) => Err(format!("the rule refuses it: {message}")),
-            Ok(Verdict::Fault(fault)) => {
-                let step = format!("judging the ballot of {}:{line}", self.file);
-                self.failure = Some(TallyError::Fault { step, fault }.into());
-                return Err(String::new());
-            }
-            Err(fault) => {
-                self.failure = Some(TallyError::Host(fault).into());
-                return Err(String::new());
-            }
-        };
-        self.known.insert(bytes, verdict.clone());
-        verdict
     }
 }

@@ -3,7 +3,6 @@
 //!
 //! - [`Election`]: options and parameters, from JSON or TOML;
 //! - [`BallotFile`]: ballots in each [`Format`], from a file, a folder or an archive;
-//! - [`Roll`]: voters from a table, and [`voter_id`], their ids as they are compared;
 //! - [`TieBreak`](tabella_runtime::TieBreak) from a command line: [`read_tie_break`];
 //! - [`load_rule`]: a built-in rule or a Wasm file;
 //! - [`count`]: all of it together;
@@ -35,15 +34,14 @@ mod count;
 mod election;
 mod options;
 mod report;
-mod roll;
 mod rule;
 mod tie_break;
+mod urn;
 
 pub use ballots::{BallotFile, Columns, ColumnsError, Format, ImportError, Problem};
 pub use convert::{ConvertError, Converted, convert};
-pub use count::{CountError, Counted, Doubt, Spoiled, count, count_all};
+pub use count::{CountError, Counted, Doubt, Spoiled, count, count_all, count_telling};
 pub use election::{ContestName, Election, ElectionError};
 pub use report::Report;
-pub use roll::{Roll, RollError, RollVoter, voter_id};
 pub use rule::{RuleError, load_rule, rule_bytes};
 pub use tie_break::{TieBreakError, read_tie_break};

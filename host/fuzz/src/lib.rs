@@ -122,16 +122,8 @@ pub const CONVERT: Target = Target {
     take: readers::take_conversion,
 };
 
-/// Bytes as a roll of voters.
-pub const ROLL: Target = Target {
-    name: "roll",
-    start: || (),
-    seeds: readers::roll_seeds,
-    take: readers::take_roll,
-};
-
 /// Every target.
-pub const TARGETS: [Target; 20] = [
+pub const TARGETS: [Target; 19] = [
     MODULE,
     BALLOT,
     BALLOT_JSON,
@@ -151,5 +143,4 @@ pub const TARGETS: [Target; 20] = [
     READ_PABULIB,
     READ_ABIF,
     CONVERT,
-    ROLL,
 ];

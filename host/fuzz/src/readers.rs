@@ -5,8 +5,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use tabella_election_files::{
-    BallotFile, ConvertError, CountError, Election, Format, Roll, Spoiled, convert, count,
-    load_rule,
+    BallotFile, ConvertError, CountError, Election, Format, Spoiled, convert, count, load_rule,
 };
 use tabella_runtime::{Compiler, Plugin, Runtime, RuntimeConfig, TallyError, TieBreak};
 use zip::write::SimpleFileOptions;
@@ -175,29 +174,6 @@ pub(crate) fn take_conversion(input: &[u8]) {
     };
     let after = outcome(&written).expect("what was written is counted");
     assert_eq!(before, after, "a conversion changed the count");
-}
-
-pub(crate) fn roll_seeds() -> Vec<Vec<u8>> {
-    let files = [
-        "ada\nbo\n",
-        "\u{feff}Voter_ID;weight\n\"ada\";3\n",
-        "Email\tName\na@x\tA\n",
-    ];
-    files.map(|text| text.as_bytes().to_vec()).to_vec()
-}
-
-/// A roll lists each voter once, by an id that is its own normal form.
-pub(crate) fn take_roll(input: &[u8]) {
-    match Roll::read(input) {
-        Err(error) => drop(error.to_string()),
-        Ok(roll) => {
-            let mut seen = std::collections::HashSet::new();
-            for voter in roll.voters {
-                assert_eq!(tabella_election_files::voter_id(&voter.id), voter.id);
-                assert!(seen.insert(voter.id), "a voter stands twice");
-            }
-        }
-    }
 }
 
 fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {

@@ -169,7 +169,13 @@ fn numbered(
 ) -> Result<Vec<Rank>, Unread> {
     let mut marks = Vec::new();
     for (text, option) in filled(cells, row) {
-        match number(text, option, paper)? {
+        // A form's grid says `1st choice` where a table says 1.
+        let said = super::columns::rank_head(text).filter(|rank| rank.contest.is_empty());
+        let rank = match said {
+            Some(rank) => rank.number,
+            None => number(text, option, paper)?,
+        };
+        match rank {
             0 => {
                 return Err(Unread::File(format!(
                     "ranks start at 1, found 0 for {}; leave the cell blank where an option is not \

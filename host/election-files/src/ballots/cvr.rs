@@ -3,12 +3,14 @@
 //! Of each record the current snapshot counts. A mark counts unless its status, `HasIndication` or
 //! `IsAllocable` says no. What a status means that the format does not have is not guessed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::cvr_selections::{Contest, ElectionPart};
+use super::cvr_stream;
 use super::json::{Lines, at};
 use super::marks::Marks;
 use super::paper::Paper;
@@ -165,19 +167,86 @@ struct Open {
     marked: Vec<MarkedContest>,
 }
 
+/// The ballot ids that several records have, numbered in their order.
+#[derive(Default)]
+struct Repeated {
+    seen: HashSet<String>,
+    numbers: HashMap<String, usize>,
+}
+
+impl Repeated {
+    fn see(&mut self, record: &str) {
+        let ids = serde_json::from_str::<Ids>(record).ok();
+        let Some(id) = ids.and_then(Ids::ballot) else {
+            return;
+        };
+        if self.seen.contains(&id) {
+            let number = self.numbers.len();
+            self.numbers.entry(id).or_insert(number);
+        } else {
+            self.seen.insert(id);
+        }
+    }
+}
+
+/// The records as they come in.
+struct Reading<'a> {
+    contest: Contest,
+    paper: &'a Paper<'a>,
+    repeated: HashMap<String, usize>,
+    open: BTreeMap<usize, (String, Open)>,
+    holds_records: bool,
+    holds_contest: bool,
+}
+
 pub(super) fn read(text: &str, paper: &Paper<'_>, sink: &mut dyn FnMut(Cast)) -> Result<(), At> {
     paper.takes_marks_of_machines()?;
     let report: Report<'_> = serde_json::from_str(text).map_err(|error| at(&error))?;
+    let mut repeated = Repeated::default();
+    for record in &report.records {
+        repeated.see(record.get());
+    }
     let contest = Contest::find(&report.elections, paper)?;
-    let repeated = repeated(&report.records);
+    let mut reading = Reading::new(contest, paper, repeated);
     let mut lines = Lines::new(text);
-    let mut holds_contest = report.records.is_empty();
-    let mut open: BTreeMap<usize, (String, Open)> = BTreeMap::new();
     for record in report.records {
-        let line = lines.of(record.get());
-        let (id, marked) = match serde_json::from_str::<Record>(record.get()) {
+        reading.record(lines.of(record.get()), record.get(), sink);
+    }
+    reading.finish(sink)
+}
+
+/// Reads a file twice, and never holds more of it than a record.
+pub(super) fn read_large(
+    path: &Path,
+    paper: &Paper<'_>,
+    sink: &mut dyn FnMut(Cast),
+) -> Result<(), At> {
+    paper.takes_marks_of_machines()?;
+    let mut repeated = Repeated::default();
+    let elections = cvr_stream::each(path, &mut |_, record| repeated.see(record))?;
+    let contest = Contest::find(&elections, paper)?;
+    let mut reading = Reading::new(contest, paper, repeated);
+    cvr_stream::each(path, &mut |line, record| reading.record(line, record, sink))?;
+    reading.finish(sink)
+}
+
+impl<'a> Reading<'a> {
+    fn new(contest: Contest, paper: &'a Paper<'a>, repeated: Repeated) -> Self {
+        Self {
+            contest,
+            paper,
+            repeated: repeated.numbers,
+            open: BTreeMap::new(),
+            holds_records: false,
+            holds_contest: false,
+        }
+    }
+
+    fn record(&mut self, line: u64, record: &str, sink: &mut dyn FnMut(Cast)) {
+        self.holds_records = true;
+        let (id, marked) = match serde_json::from_str::<Record>(record) {
             Ok(mut record) => {
-                let marked = marked_contest(&contest, &mut record, paper);
+                let marked = marked_contest(&self.contest, &mut record, self.paper);
                 (record.ids.ballot(), marked)
             }
             Err(error) => {
@@ -185,63 +254,47 @@ pub(super) fn read(text: &str, paper: &Paper<'_>, sink: &mut dyn FnMut(Cast)) ->
                 (None, Err(Unread::Spoiled(reason)))
             }
         };
-        let together = id.as_ref().and_then(|id| repeated.get(id));
+        let together = id.as_ref().and_then(|id| self.repeated.get(id));
         let ballot = match (marked, together) {
             // A record without this contest is of a voter who was not asked.
-            (Ok(None), _) => continue,
+            (Ok(None), _) => return,
             (Ok(Some(marked)), Some(number)) => {
-                holds_contest = true;
+                self.holds_contest = true;
                 let new = || {
                     let marked = Vec::new();
                     (id.clone().unwrap_or_default(), Open { line, marked })
                 };
-                open.entry(*number)
-                    .or_insert_with(new)
-                    .1
-                    .marked
-                    .push(marked);
-                continue;
+                let (_, open) = self.open.entry(*number).or_insert_with(new);
+                open.marked.push(marked);
+                return;
             }
             (Ok(Some(marked)), None) => Ok(vec![marked]),
             (Err(reason), _) => Err(reason),
         };
-        holds_contest = true;
-        sink(cast(line, id, ballot, &contest, paper));
+        self.holds_contest = true;
+        sink(cast(line, id, ballot, &self.contest, self.paper));
     }
-    for (id, Open { line, marked }) in open.into_values() {
-        let ballot = match belong_together(&marked) {
-            true => Ok(marked),
-            false => Err(Unread::File(format!(
-                "{} records hold the contest for the ballot {id:?}, and not one for each rank; a \
-                 ballot counts once, so take out the records that repeat it",
-                marked.len()
-            ))),
-        };
-        sink(cast(line, Some(id), ballot, &contest, paper));
-    }
-    if !holds_contest {
-        let name = contest.id.as_deref().or(paper.contest.text());
-        let message = format!("no record holds the contest {:?}", name.unwrap_or_default());
-        return Err(At::new(1, message));
-    }
-    Ok(())
-}
 
-/// The ballot ids that several records have, numbered in their order.
-fn repeated(records: &[&RawValue]) -> HashMap<String, usize> {
-    let mut seen: HashMap<String, bool> = HashMap::new();
-    let mut numbers = HashMap::new();
-    for record in records {
-        let ids = serde_json::from_str::<Ids>(record.get()).ok();
-        let Some(id) = ids.and_then(Ids::ballot) else {
-            continue;
-        };
-        if seen.insert(id.clone(), true).is_some() {
-            let number = numbers.len();
-            numbers.entry(id).or_insert(number);
+    /// Hands on the ballots of several records.
+    fn finish(self, sink: &mut dyn FnMut(Cast)) -> Result<(), At> {
+        for (id, Open { line, marked }) in self.open.into_values() {
+            let ballot = match belong_together(&marked) {
+                true => Ok(marked),
+                false => Err(Unread::File(format!(
+                    "{} records hold the contest for the ballot {id:?}, and not one for each rank; a \
+                     ballot counts once, so take out the records that repeat it",
+                    marked.len()
+                ))),
+            };
+            sink(cast(line, Some(id), ballot, &self.contest, self.paper));
         }
+        if self.holds_records && !self.holds_contest {
+            let name = self.contest.id.as_deref().or(self.paper.contest.text());
+            let message = format!("no record holds the contest {:?}", name.unwrap_or_default());
+            return Err(At::new(1, message));
+        }
+        Ok(())
     }
-    numbers
 }
 
 /// Whether records of one ballot each hold ranks that the others do not.

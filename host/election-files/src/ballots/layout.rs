@@ -4,7 +4,6 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-
 use super::columns::{Columns, RankHead, Role, is_ballot, is_beside, is_count, is_id, rank_head};
 use super::headless::headless;
 use super::paper::Paper;
@@ -113,6 +112,8 @@ struct Cells<'a> {
     ballots: Vec<usize>,
     ranks: Vec<(RankHead, usize)>,
     options: Vec<(usize, usize)>,
+    /// Rows of a form's grid, `Rank them [Ann]`: question and cell.
+    grid: Vec<(&'a str, usize)>,
     beside: Vec<usize>,
     unknown: Vec<usize>,
 }
@@ -126,6 +127,7 @@ fn head(row: &Row<'_>, paper: &Paper<'_>) -> Result<Option<Layout>, At> {
         ballots: Vec::new(),
         ranks: Vec::new(),
         options: Vec::new(),
+        grid: Vec::new(),
         beside: Vec::new(),
         unknown: Vec::new(),
     };
@@ -136,6 +138,14 @@ fn head(row: &Row<'_>, paper: &Paper<'_>) -> Result<Option<Layout>, At> {
         let is_name = !cell.is_empty() && paper.names.is_name(cell);
         if is_word && is_name {
             both = both.or(Some(position));
+        }
+        let grid = grid_cell(cell).filter(|(_, name)| paper.names.is_name(name));
+        if !is_word
+            && !is_name
+            && let Some((question, _)) = grid
+        {
+            found.grid.push((question, position));
+            continue;
         }
         match (is_name, rank) {
             (true, _) => found.options.push((position, position)),
@@ -150,6 +160,7 @@ fn head(row: &Row<'_>, paper: &Paper<'_>) -> Result<Option<Layout>, At> {
     let is_head = !found.counts.is_empty()
         || !found.ballots.is_empty()
         || !found.ranks.is_empty()
+        || !found.grid.is_empty()
         || found.beside.iter().any(says_so);
     if let Some(position) = both {
         let message = format!(
@@ -176,7 +187,11 @@ impl Cells<'_> {
         }
         let is_own_id = |cell: &&usize| is_id(&self.cells[**cell]);
         let id = self.beside.iter().find(is_own_id).copied();
-        let kinds = [self.ranks.len(), self.ballots.len(), self.options.len()];
+        let options = self.options.len() + self.grid.len();
+        if !self.options.is_empty() && !self.grid.is_empty() {
+            return self.refuse("the head names options both alone and as rows of a grid");
+        }
+        let kinds = [self.ranks.len(), self.ballots.len(), options];
         if kinds.iter().filter(|kind| **kind > 0).count() > 1 {
             return self.refuse(
                 "the head has columns for ranks, whole ballots and options beside each other; say \
@@ -296,9 +311,38 @@ impl Cells<'_> {
     }
 
     fn options_of(&self, paper: &Paper<'_>) -> Result<Vec<(usize, usize)>, At> {
-        let cells = self.options.iter().map(|(cell, _)| *cell);
-        option_columns(self.cells, cells, self.line, paper)
+        if self.grid.is_empty() {
+            let cells = self.options.iter().map(|(cell, _)| *cell);
+            return option_columns(self.cells, cells, self.line, paper);
+        }
+        let mut questions: Vec<&str> = Vec::new();
+        for (question, _) in &self.grid {
+            if !questions.contains(question) {
+                questions.push(question);
+            }
+        }
+        let wanted = paper.contest.text().map(words);
+        let fits = |question: &&&str| wanted.as_deref() == Some(&*words(question));
+        let fitting: Vec<&&str> = questions.iter().filter(fits).collect();
+        let question = match (&questions[..], &fitting[..]) {
+            ([only], _) => *only,
+            (_, [only]) => **only,
+            _ => {
+                return self.refuse(format!(
+                    "the file has grids for several questions: {}; choose one with --contest",
+                    questions.join(", ")
+                ));
+            }
+        };
+        let rows = self.grid.iter().filter(|(of, _)| *of == question);
+        option_columns(self.cells, rows.map(|(_, cell)| *cell), self.line, paper)
     }
+}
+
+/// The question and the row of a form's grid, as in `Rank them [Ann]`.
+fn grid_cell(cell: &str) -> Option<(&str, &str)> {
+    let (question, name) = cell.trim().strip_suffix(']')?.rsplit_once('[')?;
+    Some((question.trim(), name.trim()))
 }
 
 /// A contest's words without a number at their end.
@@ -328,10 +372,14 @@ pub(super) fn option_columns(
     use crate::options::Meaning;
     let mut columns = Vec::new();
     for cell in named {
-        match paper.names.meaning(&cells[cell]) {
+        let name = match grid_cell(&cells[cell]) {
+            Some((_, name)) if !paper.names.is_name(&cells[cell]) => name,
+            _ => &*cells[cell],
+        };
+        match paper.names.meaning(name) {
             Meaning::Option(option) => columns.push((cell, option)),
             Meaning::Several(options) => {
-                return Err(At::new(line, paper.several(&cells[cell], &options)));
+                return Err(At::new(line, paper.several(name, &options)));
             }
             Meaning::Nothing => {}
         }

@@ -11,6 +11,7 @@ mod columns;
 mod csv_file;
 mod cvr;
 mod cvr_selections;
+mod cvr_stream;
 mod cvr_xml;
 mod dominion;
 mod format;
@@ -28,7 +29,8 @@ mod scottish;
 mod spreadsheet;
 mod xml;
 
-use std::path::Path;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 pub use columns::{Columns, ColumnsError};
 pub use format::Format;
@@ -58,11 +60,20 @@ pub struct BallotFile {
     /// The files of a format that has several; then there is no text.
     parts: Vec<Part>,
     columns: Option<Columns>,
+    /// A file that is read record by record; then there is neither text nor parts.
+    large: Option<PathBuf>,
 }
 
 impl BallotFile {
-    /// Files are read as a whole; this is more than a hundred million voters need in BLT.
+    /// Files are read as a whole, but for Cast Vote Records; this is more than a hundred million voters
+    /// need in BLT.
     const BYTES_MAX: u64 = 4 << 30;
+
+    /// Cast Vote Records of more bytes are read record by record, which takes twice as long.
+    const WHOLE_BYTES_MAX: u64 = 64 << 20;
+
+    /// Of a large file, what is looked at to tell its format.
+    const START_BYTES: u64 = 64 << 10;
 
     /// Reads a file, or a folder of files that belong together; without a format its name and first
     /// characters tell.
@@ -77,6 +88,11 @@ impl BallotFile {
             return Self::from_parts(name, archive::folder(path, Self::BYTES_MAX)?, format);
         }
         let bytes = about.len();
+        if bytes > Self::WHOLE_BYTES_MAX && Self::holds_records(path, format).map_err(error)? {
+            let mut file = Self::new(name, Format::Cvr);
+            file.large = Some(path.to_owned());
+            return Ok(file);
+        }
         if bytes > Self::BYTES_MAX {
             return Err(ImportError::TooLarge {
                 path: name,
@@ -103,6 +119,29 @@ impl BallotFile {
         Ok(file)
     }
 
+    fn new(name: String, format: Format) -> Self {
+        Self {
+            name,
+            format,
+            text: String::new(),
+            parts: Vec::new(),
+            columns: None,
+            large: None,
+        }
+    }
+
+    /// Whether a large file holds Cast Vote Records in JSON, by what is asked for or by its start.
+    fn holds_records(path: &Path, format: Option<Format>) -> std::io::Result<bool> {
+        if let Some(format) = format {
+            return Ok(format == Format::Cvr);
+        }
+        let mut start = Vec::new();
+        let file = std::fs::File::open(path)?;
+        file.take(Self::START_BYTES).read_to_end(&mut start)?;
+        let text = String::from_utf8_lossy(&start);
+        Ok(cvr_stream::looks_like(text.trim_start_matches('\u{feff}')))
+    }
+
     /// Takes the bytes of a file that has that name.
     pub fn from_bytes(
         path: &Path,
@@ -119,11 +158,9 @@ impl BallotFile {
             None => Format::of(path, &text).map_err(|found| Self::unknown(&name, found))?,
         };
         let file = |text: String, parts: Vec<Part>| Self {
-            name: name.clone(),
-            format,
             text,
             parts,
-            columns: None,
+            ..Self::new(name.clone(), format)
         };
         let one = |name: &str, text: String| {
             let name = name.to_owned();
@@ -164,11 +201,8 @@ impl BallotFile {
         }
         let text = spreadsheet::to_csv(bytes).map_err(broken)?;
         Ok(Self {
-            name,
-            format: Format::Xlsx,
             text,
-            parts: Vec::new(),
-            columns: None,
+            ..Self::new(name, Format::Xlsx)
         })
     }
 
@@ -192,11 +226,8 @@ impl BallotFile {
             return Err(Self::unknown(&name, message));
         }
         Ok(Self {
-            name,
-            format: found,
-            text: String::new(),
             parts,
-            columns: None,
+            ..Self::new(name, found)
         })
     }
 
@@ -210,6 +241,9 @@ impl BallotFile {
 
     /// Whether another file holds the same, so that its ballots would count twice.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
+        if let (Some(path), Some(other)) = (&self.large, &other.large) {
+            return archive::hold_the_same(path, other);
+        }
         let bytes = |part: &Part, other: &Part| part.bytes == other.bytes;
         !(self.text.is_empty() && self.parts.is_empty())
             && self.text == other.text
@@ -263,7 +297,10 @@ impl BallotFile {
                 csv_file::read(&self.text, self.columns.as_ref(), paper, sink)
             }
             Format::Blt => Blt::parse(&self.text).and_then(|blt| blt.each(paper, sink)),
-            Format::Cvr | Format::CvrXml => cvr::read(&self.text, paper, sink),
+            Format::Cvr | Format::CvrXml => match &self.large {
+                Some(path) => cvr::read_large(path, paper, sink),
+                None => cvr::read(&self.text, paper, sink),
+            },
             Format::Dominion => dominion::read(&self.parts, paper, sink),
             Format::Hart => hart::read(&self.parts, paper, sink),
             Format::ClearBallot => clear_ballot::read(&self.text, paper, sink),

@@ -71,6 +71,11 @@ impl<'a> Rows<'a> {
         }
     }
 
+    /// What is not read yet.
+    pub(crate) fn rest(&self) -> &'a str {
+        self.rest
+    }
+
     fn end_line(&mut self) {
         self.rest = match self.rest.find('\n') {
             Some(end) => &self.rest[end + 1..],

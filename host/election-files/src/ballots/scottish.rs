@@ -62,7 +62,10 @@ impl Ward {
             return Err(At::new(1, message));
         };
         let mut candidates = Vec::new();
-        while let Some(row) = rows.next()? {
+        // Behind the candidates stands the ward's name, often in quotation marks of its own.
+        while candidates.len() as u64 != *count
+            && let Some(row) = rows.next()?
+        {
             let Some(number) = candidate(&row) else {
                 continue;
             };
@@ -77,8 +80,14 @@ impl Ward {
             let name = row.cells.get(1).map_or("", |name| name);
             candidates.push((row.line, name.to_owned()));
         }
-        if candidates.len() as u64 != *count {
-            let message = format!("expected {count} candidates, found {}", candidates.len());
+        let is_candidate = |line: &&str| {
+            let line = line.trim_start_matches('"').to_lowercase();
+            line.starts_with(CANDIDATE)
+        };
+        let more = rows.rest().lines().filter(is_candidate).count();
+        if candidates.len() as u64 != *count || more > 0 {
+            let found = candidates.len() + more;
+            let message = format!("expected {count} candidates, found {found}");
             return Err(At::new(1, message));
         }
         Ok(Self {

@@ -150,3 +150,76 @@ fn a_voter_who_was_not_asked_is_no_ballot() {
         "#]],
     );
 }
+
+/// A file that is not held as a whole: what stands where in it makes no difference, and lines are told.
+#[test]
+fn large_files_are_read_record_by_record() {
+    use std::path::Path;
+
+    use serde_json::json;
+    use tabella_election_files::{BallotFile, Election, Spoiled, count_telling, load_rule};
+    use tabella_runtime::{Runtime, RuntimeConfig, TieBreak};
+
+    let runtime = Runtime::new(RuntimeConfig::default()).unwrap();
+    let rule = load_rule(&runtime, "plurality").unwrap();
+    let election = json!({"id": "m", "options": [{"id": "x", "title": "Ann"}, "b"]}).to_string();
+    let election = Election::from_text(&election, "e.json", None).unwrap();
+    let record = |number: u64, selection: &str| {
+        json!({"UniqueId": number.to_string(), "CurrentSnapshotId": "s", "CVRSnapshot": [{"@id": "s", "CVRContest": [
+            {"ContestId": "m", "CVRContestSelection": [{"ContestSelectionId": selection, "SelectionPosition": [
+                {"HasIndication": "yes"}]}]}]}]})
+        .to_string()
+    };
+    let described = json!([{"@id": "e", "Candidate": [{"@id": "k", "Name": "Ann"}, {"@id": "b", "Name": "b"}],
+        "Contest": [{"@id": "m", "Name": "Mayor", "ContestSelection": [
+            {"@id": "sa", "CandidateIds": ["k"]}, {"@id": "sb", "CandidateIds": ["b"]}]}]}]);
+    let notes = "x".repeat(65 << 20);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large.json");
+    let counted = |records: &str, tell: &mut dyn FnMut(u64)| {
+        let text = format!(
+            "\u{feff}{{\"@type\": \"CVR.CastVoteRecordReport\", \"Notes\": \"{notes}\",\n\"CVR\": [{records}],\n\
+             \"Election\": {described}}}\n"
+        );
+        std::fs::write(&path, text).unwrap();
+        let file = BallotFile::read(Path::new(&path), None).unwrap();
+        count_telling(
+            &rule,
+            &election,
+            &[file],
+            &TieBreak::Report,
+            Spoiled::Count,
+            tell,
+        )
+    };
+    let spoiled = record(3, "nobody");
+    let records = [record(1, "sa"), record(2, "sb"), spoiled, record(4, "sb")].join(",\n");
+    let found = counted(&records, &mut |_| ()).unwrap();
+    assert_eq!(found.counted, 3);
+    assert_eq!(found.to_json()["options"][1]["votes"], 2);
+    let lines: Vec<u64> = found.problems.iter().map(|problem| problem.line).collect();
+    assert_eq!(lines, [4]);
+    let twice = [record(1, "sa"), record(1, "sa")].join(",");
+    let error = counted(&twice, &mut |_| ()).unwrap_err().to_string();
+    assert!(
+        error.contains("2 records hold the contest for the ballot"),
+        "{error}"
+    );
+    let error = counted("{\"UniqueId\": }", &mut |_| ())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("large.json:2: expected value at line 2"),
+        "{error}"
+    );
+    let mut told = Vec::new();
+    let many: Vec<String> = (0..200_001)
+        .map(|_| "{\"CVRSnapshot\":[]}".to_owned())
+        .collect();
+    let error = counted(&many.join(","), &mut |records| told.push(records));
+    assert!(
+        error.unwrap().doubt().is_some(),
+        "no record holds its current snapshot"
+    );
+    assert_eq!(told, [100_000, 200_000]);
+}

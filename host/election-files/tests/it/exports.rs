@@ -106,6 +106,16 @@ fn scottish_wards() {
     );
     let found = counted("stv", &ward.replace("Cyd,,", "Dot,,"));
     assert!(found.contains("\"Dot\" is neither id nor title"), "{found}");
+    for name in [
+        "\"\"Ward 4 - Carse, Kinnaird\"\"",
+        "\"\"\"\"Ward 2\"\" \"",
+        "A \"ward",
+    ] {
+        let found = counted("instant-runoff", &ward.replace("A Ward,,,", name));
+        assert!(found.starts_with(expected), "{name}: {found}");
+    }
+    let found = counted("stv", &ward.replace("A Ward,,,", "Candidate 4,Dot,,"));
+    assert!(found.contains("expected 3 candidates, found 4"), "{found}");
     let found = counted("stv", &ward.replace("Candidate 3", "Candidate 4"));
     assert!(found.contains("expected candidate 3"), "{found}");
 }
@@ -191,6 +201,26 @@ fn answers_of_forms() {
     let text = "StartDate,IPAddress,Submission ID,[1st choice],[2nd choice]\n\
                 1,::1,7,Leek,Lettuce\n2,::1,8,Lettuce,\n3,::1,9,Leek,\n";
     assert!(counted(text).starts_with(expected), "{}", counted(text));
+    // A grid has the question in every head, and the option behind it.
+    let text =
+        "Timestamp,Rank them [Lettuce],Rank them [Leek]\n1,2,1\n2,1st choice,\n3,,First choice\n";
+    assert!(counted(text).starts_with(expected), "{}", counted(text));
+    let two =
+        "Rank them [Lettuce],Rank them [Leek],Best soup [Leek],Best soup [Lettuce]\n1,2,1,2\n";
+    assert!(
+        counted(two).contains("grids for several questions: Rank them, Best soup"),
+        "{}",
+        counted(two)
+    );
+    let election = json!({"id": "best soup", "options": ["Lettuce", "Leek"]});
+    let found = summary("instant-runoff", &election, "x.csv", two, Spoiled::Count);
+    assert!(found.starts_with("\"Lettuce\" 0, \"Leek\" 1"), "{found}");
+    let unknown = text.replace("[Leek]", "[Lentil]");
+    assert!(
+        counted(&unknown).contains("found \"Rank them [Lentil]\""),
+        "{}",
+        counted(&unknown)
+    );
     // A column without a name holds ids here, and ranks there.
     let text = ",Lettuce,Leek\nR_1,2,1\nR_2,1,\nR_3,1,2\n";
     let found = counted(text);

@@ -1,6 +1,8 @@
 //! Files of ballots as a command line names them.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use tabella_election_files::{BallotFile, Columns, Format, ImportError, Problem, Spoiled};
@@ -70,6 +72,29 @@ impl FileArguments {
             })
         };
         self.ballots.iter().map(read).collect()
+    }
+}
+
+/// Says how far the reading of a long file is, where somebody looks at it.
+pub(crate) struct Progress {
+    since: Instant,
+    is_seen: bool,
+}
+
+impl Progress {
+    pub(crate) fn new() -> Self {
+        Self {
+            since: Instant::now(),
+            is_seen: std::io::stderr().is_terminal(),
+        }
+    }
+
+    /// So many records were read.
+    pub(crate) fn tell(&mut self, records: u64) {
+        if self.is_seen {
+            let seconds = self.since.elapsed().as_secs();
+            eprintln!("… {records} records read in {seconds} s");
+        }
     }
 }
 

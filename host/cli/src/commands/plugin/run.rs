@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
-use tabella_election_files::{CountError, Counted, Election, count_all, read_tie_break};
+use tabella_election_files::{CountError, Counted, Election, count_telling, read_tie_break};
 use tabella_runtime::Plugin;
 
-use super::files::{FileArguments, show_problems};
+use super::files::{self, FileArguments, show_problems};
 use crate::exit::Exit;
 
 /// Count an election from files, with no network
@@ -45,7 +45,9 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Exit> {
     let ballots = arguments.files.read()?;
     let rule = super::loaded(&arguments.rule, arguments.threads.into())?;
     let spoiled = arguments.files.spoiled();
-    match count_all(&rule, &election, &ballots, &tie_break, spoiled) {
+    let tell = &mut files::Progress::new();
+    let tell = &mut |records| tell.tell(records);
+    match count_telling(&rule, &election, &ballots, &tie_break, spoiled, tell) {
         Ok(counted) => {
             show_problems(&counted.problems, counted.spoiled);
             if let Some(doubt) = counted.doubt() {

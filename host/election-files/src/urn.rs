@@ -1,0 +1,195 @@
+//! The ballots of a count as they come in.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+use tabella_runtime::{Contest, TallyError, Verdict};
+
+use crate::ballots::{Cast, ImportError, Paper, Problem, Unread};
+use crate::count::CountError;
+use crate::report::{MarkCounts, Report};
+
+/// After so many records somebody is told how many were read.
+const RECORDS_TOLD: u64 = 100_000;
+
+/// The ballots as they come in. The same ballot is judged once and kept once: in a fresh instance
+/// a rule answers the same each time.
+pub(crate) struct Urn<'a> {
+    pub(crate) contest: &'a Contest,
+    pub(crate) paper: &'a Paper<'a>,
+    pub(crate) file: &'a str,
+    pub(crate) known: HashMap<Vec<u8>, Result<u32, String>>,
+    pub(crate) distinct: Vec<Vec<u8>>,
+    /// Weight and number of the distinct ballot, in the order of the file.
+    pub(crate) board: Vec<(u64, u32)>,
+    /// Records so far, and those that were counted.
+    pub(crate) records: u64,
+    /// Records of all files so far.
+    pub(crate) records_in_all: u64,
+    pub(crate) counted_records: u64,
+    pub(crate) counted: u128,
+    pub(crate) spoiled: u128,
+    /// Of the spoiled ones, those that by the file's own word do not count.
+    pub(crate) invalid: u128,
+    /// Whether a ballot is spoiled of which the file itself does not say so.
+    pub(crate) is_refused: bool,
+    /// Ballots that somebody has to decide about.
+    pub(crate) undecided: u128,
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) report: Report,
+    /// What ends the count: a ballot cannot be blamed for a rule that fails, or for its file.
+    pub(crate) failure: Option<CountError>,
+    /// Is told how many records were read.
+    tell: &'a mut dyn FnMut(u64),
+}
+
+impl<'a> Urn<'a> {
+    /// More spoiled ballots than this are counted but not listed.
+    const PROBLEMS_MAX: usize = 1_000;
+
+    pub(crate) fn new(
+        contest: &'a Contest,
+        paper: &'a Paper<'a>,
+        tell: &'a mut dyn FnMut(u64),
+    ) -> Self {
+        Self {
+            contest,
+            paper,
+            file: "",
+            known: HashMap::new(),
+            distinct: Vec::new(),
+            board: Vec::new(),
+            records: 0,
+            records_in_all: 0,
+            counted_records: 0,
+            counted: 0,
+            spoiled: 0,
+            invalid: 0,
+            is_refused: false,
+            undecided: 0,
+            problems: Vec::new(),
+            report: Report::default(),
+            failure: None,
+            tell,
+        }
+    }
+
+    pub(crate) fn put(&mut self, mut cast: Cast) {
+        if self.failure.is_some() {
+            return;
+        }
+        self.records += 1;
+        self.records_in_all += 1;
+        if self.records_in_all.is_multiple_of(RECORDS_TOLD) {
+            (self.tell)(self.records_in_all);
+        }
+        let weight = cast.weight;
+        self.report.ballots += u128::from(weight);
+        let ballot = std::mem::replace(&mut cast.ballot, Err(String::new().into()));
+        let judged = ballot.and_then(|ballot| {
+            let of = || MarkCounts::of(self.paper.kind, &ballot, self.paper.marks_max);
+            let mut marks = cast.marks.unwrap_or_else(of);
+            marks.write_ins += cast.write_ins;
+            marks.undervotes = marks.undervotes.saturating_sub(cast.write_ins_more);
+            self.report.add(marks, weight);
+            let number = self.judge(&ballot, cast.line)?;
+            if self.distinct[number as usize].is_empty() {
+                self.report.blank += u128::from(weight);
+            }
+            Ok(number)
+        });
+        match judged {
+            Ok(number) => self.accept(number, &cast),
+            Err(Unread::File(message)) => {
+                self.failure = Some(CountError::Import(ImportError::Malformed {
+                    path: cast.place(self.file),
+                    line: cast.line,
+                    message,
+                }));
+            }
+            Err(Unread::Undecided(reason)) => {
+                // What is listed are the ballots to decide about, and nothing else.
+                if self.undecided == 0 {
+                    self.problems.clear();
+                }
+                self.undecided += u128::from(weight);
+                self.list(&cast, reason);
+            }
+            Err(Unread::Invalid(reason)) => {
+                self.invalid += u128::from(weight);
+                self.spoil(&cast, reason);
+            }
+            Err(Unread::Spoiled(reason)) => {
+                self.is_refused = true;
+                self.spoil(&cast, reason);
+            }
+        }
+    }
+
+    fn accept(&mut self, number: u32, cast: &Cast) {
+        self.counted_records += 1;
+        self.counted += u128::from(cast.weight);
+        self.board.push((cast.weight, number));
+        if cast.write_ins_more == 0 {
+            return;
+        }
+        // A ballot of choices names an option once: further votes are ballots of one vote each.
+        let write_in = self.paper.names.write_in();
+        let vote = write_in.map(|option| json!({ "choice": self.paper.id(option) }));
+        if let Some(Ok(number)) = vote.map(|vote| self.judge(&vote, cast.line)) {
+            let more = (0..cast.write_ins_more).map(|_| (cast.weight, number));
+            self.board.extend(more);
+        }
+    }
+
+    fn spoil(&mut self, cast: &Cast, reason: String) {
+        self.spoiled += u128::from(cast.weight);
+        self.report.spoil(&reason, cast.weight);
+        if self.undecided == 0 {
+            self.list(cast, reason);
+        }
+    }
+
+    fn list(&mut self, cast: &Cast, reason: String) {
+        if self.problems.len() < Self::PROBLEMS_MAX {
+            self.problems.push(Problem {
+                file: cast.place(self.file),
+                line: cast.line,
+                record: self.records,
+                ballot: cast.id.clone(),
+                weight: cast.weight,
+                reason,
+            });
+        }
+    }
+
+    /// The number of the distinct ballot, or why it is spoiled.
+    fn judge(&mut self, ballot: &Value, line: u64) -> Result<u32, String> {
+        let bytes = self.contest.encode_ballot(ballot);
+        let bytes = bytes.map_err(|error| error.to_string())?;
+        if let Some(known) = self.known.get(&bytes) {
+            return known.clone();
+        }
+        let verdict = match self.contest.validate(&bytes) {
+            Ok(Verdict::Accept) => {
+                self.distinct.push(bytes.clone());
+                Ok((self.distinct.len() - 1) as u32)
+            }
+            Ok(Verdict::Reject { code, message }) if message.is_empty() => {
+                Err(format!("the rule refuses it with code {code}"))
+            }
+            Ok(Verdict::Reject { message, .. }) => Err(format!("the rule refuses it: {message}")),
+            Ok(Verdict::Fault(fault)) => {
+                let step = format!("judging the ballot of {}:{line}", self.file);
+                self.failure = Some(TallyError::Fault { step, fault }.into());
+                return Err(String::new());
+            }
+            Err(fault) => {
+                self.failure = Some(TallyError::Host(fault).into());
+                return Err(String::new());
+            }
+        };
+        self.known.insert(bytes, verdict.clone());
+        verdict
+    }
+}

@@ -1,6 +1,0 @@
-#![no_main]
-#![allow(missing_docs)]
-
-use tabella_fuzz::ROLL as TARGET;
-
-libfuzzer_sys::fuzz_target!(init: (TARGET.start)(), |input: &[u8]| (TARGET.take)(input));
