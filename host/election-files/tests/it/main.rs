@@ -9,6 +9,7 @@ mod exports;
 mod field;
 mod formats;
 mod json;
+mod published;
 mod runs;
 
 use std::path::Path;
