@@ -57,6 +57,8 @@ struct Snapshot {
     id: Option<String>,
     #[serde(rename = "CVRContest", default)]
     contests: Vec<MarkedContest>,
+    #[serde(rename = "Status", default)]
+    status: Status,
 }
 
 #[derive(Deserialize)]
@@ -339,20 +341,32 @@ fn marked_contest(
         let id = record.current.as_deref().unwrap_or("none");
         return Err(format!("the record has no snapshot {id:?}, its current one").into());
     };
+    let standing = snapshot.status.standing("snapshot", &[]);
     let mut contests = std::mem::take(&mut snapshot.contests);
     let wanted = contest.id.as_deref().or(paper.contest.text());
     let is_asked = contest.id.is_some() || matches!(paper.contest, ContestName::Asked(_));
     let is_wanted = |contest: &MarkedContest| Some(&*contest.id) == wanted;
-    match contests.iter().filter(|contest| is_wanted(contest)).count() {
-        0 if is_asked => Ok(None),
+    let found = match contests.iter().filter(|contest| is_wanted(contest)).count() {
+        0 if is_asked => None,
         0 => match contests.len() {
-            0 | 1 => Ok(contests.pop()),
-            _ => Err("the record has several contests; choose one with --contest".into()),
+            0 | 1 => contests.pop(),
+            _ => return Err("the record has several contests; choose one with --contest".into()),
         },
-        1 => Ok(contests.into_iter().find(is_wanted)),
-        _ => Err(Unread::File(
-            "the record holds the contest twice, and a ballot counts once".into(),
+        1 => contests.into_iter().find(is_wanted),
+        _ => {
+            return Err(Unread::File(
+                "the record holds the contest twice, and a ballot counts once".into(),
+            ));
+        }
+    };
+    // What the record says of itself matters where its voter was asked.
+    match (found, standing) {
+        (None, _) => Ok(None),
+        (Some(_), Err(undecided)) => Err(undecided),
+        (Some(_), Ok(Standing::Invalid)) => Err(Unread::Invalid(
+            "the record's status is invalidated-rules: by its maker it does not count".into(),
         )),
+        (found, Ok(Standing::Counts)) => Ok(found),
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::paper::Paper;
 use super::problem::At;
 use crate::election::ContestName;
-use crate::options::Meaning;
+use crate::options::{Meaning, fold};
 
 #[derive(Deserialize)]
 pub(super) struct ElectionPart {
@@ -157,7 +157,7 @@ fn choose<'a>(
         .collect();
     let by_name: Vec<_> = contests
         .iter()
-        .filter(|contest| wanted == Some(&*contest.name))
+        .filter(|contest| wanted.is_some_and(|wanted| fold(wanted) == fold(&contest.name)))
         .collect();
     let known = || {
         let shown = contests.iter().map(|contest| match &*contest.name {

@@ -223,3 +223,34 @@ fn large_files_are_read_record_by_record() {
     );
     assert_eq!(told, [100_000, 200_000]);
 }
+
+/// A status of the whole record holds for the contest in it, and for no voter who was not asked.
+#[test]
+fn statuses_of_records() {
+    use serde_json::json;
+
+    let record = |contest: &str, status: serde_json::Value| {
+        json!({"CVRSnapshot": [{"Status": status, "CVRContest": [{"ContestId": contest, "CVRContestSelection": [
+            {"ContestSelectionId": "a", "SelectionPosition": [{"HasIndication": "yes"}]}]}]}]})
+    };
+    let counted = |status: serde_json::Value, contest: &str| {
+        let records = [record(contest, status), record("m", json!([]))];
+        let text = json!({ "CVR": records }).to_string();
+        let election = json!({"id": "m", "options": ["a", "b"]});
+        let spoiled = tabella_election_files::Spoiled::Count;
+        crate::summary("plurality", &election, "x.json", &text, spoiled)
+    };
+    let undecided = "ballots that somebody has to decide about before anything is counted: 1\n";
+    assert_eq!(counted(json!(["needs-adjudication"]), "m"), undecided);
+    assert_eq!(counted(json!("other"), "m"), undecided);
+    let found = counted(json!(["invalidated-rules"]), "m");
+    assert!(
+        found.contains("the record's status is invalidated-rules"),
+        "{found}"
+    );
+    assert!(
+        found.starts_with("\"a\" 1, \"b\" 0; winners [\"a\"]; 1 counted, 1 spoiled"),
+        "{found}"
+    );
+    assert!(counted(json!([]), "m").contains("2 counted, 0 spoiled"));
+}

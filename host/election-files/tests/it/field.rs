@@ -371,6 +371,7 @@ fn two_contests_of_one_name() {
     "#]]
     .assert_eq(&asked("Mayor"));
     assert!(asked("c").starts_with("\"a\" 1, \"b\" 0"));
+    assert!(asked("MAYOR").contains("choose one by its id with --contest: c (Mayor), c2 (Mayor)"));
 }
 
 #[test]
