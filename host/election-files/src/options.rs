@@ -122,7 +122,15 @@ impl OptionNames {
     pub(crate) fn is_write_in(&self, name: &str) -> bool {
         let folded = fold(name);
         let words = folded.trim_end_matches(|c: char| c.is_ascii_digit() || c == ' ' || c == '-');
-        !self.is_name(name) && (WRITE_IN.contains(&&*folded) || WRITE_IN.contains(&words))
+        // `Write-in: Jane Doe`; who wrote in an option of the paper may have meant that one.
+        let written = ["write-in", "write in", "writein"].iter();
+        let written = written.filter_map(|word| folded.strip_prefix(word));
+        let is_text = |rest: &str| {
+            let is_sign = |c: char| !c.is_alphanumeric();
+            rest.starts_with(is_sign) && !self.is_name(rest.trim_matches(is_sign))
+        };
+        let is_word = WRITE_IN.contains(&&*folded) || WRITE_IN.contains(&words);
+        !self.is_name(name) && (is_word || written.into_iter().any(is_text))
     }
 
     /// The option that stands for those who are not on the paper.
@@ -247,5 +255,10 @@ mod tests {
         assert!(names.is_write_in("write-in-2"));
         assert!(!names.is_write_in("Write-In"), "an option is called so");
         assert!(!names.is_write_in("a"));
+        assert!(names.is_write_in("Write-in: Jane Doe"));
+        assert!(names.is_write_in("WRITE IN (Jane)"));
+        assert!(!names.is_write_in("write-in: A"), "an option of the paper");
+        assert!(!names.is_write_in("write-in (a)"), "an option of the paper");
+        assert!(!names.is_write_in("writeinside"));
     }
 }
