@@ -233,6 +233,22 @@ pub(crate) fn is_id(cell: &str) -> bool {
     IDS.contains(&&*bare(cell)) || fold(cell) == "ballot #"
 }
 
+/// Heads of columns that hold an id which no two ballots have.
+pub(crate) fn is_unique_id(cell: &str) -> bool {
+    [
+        "ballotid",
+        "castvoterecord",
+        "cvrid",
+        "cvrnumber",
+        "uniqueid",
+        "imprintedid",
+        "voteid",
+        "responseid",
+        "submissionid",
+    ]
+    .contains(&&*bare(cell))
+}
+
 /// Heads of columns that have nothing to do with the marks.
 pub(crate) fn is_beside(cell: &str) -> bool {
     const BESIDE: [&str; 46] = [

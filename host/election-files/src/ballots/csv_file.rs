@@ -1,8 +1,10 @@
 //! Tables of ballots as text. The grammar is in `docs/election-files.md`.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 use tabella_runtime::BallotKind;
 
 use super::columns::Columns;
@@ -26,6 +28,7 @@ pub(super) fn read(
         _ => layout.width == Some(1),
     };
     let mut empty_lines = Vec::new();
+    let mut seen = HashSet::new();
     while let Some(row) = rows.next()? {
         // In a file of one column an empty line is an empty cell: a blank ballot. In any other it is
         // nothing at the end, and cannot be told from a lost ballot before it.
@@ -37,9 +40,28 @@ pub(super) fn read(
             let reason = "expected cells, found an empty line; a blank ballot has its separators";
             sink(Cast::new(line, 1, Err(reason.into())));
         }
-        sink(layout.cast(&row, paper));
+        let mut cast = layout.cast(&row, paper);
+        if layout.has_unique_ids
+            && let Some(id) = &cast.id
+            && !seen.insert(short(id))
+        {
+            let message = format!(
+                "the ballot {id} stands twice, and a ballot counts once; take one out, or say with \
+                 --columns that the column is no id"
+            );
+            cast.ballot = Err(Unread::File(message));
+        }
+        sink(cast);
     }
     Ok(())
+}
+
+/// Enough of a digest to tell ids apart in little memory.
+fn short(id: &str) -> [u8; 16] {
+    let digest = Sha256::digest(id.as_bytes());
+    let mut short = [0; 16];
+    short.copy_from_slice(&digest[..16]);
+    short
 }
 
 fn is_one_column(rows: &Rows<'_>) -> Result<bool, At> {

@@ -38,6 +38,7 @@ pub(super) fn headless(
         Ok(Some(Layout {
             count: None,
             id: None,
+            has_unique_ids: false,
             width: Some(cells.len()),
             marks: Marks::Options(columns),
         }))

@@ -4,7 +4,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::columns::{Columns, RankHead, Role, is_ballot, is_beside, is_count, is_id, rank_head};
+use super::columns::{
+    Columns, RankHead, Role, is_ballot, is_beside, is_count, is_id, is_unique_id, rank_head,
+};
 use super::headless::headless;
 use super::paper::Paper;
 use super::problem::{At, brief};
@@ -16,6 +18,8 @@ use crate::options::fold;
 pub(crate) struct Layout {
     pub(crate) count: Option<usize>,
     pub(crate) id: Option<usize>,
+    /// Whether no two ballots can have the same id.
+    pub(crate) has_unique_ids: bool,
     /// Cells of every row; `None` where rows may differ.
     pub(crate) width: Option<usize>,
     pub(crate) marks: Marks,
@@ -77,6 +81,7 @@ pub(crate) fn find(
     Ok(Some(Layout {
         count: None,
         id: None,
+        has_unique_ids: false,
         width: None,
         marks: Marks::Free,
     }))
@@ -99,6 +104,7 @@ fn as_said(columns: &Columns) -> Layout {
     Layout {
         count: place(&Role::Count),
         id: place(&Role::Id),
+        has_unique_ids: false,
         width: (!columns.goes_on).then_some(columns.roles.len()),
         marks,
     }
@@ -185,8 +191,12 @@ impl Cells<'_> {
         if self.counts.len() > 1 {
             return self.refuse("the head has two columns for the number of ballots");
         }
-        let is_own_id = |cell: &&usize| is_id(&self.cells[**cell]);
-        let id = self.beside.iter().find(is_own_id).copied();
+        let is = |known: fn(&str) -> bool| {
+            let mut beside = self.beside.iter().copied();
+            beside.find(|cell| known(&self.cells[*cell]))
+        };
+        let unique = is(is_unique_id);
+        let id = unique.or_else(|| is(is_id));
         let options = self.options.len() + self.grid.len();
         if !self.options.is_empty() && !self.grid.is_empty() {
             return self.refuse("the head names options both alone and as rows of a grid");
@@ -224,6 +234,7 @@ impl Cells<'_> {
         Ok(Layout {
             count: self.counts.first().copied(),
             id,
+            has_unique_ids: unique.is_some(),
             width: Some(self.cells.len()),
             marks,
         })

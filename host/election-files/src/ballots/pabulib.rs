@@ -13,7 +13,7 @@
 //! 1;7;
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 use tabella_runtime::BallotKind;
@@ -54,6 +54,7 @@ pub(super) fn read(text: &str, paper: &Paper<'_>, sink: &mut dyn FnMut(Cast)) ->
     let mut section = String::new();
     let mut head: Option<Vec<String>> = None;
     let mut columns: Option<Columns> = None;
+    let mut voters = HashSet::new();
     while let Some(row) = rows.next()? {
         if row.is_blank() {
             continue;
@@ -80,7 +81,15 @@ pub(super) fn read(text: &str, paper: &Paper<'_>, sink: &mut dyn FnMut(Cast)) ->
             "PROJECTS" => file.project(&row, head, paper)?,
             "VOTES" => {
                 if let Some(columns) = &columns {
-                    sink(file.vote(&row, columns, paper));
+                    let mut cast = file.vote(&row, columns, paper);
+                    if let Some(voter) = &cast.id
+                        && !voters.insert(voter.clone())
+                    {
+                        let message =
+                            format!("the voter {voter} stands twice, and a ballot counts once");
+                        cast.ballot = Err(Unread::File(message));
+                    }
+                    sink(cast);
                 }
             }
             _ => return Err(At::new(row.line, "expected the section META first")),

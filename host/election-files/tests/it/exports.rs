@@ -155,6 +155,31 @@ fn numbers_behind_ranks() {
     assert!(counted("Council", &districts).contains("ranks for several contests"));
 }
 
+/// A record that stands twice, as where an export was appended to itself, is not counted twice.
+#[test]
+fn records_that_repeat_another() {
+    let election = json!({"options": ["Ann", "Bea"]});
+    let counted = |text: &str| summary("plurality", &election, "x.csv", text, Spoiled::Count);
+    let text = "Cast Vote Record,Precinct,choice\n7,P,Ann\n8,P,Bea\n7,P,Ann\n";
+    let found = counted(text);
+    assert!(
+        found.contains("x.csv:4: the ballot 7 stands twice, and a ballot counts once"),
+        "{found}"
+    );
+    assert!(
+        counted(&text.replace("\n7,P,Ann\n8", "\n6,P,Ann\n8")).starts_with("\"Ann\" 2, \"Bea\" 1")
+    );
+    // Numbers that start again in every batch are no such ids.
+    let found = counted(&text.replace("Cast Vote Record", "Record number"));
+    assert!(found.starts_with("\"Ann\" 2, \"Bea\" 1"), "{found}");
+    let budget = "META\nkey;value\nvote_type;approval\nPROJECTS\nproject_id;cost\nAnn;1\nBea;2\nVOTES\nvoter_id;vote\n1;Ann\n1;Bea\n";
+    let found = summary("approval", &election, "x.pb", budget, Spoiled::Count);
+    assert!(
+        found.contains("x.pb:11: the voter 1 stands twice"),
+        "{found}"
+    );
+}
+
 /// `a|b` in a cell are two marks at that rank.
 #[test]
 fn cells_with_several_marks() {
