@@ -66,6 +66,7 @@ mod reconciliation;
 mod refusals;
 mod roll_order;
 mod roll_report;
+mod roll_table;
 mod routes;
 mod secrets;
 mod server;

@@ -20,7 +20,7 @@ use serde::Serialize;
 use tabella_protocol::RollEntry;
 use tempfile::SpooledTempFile;
 
-use crate::problem::Problem;
+use crate::{problem::Problem, roll_table::RollHead, subject::Realm, voter_name::VoterName};
 
 /// Reports up to this size stay in memory, in bytes.
 const MEMORY_BYTES_MAX: usize = 256 << 10;
@@ -28,6 +28,8 @@ const MEMORY_BYTES_MAX: usize = 256 << 10;
 const WEIGHTS_MAX: usize = 1_000;
 /// A weight that fewer voters share points at them.
 const WEIGHT_VOTERS_MIN: u64 = 5;
+/// Voters of the answer's preview.
+const PREVIEW_MAX: usize = 10;
 /// Read from the file at once, in bytes.
 const CHUNK_BYTES: usize = 64 << 10;
 
@@ -38,6 +40,14 @@ pub(crate) struct RollAnswer {
     /// Voters that are on the roll by this request.
     added: u64,
     refused: u64,
+    /// With `dry_run`: how many voters the roll would add, if the chain takes them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    would_add: Option<u64>,
+    /// What the first line was taken for, where it names no voter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    head: Option<RollHead>,
+    /// The first voters of the roll, as they are known from now on.
+    preview: Vec<PreviewVoter>,
     /// How many of the added voters have which weight, where not all have the same: the first thousand
     /// weights.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -48,6 +58,16 @@ pub(crate) struct RollAnswer {
     /// Every refused line, in the order in which they were refused: first those that cannot be read, then
     /// those that do not go together with others.
     refused_lines: Vec<RefusedLine>,
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+struct PreviewVoter {
+    /// From 1.
+    line: u64,
+    /// In its one form, in which tokens and submissions name the voter.
+    voter_id: String,
+    weight: u32,
+    realm: Realm,
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
@@ -78,6 +98,9 @@ pub(crate) struct RollReport {
     /// How many voters were added with which weight; no more weights than `WEIGHTS_MAX`.
     weights: BTreeMap<u32, u64>,
     refused: u64,
+    would_add: Option<u64>,
+    head: Option<RollHead>,
+    preview: Vec<PreviewVoter>,
     lines: SpooledTempFile,
 }
 
@@ -88,8 +111,34 @@ impl RollReport {
             added: 0,
             weights: BTreeMap::new(),
             refused: 0,
+            would_add: None,
+            head: None,
+            preview: Vec::new(),
             lines: tempfile::spooled_tempfile_in(MEMORY_BYTES_MAX, directory),
         }
+    }
+
+    /// What the first line was taken for.
+    pub(crate) fn head(&mut self, head: Option<RollHead>) {
+        self.head = head;
+    }
+
+    /// A voter as it was given; the first are shown.
+    pub(crate) fn preview(&mut self, line: u64, given: &str, weight: u32, realm: Realm) {
+        if self.preview.len() < PREVIEW_MAX {
+            let name = VoterName::parse(given);
+            self.preview.push(PreviewVoter {
+                line,
+                voter_id: name.map_or_else(|_| given.to_owned(), |name| name.as_str().to_owned()),
+                weight,
+                realm,
+            });
+        }
+    }
+
+    /// Voters that would be on the roll, which are not put on it.
+    pub(crate) fn would_add(&mut self, voters: u64) {
+        self.would_add = Some(voters);
     }
 
     /// Voters that are on the roll now.
@@ -139,12 +188,16 @@ impl RollReport {
             0 | 1 => Vec::new(),
             _ => self.weights.iter().map(WeightCount::of).collect(),
         };
+        let warning = self.warning();
         let empty = RollAnswer {
             election_id,
             added: self.added,
             refused: self.refused,
+            would_add: self.would_add,
+            head: self.head,
+            preview: self.preview,
             weights,
-            warning: self.warning(),
+            warning,
             refused_lines: Vec::new(),
         };
         let around = serde_json::to_string(&empty).map_err(|error| Problem::internal(&error))?;

@@ -1,8 +1,8 @@
 //! `POST /api/admin/elections/{id}/roll`: CSV or JSON lines, streamed.
 //!
-//! A line names a voter and, optionally, a weight and a realm: `voter_id[,weight[,realm]]`, or
-//! `{"voter_id": "...", "weight": 1, "realm": "registrar"}`. In an election of credentials `voter_id` is the
-//! public key. Once the whole is read, good lines go to the chain in the order of their pseudonyms and in
+//! A line names a voter and, optionally, a weight and a realm: `voter_id[,weight[,realm]]`, the columns of
+//! a head, or `{"voter_id": "...", "weight": 1, "realm": "registrar"}`. In an election of credentials
+//! `voter_id` is the public key. Once the whole is read, good lines go to the chain in the order of their pseudonyms and in
 //! parts of equal size, so that a place on the roll tells nothing of the voter; refused lines are reported.
 
 use std::{io, sync::Arc};
@@ -23,11 +23,12 @@ use crate::{
     auth::Principal,
     elections::Election,
     electorate::Pseudonyms,
-    extract::Path,
+    extract::{Path, Query},
     openapi::{Administers, ReadsBody, Restricts},
     problem::Problem,
     roll_order::{LINES_MAX, Line, RollOrder, part_sizes},
     roll_report::{RefusedLine, RollAnswer, RollReport},
+    roll_table::{RollLine, Table},
     subject::{NamedVoter, Realm},
 };
 
@@ -35,27 +36,17 @@ use crate::{
 const PART_MAX: u64 = 5_000;
 /// Longest line, in bytes.
 const LINE_BYTES_MAX: usize = 1_024;
-/// What the first line may be without naming a voter.
-const HEADINGS: [&str; 3] = ["voter_id", "voter_id,weight", "voter_id,weight,realm"];
 /// What some programs write before a text that is UTF-8. It is no part of the first voter's id.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-#[derive(Debug, PartialEq, Eq, Deserialize)]
+/// What is wanted of a roll.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-struct RollLine {
-    voter_id: String,
-    #[serde(default = "one")]
-    weight: u32,
-    #[serde(default = "registrar")]
-    realm: Realm,
-}
-
-fn one() -> u32 {
-    1
-}
-
-fn registrar() -> Realm {
-    Realm::Registrar
+pub(crate) struct RollQuery {
+    /// Read the roll and answer what would become of it, and put nobody on it.
+    #[serde(default)]
+    dry_run: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -66,13 +57,13 @@ enum Format {
 
 /// Put voters on the roll of an election
 ///
-/// Streamed: CSV lines `voter_id[,weight[,realm]]` (`text/csv`) or JSON lines `{"voter_id": "..", "weight": 1, "realm": "registrar"}` (`application/x-ndjson`). The realm is `registrar`, for a voter whom a registrar names, or `account`, for an account of this backend. Nothing goes to the chain before the whole is read; then the good lines go, sorted by pseudonym, and every refused line is reported. The same roll again is harmless.
+/// Streamed: CSV lines `voter_id[,weight[,realm]]` or a head and its columns, separated by commas, tabs or semicolons (`text/csv`), or JSON lines `{"voter_id": "..", "weight": 1, "realm": "registrar"}` (`application/x-ndjson`). The realm is `registrar`, for a voter whom a registrar names, or `account`, for an account of this backend. Nothing goes to the chain before the whole is read; then the good lines go, sorted by pseudonym, and every refused line is reported. The same roll again is harmless.
 #[utoipa::path(
     post,
     path = "/api/admin/elections/{id}/roll",
     tag = "administration",
     operation_id = "extend_roll",
-    params(("id" = u64, Path, description = "The election", example = 1)),
+    params(("id" = u64, Path, description = "The election", example = 1), RollQuery),
     request_body(content((String = "text/csv"), (String = "application/x-ndjson"))),
     responses(
         (status = 200, description = "What became of the lines", body = RollAnswer),
@@ -86,6 +77,7 @@ pub(crate) async fn extend(
     State(app): State<Arc<App>>,
     principal: Principal,
     Path(election_id): Path<u64>,
+    Query(query): Query<RollQuery>,
     request: Request,
 ) -> Result<Response, Problem> {
     principal.require_admin()?;
@@ -106,6 +98,7 @@ pub(crate) async fn extend(
         pseudonyms: app.electorate.pseudonyms(election_id),
         election,
         format,
+        table: None,
         line: 0,
         order: RollOrder::new(&app.spool_directory).map_err(spool_failed)?,
         report: RollReport::new(&app.spool_directory),
@@ -139,7 +132,13 @@ pub(crate) async fn extend(
     if !rest.is_empty() && !skipping {
         import.line(&rest).await?;
     }
-    import.put_on_chain().await?;
+    match query.dry_run {
+        true => {
+            let voters = import.once_each()?;
+            import.report.would_add(voters);
+        }
+        false => import.put_on_chain().await?,
+    }
     import.report.answer(election_id)
 }
 
@@ -170,6 +169,8 @@ struct Import<'a> {
     election: Election,
     pseudonyms: Pseudonyms,
     format: Format,
+    /// The columns of CSV, once its first line is read.
+    table: Option<Table>,
     line: u64,
     order: RollOrder,
     report: RollReport,
@@ -189,8 +190,7 @@ impl Import<'_> {
             text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         }
         let text = text.trim();
-        let heading = self.line == 1 && HEADINGS.contains(&text);
-        if text.is_empty() || heading {
+        if text.is_empty() || self.is_head(text)? {
             return Ok(());
         }
         match self.entry(text).await? {
@@ -213,11 +213,30 @@ impl Import<'_> {
         }
     }
 
+    /// Whether a line is the head of the table, which the first line tells of.
+    fn is_head(&mut self, text: &str) -> Result<bool, Problem> {
+        if matches!(self.format, Format::JsonLines) || self.table.is_some() {
+            return Ok(false);
+        }
+        let table = Table::of(text).map_err(|reason| {
+            Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                RefusalCode::InvalidRoll.as_str(),
+                format!("line {}: {reason}; no voter was added", self.line),
+            )
+        })?;
+        let head = table.head.clone();
+        let is_head = head.is_some();
+        self.report.head(head);
+        self.table = Some(table);
+        Ok(is_head)
+    }
+
     /// The entry that a line stands for, or why it stands for none.
-    async fn entry(&self, text: &str) -> Result<Result<RollEntry, String>, Problem> {
-        let line = match self.format {
-            Format::Csv => csv_line(text),
-            Format::JsonLines => serde_json::from_str(text).map_err(|error| error.to_string()),
+    async fn entry(&mut self, text: &str) -> Result<Result<RollEntry, String>, Problem> {
+        let line = match &self.table {
+            Some(table) => table.line(text),
+            None => serde_json::from_str(text).map_err(|error| error.to_string()),
         };
         let line: RollLine = match line {
             Ok(line) => line,
@@ -227,6 +246,7 @@ impl Import<'_> {
             return Ok(Err("expected a weight of at least 1".to_owned()));
         }
         let has_credentials = self.election.view.spec.eligibility.registrar().is_none();
+        let (weight, realm, given) = (line.weight, line.realm, line.voter_id.clone());
         let voter = match line.realm {
             Realm::Registrar if has_credentials => credential(&line.voter_id),
             Realm::Registrar => self.named(line.voter_id),
@@ -239,10 +259,10 @@ impl Import<'_> {
                 Err("expected the realm registrar or account in this election".to_owned())
             }
         };
-        Ok(voter.map(|voter| RollEntry {
-            voter,
-            weight: line.weight,
-        }))
+        if voter.is_ok() {
+            self.report.preview(self.line, &given, weight, realm);
+        }
+        Ok(voter.map(|voter| RollEntry { voter, weight }))
     }
 
     /// The voter whom a registrar names.
@@ -282,8 +302,8 @@ impl Import<'_> {
         self.report.refuse(RefusedLine { line, reason })
     }
 
-    /// Puts everybody on the chain, in the order of pseudonyms.
-    async fn put_on_chain(&mut self) -> Result<(), Problem> {
+    /// How many voters there are; who stands there again is refused.
+    fn once_each(&mut self) -> Result<u64, Problem> {
         let mut count = 0;
         let mut before = None;
         for line in self.order.sorted().map_err(spool_failed)? {
@@ -299,6 +319,12 @@ impl Import<'_> {
                 count += 1;
             }
         }
+        Ok(count)
+    }
+
+    /// Puts everybody on the chain, in the order of pseudonyms.
+    async fn put_on_chain(&mut self) -> Result<(), Problem> {
+        let count = self.once_each()?;
         let mut sorted = self.order.sorted().map_err(spool_failed)?;
         let mut before = None;
         for size in part_sizes(count, PART_MAX) {
@@ -360,79 +386,4 @@ fn credential(text: &str) -> Result<VoterId, String> {
         return Err("expected an ed25519 public key".to_owned());
     }
     Ok(VoterId::from(key))
-}
-
-/// `voter_id[,weight[,realm]]` with the quoting of RFC 4180.
-fn csv_line(text: &str) -> Result<RollLine, String> {
-    const EXPECTED: &str = "expected voter_id[,weight[,realm]]";
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .trim(csv::Trim::All)
-        .from_reader(text.as_bytes());
-    let mut record = csv::StringRecord::new();
-    let read = reader.read_record(&mut record);
-    if !read.map_err(|error| error.to_string())? {
-        return Err(EXPECTED.to_owned());
-    }
-    let mut fields = record.iter();
-    let (voter_id, weight, realm) = (fields.next(), fields.next(), fields.next());
-    if fields.next().is_some() {
-        return Err(format!("{EXPECTED}, got more fields"));
-    }
-    let weight = match weight {
-        Some(weight) => weight
-            .parse()
-            .map_err(|_| format!("expected a weight from 1 to {}, got {weight:?}", u32::MAX))?,
-        None => one(),
-    };
-    let realm = match realm {
-        None | Some("registrar") => Realm::Registrar,
-        Some("account") => Realm::Account,
-        Some("credential") => Realm::Credential,
-        Some(other) => {
-            return Err(format!(
-                "expected the realm registrar, account or credential, got {other:?}"
-            ));
-        }
-    };
-    Ok(RollLine {
-        voter_id: voter_id.unwrap_or_default().to_owned(),
-        weight,
-        realm,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use expect_test::{Expect, expect};
-
-    fn check(line: &str, expected: Expect) {
-        let line = super::csv_line(line);
-        let line = line.map(|line| (line.voter_id, line.weight, line.realm));
-        expected.assert_eq(&format!("{line:?}"));
-    }
-
-    #[test]
-    fn csv_lines_name_a_voter_and_a_weight() {
-        check("alice", expect![[r#"Ok(("alice", 1, Registrar))"#]]);
-        check("alice, 3", expect![[r#"Ok(("alice", 3, Registrar))"#]]);
-        check(
-            r#""Doe, Jane",2"#,
-            expect![[r#"Ok(("Doe, Jane", 2, Registrar))"#]],
-        );
-        check(
-            "alice,many",
-            expect![[r#"Err("expected a weight from 1 to 4294967295, got \"many\"")"#]],
-        );
-        check(
-            "alice,1,2",
-            expect![[r#"Err("expected the realm registrar, account or credential, got \"2\"")"#]],
-        );
-        check("alice,1,account", expect![[r#"Ok(("alice", 1, Account))"#]]);
-        check(
-            "alice,1,account,2",
-            expect![[r#"Err("expected voter_id[,weight[,realm]], got more fields")"#]],
-        );
-    }
 }

@@ -10,9 +10,18 @@ use crate::{
 };
 
 async fn send(backend: &Running, content_type: &str, body: reqwest::Body) -> (u16, Value) {
+    send_to(backend, "", content_type, body).await
+}
+
+async fn send_to(
+    backend: &Running,
+    query: &str,
+    content_type: &str,
+    body: reqwest::Body,
+) -> (u16, Value) {
     let request = backend
         .http
-        .post(format!("{}/api/admin/elections/5/roll", backend.url));
+        .post(format!("{}/api/admin/elections/5/roll{query}", backend.url));
     let request = request
         .header("content-type", content_type)
         .bearer_auth(ADMIN_TOKEN);
@@ -65,6 +74,59 @@ async fn good_lines_go_to_the_chain_and_bad_ones_are_named() {
         "one that stands twice shows once all are read"
     );
     assert_eq!(entries(&deployment), 4);
+}
+
+/// Tables as people keep them: no head, byte-order mark or separator becomes part of a voter.
+#[tokio::test]
+async fn tables_with_heads_and_other_separators() {
+    let (deployment, backend) = start(registrar_roll()).await;
+    for (csv, added, refused, first) in [
+        (
+            "\u{feff}Email\r\n a@example.org \r\n",
+            1,
+            0,
+            "a@example.org",
+        ),
+        ("b;3\nc;x\n", 1, 1, "b"),
+        ("\"Voter ID\"\tName\nd\tDora\n", 1, 0, "d"),
+        ("e\nf;3\n", 1, 1, "e"),
+    ] {
+        let before = entries(&deployment);
+        let (status, answer) = send(&backend, "text/csv", csv.into()).await;
+        assert_eq!(status, 200, "{answer}");
+        let found = (&answer["added"], &answer["refused"]);
+        assert_eq!(found, (&json!(added), &json!(refused)), "{csv:?}: {answer}");
+        assert_eq!(answer["preview"][0]["voter_id"], first, "{csv:?}");
+        assert_eq!(entries(&deployment) - before, added, "{csv:?}");
+    }
+    let (status, answer) = send(&backend, "text/csv", "id;email\ng;g@example.org\n".into()).await;
+    assert_eq!(status, 422, "{answer}");
+    let detail = answer["detail"].as_str().unwrap();
+    assert!(detail.contains("id, email; call the one"), "{detail}");
+}
+
+/// What a roll would become, and nobody on it.
+#[tokio::test]
+async fn a_dry_run_shows_the_first_voters_and_adds_nobody() {
+    let (deployment, backend) = start(registrar_roll()).await;
+    let mut csv = String::from("Member;Votes\n");
+    csv.push_str("jose\u{301};2\nada;0\njos\u{e9};1\n");
+    for number in 0..20 {
+        csv.push_str(&format!("m{number};1\n"));
+    }
+    let (status, answer) = send_to(&backend, "?dry_run=true", "text/csv", csv.clone().into()).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(answer["head"], json!({"read": ["Member", "Votes"]}));
+    let counts = ["added", "would_add", "refused"].map(|name| answer[name].as_u64().unwrap());
+    assert_eq!(counts, [0, 21, 2], "{answer}");
+    let preview = answer["preview"].as_array().unwrap();
+    assert_eq!(preview.len(), 10);
+    let first = json!({"line": 2, "voter_id": "jos\u{e9}", "weight": 2, "realm": "registrar"});
+    assert_eq!(preview[0], first);
+    assert_eq!(entries(&deployment), 0);
+    let (_, answer) = send(&backend, "text/csv", csv.into()).await;
+    assert_eq!(answer["added"], 21, "{answer}");
+    assert_eq!(answer["would_add"], Value::Null);
 }
 
 #[tokio::test]
