@@ -18,6 +18,11 @@ impl Counter {
     pub(crate) fn add(&self, n: u64) {
         self.0.fetch_add(n, Relaxed);
     }
+
+    #[cfg(test)]
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
 }
 
 /// A number that is set.
@@ -59,6 +64,8 @@ pub(crate) struct Metrics {
     dissents: Gauge,
     dissenters: Gauge,
     not_attesting: Gauge,
+    /// Re-checks of the chain that were begun.
+    pub(crate) verifications: Counter,
     pub(crate) build_time: Timing,
     pub(crate) check_time: Timing,
     pub(crate) commit_time: Timing,
@@ -165,6 +172,11 @@ impl Metrics {
                 "scrub_passes_total",
                 "Times that everything stored was re-checked since start.",
                 &self.scrub_passes,
+            ),
+            (
+                "verifications_total",
+                "Re-checks of the chain begun for tabella_verify.",
+                &self.verifications,
             ),
         ];
         for (name, help, counter) in counters {

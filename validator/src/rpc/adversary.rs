@@ -1,6 +1,8 @@
 //! Clients that mean harm, over real HTTP. Each is held to a named bound, and an honest client is
 //! answered meanwhile.
 
+mod waiting;
+
 use std::{
     net::SocketAddr,
     sync::Mutex,
@@ -19,7 +21,7 @@ use tokio::{
 };
 
 use super::{
-    cost::{BATCH_BYTES_MAX, READS, REQUEST_VALUES_MAX},
+    cost::{BATCH_BYTES_MAX, READS, REQUEST_VALUES_MAX, VERIFY_PAUSE},
     *,
 };
 use crate::{
@@ -131,6 +133,10 @@ async fn validator(fixture: &Fixture, stop: &Stop) -> Arc<Validator> {
 
 impl Node {
     async fn start(bounds: Bounds) -> Self {
+        Self::start_with(bounds, Bounded::new()).await
+    }
+
+    async fn start_with(bounds: Bounds, bounded: Bounded) -> Self {
         let fixture = Fixture::new(Revote::Refuse);
         fill_board(&fixture);
         let stop = Stop::default();
@@ -150,7 +156,7 @@ impl Node {
             node_id: "v".into(),
             stop: stop.clone(),
             server: Server::new(bounds),
-            bounded: Arc::new(Bounded::new()),
+            bounded: Arc::new(bounded),
         };
         let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
         Self {
@@ -221,7 +227,7 @@ fn code(answer: &Value) -> (i64, &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fee_history_of_very_many_percentiles_is_refused() {
     let node = Node::start(Bounds::default()).await;
-    let percentiles: Vec<f64> = (0..20_000).map(|n| f64::from(n) / 200.0).collect();
+    let percentiles: Vec<f64> = (0..10_000).map(|n| f64::from(n) / 100.0).collect();
     let params = json!(["0x400", "latest", percentiles]);
     let answer = node.call("eth_feeHistory", params).await;
     assert_eq!(code(&answer), (-32602, "invalid-params"));
@@ -336,14 +342,15 @@ async fn the_chain_is_verified_once_for_all_who_ask_at_the_same_time() {
     let node = Node::start(Bounds::default()).await;
     let asked = Instant::now();
     let answers = join_all((0..100).map(|_| node.call("tabella_verify", json!([])))).await;
-    let took = asked.elapsed();
     for answer in &answers {
         assert_eq!(answer["result"], answers[0]["result"]);
     }
     assert_eq!(answers[0]["result"]["blocks"], 4);
-    let again = Instant::now();
     node.call("tabella_verify", json!([])).await;
-    assert!(again.elapsed() < took.max(Duration::from_secs(1)));
+    // One, and another for each pause that a very slow machine takes.
+    let pauses = asked.elapsed().as_secs() / VERIFY_PAUSE.as_secs();
+    let runs = node.context.validator.metrics.verifications.get();
+    assert!((1..=1 + pauses).contains(&runs), "{runs} runs");
 }
 
 #[tokio::test(flavor = "multi_thread")]

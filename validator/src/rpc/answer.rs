@@ -1,6 +1,6 @@
 //! Results as JSON text, written within a bound: nothing larger than may be sent is ever made.
 
-use std::io;
+use std::{io, time::Instant};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -15,9 +15,20 @@ pub(crate) type Json = Vec<u8>;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Room {
     pub(crate) bytes: usize,
+    /// When what goes on until it is full has to end.
+    pub(crate) until: Option<Instant>,
 }
 
 impl Room {
+    pub(crate) fn of(bytes: usize) -> Self {
+        Self { bytes, until: None }
+    }
+
+    /// Whether a result of many parts ends with those that it has.
+    pub(crate) fn is_over(self) -> bool {
+        self.until.is_some_and(|until| until < Instant::now())
+    }
+
     /// `shape` as JSON, if there is room for it.
     pub(crate) fn write<T: Serialize + ?Sized>(self, shape: &T) -> Result<Json, RpcError> {
         let mut text = Bounded {
@@ -86,9 +97,9 @@ mod tests {
     #[test]
     fn an_answer_fits_or_is_refused() {
         let shape = json!({"list": [1, 2, 3]});
-        let exact = Room { bytes: 16 }.write(&shape).unwrap();
+        let exact = Room::of(16).write(&shape).unwrap();
         assert_eq!(exact, br#"{"list":[1,2,3]}"#);
-        assert!(Room { bytes: 15 }.write(&shape).is_err());
+        assert!(Room::of(15).write(&shape).is_err());
     }
 
     #[test]

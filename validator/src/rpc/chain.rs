@@ -1,9 +1,11 @@
 //! What several methods need of the chain.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use tabella_ledger::StoredBlock;
 
-use super::{Context, error::RpcError, params::BlockRef};
+use super::{Context, certified::CertifiedBlock, error::RpcError, params::BlockRef};
 
 /// What every transaction is said to use: nobody pays, but clients want a number.
 pub(crate) const GAS: u64 = 21_000;
@@ -30,10 +32,43 @@ impl Context {
     /// The block that a caller names, where it exists.
     pub(crate) fn find_block(&self, block: BlockRef) -> Result<Option<StoredBlock>, RpcError> {
         let ledger = &self.validator.ledger;
+        if let BlockRef::Hash(hash) = block {
+            return Ok(ledger.block_of(&hash)?);
+        }
+        match self.height_of(block)? {
+            Some(height) => Ok(ledger.block(height)?),
+            None => Ok(None),
+        }
+    }
+
+    /// The certificate of the block that a caller names, where it exists.
+    pub(crate) fn find_certified(
+        &self,
+        block: BlockRef,
+    ) -> Result<Option<Arc<CertifiedBlock>>, RpcError> {
+        match self.height_of(block)? {
+            Some(height) => {
+                let (certified, ledger) = (&self.bounded.certified, &self.validator.ledger);
+                let found = certified.block(ledger, height)?;
+                if let (BlockRef::Hash(hash), Some(found)) = (block, &found)
+                    && found.certificate.block_hash != hash
+                {
+                    // It says what is damaged.
+                    ledger.block_of(&hash)?;
+                    return Ok(None);
+                }
+                Ok(found)
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn height_of(&self, block: BlockRef) -> Result<Option<u64>, RpcError> {
+        let ledger = &self.validator.ledger;
         Ok(match block {
-            BlockRef::Height(height) => ledger.block(height)?,
-            BlockRef::Latest => ledger.block(ledger.tip().height)?,
-            BlockRef::Hash(hash) => ledger.block_of(&hash)?,
+            BlockRef::Height(height) => Some(height),
+            BlockRef::Latest => Some(ledger.tip().height),
+            BlockRef::Hash(hash) => ledger.height_of(&hash)?,
         })
     }
 

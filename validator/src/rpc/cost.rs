@@ -2,23 +2,39 @@
 
 use std::time::Duration;
 
-use super::{error::RpcError, queue};
+use super::{error::RpcError, places, queue};
 
 /// Most that the calls of one batch may weigh together.
 pub(crate) const BATCH_WEIGHT_MAX: u32 = 2_000;
 /// Most JSON values in one request: a value takes many times the memory of its text.
-pub(crate) const REQUEST_VALUES_MAX: usize = 32_768;
+pub(crate) const REQUEST_VALUES_MAX: usize = 16_384;
+/// Most arrays and objects of a request inside of one another: a batch, a call, its parameters, and what
+/// Ethereum's transactions and filters hold.
+pub(crate) const REQUEST_DEPTH_MAX: usize = 8;
 /// Most bytes of one call's result, where blocks are not larger.
 pub(crate) const RESULT_BYTES_MAX: usize = 16 << 20;
 /// Most bytes of a batch's answers, where blocks are not larger.
 pub(crate) const BATCH_BYTES_MAX: usize = 25 << 20;
 /// How long one request may wait for blocks, however many of its calls would.
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(20);
+/// Calls of a request that waits for blocks; one of more is answered with what there is.
+pub(crate) const LONG_POLL_CALLS_MAX: usize = 32;
 /// Requests that wait for blocks at once; past it they are answered with what there is.
-pub(crate) const LONG_POLLS_MAX: usize = 512;
+pub(crate) const LONG_POLLS: places::Bounds = places::Bounds {
+    in_all_max: 512,
+    per_address_max: 128,
+};
 /// Pause between the starts of two re-checks of the chain (`tabella_verify`); whoever asks meanwhile
 /// is answered with the last one.
 pub(crate) const VERIFY_PAUSE: Duration = Duration::from_secs(10);
+/// Requests that wait for a re-check of the chain; past it they are `busy`.
+pub(crate) const VERIFICATIONS: places::Bounds = places::Bounds {
+    in_all_max: 256,
+    per_address_max: 64,
+};
+/// How long the calls of one request may read the chain in one turn; those left then are `busy`. The
+/// call under way is finished.
+pub(crate) const TURN_MAX: Duration = Duration::from_millis(500);
 
 /// Requests that read the chain.
 pub(crate) const READS: queue::Bounds = queue::Bounds {
@@ -57,12 +73,12 @@ impl Cost {
             "tabella_getTransactionStatus"
             | "eth_getBlockTransactionCountByNumber"
             | "eth_getBlockTransactionCountByHash"
-            | "eth_getTransactionByHash"
-            | "eth_getTransactionReceipt"
             | "tabella_getCertificate"
             | "tabella_getElection" => Self::Record,
             "eth_getBlockByNumber"
             | "eth_getBlockByHash"
+            | "eth_getTransactionByHash"
+            | "eth_getTransactionReceipt"
             | "tabella_getBlock"
             | "tabella_getPlugin"
             | "tabella_getReceipt"
@@ -109,9 +125,10 @@ pub(crate) fn check_weight<'a>(methods: impl Iterator<Item = &'a str>) -> Result
     Ok(())
 }
 
-/// Refuses texts that would become too many values, before they become any.
+/// Refuses texts that would become too many values, or too deep ones, before they become any.
 pub(crate) fn check_values(text: &[u8]) -> Result<(), RpcError> {
     let mut values = 1_usize;
+    let (mut depth, mut deepest) = (0_usize, 0_usize);
     let mut is_text = false;
     let mut is_escaped = false;
     for byte in text {
@@ -119,13 +136,24 @@ pub(crate) fn check_values(text: &[u8]) -> Result<(), RpcError> {
             _ if is_escaped => is_escaped = false,
             b'\\' if is_text => is_escaped = true,
             b'"' => is_text = !is_text,
-            b',' | b'[' | b'{' if !is_text => values += 1,
+            b',' if !is_text => values += 1,
+            b'[' | b'{' if !is_text => {
+                values += 1;
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !is_text => depth = depth.saturating_sub(1),
             _ => {}
         }
     }
     if values > REQUEST_VALUES_MAX {
         return Err(RpcError::limit_exceeded(format!(
             "expected a request of at most {REQUEST_VALUES_MAX} values"
+        )));
+    }
+    if deepest > REQUEST_DEPTH_MAX {
+        return Err(RpcError::limit_exceeded(format!(
+            "expected at most {REQUEST_DEPTH_MAX} arrays and objects inside of one another"
         )));
     }
     Ok(())
@@ -142,6 +170,26 @@ mod tests {
         assert!(check_values(format!("\"{commas}\"").as_bytes()).is_ok());
         assert!(check_values(format!("\"\\\"{commas}\"").as_bytes()).is_ok());
         assert!(check_values(format!("\"\\\\\"{commas}").as_bytes()).is_err());
+    }
+
+    #[test]
+    fn depth_is_counted_outside_of_texts() {
+        let deep = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(check_values(deep(REQUEST_DEPTH_MAX).as_bytes()).is_ok());
+        assert!(check_values(deep(REQUEST_DEPTH_MAX + 1).as_bytes()).is_err());
+        let text = format!("[\"{}\"]", deep(REQUEST_DEPTH_MAX));
+        assert!(check_values(text.as_bytes()).is_ok());
+        // A filter of Ethereum's logs in a batch: the deepest that clients send.
+        let filter = r#"[{"method":"eth_getLogs","params":[{"topics":[["0x01"]]}]}]"#;
+        assert!(check_values(filter.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn a_full_batch_of_submissions_has_few_enough_values() {
+        let call = r#"{"jsonrpc":"2.0","id":1,"method":"eth_sendTransaction","params":[{"from":"0x",
+            "to":"0x","gas":"0x","gasPrice":"0x","value":"0x0","nonce":"0x0","data":"0x00"}]}"#;
+        let calls = vec![call; 1_000].join(",");
+        assert!(check_values(format!("[{calls}]").as_bytes()).is_ok());
     }
 
     #[test]

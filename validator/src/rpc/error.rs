@@ -1,23 +1,37 @@
 //! JSON-RPC errors: the standard codes, `-32003` for refused transactions, and `-32005` (EIP-1474) for
 //! what goes beyond a bound.
 
+use std::borrow::Cow;
+
+use serde::Serialize;
 use serde_json::{Value, json};
 use tabella_ledger::{LedgerError, Refusal};
+use tabella_protocol::rpc::RefusalData;
 
-/// Why a call has no result.
+const TOO_LARGE: &str = "answer-too-large";
+
+/// Why a call has no result. Small: a request of a few bytes can make a thousand of them.
 #[derive(Debug, Clone)]
 pub(crate) struct RpcError {
     code: i32,
-    message: String,
-    data: Value,
+    message: Cow<'static, str>,
+    data: Data,
+}
+
+/// What programs look at.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+enum Data {
+    Code { code: &'static str },
+    Refusal(RefusalData),
 }
 
 impl RpcError {
-    fn new(code: i32, message: impl Into<String>, data_code: &str) -> Self {
+    fn new(code: i32, message: impl Into<Cow<'static, str>>, data_code: &'static str) -> Self {
         Self {
             code,
             message: message.into(),
-            data: json!({ "code": data_code }),
+            data: Data::Code { code: data_code },
         }
     }
 
@@ -55,7 +69,7 @@ impl RpcError {
     }
 
     /// What the method works on is not there.
-    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+    pub(crate) fn not_found(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(-32001, message, "not-found")
     }
 
@@ -67,7 +81,7 @@ impl RpcError {
     }
 
     /// The request asks for more than one may at once.
-    pub(crate) fn limit_exceeded(message: impl Into<String>) -> Self {
+    pub(crate) fn limit_exceeded(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(-32005, message, "limit-exceeded")
     }
 
@@ -76,12 +90,12 @@ impl RpcError {
         let message = format!(
             "the result is larger than the {bytes_max} bytes left in this answer; ask for less at once"
         );
-        Self::new(-32005, message, "answer-too-large")
+        Self::new(-32005, message, TOO_LARGE)
     }
 
     /// Whether the result did not fit into the answer.
     pub(crate) fn is_too_large(&self) -> bool {
-        self.data["code"] == "answer-too-large"
+        matches!(self.data, Data::Code { code } if code == TOO_LARGE)
     }
 
     /// Too many ask at the moment.
@@ -92,11 +106,10 @@ impl RpcError {
 
     /// The transaction is refused.
     pub(crate) fn refused(refusal: &Refusal) -> Self {
-        let data = serde_json::to_value(refusal.data()).unwrap_or_default();
         Self {
             code: -32003,
-            message: refusal.message.clone(),
-            data,
+            message: refusal.message.clone().into(),
+            data: Data::Refusal(refusal.data()),
         }
     }
 

@@ -141,10 +141,8 @@ pub(crate) fn block_transaction_count(
     context: &Context,
     params: &Params,
 ) -> Result<Value, RpcError> {
-    let stored = context.find_block(params.block(0)?)?;
-    Ok(stored.map_or(Value::Null, |stored| {
-        quantity(stored.block.transactions.len() as u64)
-    }))
+    let block = context.find_certified(params.block(0)?)?;
+    Ok(block.map_or(Value::Null, |block| quantity(block.transactions as u64)))
 }
 
 /// `eth_getTransactionByHash`

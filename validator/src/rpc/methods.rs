@@ -1,6 +1,10 @@
 //! From calls to their methods. One answer per call, in order; none for notifications.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 use tabella_http_server::RunFailed;
@@ -10,10 +14,10 @@ use super::{
     Context,
     answer::{Json, Room, respond},
     chain,
-    cost::{BATCH_BYTES_MAX, Cost, RESULT_BYTES_MAX, WAIT_MAX, check_weight},
+    cost::{BATCH_BYTES_MAX, Cost, LONG_POLL_CALLS_MAX, RESULT_BYTES_MAX, WAIT_MAX, check_weight},
     error::RpcError,
     eth,
-    params::Params,
+    params::WaitingParams,
     queue::{Busy, Turn},
     submit::{self, Submitted},
     tabella,
@@ -23,28 +27,32 @@ use super::{
 pub(crate) struct Call {
     pub(crate) id: Option<Value>,
     pub(crate) method: String,
-    pub(crate) params: Params,
+    pub(crate) params: WaitingParams,
 }
 
 type Read = Result<Call, (Value, RpcError)>;
+
+/// What is kept of calls while they wait.
+pub(crate) fn read_calls(calls: Vec<Value>) -> Vec<Read> {
+    calls.into_iter().map(read_call).collect()
+}
 
 /// Answers calls of `address` that came together. Their transactions are judged and stored together;
 /// what reads the chain is done off the async threads, when its turn comes.
 pub(crate) async fn call_all(
     context: &Context,
     address: IpAddr,
-    calls: Vec<Value>,
+    calls: Vec<Read>,
 ) -> Result<Vec<Json>, RpcError> {
     let metrics = &context.validator.metrics;
     metrics.rpc_requests.add(calls.len() as u64);
-    let calls: Vec<Read> = calls.into_iter().map(read_call).collect();
     check_weight(well_formed(&calls).map(|call| call.method.as_str()))?;
     let submitted = submit::submit_all(context, address, &calls).await;
     let verified = match well_formed(&calls).any(|call| call.method == "tabella_verify") {
-        true => Some(verified(context).await),
+        true => Some(verified(context, address).await),
         false => None,
     };
-    wait_for_block(context, &calls).await;
+    wait_for_block(context, address, &calls).await;
     let reads = well_formed(&calls).any(|call| Cost::of(&call.method).reads());
     let turn = match reads {
         true => Some(context.bounded.reads.turn(address).await),
@@ -55,6 +63,7 @@ pub(crate) async fn call_all(
         submitted,
         verified,
         is_busy: matches!(turn, Some(Err(Busy))),
+        until: None,
     };
     match turn {
         Some(Ok(turn)) => off_thread(turn, move || answering.answer_all(calls)).await,
@@ -82,17 +91,21 @@ fn well_formed(calls: &[Read]) -> impl Iterator<Item = &Call> {
 }
 
 /// Waits for the first block that a call of the request would wait for: a request waits once.
-async fn wait_for_block(context: &Context, calls: &[Read]) {
+async fn wait_for_block(context: &Context, address: IpAddr, calls: &[Read]) {
     let waits = |call: &Call| {
-        let from: u64 = call.params.required(0, "from_height").ok()?;
-        let wait_ms: u64 = call.params.optional(2, "wait_ms").ok()??;
+        let params = call.params.read().ok()?;
+        let from: u64 = params.required(0, "from_height").ok()?;
+        let wait_ms: u64 = params.optional(2, "wait_ms").ok()??;
         Some((from.max(1), wait_ms))
     };
+    if calls.len() > LONG_POLL_CALLS_MAX {
+        return;
+    }
     let asked = well_formed(calls).find(|call| call.method == "tabella_getBlockSummaries");
     let Some((from, wait_ms)) = asked.and_then(waits) else {
         return;
     };
-    let Ok(_place) = context.bounded.long_polls.try_acquire() else {
+    let Some(_place) = context.bounded.long_polls.take(address) else {
         return;
     };
     let mut tip = context.tip.clone();
@@ -106,15 +119,17 @@ async fn wait_for_block(context: &Context, calls: &[Read]) {
 }
 
 /// `tabella_verify() -> VerifyView`
-async fn verified(context: &Context) -> Result<Json, RpcError> {
+async fn verified(context: &Context, address: IpAddr) -> Result<Json, RpcError> {
+    let Some(_place) = context.bounded.verifications.take(address) else {
+        return Err(RpcError::busy());
+    };
     let ledger = Arc::clone(&context.validator.ledger);
+    let metrics = Arc::clone(&context.validator.metrics);
     let run = async move {
+        metrics.verifications.add(1);
         let verifying = tokio::task::spawn_blocking(move || ledger.verify()).await;
         match verifying {
-            Ok(Ok(view)) => Room {
-                bytes: RESULT_BYTES_MAX,
-            }
-            .write(&view),
+            Ok(Ok(view)) => Room::of(RESULT_BYTES_MAX).write(&view),
             Ok(Err(error)) => Err(error.into()),
             Err(panic) => Err(LedgerError::Corrupt(panic.to_string()).into()),
         }
@@ -128,8 +143,10 @@ struct Answering {
     context: Context,
     submitted: Submitted,
     verified: Option<Result<Json, RpcError>>,
-    /// Whether there are too many who read the chain.
+    /// Whether there are too many who read the chain, or this request has read it for long enough.
     is_busy: bool,
+    /// When the turn ends.
+    until: Option<Instant>,
 }
 
 impl Answering {
@@ -145,9 +162,7 @@ impl Answering {
             let (id, result) = match call {
                 Err((id, error)) => (Some(id), Err(error)),
                 Ok(call) => {
-                    let room = Room {
-                        bytes: left.min(result_bytes),
-                    };
+                    let room = Room::of(left.min(result_bytes));
                     let result = self.answer(&call, room);
                     if result.as_ref().is_err_and(RpcError::is_too_large) {
                         // What does not fit costs as much as what does: nothing more is read.
@@ -167,21 +182,32 @@ impl Answering {
     fn answer(&mut self, call: &Call, room: Room) -> Result<Json, RpcError> {
         if let Some(submitted) = self.submitted.next_for(call) {
             // Whatever else the request asked for: who submitted must learn what became of it.
-            let room = Room {
-                bytes: RESULT_BYTES_MAX,
-            };
-            return room.write(&submitted?);
+            return Room::of(RESULT_BYTES_MAX).write(&submitted?);
         }
-        if self.is_busy && Cost::of(&call.method).reads() {
+        let reads = Cost::of(&call.method).reads();
+        if reads && (self.is_busy || self.is_over()) {
             return Err(RpcError::busy());
         }
         if room.bytes == 0 {
             return Err(RpcError::answer_too_large(0));
         }
+        let room = Room {
+            until: self.until,
+            ..room
+        };
         match &self.verified {
             Some(verified) if call.method == "tabella_verify" => verified.clone(),
             _ => answer(&self.context, call, room),
         }
+    }
+
+    /// Whether the turn is over; the first call that reads the chain begins it.
+    fn is_over(&mut self) -> bool {
+        let now = Instant::now();
+        *self
+            .until
+            .get_or_insert(now + self.context.bounded.turn_max)
+            < now
     }
 }
 
@@ -210,14 +236,14 @@ fn read_call(call: Value) -> Read {
     let Some(Value::String(method)) = call.remove("method") else {
         return invalid(shown, "expected method to be a string");
     };
-    match Params::new(call.remove("params").unwrap_or_default()) {
+    match WaitingParams::new(&call.remove("params").unwrap_or_default()) {
         Ok(params) => Ok(Call { id, method, params }),
         Err(error) => Err((shown, error)),
     }
 }
 
 fn answer(context: &Context, call: &Call, room: Room) -> Result<Json, RpcError> {
-    let params = &call.params;
+    let params = &call.params.read()?;
     if let Some(result) = tabella::answer(context, &call.method, params, room) {
         return result;
     }

@@ -3,12 +3,14 @@
 #[cfg(test)]
 mod adversary;
 mod answer;
+mod certified;
 mod chain;
 mod cost;
 mod error;
 mod eth;
 mod methods;
 mod params;
+mod places;
 mod queue;
 mod readiness;
 mod submit;
@@ -30,14 +32,13 @@ use tabella_http_server::{Freshness, Server, SharedRun, subscriber};
 use tabella_ledger::Tip;
 use tabella_protocol::rpc::{BATCH_MAX, REQUEST_BYTES_MAX};
 use tabella_runtime::StrictJson;
-use tokio::{
-    net::TcpListener,
-    sync::{Semaphore, watch},
-};
+use tokio::{net::TcpListener, sync::watch};
 
 use crate::{application::Validator, discovery::Discovery, metrics::Gauges, stop::Stop};
 use answer::Json;
+use certified::Certified;
 use error::RpcError;
+use places::Places;
 use queue::Queue;
 use readiness::Readiness;
 
@@ -59,18 +60,26 @@ pub(crate) struct Context {
 /// What all requests share.
 pub(crate) struct Bounded {
     reads: Queue,
+    /// How long one request may read the chain in its turn.
+    turn_max: Duration,
     submissions: Queue,
-    long_polls: Semaphore,
+    long_polls: Places,
     verification: SharedRun<Result<Json, RpcError>>,
+    /// Requests that wait for it.
+    verifications: Places,
+    certified: Certified,
 }
 
 impl Bounded {
     pub(crate) fn new() -> Self {
         Self {
             reads: Queue::new(cost::READS),
+            turn_max: cost::TURN_MAX,
             submissions: Queue::new(cost::SUBMISSIONS),
-            long_polls: Semaphore::new(cost::LONG_POLLS_MAX),
+            long_polls: Places::new(cost::LONG_POLLS),
             verification: SharedRun::new(cost::VERIFY_PAUSE, Freshness::Recent),
+            verifications: Places::new(cost::VERIFICATIONS),
+            certified: Certified::default(),
         }
     }
 }
@@ -97,7 +106,7 @@ async fn json_rpc(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     body: Bytes,
 ) -> Response {
-    match answer(&context, peer, &body).await {
+    match answer(&context, peer, body).await {
         Ok(Some(answer)) => json_response(answer),
         // Nothing but notifications.
         Ok(None) => StatusCode::NO_CONTENT.into_response(),
@@ -113,12 +122,10 @@ fn json_response(text: Json) -> Response {
 async fn answer(
     context: &Context,
     peer: SocketAddr,
-    body: &[u8],
+    body: Bytes,
 ) -> Result<Option<Json>, RpcError> {
-    cost::check_values(body)?;
-    let StrictJson(call) = serde_json::from_slice(body).map_err(|error| RpcError::parse(&error))?;
     let address = subscriber(peer.ip());
-    match call {
+    match read(body)? {
         Value::Array(calls) if calls.is_empty() || calls.len() > BATCH_MAX => {
             Err(RpcError::invalid_request(format!(
                 "expected a batch of 1 to {BATCH_MAX} calls, got {}",
@@ -126,11 +133,24 @@ async fn answer(
             )))
         }
         Value::Array(calls) => {
+            let calls = methods::read_calls(calls);
             let answers = methods::call_all(context, address, calls).await?;
             Ok((!answers.is_empty()).then(|| answer::array(&answers)))
         }
-        call => Ok(methods::call_all(context, address, vec![call]).await?.pop()),
+        call => {
+            let calls = methods::read_calls(vec![call]);
+            Ok(methods::call_all(context, address, calls).await?.pop())
+        }
     }
+}
+
+/// The body's JSON. Its values are made while nothing is awaited, so that as many requests at most hold
+/// theirs as there are threads; while a request waits, it holds text.
+fn read(body: Bytes) -> Result<Value, RpcError> {
+    cost::check_values(&body)?;
+    let StrictJson(call) =
+        serde_json::from_slice(&body).map_err(|error| RpcError::parse(&error))?;
+    Ok(call)
 }
 
 async fn live() -> &'static str {

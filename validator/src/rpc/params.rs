@@ -6,20 +6,34 @@ use tabella_protocol::Hash;
 
 use super::error::RpcError;
 
-/// The parameters of one call.
-pub(crate) struct Params(Vec<Value>);
+/// The parameters of one call while it waits: as text, because values take many times the memory.
+#[derive(Default)]
+pub(crate) struct WaitingParams(Box<str>);
 
-impl Params {
-    pub(crate) fn new(params: Value) -> Result<Self, RpcError> {
+impl WaitingParams {
+    pub(crate) fn new(params: &Value) -> Result<Self, RpcError> {
         match params {
-            Value::Null => Ok(Self(Vec::new())),
-            Value::Array(values) => Ok(Self(values)),
+            Value::Null => Ok(Self::default()),
+            Value::Array(_) => Ok(Self(params.to_string().into())),
             _ => Err(RpcError::invalid_params(
                 "expected an array of positional parameters",
             )),
         }
     }
 
+    pub(crate) fn read(&self) -> Result<Params, RpcError> {
+        if self.0.is_empty() {
+            return Ok(Params(Vec::new()));
+        }
+        let values = serde_json::from_str(&self.0).map_err(|error| RpcError::parse(&error))?;
+        Ok(Params(values))
+    }
+}
+
+/// The parameters of one call.
+pub(crate) struct Params(Vec<Value>);
+
+impl Params {
     /// Parameter `index`, which must be there.
     pub(crate) fn required<T: DeserializeOwned>(
         &self,

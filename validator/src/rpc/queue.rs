@@ -1,16 +1,17 @@
-//! Costly work goes off the async threads, a few pieces at a time; a bounded number waits.
+//! Costly work goes off the async threads, a few pieces at a time; a bounded number waits. Addresses take
+//! turns, so that one that asks for much waits for itself and not the others for it.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap, VecDeque},
     net::IpAddr,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::oneshot;
 
 /// How much of one kind of work goes on and waits.
 #[derive(Debug, Clone, Copy)]
@@ -28,49 +29,53 @@ pub(crate) struct Bounds {
 /// Where work of one kind queues up.
 pub(crate) struct Queue {
     bounds: Bounds,
-    running: Arc<Semaphore>,
-    waiting: Mutex<Waiting>,
+    lines: Arc<Mutex<Lines>>,
     refused: AtomicU64,
 }
 
-#[derive(Default)]
-struct Waiting {
-    in_all: usize,
-    of_address: HashMap<IpAddr, usize>,
+/// Who waits. An address that waits has a line of its own, and stands in `order` once.
+#[derive(Debug, Default)]
+struct Lines {
+    running: usize,
+    waiting: usize,
+    /// Tells those that wait apart.
+    next_ticket: u64,
+    of_address: HashMap<IpAddr, BTreeMap<u64, oneshot::Sender<Turn>>>,
+    /// Whose turn is next.
+    order: VecDeque<IpAddr>,
 }
 
 /// There are too many already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Busy;
 
-/// The turn of one piece of work.
+/// The turn of one piece of work; the next one's when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Turn(
-    #[allow(dead_code, reason = "held, and freed when dropped")] OwnedSemaphorePermit,
-);
+pub(crate) struct Turn(Option<Arc<Mutex<Lines>>>);
 
 impl Queue {
     pub(crate) fn new(bounds: Bounds) -> Self {
         Self {
             bounds,
-            running: Arc::new(Semaphore::new(bounds.running_max)),
-            waiting: Mutex::default(),
+            lines: Arc::default(),
             refused: AtomicU64::new(0),
         }
     }
 
     /// Waits for a turn of work that `address` asks for.
     pub(crate) async fn turn(&self, address: IpAddr) -> Result<Turn, Busy> {
-        let running = Arc::clone(&self.running);
-        if let Ok(permit) = Arc::clone(&running).try_acquire_owned() {
-            return Ok(Turn(permit));
-        }
-        let place = self.wait(address).inspect_err(|_| self.refuse())?;
-        let permit = tokio::time::timeout(self.bounds.wait_max, running.acquire_owned()).await;
-        drop(place);
-        match permit {
-            Ok(Ok(permit)) => Ok(Turn(permit)),
-            Ok(Err(_)) | Err(_) => {
+        let (_place, turn) = match self.enter(address) {
+            Ok(Entered::Runs(turn)) => return Ok(turn),
+            Ok(Entered::Waits(place, turn)) => (place, turn),
+            Err(Busy) => {
+                self.refuse();
+                return Err(Busy);
+            }
+        };
+        match tokio::time::timeout(self.bounds.wait_max, turn).await {
+            Ok(Ok(turn)) => Ok(turn),
+            // It took too long, or gave way to an address that has less.
+            Err(_) | Ok(Err(_)) => {
                 self.refuse();
                 Err(Busy)
             }
@@ -82,24 +87,105 @@ impl Queue {
         self.refused.load(Relaxed)
     }
 
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        lock(&self.lines).waiting
+    }
+
     fn refuse(&self) {
         self.refused.fetch_add(1, Relaxed);
     }
 
-    fn wait(&self, address: IpAddr) -> Result<Place<'_>, Busy> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_address = waiting.of_address.get(&address).copied().unwrap_or(0);
-        let has_its_share =
-            of_address >= self.bounds.waiting_per_address_max && !address.is_loopback();
-        if waiting.in_all >= self.bounds.waiting_max || has_its_share {
+    fn enter(&self, address: IpAddr) -> Result<Entered<'_>, Busy> {
+        let mut lines = lock(&self.lines);
+        // While somebody waits, every turn is taken.
+        if lines.running < self.bounds.running_max {
+            lines.running += 1;
+            return Ok(Entered::Runs(Turn(Some(Arc::clone(&self.lines)))));
+        }
+        let own = lines.of_address.get(&address).map_or(0, BTreeMap::len);
+        let has_its_share = own >= self.bounds.waiting_per_address_max && !address.is_loopback();
+        if has_its_share {
             return Err(Busy);
         }
-        waiting.in_all += 1;
-        *waiting.of_address.entry(address).or_default() += 1;
-        Ok(Place {
+        if lines.waiting >= self.bounds.waiting_max && !lines.give_way(own) {
+            return Err(Busy);
+        }
+        let (sender, turn) = oneshot::channel();
+        let ticket = lines.next_ticket;
+        lines.next_ticket += 1;
+        lines.waiting += 1;
+        let line = lines.of_address.entry(address).or_default();
+        line.insert(ticket, sender);
+        if line.len() == 1 {
+            lines.order.push_back(address);
+        }
+        let place = Place {
             queue: self,
             address,
-        })
+            ticket,
+        };
+        Ok(Entered::Waits(place, turn))
+    }
+}
+
+fn lock(lines: &Mutex<Lines>) -> MutexGuard<'_, Lines> {
+    lines.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Lines {
+    /// Sends away the last of the address that has most, if that is more than a newcomer's address
+    /// would have.
+    fn give_way(&mut self, own: usize) -> bool {
+        let longest = self.of_address.iter().max_by_key(|(_, line)| line.len());
+        let Some((&address, line)) = longest.filter(|(_, line)| line.len() > own + 1) else {
+            return false;
+        };
+        let last = line.keys().next_back().copied();
+        last.is_some_and(|ticket| self.leave(address, ticket).is_some())
+    }
+
+    fn leave(&mut self, address: IpAddr, ticket: u64) -> Option<oneshot::Sender<Turn>> {
+        let line = self.of_address.get_mut(&address)?;
+        let sender = line.remove(&ticket)?;
+        self.waiting -= 1;
+        if line.is_empty() {
+            self.of_address.remove(&address);
+            self.order.retain(|waiting| *waiting != address);
+        }
+        Some(sender)
+    }
+
+    /// Who comes next: the first of the next address.
+    fn next(&mut self) -> Option<oneshot::Sender<Turn>> {
+        let address = *self.order.front()?;
+        let ticket = *self.of_address.get(&address)?.first_key_value()?.0;
+        let next = self.leave(address, ticket);
+        if self.order.front() == Some(&address) {
+            self.order.rotate_left(1);
+        }
+        next
+    }
+}
+
+enum Entered<'a> {
+    Runs(Turn),
+    Waits(Place<'a>, oneshot::Receiver<Turn>),
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let Some(shared) = self.0.take() else { return };
+        let mut lines = lock(&shared);
+        while let Some(next) = lines.next() {
+            let passed_on = Self(Some(Arc::clone(&shared)));
+            match next.send(passed_on) {
+                Ok(()) => return,
+                // It has left meanwhile: the turn is not its own to give back.
+                Err(mut unused) => unused.0 = None,
+            }
+        }
+        lines.running -= 1;
     }
 }
 
@@ -107,19 +193,12 @@ impl Queue {
 struct Place<'a> {
     queue: &'a Queue,
     address: IpAddr,
+    ticket: u64,
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        let waiting = self.queue.waiting.lock();
-        let mut waiting = waiting.unwrap_or_else(PoisonError::into_inner);
-        waiting.in_all -= 1;
-        if let Some(count) = waiting.of_address.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                waiting.of_address.remove(&self.address);
-            }
-        }
+        lock(&self.queue.lines).leave(self.address, self.ticket);
     }
 }
 
@@ -142,38 +221,86 @@ mod tests {
         Ipv4Addr::new(192, 0, 2, n).into()
     }
 
+    /// So many that wait for a turn of this address.
+    macro_rules! waiting {
+        ($queue:expr, $n:expr, $count:expr) => {{
+            let mut waiting: Vec<_> = (0..$count)
+                .map(|_| Box::pin($queue.turn(address($n))))
+                .collect();
+            for turn in &mut waiting {
+                assert!(turn.now_or_never().is_none(), "it waits");
+            }
+            waiting
+        }};
+    }
+
     #[tokio::test(start_paused = true)]
     async fn an_address_has_its_share_of_the_queue_and_the_queue_its_end() {
         let queue = Queue::new(BOUNDS);
         let first = queue.turn(address(1)).await.unwrap();
         let _second = queue.turn(address(1)).await.unwrap();
-        let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(queue.turn(address(1)))).collect();
-        for turn in &mut waiting {
-            assert!(turn.now_or_never().is_none());
-        }
+        let mut waiting = waiting!(queue, 1, 3);
         assert_eq!(queue.turn(address(1)).await.unwrap_err(), Busy);
-        let mut others: Vec<_> = (2..5).map(|n| Box::pin(queue.turn(address(n)))).collect();
-        for turn in &mut others {
-            assert!(turn.now_or_never().is_none());
-        }
-        let local = Ipv4Addr::LOCALHOST.into();
-        assert_eq!(queue.turn(local).await.unwrap_err(), Busy, "the end of it");
+        let _others: Vec<_> = (2..5).map(|n| waiting!(queue, n, 1)).collect();
+        assert_eq!(queue.turn(address(2)).await.unwrap_err(), Busy, "the end");
         drop(first);
-        let turn = waiting.remove(0).await;
-        assert!(turn.is_ok());
+        assert!(waiting.remove(0).await.is_ok());
         assert_eq!(queue.refused(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn addresses_take_turns_however_many_wait_of_one() {
+        let queue = Queue::new(BOUNDS);
+        let mut running = vec![queue.turn(address(1)).await.unwrap()];
+        running.push(queue.turn(address(1)).await.unwrap());
+        let mut flood = waiting!(queue, 1, 3);
+        let mut honest = waiting!(queue, 2, 2);
+        running.remove(0);
+        let one = flood[0].as_mut().now_or_never().expect("it came first");
+        assert!(honest[0].as_mut().now_or_never().is_none());
+        running.remove(0);
+        let other = honest[0].as_mut().now_or_never().expect("the next address");
+        drop(one);
+        let one = flood[1].as_mut().now_or_never().expect("its turn again");
+        drop(other);
+        assert!(honest[1].as_mut().now_or_never().is_some());
+        drop(one);
+        assert!(flood[2].as_mut().now_or_never().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_queue_makes_room_for_an_address_that_has_less_in_it() {
+        let queue = Queue::new(BOUNDS);
+        let _turns = join_all((0..2).map(|_| queue.turn(address(1)))).await;
+        let mut most = waiting!(queue, 1, 3);
+        let _others = (waiting!(queue, 2, 2), waiting!(queue, 3, 1));
+        let _newcomer = waiting!(queue, 4, 1);
+        let last = most[2].as_mut().now_or_never().expect("it gives way");
+        assert_eq!(last.unwrap_err(), Busy);
+        assert!(most[1].as_mut().now_or_never().is_none());
+        let another = queue.turn(address(4)).await;
+        assert_eq!(another.unwrap_err(), Busy, "it would have as much");
+        assert_eq!(lock(&queue.lines).waiting, BOUNDS.waiting_max);
     }
 
     #[tokio::test(start_paused = true)]
     async fn nobody_waits_longer_than_the_bound_and_who_leaves_frees_a_place() {
         let queue = Queue::new(BOUNDS);
-        let _turns = join_all((0..2).map(|_| queue.turn(address(1)))).await;
+        let turns = join_all((0..2).map(|_| queue.turn(address(1)))).await;
         assert!(queue.turn(address(1)).await.is_err());
         for _ in 0..10 {
             let leaving = tokio::time::timeout(Duration::from_millis(1), queue.turn(address(1)));
             assert!(leaving.await.is_err(), "it waits, and is given up");
         }
-        assert_eq!(queue.waiting.lock().unwrap().in_all, 0);
-        assert!(queue.waiting.lock().unwrap().of_address.is_empty());
+        {
+            let lines = lock(&queue.lines);
+            assert_eq!((lines.waiting, lines.running), (0, 2));
+            assert!(lines.of_address.is_empty() && lines.order.is_empty());
+        }
+        // A turn that is given to one who left with it is not lost.
+        let mut leaving = waiting!(queue, 1, 1);
+        drop(turns);
+        drop(leaving.pop());
+        assert_eq!(lock(&queue.lines).running, 0);
     }
 }

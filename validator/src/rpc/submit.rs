@@ -87,9 +87,10 @@ struct Carrier {
 }
 
 fn transaction_bytes(call: &Call) -> Result<Vec<u8>, RpcError> {
+    let params = call.params.read()?;
     let text = match call.method.as_str() {
-        "eth_sendRawTransaction" => call.params.required::<String>(0, "transaction hex")?,
-        _ => carried(&call.params)?,
+        "eth_sendRawTransaction" => params.required::<String>(0, "transaction hex")?,
+        _ => carried(&params)?,
     };
     hex_bytes(&text)
 }

@@ -41,10 +41,10 @@ pub(crate) fn answer(
     Some(match method {
         "tabella_nodeStatus" => room.write(&node_status(context)),
         "tabella_getTransactionStatus" => write(room, transaction_status(context, params)),
-        "tabella_getBlockSummaries" => write(room, block_summaries(context, params)),
+        "tabella_getBlockSummaries" => write(room, block_summaries(context, params, room)),
         "tabella_getBlock" => write(room, block(context, params)),
         "tabella_getCertificate" => write(room, certificate(context, params)),
-        "tabella_getElectionChanges" => write(room, election_changes(context, params)),
+        "tabella_getElectionChanges" => write(room, election_changes(context, params, room)),
         "tabella_getElections" => room.write(&elections(context)),
         "tabella_getElection" => write(room, election(context, params)),
         "tabella_getPlugins" => write(room, plugins(context)),
@@ -99,10 +99,11 @@ fn node_status(context: &Context) -> NodeStatus {
 fn transaction_status(context: &Context, params: &Params) -> Result<TransactionStatus, RpcError> {
     let id = params.hash(0, "transaction id")?;
     let ledger = &context.validator.ledger;
-    Ok(match ledger.block_with(&id)? {
-        Some((stored, index)) => TransactionStatus::Confirmed {
-            height: stored.block.header.height,
-            block_hash: stored.hash,
+    let certified = &context.bounded.certified;
+    Ok(match certified.holding(&context.validator.ledger, &id)? {
+        Some((block, height, index)) => TransactionStatus::Confirmed {
+            height,
+            block_hash: block.certificate.block_hash,
             index,
         },
         None => context.validator.intake.status(&id),
@@ -110,7 +111,11 @@ fn transaction_status(context: &Context, params: &Params) -> Result<TransactionS
 }
 
 /// `tabella_getBlockSummaries(from_height, count_max, wait_ms) -> [BlockSummary]`. The wait is over.
-fn block_summaries(context: &Context, params: &Params) -> Result<Vec<BlockSummary>, RpcError> {
+fn block_summaries(
+    context: &Context,
+    params: &Params,
+    room: Room,
+) -> Result<Vec<BlockSummary>, RpcError> {
     let from: u64 = params.required(0, "from_height")?;
     let count = params
         .optional::<usize>(1, "count_max")?
@@ -126,7 +131,8 @@ fn block_summaries(context: &Context, params: &Params) -> Result<Vec<BlockSummar
         transactions += stored.block.transactions.len();
         read += stored.bytes.len();
         summaries.push(summary(context, stored, ids)?);
-        if transactions >= SUMMARIES_TRANSACTIONS_MAX || read >= BLOCKS_READ_BYTES_MAX {
+        let is_full = transactions >= SUMMARIES_TRANSACTIONS_MAX || read >= BLOCKS_READ_BYTES_MAX;
+        if is_full || room.is_over() {
             break;
         }
     }
@@ -160,7 +166,11 @@ fn summary(
 }
 
 /// `tabella_getElectionChanges(from_height) -> ElectionChanges`
-fn election_changes(context: &Context, params: &Params) -> Result<ElectionChanges, RpcError> {
+fn election_changes(
+    context: &Context,
+    params: &Params,
+    room: Room,
+) -> Result<ElectionChanges, RpcError> {
     let from = params.required::<u64>(0, "from_height")?.max(1);
     let ledger = &context.validator.ledger;
     let mut changes = ElectionChanges {
@@ -185,7 +195,8 @@ fn election_changes(context: &Context, params: &Params) -> Result<ElectionChange
                 transactions,
             });
         }
-        if bytes >= CHANGES_BYTES_MAX || read >= BLOCKS_READ_BYTES_MAX {
+        let is_full = bytes >= CHANGES_BYTES_MAX || read >= BLOCKS_READ_BYTES_MAX;
+        if is_full || room.is_over() {
             break;
         }
     }
@@ -215,12 +226,12 @@ fn block(context: &Context, params: &Params) -> Result<Option<BlockView>, RpcErr
 
 /// `tabella_getCertificate(height) -> CertificateView | null`
 fn certificate(context: &Context, params: &Params) -> Result<Option<CertificateView>, RpcError> {
-    let Some(stored) = context.find_block(params.block(0)?)? else {
+    let Some(block) = context.find_certified(params.block(0)?)? else {
         return Ok(None);
     };
-    let acks = context.validator.ledger.acks(stored.block.header.height)?;
+    let acks = context.validator.ledger.acks(block.certificate.height)?;
     Ok(Some(CertificateView {
-        certificate: stored.certificate,
+        certificate: block.certificate.clone(),
         acks,
     }))
 }
