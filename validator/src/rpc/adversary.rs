@@ -132,8 +132,13 @@ async fn validator(fixture: &Fixture, stop: &Stop) -> Arc<Validator> {
 }
 
 impl Node {
+    /// One whose turns do not end: what is bounded beside must not depend on how fast a machine is.
     async fn start(bounds: Bounds) -> Self {
-        Self::start_with(bounds, Bounded::new()).await
+        let bounded = Bounded {
+            turn_max: PATIENCE,
+            ..Bounded::new()
+        };
+        Self::start_with(bounds, bounded).await
     }
 
     async fn start_with(bounds: Bounds, bounded: Bounded) -> Self {

@@ -84,7 +84,7 @@ async fn a_request_of_very_deep_values_is_refused_before_it_is_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_honest_reader_is_answered_while_another_address_floods_costly_reads() {
-    let node = Node::start(Bounds::default()).await;
+    let node = Node::start_with(Bounds::default(), Bounded::new()).await;
     let is_over = Arc::new(AtomicBool::new(false));
     let costly: Vec<Value> = (0..100)
         .map(|id| one(id, "tabella_getBoard", json!([1])))
