@@ -4,6 +4,9 @@ use std::path::Path;
 
 use super::{tests::*, *};
 
+/// What a disk writes as one.
+const SECTOR_BYTES: usize = 512;
+
 /// A log as a validator that signed leaves it.
 struct Written {
     height: u64,
@@ -126,6 +129,32 @@ fn a_bit_that_changed_anywhere_in_the_log_is_refused() {
 }
 
 #[test]
+fn bits_that_changed_in_a_last_entry_that_ends_with_zero_are_refused() {
+    // One vote in sixteen does.
+    let ending = (0..1_000).map(|round| vote(5, round, 1)).find_map(|last| {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(FILE_NAME);
+        let (_, ends) = write(&path, 5, vec![vote(5, 1_000, 1), last]);
+        let bytes = fs::read(&path).unwrap();
+        (bytes.last() == Some(&0)).then_some((bytes, ends))
+    });
+    let (bytes, ends) = ending.expect("some signature ends with zero");
+    let data = ends[ends.len() - 2] + 13..bytes.len();
+    for first in data.clone() {
+        for second in data.clone().step_by(7) {
+            let mut changed = bytes.clone();
+            changed[first] ^= 1;
+            changed[second] ^= 2;
+            let refused = prepared(&changed, WalPolicy::Require, 5);
+            assert!(
+                matches!(refused, Err(WalError::Damaged { .. })),
+                "bytes {first} and {second}: {refused:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_length_that_changed_altogether_is_refused() {
     for Written {
         height, mut bytes, ..
@@ -165,19 +194,19 @@ fn whatever_a_power_cut_leaves_of_the_last_entries_is_cut_off() {
     } in logs()
     {
         for length in HEADER_BYTES..bytes.len() {
-            // The file ends early; or zeros stand where it was not written.
+            // The file ends early.
             let mut left = bytes[..length].to_vec();
             let cut = prepared(&left, WalPolicy::Require, height).unwrap();
             assert!(bytes.starts_with(&cut), "cut at {length}");
+            // Or zeros stand in the sectors that were not written, behind what was there before.
+            let from = (length / SECTOR_BYTES * SECTOR_BYTES).max(cut.len());
+            left.truncate(from);
             left.resize(bytes.len(), 0);
-            let end = *ends.iter().find(|end| **end > length).unwrap();
-            let lost: u32 = bytes[length..end].iter().map(|b| b.count_ones()).sum();
-            // An entry that lacks one bit is taken for damaged.
-            if lost != 1 {
-                let mended = prepared(&left, WalPolicy::Require, height).unwrap();
-                let whole = if lost == 0 { end } else { cut.len() };
-                assert_eq!(mended, bytes[..whole], "zeros from {length}");
-            }
+            let mended = prepared(&left, WalPolicy::Require, height).unwrap();
+            let end = *ends.iter().find(|end| **end > from).unwrap();
+            let lost: u32 = bytes[from..end].iter().map(|b| b.count_ones()).sum();
+            let whole = if lost == 0 { end } else { cut.len() };
+            assert_eq!(mended, bytes[..whole], "zeros from {from}");
         }
     }
 }

@@ -4,7 +4,7 @@
 //! follows is read from the wrong place. So damage is told by three things that no crash does: an
 //! entry that is whole but for its header or for one bit, sound entries behind a broken one, and a
 //! broken entry of which nothing is missing. A crash leaves parts out: the file ends early, or zeros
-//! stand up to where a sector ends.
+//! stand where all of an entry that a sector holds should.
 
 use std::io;
 
@@ -83,14 +83,25 @@ fn is_torn(bytes: &[u8], at: usize) -> bool {
     }
     let is_followed = (at + 1..bytes.len()).any(|at| sound_entry(bytes, at).is_some());
     if is_followed {
-        return has_hole(bytes, at, entry.length, HOLE_BYTES_MIN);
+        return has_hole(bytes, at, entry.length);
     }
-    entry.data().is_none() || has_hole(bytes, at, entry.length, 1)
+    entry.data().is_none_or(|data| lacks_a_sector(data, at))
 }
 
-/// Whether the entry at `at` has at least so many zeros before the end of a sector, or of the file, that
+/// Whether zeros are all that stands of the data of the entry at `at` in one of its sectors. One zero alone
+/// says nothing: of sixteen votes one ends with it.
+fn lacks_a_sector(data: &[u8], at: usize) -> bool {
+    let start = at + ENTRY_HEADER_BYTES;
+    let first = SECTOR_BYTES - start % SECTOR_BYTES;
+    let (first, rest) = data.split_at(first.min(data.len()));
+    let mut sectors = rest.chunks(SECTOR_BYTES).chain([first]);
+    sectors.any(|part| part.iter().all(|byte| *byte == 0))
+}
+
+/// Whether the entry at `at` has [`HOLE_BYTES_MIN`] zeros before the end of a sector, or of the file, that
 /// it reaches.
-fn has_hole(bytes: &[u8], at: usize, length: usize, zeros: usize) -> bool {
+fn has_hole(bytes: &[u8], at: usize, length: usize) -> bool {
+    let zeros = HOLE_BYTES_MIN;
     let end = at
         .saturating_add(ENTRY_HEADER_BYTES)
         .saturating_add(length)
