@@ -7,8 +7,8 @@
 //! `undecided`. `witness` hears what validators say in consensus, and `evidence` keeps what contradicts.
 //! None of these but `intake` and `application` knows a clock, thread or network. `attest` tallies closed
 //! elections; `discovery` finds the other validators; `rpc` answers the world. `backup` copies and
-//! restores a stopped validator's data, and `observe` keeps a restored one from signing until that is
-//! safe.
+//! restores a stopped validator's data, `observe` keeps a restored one from signing until that is
+//! safe, and `accepted` lets an operator say otherwise for one start.
 //!
 //! ```no_run
 //! # async fn run(config: tabella_validator::Config) -> Result<(), tabella_validator::RunError> {
@@ -16,6 +16,7 @@
 //! # }
 //! ```
 
+mod accepted;
 mod application;
 mod attest;
 mod backup;

@@ -18,7 +18,7 @@ use tokio::{sync::watch, task::JoinHandle, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Config,
+    Config, accepted,
     application::{HALT_GRACE, Validator},
     attest::{Attesting, attest_results},
     backup, catch_up,
@@ -148,7 +148,7 @@ async fn run_until(config: Config, shutdown: BoxFuture<()>) -> Result<(), RunErr
     result
 }
 
-async fn run_to_the_end(config: Config, stop: &Stop) -> Result<(), RunError> {
+async fn run_to_the_end(mut config: Config, stop: &Stop) -> Result<(), RunError> {
     let genesis = read_genesis(&config.genesis)?;
     let key = read_key(&config.key)?;
     fs::create_dir_all(&config.data).map_err(file_error("data directory", &config.data))?;
@@ -159,6 +159,8 @@ async fn run_to_the_end(config: Config, stop: &Stop) -> Result<(), RunError> {
 
     let ledger = Arc::new(Ledger::open(&config.data, genesis.clone())?);
     let node_id = own_node_id(&config, &ledger, &key)?;
+    accepted::once(&mut config, ledger.tip().height)
+        .map_err(file_error("data directory", &config.data))?;
     observe::unless_first_start(&config, &ledger, &key)?;
     let undecided = Undecided::open(&config.data.join("undecided.redb"))?;
     let (journal, held) = Journal::open(&config.data.join("mempool.redb"), stop.clone())?;
@@ -331,6 +333,9 @@ async fn start_consensus(
         if stop.is_stopping() {
             return Ok(None);
         }
+    }
+    if config.accept_missing_wal {
+        accepted::use_up(&config.data).map_err(file_error("data directory", &config.data))?;
     }
     let node = Node::start(consensus_config, Arc::clone(validator) as _).await?;
     Ok(Some(node))
