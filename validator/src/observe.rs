@@ -16,7 +16,7 @@ use tabella_consensus::{
     check_wal,
 };
 use tabella_ledger::Ledger;
-use tabella_protocol::{PublicKey, SigningKey};
+use tabella_protocol::{Hash, PublicKey, SigningKey};
 
 use crate::{Config, application::Validator, backup, node::RunError, stop::Stop};
 
@@ -97,21 +97,14 @@ pub(crate) async fn until_safe(
             all.filter(|key| *key != own).collect()
         };
         let mut waiting = Waiting::new();
+        let mut bound = Bound::new(ledger.validators().hash());
         let last_signed = loop {
-            let sets = ledger.validators().hash();
             let needed = ledger.next_validators().threshold();
             let told = last_signed(&handle.peer_tips(), &others(&ledger), needed);
-            let Some(height) = told else {
-                waiting.a_moment(&handle, &ledger, None).await;
-                continue;
-            };
-            tracing::info!(height, "the key can have signed up to this height");
-            while ledger.tip().height < height {
-                waiting.a_moment(&handle, &ledger, Some(height)).await;
-            }
-            // Where the validators have changed since the backup, those of before have no say.
-            if ledger.validators().hash() == sets {
-                break height;
+            let bound = bound.told(ledger.validators().hash(), told);
+            match bound {
+                Some(height) if ledger.tip().height >= height => break height,
+                _ => waiting.a_moment(&handle, &ledger, bound).await,
             }
         };
         let _ = safe.send(last_signed);
@@ -148,6 +141,34 @@ fn last_signed(
         .collect();
     let greatest = told.iter().max()?;
     (told.len() >= needed).then(|| greatest.saturating_add(2))
+}
+
+/// How far this key can have signed, by all that was told so far.
+struct Bound {
+    /// The validators who told it.
+    sets: Hash,
+    height: Option<u64>,
+}
+
+impl Bound {
+    fn new(sets: Hash) -> Self {
+        Self { sets, height: None }
+    }
+
+    /// Takes what is told now. Whenever it is told, it bounds what was signed before this node started, so
+    /// the least holds: who exaggerated is forgiven once it says less. Where the validators have changed,
+    /// those of before have no say.
+    fn told(&mut self, sets: Hash, told: Option<u64>) -> Option<u64> {
+        if self.sets != sets {
+            *self = Self::new(sets);
+        }
+        let least = self.height.into_iter().chain(told).min();
+        if let Some(height) = least.filter(|_| self.height != least) {
+            tracing::info!(height, "the key can have signed up to this height");
+        }
+        self.height = least;
+        least
+    }
 }
 
 /// Tells an operator, now and then, what is waited for.
@@ -193,5 +214,22 @@ mod tests {
         check(&[(a, 7), (stranger, 100)], None);
         check(&[(a, 7), (b, 5), (stranger, 100)], Some(9));
         check(&[(a, u64::MAX), (b, 5)], Some(u64::MAX));
+    }
+
+    #[test]
+    fn what_was_exaggerated_holds_until_less_is_told_or_the_validators_change() {
+        let [before, after] = [b"before", b"after!"].map(|name| Hash::of(name));
+        let mut bound = Bound::new(before);
+        assert_eq!(bound.told(before, None), None);
+        assert_eq!(bound.told(before, Some(u64::MAX)), Some(u64::MAX));
+        assert_eq!(
+            bound.told(before, None),
+            Some(u64::MAX),
+            "silence takes nothing back"
+        );
+        assert_eq!(bound.told(before, Some(9)), Some(9));
+        assert_eq!(bound.told(before, Some(12)), Some(9), "the network goes on");
+        assert_eq!(bound.told(after, None), None, "the liar was removed");
+        assert_eq!(bound.told(after, Some(12)), Some(12));
     }
 }
