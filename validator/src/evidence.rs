@@ -25,8 +25,11 @@ use crate::{metrics::Metrics, stop::Stop};
 const EARLY_MAX: usize = 64;
 /// Evidence kept.
 const EVIDENCE_MAX: usize = 1_000;
-/// Contradictions of a kind kept of each validator; one is enough to act on.
-const EVIDENCE_OF_ONE_MAX: usize = 8;
+/// Evidence kept that names no liar, only validators of which one at least lies: what proves somebody's lie
+/// has the rest to itself.
+const EVIDENCE_OF_TWO_MAX: usize = EVIDENCE_MAX / 2;
+/// Contradictions of a kind kept of each validator, or of two; one is enough to act on.
+const EVIDENCE_OF_SAME_MAX: usize = 8;
 
 /// Compares what validators say with what stands here, and keeps what contradicts.
 pub(crate) struct EvidenceLog {
@@ -136,14 +139,7 @@ impl EvidenceLog {
         let subject = evidence.subject();
         {
             let found = self.found.lock().expect("no holder of this lock panics");
-            let signer = signer(&evidence);
-            let same = found
-                .values()
-                .filter(|known| known.kind() == evidence.kind() && self::signer(known) == signer);
-            if found.contains_key(&subject)
-                || found.len() >= EVIDENCE_MAX
-                || (signer.is_some() && same.count() >= EVIDENCE_OF_ONE_MAX)
-            {
+            if found.contains_key(&subject) || !has_room(&found, &evidence) {
                 return None;
             }
         }
@@ -206,16 +202,38 @@ impl EvidenceLog {
     }
 }
 
-/// Who signed both statements, where it is one validator.
-fn signer(evidence: &Evidence) -> Option<PublicKey> {
-    match evidence {
-        Evidence::Votes { first, .. } => Some(first.vote.validator),
-        Evidence::Proposals { first, .. } => Some(first.proposal.proposer),
-        Evidence::Acks { first, second } => {
-            (first.validator == second.validator).then_some(first.validator)
+/// Whether there is room for one more of its kind and signers. A liar that contradicts everybody, at every
+/// height, must not leave others' lies unrecorded.
+fn has_room(found: &BTreeMap<Hash, Evidence>, evidence: &Evidence) -> bool {
+    let signers = signers(evidence);
+    let of_two = |evidence: &Evidence| signers_differ(self::signers(evidence));
+    let same = found
+        .values()
+        .filter(|known| known.kind() == evidence.kind() && self::signers(known) == signers);
+    let has_share = match of_two(evidence) {
+        true => found.values().filter(|known| of_two(known)).count() < EVIDENCE_OF_TWO_MAX,
+        false => true,
+    };
+    found.len() < EVIDENCE_MAX
+        && has_share
+        && (signers.is_none() || same.count() < EVIDENCE_OF_SAME_MAX)
+}
+
+fn signers_differ(signers: Option<(PublicKey, PublicKey)>) -> bool {
+    signers.is_some_and(|(first, second)| first != second)
+}
+
+/// Who signed the two statements, in the order of their keys; nobody for certificates, which many sign.
+fn signers(evidence: &Evidence) -> Option<(PublicKey, PublicKey)> {
+    let (first, second) = match evidence {
+        Evidence::Votes { first, second } => (first.vote.validator, second.vote.validator),
+        Evidence::Proposals { first, second } => {
+            (first.proposal.proposer, second.proposal.proposer)
         }
-        Evidence::Fork { .. } => None,
-    }
+        Evidence::Acks { first, second } => (first.validator, second.validator),
+        Evidence::Fork { .. } => return None,
+    };
+    Some((first.min(second), first.max(second)))
 }
 
 /// Whether evidence shows that the history has split, where the quorum rule does not mask it.
@@ -352,6 +370,45 @@ mod tests {
         assert!(
             failure.starts_with("evidence could not be written"),
             "{failure}"
+        );
+    }
+
+    #[test]
+    fn a_liar_that_contradicts_everybody_leaves_room_for_the_next_one() {
+        let ack = |height: u64, seed: u8| Ack {
+            height,
+            block_hash: Hash::of(&height.to_be_bytes()),
+            state_root: Hash::ZERO,
+            validator: key(seed).public(),
+            signature: key(seed).sign(b""),
+        };
+        let mut found = BTreeMap::new();
+        let mut keep = |evidence: Evidence| {
+            let has_room = has_room(&found, &evidence);
+            if has_room {
+                found.insert(evidence.subject(), evidence);
+            }
+            has_room
+        };
+        // Key 1 lies about every height; whom it contradicts changes.
+        let kept = (1..2_000_u64)
+            .filter(|height| keep(Evidence::acks(ack(*height, 1), ack(*height, 2))))
+            .count();
+        assert_eq!(kept, EVIDENCE_OF_SAME_MAX);
+        assert!(
+            !keep(Evidence::acks(ack(5_000, 2), ack(5_000, 1))),
+            "the same two"
+        );
+        let of_two = (3..255_u8)
+            .flat_map(|seed| (0..20).map(move |n| (seed, 10_000 + n)))
+            .filter(|(seed, height)| keep(Evidence::acks(ack(*height, 1), ack(*height, *seed))))
+            .count();
+        assert_eq!(kept + of_two, EVIDENCE_OF_TWO_MAX);
+        let again = |height| Evidence::acks(ack(height, 9), ack(height, 9));
+        let of_one = (1..100).filter(|height| keep(again(*height))).count();
+        assert_eq!(
+            of_one, EVIDENCE_OF_SAME_MAX,
+            "what proves a lie has its room"
         );
     }
 
