@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use tabella_consensus::{
-    Application, BuiltBlock, Checked, Fatal, Handle, HeightStart, UndecidedBlock,
+    Application, BuiltBlock, Checked, Fatal, Handle, HeightStart, UndecidedBlock, Worth,
 };
 use tabella_ledger::{Ledger, Tip};
 use tabella_protocol::{
@@ -99,7 +99,7 @@ impl Application for Validator {
         proposer: PublicKey,
         body: Bytes,
     ) -> Result<Checked, Fatal> {
-        match self.replica.untimely(&body, now_ms()) {
+        match self.replica.unfit_for_a_vote(round, &body, now_ms()) {
             Some(hash) => Ok(Checked::Invalid(hash)),
             None => self.check(height, round, proposer, body).await,
         }
@@ -197,28 +197,33 @@ impl Application for Validator {
         tokio::task::spawn_blocking(move || broadcast(consensus.as_ref(), replica.acted_on(heard)));
     }
 
-    async fn message(&self, from: PublicKey, message: Bytes) {
-        let tell = match PeerMessage::from_bytes(&message) {
+    async fn message(&self, from: PublicKey, message: Bytes) -> Worth {
+        let worth = match PeerMessage::from_bytes(&message) {
             Ok(PeerMessage::Transactions(transactions)) => {
-                return self.intake.take_relayed(transactions).await;
+                self.intake.take_relayed(transactions).await
             }
-            Ok(PeerMessage::Ack(ack)) => self.replica.take_ack(ack),
+            Ok(PeerMessage::Ack(ack)) => self.take(move |replica| replica.take_ack(ack)).await,
             Ok(PeerMessage::Evidence(evidence)) => {
-                return self.take_evidence(vec![*evidence]).await;
+                self.take_evidence(vec![*evidence]).await;
+                Worth::Sound
             }
             Ok(PeerMessage::Certificate(certificate)) => {
-                Some(self.replica.take_certificate(certificate))
+                let take = move |replica: &Replica| Some(replica.take_certificate(certificate));
+                self.take(take).await
             }
-            Ok(PeerMessage::Statements(statements)) => self.replica.take_statements(statements),
+            Ok(PeerMessage::Statements(statements)) => {
+                self.take(move |replica| replica.take_statements(statements))
+                    .await
+            }
             Err(error) => {
                 tracing::debug!(%from, %error, "malformed message of a peer dropped");
-                None
+                Worth::Garbage
             }
         };
-        match tell {
-            Some(tell) => self.broadcast(tell),
-            None => self.metrics.peer_garbage.add(1),
+        if worth == Worth::Garbage {
+            self.metrics.peer_garbage.add(1);
         }
+        worth
     }
 }
 
@@ -240,6 +245,26 @@ impl Validator {
         loop {
             period.tick().await;
             self.broadcast(self.replica.repeated());
+        }
+    }
+
+    /// Takes what a peer says off the async threads, because what it proves is written to a file; tells the
+    /// others what came of it, and answers garbage where nothing is said.
+    async fn take(
+        &self,
+        take: impl FnOnce(&Replica) -> Option<Vec<Bytes>> + Send + 'static,
+    ) -> Worth {
+        let replica = Arc::clone(&self.replica);
+        match tokio::task::spawn_blocking(move || take(&replica)).await {
+            Ok(Some(tell)) => {
+                self.broadcast(tell);
+                Worth::Sound
+            }
+            Ok(None) => Worth::Garbage,
+            Err(error) => {
+                tracing::error!(%error, "what a peer said could not be taken");
+                Worth::Sound
+            }
         }
     }
 

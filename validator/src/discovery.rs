@@ -54,6 +54,8 @@ impl Discovery {
     ) -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder()
             .timeout(REQUEST_TIMEOUT)
+            // Whoever is asked says where it is, and must not send this node anywhere else.
+            .redirect(reqwest::redirect::Policy::none())
             .build()?;
         let records = read_records(&file, ledger.genesis());
         let told = ledger.validators().latest().addresses.clone();

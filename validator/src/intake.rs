@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
+use tabella_consensus::Worth;
 use tabella_ledger::{Refusal, Vetted};
 use tabella_protocol::{Hash, rpc::RefusalCode, rpc::TransactionStatus};
 use tokio::sync::Notify;
@@ -86,15 +87,17 @@ impl Intake {
     }
 
     /// Takes transactions that another validator relays.
-    pub(crate) async fn take_relayed(&self, transactions: Vec<Vec<u8>>) {
+    pub(crate) async fn take_relayed(&self, transactions: Vec<Vec<u8>>) -> Worth {
         let unknown = self.pool.unknown(transactions);
         if unknown.is_empty() {
-            return;
+            return Worth::Sound;
         }
-        if let Some(judged) = self.judge(unknown).await {
-            self.pool.take_relayed(judged, now_ms());
-            self.work.notify_waiters();
-        }
+        let Some(judged) = self.judge(unknown).await else {
+            return Worth::Sound;
+        };
+        let worth = self.pool.take_relayed(judged, now_ms());
+        self.work.notify_waiters();
+        worth
     }
 
     /// Judges transactions off the async threads; `None` when the node has to stop.
@@ -228,9 +231,12 @@ mod tests {
         let fixture = Fixture::new(Revote::Refuse);
         let intake = start(&fixture).await;
         let ballot = fixture.ballot(1, 0);
-        intake
-            .take_relayed(vec![ballot.clone(), b"garbage".to_vec()])
-            .await;
+        let relayed = vec![ballot.clone(), b"garbage".to_vec()];
+        assert_eq!(intake.take_relayed(relayed).await, Worth::Garbage);
+        assert_eq!(intake.len(), 1);
+        // A second ballot of the voter is refused, but an honest peer may not know of the first yet.
+        let other = vec![fixture.ballot(1, 1)];
+        assert_eq!(intake.take_relayed(other).await, Worth::Sound);
         assert_eq!(intake.len(), 1);
         assert!(intake.submit(vec![ballot.clone()]).await[0].is_ok());
         drop(intake);

@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use rayon::prelude::*;
+use tabella_consensus::Worth;
 use tabella_ledger::{Admission, Ledger, LedgerError, Refusal, VetError, Vetted};
 use tabella_protocol::{
     Hash,
@@ -115,15 +116,20 @@ impl Pool {
     }
 
     /// Takes judged transactions that another validator relays. Refusals are the client's and its
-    /// validator's business.
-    pub(crate) fn take_relayed(&self, judged: Vec<Judged>, now_ms: u64) {
+    /// validator's business, but for those that no validator could have taken.
+    pub(crate) fn take_relayed(&self, judged: Vec<Judged>, now_ms: u64) -> Worth {
         let mut mempool = self.lock();
+        let mut worth = Worth::Sound;
         for (id, result) in judged {
             let added = result.and_then(|vetted| mempool.insert(vetted, Origin::Peer, now_ms));
             if let Err(refusal) = added {
                 tracing::debug!(transaction = %id, code = ?refusal.code, "relayed transaction refused");
+                if is_garbage(refusal.code) {
+                    worth = Worth::Garbage;
+                }
             }
         }
+        worth
     }
 
     /// Transactions taken here that have waited since before `before_ms`, at most `count_max`.
@@ -169,6 +175,14 @@ impl Pool {
     fn lock(&self) -> MutexGuard<'_, Mempool> {
         self.mempool.lock().expect("no holder of this lock panics")
     }
+}
+
+/// Whether a transaction is refused by everybody, at any height: whoever relays it did not look at it.
+fn is_garbage(code: RefusalCode) -> bool {
+    matches!(
+        code,
+        RefusalCode::MalformedTransaction | RefusalCode::OtherChain | RefusalCode::BadSignature
+    )
 }
 
 fn judge_one(ledger: &Ledger, admission: &Admission<'_>, bytes: &[u8]) -> Result<Vetted, VetError> {

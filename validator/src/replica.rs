@@ -151,6 +151,37 @@ impl Replica {
         Some(header.hash())
     }
 
+    /// The hash of a block that gets no vote here, though it may break no rule of the chain: where a quorum
+    /// decided it, it is followed.
+    pub(crate) fn unfit_for_a_vote(&self, round: u32, body: &[u8], now_ms: u64) -> Option<Hash> {
+        self.untimely(body, now_ms)
+            .or_else(|| self.misattributed(round, body))
+    }
+
+    /// The hash of a block of the next height that names a proposer whose turn has not come by `round`. A
+    /// validator that writes another's name would have those between counted as absent, and blamed.
+    fn misattributed(&self, round: u32, body: &[u8]) -> Option<Hash> {
+        let header = codec::decode::<Block>(body, body.len()).ok()?.header;
+        let turns = usize::try_from(round)
+            .unwrap_or(usize::MAX)
+            .saturating_add(1);
+        let proposers = self.ledger.proposers();
+        if proposers
+            .iter()
+            .take(turns)
+            .any(|key| *key == header.proposer)
+        {
+            return None;
+        }
+        tracing::warn!(
+            proposer = %header.proposer,
+            height = header.height,
+            round,
+            "no vote for a block whose proposer's turn has not come"
+        );
+        Some(header.hash())
+    }
+
     /// Checks a body that `proposer` sent for this round; a valid one is stored.
     pub(crate) fn check(
         &self,
@@ -393,7 +424,7 @@ fn block_hash(body: &[u8]) -> Option<Hash> {
 
 #[cfg(test)]
 mod tests {
-    use tabella_protocol::{Payload, Revote};
+    use tabella_protocol::{Genesis, Payload, Quorum, Revote, ValidatorInfo};
 
     use super::*;
     use crate::{
@@ -460,6 +491,35 @@ mod tests {
             // Where the others decided it all the same, it is followed.
             let checked = replica.check(height, 0, key(1).public(), &pushed);
             assert_eq!(checked, Ok(Checked::Valid(late)));
+        }
+
+        #[test]
+        fn a_proposer_does_not_write_anothers_name() {
+            let genesis = Genesis {
+                validators: (1..=4)
+                    .map(|seed| ValidatorInfo {
+                        node_id: format!("validator-{seed}"),
+                        public_key: key(seed).public(),
+                    })
+                    .collect(),
+                ..Fixture::genesis(Quorum::Bft)
+            };
+            let fixture = Fixture::empty(genesis);
+            let replica = replica(&fixture, &Disk::new(Honesty::Honest));
+            let order = fixture.ledger.proposers();
+            for (turn, proposer) in order.iter().enumerate() {
+                let built = fixture.ledger.build(*proposer, 1, [], replica.build_limits);
+                let block = built.unwrap().block;
+                for round in 0..5_u32 {
+                    // Its turn has come, now or in a round before: then it may be proposed again.
+                    let expected = (turn > round as usize).then(|| block.hash());
+                    let unfit = replica.unfit_for_a_vote(round, block.bytes(), u64::MAX / 2);
+                    assert_eq!(unfit, expected, "turn {turn} in round {round}");
+                }
+                // Where the others decided it all the same, it is followed.
+                let checked = replica.check(1, 0, *proposer, block.bytes());
+                assert_eq!(checked, Ok(Checked::Valid(block.hash())));
+            }
         }
 
         #[test]

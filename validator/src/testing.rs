@@ -41,10 +41,15 @@ impl Fixture {
         Self::start(Revote::Refuse, genesis)
     }
 
-    fn start(revote: Revote, genesis: Genesis) -> Self {
+    /// A chain without a block.
+    pub(crate) fn empty(genesis: Genesis) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
         let ledger = Arc::new(Ledger::open(directory.path(), genesis).expect("a fresh ledger"));
-        let fixture = Self { ledger, directory };
+        Self { ledger, directory }
+    }
+
+    fn start(revote: Revote, genesis: Genesis) -> Self {
+        let fixture = Self::empty(genesis);
         let wasm = tabella_plugins::get("plurality")
             .expect("a built-in rule")
             .wasm;

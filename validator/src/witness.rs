@@ -17,6 +17,10 @@ const HEIGHTS_MAX: u64 = 32;
 /// Steps of one height remembered of each validator: its last rounds.
 const STEPS_MAX: usize = 96;
 
+/// Contradictions of one validator at steps of one kind after which nothing more is proven of it: as much
+/// as the evidence keeps.
+const CONTRADICTIONS_MAX: usize = 8;
+
 /// Statements against a decided block that each validator may make others tell, of one height: a liar
 /// must not make everybody talk.
 const DISSENTS_MAX: usize = 8;
@@ -31,6 +35,8 @@ struct Heights {
     /// The last committed one.
     tip: u64,
     heights: BTreeMap<u64, OneHeight>,
+    /// How often each validator contradicted itself.
+    contradictions: BTreeMap<(PublicKey, StepKind), usize>,
 }
 
 #[derive(Default)]
@@ -43,6 +49,8 @@ struct Said {
     statement: Statement,
     /// Whether the others were told, or told us.
     is_told: bool,
+    /// Whether its signer said something else, too, and that is proven.
+    is_contradicted: bool,
 }
 
 /// What a statement turned out to be.
@@ -64,6 +72,7 @@ impl Witness {
             heights: Mutex::new(Heights {
                 tip,
                 heights: BTreeMap::new(),
+                contradictions: BTreeMap::new(),
             }),
         };
         witness.decided(tip, block);
@@ -74,15 +83,20 @@ impl Witness {
     /// a difference: nobody but its signer suffers from a forged one.
     pub(crate) fn hear(&self, statement: Statement) -> Heard {
         let mut heights = self.lock();
+        let is_proven = heights.is_proven(&statement);
         let Some(height) = heights.open(statement.step().height) else {
             return Heard::Fine;
         };
         if let Some(known) = height.said.get_mut(&key(&statement)) {
-            if known.statement == statement || !statement.verify(&self.genesis) {
+            let says_nothing_new =
+                known.statement == statement || known.is_contradicted || is_proven;
+            if says_nothing_new || !statement.verify(&self.genesis) {
                 return Heard::Fine;
             }
             if known.statement.verify(&self.genesis) {
+                known.is_contradicted = true;
                 let evidence = Evidence::statements(&known.statement, &statement);
+                heights.count(&statement);
                 return evidence.map_or(Heard::Fine, Heard::Contradiction);
             }
             known.statement = statement;
@@ -104,27 +118,30 @@ impl Witness {
     ) -> Option<Heard> {
         let mut heights = self.lock();
         let step = statement.step();
+        let is_proven = heights.is_proven(&statement);
         let Some(height) = heights.open(step.height) else {
             return Some(Heard::Fine);
         };
-        let known = height.said.get(&key(&statement));
-        if known.is_some_and(|known| known.statement == statement) {
+        let known = height.said.get_mut(&key(&statement));
+        if known
+            .as_ref()
+            .is_some_and(|known| known.statement == statement || known.is_contradicted || is_proven)
+        {
             return Some(Heard::Fine);
         }
         let is_known = history.at(step.height).contains(&statement.signer());
         if !is_known || !statement.verify(&self.genesis) {
             return None;
         }
-        let evidence = known
-            .filter(|known| known.statement.verify(&self.genesis))
-            .map(|known| Evidence::statements(&known.statement, &statement));
-        Some(match evidence {
-            Some(evidence) => evidence.map_or(Heard::Fine, Heard::Contradiction),
-            None => {
-                height.remember(statement, true);
-                Heard::Fine
-            }
-        })
+        let known = known.filter(|known| known.statement.verify(&self.genesis));
+        let Some(known) = known else {
+            height.remember(statement, true);
+            return Some(Heard::Fine);
+        };
+        known.is_contradicted = true;
+        let evidence = Evidence::statements(&known.statement, &statement);
+        heights.count(&statement);
+        Some(evidence.map_or(Heard::Fine, Heard::Contradiction))
     }
 
     /// Notes what was decided here; answers what the others should be told of that height.
@@ -181,6 +198,18 @@ fn key(statement: &Statement) -> (PublicKey, u32, StepKind) {
 }
 
 impl Heights {
+    /// Whether enough contradictions of this signer are known for one more to prove nothing.
+    fn is_proven(&self, statement: &Statement) -> bool {
+        let of_kind = (statement.signer(), statement.step().kind);
+        let count = self.contradictions.get(&of_kind);
+        count.is_some_and(|count| *count >= CONTRADICTIONS_MAX)
+    }
+
+    fn count(&mut self, statement: &Statement) {
+        let of_kind = (statement.signer(), statement.step().kind);
+        *self.contradictions.entry(of_kind).or_default() += 1;
+    }
+
     /// A height, if it is one that is remembered.
     fn open(&mut self, height: u64) -> Option<&mut OneHeight> {
         let oldest = self.tip.saturating_sub(HEIGHTS_MAX);
@@ -210,7 +239,12 @@ impl OneHeight {
 
     fn remember(&mut self, statement: Statement, is_told: bool) {
         let key = key(&statement);
-        self.said.insert(key, Said { statement, is_told });
+        let said = Said {
+            statement,
+            is_told,
+            is_contradicted: false,
+        };
+        self.said.insert(key, said);
         let mut steps = self.said_by(key.0).map(|said| self::key(&said.statement));
         if let Some(first) = steps.next()
             && steps.count() >= STEPS_MAX
@@ -287,6 +321,26 @@ mod tests {
         let (witness, height) = (witness(), 5 + HEIGHTS_MAX);
         witness.hear(vote(height, 0, Some(b"a")));
         assert_eq!(witness.hear(vote(height, 0, None)), Heard::Fine);
+    }
+
+    #[test]
+    fn a_step_that_is_proven_proves_no_more_and_nor_does_a_liar_that_is() {
+        let witness = witness();
+        let mut found = 0;
+        for round in 0..2 * CONTRADICTIONS_MAX as u32 {
+            for value in 0..4_u32 {
+                let heard = witness.hear(vote(5, round, Some(&value.to_be_bytes())));
+                found += usize::from(matches!(heard, Heard::Contradiction(_)));
+            }
+            assert_eq!(found, CONTRADICTIONS_MAX.min(round as usize + 1));
+        }
+        let told = witness.take_told(&history(), vote(5, 0, Some(b"one more")));
+        assert_eq!(told, Some(Heard::Fine));
+        // Others are heard as ever.
+        let (a, b) = (vote_of(2, 5, 0, Some(b"a")), vote_of(2, 5, 0, None));
+        witness.hear(a.clone());
+        let evidence = Evidence::statements(&a, &b).unwrap();
+        assert_eq!(witness.hear(b), Heard::Contradiction(evidence));
     }
 
     #[test]

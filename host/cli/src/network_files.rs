@@ -134,7 +134,8 @@ p2p_address = "{p2p_address}"
 # Where validators find each other.
 bootnodes = ["{bootnode}"]
 
-{VALIDATOR_DEFAULTS}"#,
+{VALIDATOR_DEFAULTS}{peer_limits}"#,
+        peer_limits = peer_limits(address, addresses),
         rpc_listen = listen_address(&address.host, address.rpc_port),
         p2p_listen = listen_address(&address.host, address.p2p_port),
         rpc_url = address.rpc_url(),
@@ -193,13 +194,30 @@ const VALIDATOR_DEFAULTS: &str = r#"# What follows are the defaults; remove the 
 #bytes_per_second_min = 16384
 #body_bytes_in_all_max = 268435456
 #answer_bytes_in_all_max = 268435456
-
-# A validator that sends more than this is cut off and counted, and may come back.
-#[peer_limits]
-#messages_per_second_max = 20000
-#refused_per_second_max = 200
-#connections_per_address_max = 128
 "#;
+
+/// What peers may ask. Validators of one machine come from one address.
+fn peer_limits(address: &ValidatorAddress, addresses: &Addresses) -> String {
+    let mut others = addresses.validators.iter();
+    let (table, connections) =
+        match others.any(|other| other.node_id != address.node_id && other.host == address.host) {
+            true => (
+                "[peer_limits]",
+                "# Validators share this machine's address; 16 where they do not.\n\
+                 connections_per_address_max = 128",
+            ),
+            false => ("#[peer_limits]", "#connections_per_address_max = 16"),
+        };
+    format!(
+        r#"
+# A validator that sends more than this is cut off and counted, and may come back.
+{table}
+#messages_per_second_max = 2000
+#refused_per_second_max = 200
+{connections}
+"#
+    )
+}
 
 const REGISTRATION_CLOSED: &str = r#"# Whether anybody may register an account: "open" or "closed". Where it is closed, administrators create
 # accounts and registrars name voters. An account votes in elections that say open_to = "accounts", or on

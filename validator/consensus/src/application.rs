@@ -63,6 +63,15 @@ pub struct UndecidedBlock {
     pub block_hash: Hash,
 }
 
+/// What a peer's message turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Worth {
+    /// What an honest peer may send, whether or not it is of use.
+    Sound,
+    /// Malformed or forged: a peer that keeps sending it is cut off.
+    Garbage,
+}
+
 /// The application behind consensus.
 ///
 /// Methods may run concurrently with one another: reads ([`decided`](Self::decided),
@@ -132,13 +141,14 @@ pub trait Application: Send + Sync + 'static {
     /// which it was seen.
     async fn evidence(&self, evidence: Vec<Evidence>) -> Result<(), Fatal>;
 
-    /// A proposal or vote that came from its signer's own connection; its signature is not checked yet.
+    /// A proposal or vote that came from its signer's own connection and bears its signature.
     /// The engine forgets those of other heights than the one being decided, so this is where a
-    /// validator that says two things is found out. Called for every one of them, and must not wait.
+    /// validator that says two things is found out. Called for the first few different ones of each step,
+    /// and must not wait.
     fn heard(&self, statement: Statement);
 
     /// A message that another validator sent with [`Handle::broadcast`](crate::Handle::broadcast);
-    /// `from` is authenticated by the connection. Messages of one peer come one at a time and may be
-    /// dropped under load. Nothing a message says is an error of this node.
-    async fn message(&self, from: PublicKey, message: Bytes);
+    /// `from` is authenticated by the connection. Messages of one peer come one at a time, beside those of
+    /// the others, and may be dropped under load. Nothing a message says is an error of this node.
+    async fn message(&self, from: PublicKey, message: Bytes) -> Worth;
 }

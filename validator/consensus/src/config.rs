@@ -62,7 +62,8 @@ pub enum Participation {
 /// What a peer may ask of this node. A peer beyond a limit is cut off, counted, and may come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerLimits {
-    /// Messages heard of one peer each second; what comes beyond is dropped.
+    /// Messages heard of one peer each second; what comes beyond is dropped. A quarter of them may be votes
+    /// and proposals, whose signatures have to be verified.
     pub messages_per_second_max: u32,
     /// Malformed or forged messages of one peer each second.
     pub refused_per_second_max: u32,
@@ -71,12 +72,12 @@ pub struct PeerLimits {
 }
 
 impl Default for PeerLimits {
-    /// Several times what a validator of a busy network sends.
+    /// Several times what a validator of a busy network sends, and connections of one.
     fn default() -> Self {
         Self {
-            messages_per_second_max: 20_000,
+            messages_per_second_max: 2_000,
             refused_per_second_max: 200,
-            connections_per_address_max: 128,
+            connections_per_address_max: 16,
         }
     }
 }

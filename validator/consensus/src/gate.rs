@@ -2,8 +2,10 @@
 //!
 //! The engine cuts off other peers when they identify themselves, but listens to them until then, and a
 //! peer that never does would stay. So the engine subscribes to the gate instead of the network, and
-//! nothing passes from a peer whose key, which the connection has proven, is not allowed. The gate also
-//! notes which peers are there, whether they are ahead, and whether they are deaf, and cuts off those
+//! nothing passes from a peer whose key, which the connection has proven, is not allowed. Of those that
+//! are, votes and proposals pass that they signed themselves and that are not too many of one step: the
+//! engine verifies one message after the other, and must not be kept busy with those of a liar. The gate
+//! also notes which peers are there, whether they are ahead, and whether they are deaf, and cuts off those
 //! that flood this node or keep sending what it refuses.
 
 use std::{
@@ -17,7 +19,7 @@ use arc_malachitebft_engine::network::{NetworkEvent, NetworkMsg, NetworkRef, Sub
 use arc_malachitebft_network::{Channel, Multiaddr, PeerId};
 use async_trait::async_trait;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SpawnErr};
-use tabella_protocol::Statement;
+use tabella_protocol::{Hash, Statement};
 use tracing::{debug, warn};
 
 use crate::{
@@ -25,6 +27,7 @@ use crate::{
     context::Tabella,
     evidence,
     peers::{AddressBook, public_key},
+    said::{Known, Said, Seal},
     shared::Shared,
 };
 
@@ -39,6 +42,19 @@ const DEAF_TIMEOUT: Duration = Duration::from_secs(4);
 /// Rounds beyond this node's own that are heard of.
 const ROUNDS_AHEAD_MAX: u32 = 10;
 
+/// Heights beyond this node's own of which votes pass: whoever is further behind asks for blocks.
+const HEIGHTS_AHEAD_MAX: u64 = 2;
+
+/// What a peer's messages are counted in.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Certificates of rounds that pass in a second: a validator says one now and then while a round lasts, and
+/// each may bear as many signatures as there are validators.
+const CERTIFICATES_MAX: u32 = 20;
+
+/// One of so many messages may be a vote or proposal, which somebody has to verify.
+const STATEMENTS_SHARE: u32 = 4;
+
 /// How often peers are looked at.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -48,18 +64,20 @@ pub(crate) struct Gate {
     pub(crate) application: Arc<dyn Application>,
     pub(crate) network: NetworkRef<Tabella>,
     pub(crate) address_book: Arc<tokio::sync::Mutex<AddressBook>>,
+    pub(crate) genesis_hash: Hash,
     pub(crate) limits: PeerLimits,
 }
 
 pub(crate) enum GateMsg {
-    Event(Box<NetworkEvent<Tabella>>),
+    /// What the network told, and when: it may wait here.
+    Event(Box<NetworkEvent<Tabella>>, Instant),
     Subscribe(Box<dyn Subscriber<NetworkEvent<Tabella>>>),
     Tick,
 }
 
 impl From<NetworkEvent<Tabella>> for GateMsg {
     fn from(event: NetworkEvent<Tabella>) -> Self {
-        Self::Event(Box::new(event))
+        Self::Event(Box::new(event), Instant::now())
     }
 }
 
@@ -71,8 +89,31 @@ pub(crate) struct State {
     /// With the time since when they have to be listening.
     connected: BTreeMap<PeerId, Instant>,
     subscriptions: HashSet<(PeerId, Channel)>,
-    /// Messages of each peer since the last tick.
-    heard: BTreeMap<PeerId, u32>,
+    /// What each peer sent in its current second.
+    heard: BTreeMap<PeerId, Heard>,
+    /// What each peer said in its own name.
+    said: BTreeMap<PeerId, Said>,
+}
+
+/// Messages of one peer within a second of their arrival.
+struct Heard {
+    since: Instant,
+    messages: u32,
+    /// Votes and proposals.
+    statements: u32,
+    /// Certificates of rounds.
+    certificates: u32,
+}
+
+impl Heard {
+    fn since(since: Instant) -> Self {
+        Self {
+            since,
+            messages: 0,
+            statements: 0,
+            certificates: 0,
+        }
+    }
 }
 
 impl Gate {
@@ -80,7 +121,7 @@ impl Gate {
         Ok(Actor::spawn(None, self, ()).await?.0)
     }
 
-    fn event(&self, state: &mut State, event: NetworkEvent<Tabella>) {
+    fn event(&self, state: &mut State, event: NetworkEvent<Tabella>, arrived: Instant) {
         if let Some(peer) = peer(&event)
             && !public_key(peer).is_some_and(|key| self.shared.allows(&key))
         {
@@ -91,15 +132,11 @@ impl Gate {
             self.drop_event(event);
             return;
         }
-        if let Some(peer) = sender(&event) {
-            let heard = state.heard.entry(*peer).or_default();
-            *heard = heard.saturating_add(1);
-            if *heard > self.limits.messages_per_second_max {
-                self.shared
-                    .refuse(peer, &"more messages in a second than a peer may send");
-                self.drop_event(event);
-                return;
-            }
+        if let Some(peer) = sender(&event)
+            && !self.admits(state, *peer, arrived)
+        {
+            self.drop_event(event);
+            return;
         }
         match &event {
             NetworkEvent::Listening(address) => {
@@ -116,23 +153,36 @@ impl Gate {
             NetworkEvent::PeerDisconnected(peer) => {
                 state.connected.remove(peer);
                 state.subscriptions.retain(|(of, _)| of != peer);
+                state.said.remove(peer);
                 self.shared.disconnected(peer);
             }
             NetworkEvent::PeerSubscribed(peer, channel) => {
                 state.subscriptions.insert((*peer, *channel));
             }
-            // What peers say here is not verified yet, or never is; it only cuts a wait short.
             NetworkEvent::Vote(peer, vote) => {
-                self.shared.peers_at(vote.message.height.0);
-                self.heard(peer, evidence::vote(vote));
+                if !self.passes(state, peer, evidence::vote(vote)) {
+                    return;
+                }
             }
             NetworkEvent::Proposal(peer, proposal) => {
-                self.shared.peers_at(proposal.message.height.0);
-                self.heard(peer, evidence::proposal(proposal));
+                if !self.passes(state, peer, evidence::proposal(proposal)) {
+                    return;
+                }
             }
+            NetworkEvent::PolkaCertificate(peer, _) | NetworkEvent::RoundCertificate(peer, _) => {
+                if let Some(heard) = state.heard.get_mut(peer) {
+                    heard.certificates = heard.certificates.saturating_add(1);
+                    if heard.certificates > CERTIFICATES_MAX {
+                        self.shared
+                            .refuse(peer, &"more certificates than a validator has to send");
+                        return;
+                    }
+                }
+            }
+            // Nobody can prove it; it only cuts a wait short.
             NetworkEvent::Status(peer, status) => {
                 self.shared.peer_tip(peer, status.tip_height.0);
-                self.shared.peers_at(status.tip_height.0);
+                self.shared.peer_at(peer, status.tip_height.0);
             }
             _ => {}
         }
@@ -147,15 +197,78 @@ impl Gate {
 }
 
 impl Gate {
-    /// Lets the application hear what a peer says in its own name, unless it is far ahead of this
-    /// node's round, as no honest peer is: those rounds would crowd out the earlier ones.
-    fn heard(&self, peer: &PeerId, statement: Option<Statement>) {
-        if let Some(statement) = statement
-            && public_key(peer) == Some(statement.signer())
-            && statement.step().round <= self.shared.round().saturating_add(ROUNDS_AHEAD_MAX)
-        {
+    /// Whether a peer may send one more message in the second that goes on; one that sends too many is cut
+    /// off at once.
+    fn admits(&self, state: &mut State, peer: PeerId, arrived: Instant) -> bool {
+        let most = self.limits.messages_per_second_max;
+        let heard = state
+            .heard
+            .entry(peer)
+            .or_insert_with(|| Heard::since(arrived));
+        if arrived.saturating_duration_since(heard.since) >= SECOND {
+            *heard = Heard::since(arrived);
+        }
+        heard.messages = heard.messages.saturating_add(1);
+        if heard.messages <= most {
+            return true;
+        }
+        let is_first = heard.messages == most.saturating_add(1);
+        self.shared
+            .drop_message(&peer, &"more messages in a second than a peer may send");
+        if is_first {
+            self.cut_off(&peer);
+        }
+        false
+    }
+
+    /// Whether a vote or proposal is to be looked at by the engine: its sender signed it, and has not said
+    /// too much else. Lets the application hear what is, too.
+    fn passes(&self, state: &mut State, peer: &PeerId, statement: Option<Statement>) -> bool {
+        let refuse = |reason: &str| {
+            self.shared.refuse(peer, &reason);
+            false
+        };
+        let Some(statement) = statement else {
+            return refuse("a vote or proposal without a round");
+        };
+        if public_key(peer) != Some(statement.signer()) {
+            return refuse("a vote or proposal in another's name");
+        }
+        let step = statement.step();
+        let own = self.shared.height();
+        if own > 0 && step.height > own.saturating_add(HEIGHTS_AHEAD_MAX) {
+            // This node is behind, or the peer lies; the wait for the next height is cut short.
+            self.shared.peer_at(peer, step.height);
+            return false;
+        }
+        if let Some(heard) = state.heard.get_mut(peer) {
+            heard.statements = heard.statements.saturating_add(1);
+            if heard.statements > self.limits.messages_per_second_max / STATEMENTS_SHARE {
+                return refuse("more votes and proposals than a validator has to send");
+            }
+        }
+        let said = state.said.entry(*peer).or_default();
+        let seal = match said.known(&statement) {
+            Known::Before(seal) => seal,
+            Known::TooMany => return refuse("different votes or proposals of one step"),
+            Known::New => {
+                let seal = match statement.verify(&self.genesis_hash) {
+                    true => Seal::Sound,
+                    false => Seal::Forged,
+                };
+                said.remember(&statement, seal);
+                seal
+            }
+        };
+        if seal == Seal::Forged {
+            return refuse("a vote or proposal with a forged signature");
+        }
+        self.shared.peer_at(peer, step.height);
+        // No honest peer is far ahead of this node's round: those rounds would crowd out the earlier ones.
+        if step.round <= self.shared.round().saturating_add(ROUNDS_AHEAD_MAX) {
             self.application.heard(statement);
         }
+        true
     }
 
     fn drop_event(&self, event: NetworkEvent<Tabella>) {
@@ -165,23 +278,22 @@ impl Gate {
         }
     }
 
-    /// Cuts off peers that went beyond a limit since the last tick; they may connect again.
-    fn cut_floods(&self, state: &mut State) {
-        let heard = std::mem::take(&mut state.heard);
+    /// Cuts off peers of which too much was refused since the last tick; they may connect again.
+    fn cut_garblers(&self) {
         let refused = self.shared.take_refused();
-        let flooding = heard
-            .into_iter()
-            .filter(|(_, count)| *count > self.limits.messages_per_second_max);
         let garbling = refused
             .into_iter()
             .filter(|(_, count)| *count > self.limits.refused_per_second_max);
-        let beyond: HashSet<PeerId> = flooding.chain(garbling).map(|(peer, _)| peer).collect();
-        for peer in beyond {
-            if let Some(key) = public_key(&peer) {
-                warn!(validator = %key, "a peer floods this node; cutting it off");
-                self.shared.cut_off();
-                self.reconnect(key);
-            }
+        for (peer, _) in garbling {
+            self.cut_off(&peer);
+        }
+    }
+
+    fn cut_off(&self, peer: &PeerId) {
+        if let Some(key) = public_key(peer) {
+            warn!(validator = %key, "a peer floods this node; cutting it off");
+            self.shared.cut_off();
+            self.reconnect(key);
         }
     }
 
@@ -235,7 +347,7 @@ impl Actor for Gate {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            GateMsg::Event(event) => self.event(state, *event),
+            GateMsg::Event(event, arrived) => self.event(state, *event, arrived),
             GateMsg::Subscribe(subscriber) => {
                 let listening = state.listening.iter().cloned().map(NetworkEvent::Listening);
                 let connected = state
@@ -251,7 +363,10 @@ impl Actor for Gate {
                 state.subscribers.push(subscriber);
             }
             GateMsg::Tick => {
-                self.cut_floods(state);
+                self.cut_garblers();
+                let is_allowed =
+                    |peer: &PeerId| public_key(peer).is_some_and(|key| self.shared.allows(&key));
+                state.heard.retain(|peer, _| is_allowed(peer));
                 self.cut_deaf_peers(state);
             }
         }
@@ -337,6 +452,9 @@ impl Actor for GatedNetwork {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod flood;
 
 #[cfg(test)]
 mod tests {

@@ -30,7 +30,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use ractor::{Actor, ActorProcessingErr, RpcReplyPort, SpawnErr};
 use tabella_protocol::{Hash, PublicKey, SigningKey};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tracing::{debug, error};
 
 use crate::{
@@ -39,8 +39,9 @@ use crate::{
     codec::{certificate_from_protocol, certificate_to_protocol},
     context::{Address, Announcement, BlockId, Height, ProposalPart, Tabella, ValidatorSet},
     evidence::collected,
+    mail::Mail,
     parts,
-    peers::{self, AddressBook},
+    peers::AddressBook,
     shared::Shared,
 };
 
@@ -64,8 +65,8 @@ pub(crate) struct Host {
     pub(crate) height_start: Mutex<HeightStart>,
     /// Tells this node's streams apart.
     pub(crate) stream_counter: AtomicU32,
-    /// To the application, one by one.
-    pub(crate) messages: mpsc::Sender<(PublicKey, Bytes)>,
+    /// To the application.
+    pub(crate) mail: Mail,
 }
 
 /// What changes with the engine's messages.
@@ -283,6 +284,7 @@ impl Host {
             debug!(%error, "could not change the peers");
         }
         self.shared.set_allowed(address_book.allowed());
+        self.shared.set_validators(next.quorum, &next.validators);
     }
 
     async fn decided(
@@ -406,9 +408,7 @@ impl HostActor {
             None => {}
             Some(ProposalPart::Message(message)) => {
                 // The gate passes only peers with the key of a validator or configured peer.
-                let taken = peers::public_key(&from)
-                    .map(|key| host.messages.try_send((key, message)).is_ok());
-                if taken != Some(true) {
+                if !host.mail.put(&host.shared, from, message) {
                     host.shared
                         .drop_message(&from, &"more messages than the application takes");
                 }

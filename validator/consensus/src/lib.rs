@@ -12,7 +12,8 @@
 //!
 //! Inside: `context`, `codec` and `signing` give the engine its types, bytes and signatures; `host`
 //! answers it; `parts` carries bodies, `bodies` says which are looked at; `peers` says who may take
-//! part, and `gate` keeps others out; `supervisor` ends the node when the engine fails.
+//! part, `gate` keeps others out and `said` knows what was heard of each; `mail` takes messages to the
+//! application; `supervisor` ends the node when the engine fails.
 //!
 //! A node's life:
 //!
@@ -37,12 +38,16 @@ mod evidence;
 mod gate;
 mod host;
 pub mod machine;
+mod mail;
 mod node;
 mod parts;
 mod peers;
+mod said;
 mod shared;
 mod signing;
 mod supervisor;
+#[cfg(test)]
+mod testing;
 mod wal;
 
 /// A `tracing` filter that silences what the engine says about every vote and every failed attempt to
@@ -50,7 +55,9 @@ mod wal;
 pub const QUIET_ENGINE_LOG: &str =
     "arc_malachitebft=warn,arc_malachitebft_network=off,arc_malachitebft_discovery=off,libp2p=off";
 
-pub use application::{Application, BuiltBlock, Checked, Fatal, HeightStart, UndecidedBlock};
+pub use application::{
+    Application, BuiltBlock, Checked, Fatal, HeightStart, UndecidedBlock, Worth,
+};
 pub use config::{
     Config, Host, Participation, PeerAddress, PeerAddressError, PeerLimits, Timeouts, WalPolicy,
 };

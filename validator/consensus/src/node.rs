@@ -43,6 +43,7 @@ use crate::{
     context::{Address, ProposalPart, QUORUM, Tabella},
     gate::{Gate, GatedNetwork},
     host::{Host, check_height_start, who_may_connect},
+    mail::Mail,
     parts::{self, PART_BYTES_MAX},
     peers::{self, AddressBook},
     shared::Shared,
@@ -54,8 +55,12 @@ use crate::{
 /// Longest [message](Handle::broadcast) between applications, in bytes.
 pub const MESSAGE_BYTES_MAX: usize = PART_BYTES_MAX;
 
-/// Messages of peers that wait for the application; more are dropped.
-const MESSAGES_WAITING_MAX: usize = 1024;
+/// Peers that may be connected of their own accord. The engine takes four times as many connections, and as
+/// many more that have not said who they are: far more than one address can hold.
+const INBOUND_PEERS_MAX: usize = 1_024;
+
+/// How long a connection that says nothing is kept. Validators have always something to say.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Blocks in one answer to a node that catches up.
 const SYNC_BATCH: usize = 64;
@@ -330,6 +335,7 @@ async fn start(
     let (shared, failed) = Shared::new(config.listen, span.clone());
     let shared = Arc::new(shared);
     shared.set_allowed(address_book.allowed());
+    shared.set_validators(height_start.quorum, &height_start.validators);
     let registry = SharedRegistry::global().with_moniker(&config.node_id);
     let metrics = Metrics::register(&registry);
 
@@ -364,6 +370,7 @@ async fn start(
         application: application.clone(),
         network: network.clone(),
         address_book: address_book.clone(),
+        genesis_hash: config.genesis_hash,
         limits: config.peer_limits,
     };
     let gate = gate.spawn().await.map_err(|error| engine(&error))?;
@@ -378,7 +385,6 @@ async fn start(
     let gated = gated.spawn().await.map_err(|error| engine(&error))?;
     actors.add(gated.get_cell(), &supervising);
 
-    let (messages, received) = mpsc::channel(MESSAGES_WAITING_MAX);
     let host = Arc::new(Host {
         shared: shared.clone(),
         application: application.clone(),
@@ -393,15 +399,10 @@ async fn start(
         sync_response_bytes_max: sync_response_bytes(&config),
         height_start: Mutex::new(height_start),
         stream_counter: AtomicU32::new(0),
-        messages,
+        mail: Mail::new(application.clone()),
     });
     let host_ref = host.spawn().await.map_err(|error| engine(&error))?;
     actors.add(host_ref.get_cell(), &supervising);
-    shared.spawn(deliver_messages(
-        application.clone(),
-        received,
-        shared.clone(),
-    ));
 
     let events = TxEvent::new();
     shared.spawn(stop_at_invalid_decision(
@@ -545,18 +546,6 @@ async fn stop_at_invalid_decision(
     }
 }
 
-/// Gives the application the messages of its peers, one by one.
-async fn deliver_messages(
-    application: Arc<dyn Application>,
-    mut received: mpsc::Receiver<(PublicKey, Bytes)>,
-    shared: Arc<Shared>,
-) -> Result<(), Fatal> {
-    while let Some(Some((from, message))) = shared.stop.run_until_cancelled(received.recv()).await {
-        application.message(from, message).await;
-    }
-    Ok(())
-}
-
 pub(crate) fn thresholds() -> ThresholdParams {
     ThresholdParams {
         quorum: QUORUM,
@@ -607,6 +596,7 @@ fn network_config(
             // Peers are found through the chain, the configuration and bootnodes.
             enabled: false,
             persistent_peers_only: true,
+            num_inbound_peers: INBOUND_PEERS_MAX,
             max_connections_per_ip: config.peer_limits.connections_per_address_max,
             // A restarted validator must be back at once.
             ip_throttle_duration: Duration::ZERO,
@@ -614,7 +604,7 @@ fn network_config(
             dial_max_retries: 0,
             ..DiscoveryConfig::default()
         },
-        idle_connection_timeout: Duration::from_secs(15 * 60),
+        idle_connection_timeout: IDLE_TIMEOUT,
         transport: TransportProtocol::Tcp,
         gossipsub: GossipSubConfig::default(),
         // Validators form a full mesh, where sending to everyone is the shortest way.

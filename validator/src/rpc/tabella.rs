@@ -98,7 +98,6 @@ fn node_status(context: &Context) -> NodeStatus {
 /// `tabella_getTransactionStatus(id) -> TransactionStatus`
 fn transaction_status(context: &Context, params: &Params) -> Result<TransactionStatus, RpcError> {
     let id = params.hash(0, "transaction id")?;
-    let ledger = &context.validator.ledger;
     let certified = &context.bounded.certified;
     Ok(match certified.holding(&context.validator.ledger, &id)? {
         Some((block, height, index)) => TransactionStatus::Confirmed {

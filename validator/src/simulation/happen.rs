@@ -344,8 +344,10 @@ impl World {
         if !live.replica.evidence.is_signing() {
             return Ok(());
         }
-        let untimely = live.replica.untimely(&received.body, now_ms);
-        let checked = match untimely.filter(|_| !received.is_synced()) {
+        let unfit = live
+            .replica
+            .unfit_for_a_vote(round, &received.body, now_ms);
+        let checked = match unfit.filter(|_| !received.is_synced()) {
             Some(hash) => Checked::Invalid(hash),
             None => live
                 .replica

@@ -11,7 +11,9 @@ use std::{
 use async_trait::async_trait;
 use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
-use tabella_consensus::{Application, BuiltBlock, Checked, Fatal, HeightStart, UndecidedBlock};
+use tabella_consensus::{
+    Application, BuiltBlock, Checked, Fatal, HeightStart, UndecidedBlock, Worth,
+};
 use tabella_protocol::{CommitCertificate, Evidence, Hash, PublicKey, Quorum, Statement, codec};
 use tokio::sync::watch;
 
@@ -293,7 +295,8 @@ impl Application for Chain {
 
     fn heard(&self, _: Statement) {}
 
-    async fn message(&self, from: PublicKey, message: Bytes) {
+    async fn message(&self, from: PublicKey, message: Bytes) -> Worth {
         self.state().messages.push((from, message));
+        Worth::Sound
     }
 }

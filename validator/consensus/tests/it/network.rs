@@ -94,7 +94,12 @@ impl Network {
             genesis,
             quorum,
             status_interval_ms: 200,
-            peer_limits: PeerLimits::default(),
+            // Its blocks cost nothing, so that there are hundreds a second; and all share an address.
+            peer_limits: PeerLimits {
+                messages_per_second_max: 20_000,
+                connections_per_address_max: 128,
+                ..PeerLimits::default()
+            },
             chains: keys.iter().map(chain).collect(),
             directories: keys.iter().map(|_| tempfile::tempdir().unwrap()).collect(),
             running: keys.iter().map(|_| None).collect(),

@@ -1,13 +1,13 @@
 //! Peers that are no validators, or not even peers.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tabella_consensus::{Config, Node, PeerLimits, SetPeerError, WalPolicy};
 use tabella_protocol::{Hash, Quorum, SigningKey};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 
 use crate::{
@@ -108,12 +108,60 @@ async fn only_validators_of_the_same_network_may_connect() {
     network.stop_all().await;
 }
 
+/// Connects from an address to a validator again and again, and says nothing.
+async fn hold(from: SocketAddr, to: SocketAddr) {
+    loop {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(from).unwrap();
+        if let Ok(mut stream) = socket.connect(to).await {
+            let mut answer = Vec::new();
+            // It is hung up on, soon or late.
+            let _ = stream.read_to_end(&mut answer).await;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_validator_comes_back_while_strangers_hold_idle_connections() {
+    const HELD: usize = 55;
+    let mut network = Network::new(3, Quorum::Majority, 10);
+    network.peer_limits = PeerLimits {
+        messages_per_second_max: 20_000,
+        ..PeerLimits::default()
+    };
+    for i in 0..3 {
+        network.start(i).await;
+    }
+    network.all_reach(3).await;
+    network.stop(2).await;
+    let held: Vec<_> = (0..2)
+        .flat_map(|i| (0..4 * HELD).map(move |n| (i, n)))
+        .map(|(i, n)| {
+            let from = format!("127.0.0.{}:0", 2 + n / HELD).parse().unwrap();
+            tokio::spawn(hold(from, network.handle(i).listen()))
+        })
+        .collect();
+    // They came first.
+    let height = network.chains[0].height() + 50;
+    network.reaches([0, 1], height).await;
+    network.start(2).await;
+    until("it is connected", || {
+        network.handle(2).connected_peers().len() == 2
+    })
+    .await;
+    let height = network.chains[0].height() + 10;
+    network.all_reach(height).await;
+    held.iter().for_each(tokio::task::JoinHandle::abort);
+    network.stop_all().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_validator_that_floods_is_cut_off_and_the_others_go_on() {
     let mut network = Network::new(3, Quorum::Majority, 10);
     network.peer_limits = PeerLimits {
         messages_per_second_max: 2_000,
-        ..PeerLimits::default()
+        ..network.peer_limits
     };
     for i in 0..3 {
         network.start(i).await;
