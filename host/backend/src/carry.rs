@@ -15,7 +15,7 @@ use crate::{
     crash, failover,
     pending::{Due, Patience},
     problem::Problem,
-    refusals::Judgement,
+    refusals::{self, Judgement},
     store::Submission,
 };
 
@@ -89,12 +89,13 @@ async fn carry_one(app: &App, due: Due) {
             if judge(app, &due, bytes, true).await != Some(false) {
                 return;
             }
-            // An acknowledged ballot is not given up on one validator's word.
-            if refusal.validators < app.witnesses(refusal.code) {
-                tracing::debug!(transaction_id = %due.transaction_id, %refusal, "a refusal waits for more validators");
+            // An acknowledged ballot is not given up on one validator's word, nor on that of any where the
+            // chain will show it.
+            let is_shown = refusals::is_lasting(refusal.code);
+            if is_shown || refusal.validators < app.witnesses(refusal.code) {
+                tracing::debug!(transaction_id = %due.transaction_id, %refusal, "a refusal waits for more validators, or for the chain");
                 return;
             }
-            // The chain refuses a copy of what it holds already only when it never held this one.
             // Where that cannot be told, a later round asks again.
             let id = &due.transaction_id;
             if app.settle_if_on_chain(id, due.expiry_height).await == Some(false) {

@@ -101,8 +101,8 @@ impl App {
     }
 }
 
-/// Whether a chain that refuses a ballot so will always do.
-fn is_lasting(code: RefusalCode) -> bool {
+/// Whether a chain that refuses a ballot so will always do, and everybody who has its blocks can tell.
+pub(crate) fn is_lasting(code: RefusalCode) -> bool {
     matches!(
         code,
         RefusalCode::OtherChain

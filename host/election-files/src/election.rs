@@ -322,7 +322,7 @@ mod tests {
             r#"{"option": []}"#,
             None,
             expect![
-                "FILE: unknown field `option`, expected one of `id`, `title`, `rule`, `eligibility`, `revote`, `disclosure`, `options`, `params`, `contests` at line 1 column 9"
+                "FILE: unknown field `option`, expected one of `id`, `title`, `rule`, `eligibility`, `revote`, `counts_shown`, `disclosure`, `options`, `params`, `contests` at line 1 column 9"
             ],
         );
         check(

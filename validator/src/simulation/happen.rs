@@ -344,9 +344,7 @@ impl World {
         if !live.replica.evidence.is_signing() {
             return Ok(());
         }
-        let unfit = live
-            .replica
-            .unfit_for_a_vote(round, &received.body, now_ms);
+        let unfit = live.replica.unfit_for_a_vote(round, &received.body, now_ms);
         let checked = match unfit.filter(|_| !received.is_synced()) {
             Some(hash) => Checked::Invalid(hash),
             None => live

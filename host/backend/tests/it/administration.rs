@@ -227,9 +227,11 @@ async fn the_chain_is_verified_again() {
         verified,
         json!({
             "election_id": 1, "valid": true, "source": "poa",
-            // Three signatures a block, and one a transaction: 5 ballots after 9 that set them up.
-            "checked": {"blocks": FIRST_BLOCKS + 5, "signatures": 3 * (FIRST_BLOCKS + 5) + 14, "ballots": 5},
+            // Of each block three of its certificate, and three acks but of the newest; and one of each
+            // transaction: 5 ballots after 9 that set them up.
+            "checked": {"blocks": FIRST_BLOCKS + 5, "signatures": 3 * (FIRST_BLOCKS + 5) + 24 + 14, "ballots": 5},
             "height": FIRST_BLOCKS + 5, "validators_agreeing": 3, "problems": [],
+            "lies": [],
         })
     );
 }

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde_json::json;
 use tabella_backend::DatabaseUrl;
-use tabella_protocol::rpc::RefusalCode;
+use tabella_protocol::{Payload, Transaction, TransactionBody, rpc::RefusalCode};
 use tabella_test_postgres::Postgres;
 
 use crate::{
     deployment::{Deployment, FIRST_BLOCKS},
-    fake::{Mood, Node},
+    fake::{Mood, Node, REGISTRAR, key},
 };
 
 #[tokio::test]
@@ -208,19 +208,17 @@ async fn one_validators_refusal_does_not_end_an_acknowledged_ballot() {
 }
 
 #[tokio::test]
-async fn a_refused_ballot_is_not_given_up_while_nobody_tells_whether_it_is_on_the_chain() {
+async fn a_refusal_for_what_the_proven_chain_does_not_hold_ends_no_ballot() {
     let deployment = Deployment::new().await;
     let backend = deployment.start().await;
-    backend.cast("first", "t0", "a").await;
+    backend.cast("first", "t0", "b").await;
     backend.mirrored().await;
     deployment.kill_validators().await;
-    assert_eq!(backend.cast("alice", "t1", "a").await.1["status"], "local");
+    let (_, kept) = backend.cast("alice", "t1", "a").await;
+    assert_eq!(kept["status"], "local", "{kept}");
     let words = "once".to_owned();
     for node in &deployment.nodes {
-        node.set_mood(Mood::RefusesUntold(
-            RefusalCode::AlreadyVoted,
-            words.clone(),
-        ));
+        node.set_mood(Mood::Refuses(RefusalCode::AlreadyVoted, words.clone()));
         node.restart().await;
     }
     let asked = || -> usize {
@@ -238,9 +236,14 @@ async fn a_refused_ballot_is_not_given_up_while_nobody_tells_whether_it_is_on_th
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(backend.status("t1").await["status"], "local");
-    for node in &deployment.nodes {
-        node.set_mood(Mood::Refuses(RefusalCode::AlreadyVoted, words.clone()));
-    }
+    // Another ballot of hers comes by another way, and a block shows it.
+    let other = Payload::CastBallot {
+        election_id: 1,
+        voter: kept["voter"].as_str().unwrap().parse().unwrap(),
+        ballots: deployment.ballots().remove(0),
+    };
+    let other = Transaction::sign(TransactionBody::new(77, 1_000, other), &key(REGISTRAR));
+    deployment.network.commit(vec![other]);
     let rejected = backend.until("t1", "rejected").await;
     assert_eq!(rejected["code"], "already-voted");
 }

@@ -302,6 +302,7 @@ async fn a_voter_who_orders_its_ballots_is_not_reordered() {
             ballots: ballots.clone(),
         };
         let body = TransactionBody {
+            nonce: sequence,
             sequence: Some(sequence),
             ..TransactionBody::new(77, 1_000, payload)
         };

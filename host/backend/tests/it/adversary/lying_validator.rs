@@ -46,10 +46,27 @@ async fn shown(backend: &Running) -> Value {
 
 /// Casts three ballots, closes the election and has its result certified.
 async fn vote(deployment: &Deployment, backend: &Running) {
-    for (voter, choice) in [("alice", "a"), ("bob", "a"), ("carol", "b")] {
-        let (status, answer) = backend.cast(voter, &format!("t-{voter}"), choice).await;
+    let votes = [("alice", "a"), ("bob", "a"), ("carol", "b")];
+    let names = votes.map(|(voter, _)| format!("t-{voter}"));
+    for ((voter, choice), name) in votes.into_iter().zip(&names) {
+        let (status, answer) = backend.cast(voter, name, choice).await;
         assert!([201, 202].contains(&status), "{answer}");
-        backend.until(&format!("t-{voter}"), "confirmed").await;
+    }
+    // A network makes blocks without ballots too.
+    let idle = async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            deployment.network.commit(vec![]);
+        }
+    };
+    let confirmed = async {
+        for name in &names {
+            backend.until(name, "confirmed").await;
+        }
+    };
+    tokio::select! {
+        () = confirmed => {}
+        () = idle => {}
     }
     deployment.close(1);
     deployment.network.attest(1, &[0, 1, 2]);
