@@ -69,9 +69,9 @@ impl Counted {
 
 impl Read for Counted {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = match (self.start.pop(), buffer.first_mut()) {
-            (Some(byte), Some(first)) => {
-                *first = byte;
+        let read = match buffer {
+            [first, ..] if !self.start.is_empty() => {
+                *first = self.start.pop().unwrap_or_default();
                 1
             }
             _ => self.inner.read(buffer)?,
