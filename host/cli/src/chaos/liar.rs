@@ -15,7 +15,7 @@ const FORGIVEN_WITHIN: Duration = Duration::from_secs(90);
 /// By how much the honest are slower while one lies: the backend asks whoever answers first.
 const HONEST_DELAY: Duration = Duration::from_millis(60);
 /// How long it may take until the backend knows that they are slower.
-const PREFERRED_WITHIN: Duration = Duration::from_secs(20);
+const PREFERRED_WITHIN: Duration = Duration::from_secs(40);
 /// By so much the one whose answer the backend expects first is ahead of the others.
 const AHEAD: f64 = 2.0;
 /// Between two looks at what the backend answers.
@@ -25,8 +25,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const OTHER_TRANSACTIONS: &str = "are not those that its header commits to";
 /// The words of a certificate without a quorum.
 const NO_CERTIFICATE: &str = "does not hold";
+/// The words of a receipt that does not prove what it says.
+const FALSE_RECEIPT: &str = "the receipt is inconsistent";
 /// What a validator is said to have done that was caught; nobody honest may be called so.
-const ACCUSATIONS: [&str; 3] = [OTHER_TRANSACTIONS, NO_CERTIFICATE, "contradicted itself"];
+const ACCUSATIONS: [&str; 4] = [
+    OTHER_TRANSACTIONS,
+    NO_CERTIFICATE,
+    FALSE_RECEIPT,
+    "contradicted itself",
+];
 
 /// What must become of a lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +41,8 @@ pub(super) enum Effect {
     /// It contradicts a certificate: the backend calls the validator degraded, in these words among
     /// others.
     Named(&'static str),
+    /// The backend asks for it now and then, and names whoever gives it.
+    PerhapsNamed,
     /// Nothing proves it a lie, and nobody believes it: the backend asks the chain or several validators.
     Nothing,
 }
@@ -44,6 +53,7 @@ impl Effect {
         match lie {
             Lie::Bodies => Self::Named(OTHER_TRANSACTIONS),
             Lie::Certificates => Self::Named(NO_CERTIFICATE),
+            Lie::Receipts => Self::PerhapsNamed,
             _ => Self::Nothing,
         }
     }
@@ -57,7 +67,8 @@ pub(super) struct Told {
     pub(super) answers: u64,
     /// What the backend answered meanwhile, and was compared with the truth.
     pub(super) checks: u64,
-    pub(super) effect: Effect,
+    /// Whether the backend called its author a liar in the end.
+    pub(super) is_named: bool,
 }
 
 /// The liars, in the order of the validators that they stand before; honest unless told to lie.
@@ -174,7 +185,7 @@ async fn tell_one(node_id: &str, liar: &Liar, lasts: Duration, truth: &Truth<'_>
     let lie = liar.lie();
     let effect = Effect::of(lie);
     let mut checks = 0;
-    loop {
+    let is_named = loop {
         checks += truth.check().await?;
         let standings = truth.standings().await?;
         let accused = standings.iter().find(|one| one.node_id == node_id);
@@ -190,10 +201,10 @@ async fn tell_one(node_id: &str, liar: &Liar, lasts: Duration, truth: &Truth<'_>
         let taken = started.elapsed();
         let is_settled = match effect {
             Effect::Named(words) => liar.told() > 0 && accused.is_named(words),
-            Effect::Nothing => true,
+            Effect::PerhapsNamed | Effect::Nothing => true,
         };
         if is_settled && taken >= lasts {
-            break;
+            break accused.is_accused();
         }
         if taken > lasts + NAMED_WITHIN {
             bail!(
@@ -203,12 +214,12 @@ async fn tell_one(node_id: &str, liar: &Liar, lasts: Duration, truth: &Truth<'_>
             );
         }
         tokio::time::sleep(LOOK_EVERY).await;
-    }
+    };
     Ok(Told {
         lie,
         answers: liar.told(),
         checks,
-        effect,
+        is_named,
     })
 }
 
@@ -233,7 +244,7 @@ mod tests {
                     assert!(!standing("7 blocks behind").is_accused());
                     true
                 }
-                Effect::Nothing => false,
+                Effect::PerhapsNamed | Effect::Nothing => false,
             })
             .collect::<Vec<_>>();
         assert_eq!(named, [Lie::Bodies, Lie::Certificates]);

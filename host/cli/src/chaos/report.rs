@@ -7,11 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{
-    audit::Audit,
-    liar::{Effect, Told},
-    memory::RESIDENT_BYTES_MAX,
-};
+use super::{audit::Audit, liar::Told, memory::RESIDENT_BYTES_MAX};
 
 /// One fault and what it cost.
 #[derive(Debug, Clone, Copy)]
@@ -77,7 +73,7 @@ impl ChaosReport {
             let lie = lies.entry(format!("{:?}", told.lie)).or_default();
             lie.times += 1;
             lie.answers += told.answers;
-            lie.named += u64::from(matches!(told.effect, Effect::Named(_)));
+            lie.named += u64::from(told.is_named);
             lie.checks += told.checks;
         }
         let mut by_fault: BTreeMap<&'static str, Vec<Recovery>> = BTreeMap::new();

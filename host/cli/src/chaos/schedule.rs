@@ -14,7 +14,7 @@ const CALM_MS: std::ops::Range<u64> = 500..4_000;
 const LASTS_MS: std::ops::Range<u64> = 200..8_000;
 /// How long lies and floods last at least: several answers, several requests.
 const LASTS_MIN: Duration = Duration::from_secs(6);
-/// Lies without effect that are told one after the other in one fault, before one that is named.
+/// Lies without effect that are told one after the other in one fault, before one that names its author.
 const QUIET_LIES: usize = 4;
 /// By how much a clock is shifted, forwards or backwards.
 const SHIFT_SECONDS: std::ops::Range<i64> = 1..7_200;
