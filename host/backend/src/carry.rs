@@ -50,19 +50,30 @@ pub(crate) async fn carry(app: Arc<App>) {
         }
         let (due, next) = app.pending.due(from, PATIENCE, ROUND_MAX, SCAN_MAX);
         from = next;
-        let (accepted, unaccepted): (Vec<_>, Vec<_>) = due.into_iter().partition(|d| d.accepted);
+        if due.is_empty() {
+            continue;
+        }
+        let Ok(closing) = app.store.closings().await else {
+            continue;
+        };
+        let closing: HashSet<u64> = closing.into_iter().map(|(id, _)| id).collect();
+        // Past its expiry on the proven chain, nobody is asked any more.
+        let proven = app.follower.tip().height;
+        let (accepted, unaccepted): (Vec<_>, Vec<_>) = due
+            .into_iter()
+            .partition(|due| due.accepted && proven < due.expiry_height);
         // In order, and each as soon as the ones before it are on their way.
         stream::iter(unaccepted)
             .for_each_concurrent(CONCURRENT_MAX, |due| {
-                let app = &app;
-                async move { carry_one(app, due).await }
+                let (app, is_closing) = (&app, closing.contains(&due.election_id));
+                async move { carry_one(app, due, is_closing).await }
             })
             .await;
-        ask_after(&app, accepted).await;
+        ask_after(&app, accepted, &closing).await;
     }
 }
 
-async fn carry_one(app: &App, due: Due) {
+async fn carry_one(app: &App, due: Due, is_closing: bool) {
     // On the chain that is proven here: what holds it is written down, and nothing later can.
     if app.follower.tip().height >= due.expiry_height {
         sign_again(app, &due).await;
@@ -86,13 +97,13 @@ async fn carry_one(app: &App, due: Due) {
             app.pending.accepted(&due.transaction_id, by, height);
         }
         Err(SubmitError::Refused(refusal)) if !app.can_sign_again(&transaction, refusal.code) => {
-            if judge(app, &due, bytes, true).await != Some(false) {
+            if judge(app, &due, bytes, is_closing).await != Some(false) {
                 return;
             }
-            // An acknowledged ballot is not given up on one validator's word, nor on that of any where the
-            // chain will show it.
-            let is_shown = refusals::is_lasting(refusal.code);
-            if is_shown || refusal.validators < app.witnesses(refusal.code) {
+            // An acknowledged ballot is given up on nobody's word but that of all, where a later block may
+            // tell otherwise; whatever else refuses it, the chain will show.
+            let may_change = refusals::may_change(refusal.code);
+            if !may_change || refusal.validators < app.witnesses(refusal.code) {
                 tracing::debug!(transaction_id = %due.transaction_id, %refusal, "a refusal waits for more validators, or for the chain");
                 return;
             }
@@ -108,8 +119,10 @@ async fn carry_one(app: &App, due: Due) {
 
 /// Ends a submission where the proven chain holds it, or can never hold it. Returns whether it did;
 /// nothing where that cannot be told now.
-async fn judge(app: &App, due: &Due, bytes: Vec<u8>, roll_grows: bool) -> Option<bool> {
+async fn judge(app: &App, due: &Due, bytes: Vec<u8>, is_closing: bool) -> Option<bool> {
     let transaction = Transaction::from_bytes(&bytes).ok()?;
+    // Who closes an election adds nobody to its roll; what was added before may not be executed here yet.
+    let roll_grows = !is_closing || app.follower.progress().behind() > 0;
     match app.judge(bytes, roll_grows).await {
         Ok(Judgement::Open) => Some(false),
         Ok(Judgement::Stands) => {
@@ -175,7 +188,7 @@ async fn open_submission(app: &App, due: &Due) -> Option<Submission> {
 }
 
 /// Asks what became of submissions that a validator took long ago.
-async fn ask_after(app: &App, due: Vec<Due>) {
+async fn ask_after(app: &App, due: Vec<Due>, closing: &HashSet<u64>) {
     if due.is_empty() {
         return;
     }
@@ -183,10 +196,6 @@ async fn ask_after(app: &App, due: Vec<Due>) {
     let Ok(statuses) = app.client.transaction_statuses(&ids).await else {
         return;
     };
-    let Ok(closing) = app.store.closings().await else {
-        return;
-    };
-    let closing: HashSet<u64> = closing.into_iter().map(|(id, _)| id).collect();
     let mut overdue = Vec::new();
     for (due, status) in due.into_iter().zip(statuses) {
         match status {
@@ -222,7 +231,7 @@ async fn look_after(app: &App, overdue: Vec<(Due, bool)>) {
         let Some(bytes) = transaction_of(app, &due).await else {
             continue;
         };
-        if judge(app, &due, bytes.clone(), !is_closing).await == Some(false) {
+        if judge(app, &due, bytes.clone(), is_closing).await == Some(false) {
             offered.push(due.transaction_id);
             transactions.push(bytes);
         }
@@ -311,6 +320,10 @@ async fn replaced(
     if standing.revote == Revote::Refuse {
         let reason = "the chain holds another ballot of this voter";
         return Ok(Some((RefusalCode::AlreadyVoted, reason)));
+    }
+    // Of numbered ballots the chain itself takes only a later one.
+    if old.body.sequence.is_some() {
+        return Ok(None);
     }
     // One that this database lacks was cast after the copy that it was restored from.
     let known = app.store.by_transaction(&standing.transaction_id).await?;

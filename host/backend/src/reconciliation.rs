@@ -135,15 +135,15 @@ impl Reconciliation {
         }
         loop {
             let height = self.inner().height + 1;
-            let was_open = app.local.is_open();
+            // One that cannot be opened now may hold ballots all the same.
+            if !app.local.is_open() {
+                return Ok(());
+            }
             let block = app.local.block(height);
             let Some((appended_at_ms, transactions)) =
                 block.map_err(|error| StoreError::of(&error))?
             else {
-                // One that cannot be opened now may hold ballots all the same.
-                if was_open {
-                    self.has_looked.store(true, Ordering::Relaxed);
-                }
+                self.has_looked.store(true, Ordering::Relaxed);
                 return Ok(());
             };
             let mut ballots = Vec::new();

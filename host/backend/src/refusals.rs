@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tabella_client::SubmitError;
 use tabella_ledger::{Ledger, Refusal, VetError};
-use tabella_protocol::{Payload, RollChanges, rpc::RefusalCode};
+use tabella_protocol::{Hash, Payload, RollChanges, rpc::RefusalCode};
 
 use crate::{app::App, problem::Problem};
 
@@ -28,6 +28,9 @@ impl App {
         roll_grows: bool,
     ) -> Result<Judgement, Problem> {
         self.read(move |ledger| {
+            if ledger.place_of(&Hash::of(&bytes))?.is_some() {
+                return Ok(Judgement::Stands);
+            }
             let vetted = match ledger.vet(&bytes) {
                 Ok(vetted) => vetted,
                 Err(VetError::Refused(refusal)) if is_lasting(refusal.code) => {
@@ -81,13 +84,13 @@ impl App {
     /// as a roll, must be refused by all of them: one that holds the ballot could still include it.
     pub(crate) fn witnesses(&self, code: RefusalCode) -> usize {
         let set = self.client.current_validators();
-        match code {
-            RefusalCode::UnknownElection
-            | RefusalCode::ElectionNotOpen
-            | RefusalCode::UnknownPlugin
-            | RefusalCode::NotOnRoll => set.validators.len(),
-            _ => set.threshold().min(2),
+        let members = set.validators.len();
+        if may_change(code) {
+            return members;
         }
+        // One more than may lie.
+        let liars = set.quorum.tolerates_byzantine(members).max(1);
+        set.threshold().min(liars + 1)
     }
 
     /// Returns whether the chain that was proven here refuses a transaction for the same reason.
@@ -101,8 +104,19 @@ impl App {
     }
 }
 
-/// Whether a chain that refuses a ballot so will always do, and everybody who has its blocks can tell.
-pub(crate) fn is_lasting(code: RefusalCode) -> bool {
+/// Whether a later block may make a transaction that is refused so an acceptable one.
+pub(crate) fn may_change(code: RefusalCode) -> bool {
+    matches!(
+        code,
+        RefusalCode::UnknownElection
+            | RefusalCode::ElectionNotOpen
+            | RefusalCode::UnknownPlugin
+            | RefusalCode::NotOnRoll
+    )
+}
+
+/// Whether a chain that refuses a ballot so will always do.
+fn is_lasting(code: RefusalCode) -> bool {
     matches!(
         code,
         RefusalCode::OtherChain

@@ -51,7 +51,7 @@ const SEPARATORS: [char; 3] = [',', '\t', ';'];
 /// The head of a column that can only hold ids of voters.
 const VOTER: [&str; 2] = ["voterid", "voter"];
 /// Heads of columns that hold ids of voters where no other column may.
-const IDS: [&str; 16] = [
+const IDS: [&str; 14] = [
     "id",
     "member",
     "memberid",
@@ -66,8 +66,6 @@ const IDS: [&str; 16] = [
     "username",
     "externalid",
     "publickey",
-    "credential",
-    "key",
 ];
 const WEIGHTS: [&str; 4] = ["weight", "votes", "shares", "count"];
 const REALMS: [&str; 1] = ["realm"];
@@ -80,6 +78,10 @@ impl Table {
         let Ok(cells) = cells(first, separator) else {
             return Ok(Self::by_place(separator));
         };
+        // A head has no number; a voter's line may, and a realm that is called as a head might be.
+        if cells.iter().any(|cell| cell.trim().parse::<u64>().is_ok()) {
+            return Ok(Self::by_place(separator));
+        }
         let words: Vec<String> = cells.iter().map(|cell| bare(cell)).collect();
         let all = |known: &[&str]| -> Vec<usize> {
             let words = words.iter().enumerate();
@@ -255,6 +257,17 @@ mod tests {
             }
         }
         expected.assert_eq(&shown);
+    }
+
+    #[test]
+    fn a_line_with_a_weight_is_no_head() {
+        check(
+            "user,1,credential\nkey",
+            expect![[r#"
+                "user" 1 Credential
+                "key" 1 Registrar
+            "#]],
+        );
     }
 
     #[test]

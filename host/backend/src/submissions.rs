@@ -23,6 +23,7 @@ use crate::{
     local_ledger::AppendError,
     pending::{Settled, Standing},
     problem::Problem,
+    refusals::{self, Judgement},
     store::{Admission, NewSubmission, Recorded, State, StoreError, Submission},
     subject::{Realm, Subject},
 };
@@ -133,6 +134,8 @@ impl App {
         let mut turn = None;
         let transaction = match &wish.voter {
             Voter::Registered(_) if is_last && open.is_ok() => {
+                self.require_few_revotes(&wish, voter, content).await?;
+                self.standing_executed(wish.election_id, voter).await?;
                 // Until it is recorded.
                 turn = Some(self.ballot_order.turn(&voter).await);
                 let sequence = self.next_sequence(wish.election_id, voter).await?;
@@ -157,16 +160,13 @@ impl App {
                 return self.repeat(&election, known, &wish, started).await;
             }
             credential.require_in_time(self)?;
+            if is_last {
+                self.require_few_revotes(&wish, voter, content).await?;
+            }
         }
         self.require_on_roll(wish.election_id, voter).await?;
         if self.pending.len() >= UNSETTLED_MAX {
             return Err(StoreError::Overloaded.into());
-        }
-        if is_last && let Err(problem) = self.limits.revote(wish.election_id, voter) {
-            let known = self.named(&wish, &voter).await?;
-            if known.is_none_or(|known| known.content != content) {
-                return Err(problem);
-            }
         }
         let bytes = transaction.to_bytes();
         let transaction_id = Hash::of(&bytes);
@@ -202,6 +202,23 @@ impl App {
             answer,
             repeated: false,
         })
+    }
+
+    /// Counts a ballot where voters may vote again; a repeat of one that is known is answered all the same.
+    async fn require_few_revotes(
+        &self,
+        wish: &Wish,
+        voter: VoterId,
+        content: Hash,
+    ) -> Result<(), Problem> {
+        let Err(problem) = self.limits.revote(wish.election_id, voter) else {
+            return Ok(());
+        };
+        let known = self.named(wish, &voter).await?;
+        match known.is_some_and(|known| known.content == content) {
+            true => Ok(()),
+            false => Err(problem),
+        }
     }
 
     /// What the voter recorded under the wish's transaction id before.
@@ -300,6 +317,12 @@ impl App {
                 {
                     return Ok(answer);
                 }
+                if !self.is_proven(&bytes, refusal.code).await {
+                    let late = "the proven chain does not show why yet".to_owned();
+                    let error = SubmitError::Unavailable(late);
+                    self.lines.fell_back(&error, &transaction_id);
+                    return self.keep(election, transaction, bytes, sent).await;
+                }
                 // Recorded, so that asking again answers the same.
                 self.refuse(
                     &transaction_id,
@@ -314,6 +337,16 @@ impl App {
                 self.keep(election, transaction, bytes, sent).await
             }
         }
+    }
+
+    /// Whether a refusal that validators gave is the proven chain's too, where that can show it.
+    async fn is_proven(&self, bytes: &[u8], code: RefusalCode) -> bool {
+        if refusals::may_change(code) {
+            return true;
+        }
+        self.elections.catch_up().await;
+        let judged = self.judge(bytes.to_vec(), true).await;
+        matches!(judged, Ok(Judgement::Refused(_)))
     }
 
     /// The answer to a ballot that the chain refuses because it holds one of the voter: confirmed where

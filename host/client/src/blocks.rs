@@ -77,7 +77,9 @@ impl Client {
             }
             Err(lie) => Judged::Lie(lie.to_string()),
         };
-        let failure = match self.hedged(ask, judged).await {
+        // Each may take long to fail: none waits for two that hang.
+        let at_once_max = self.pool.nodes().len();
+        let failure = match self.hedged(at_once_max, ask, judged).await {
             Ok((views, silent)) => {
                 for node in silent {
                     let waited = started.elapsed();

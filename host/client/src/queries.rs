@@ -480,14 +480,16 @@ impl Client {
         judge: impl Fn(T) -> Judged<U>,
     ) -> Result<U, QueryError> {
         let ask = |node| self.ask_one::<T>(node, &call);
-        self.hedged(ask, judge).await.map(|(answer, _)| answer)
+        let found = self.hedged(ASKED_AT_ONCE_MAX, ask, judge).await;
+        found.map(|(answer, _)| answer)
     }
 
-    /// Asks one validator after the other, and another one as well where one is late, until an
-    /// answer is good. Returns it with those that were asked before who gave it, and have not
+    /// Asks one validator after the other, and another one as well where one is late, up to
+    /// `at_once_max` at the same time, until an answer is good. Returns it with those that were asked before who gave it, and have not
     /// answered yet.
     pub(crate) async fn hedged<T, U, F>(
         &self,
+        at_once_max: usize,
         ask: impl Fn(Arc<Node>) -> F,
         judge: impl Fn(T) -> Judged<U>,
     ) -> Result<(U, Vec<Arc<Node>>), QueryError>
@@ -511,7 +513,7 @@ impl Client {
             let patience = silent.last().map_or(Duration::ZERO, |node| node.patience());
             let answered = tokio::select! {
                 answered = asked.next() => answered,
-                () = tokio::time::sleep(patience), if asked.len() < ASKED_AT_ONCE_MAX => {
+                () = tokio::time::sleep(patience), if asked.len() < at_once_max => {
                     // Late: another one is asked as well, and the first good answer counts.
                     match self.pool.pick(&tried) {
                         Some(node) => {

@@ -197,14 +197,12 @@ impl LocalLedger {
     }
 
     /// The time of the block at a height, in Unix milliseconds, and its transactions; nothing past the
-    /// newest.
+    /// newest. An error where the ledger is not open.
     pub(crate) fn block(
         &self,
         height: u64,
     ) -> Result<Option<(u64, Vec<tabella_protocol::Transaction>)>, LedgerError> {
-        let Ok(opened) = self.shared.opened() else {
-            return Ok(None);
-        };
+        let opened = self.shared.opened().map_err(LedgerError::Storage)?;
         let stored = opened.ledger.block(height)?;
         let decoded = stored.map(|stored| {
             let transactions = stored.block.transactions.iter();

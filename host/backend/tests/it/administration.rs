@@ -94,6 +94,38 @@ async fn a_roll_is_taken_line_by_line() {
         {
           "added": 3,
           "election_id": 5,
+          "head": {
+            "read": [
+              "voter_id",
+              "weight"
+            ]
+          },
+          "preview": [
+            {
+              "line": 2,
+              "realm": "registrar",
+              "voter_id": "alice",
+              "weight": 1
+            },
+            {
+              "line": 3,
+              "realm": "registrar",
+              "voter_id": "bob",
+              "weight": 3
+            },
+            {
+              "line": 4,
+              "realm": "registrar",
+              "voter_id": "bob",
+              "weight": 1
+            },
+            {
+              "line": 10,
+              "realm": "registrar",
+              "voter_id": "Doe, J",
+              "weight": 1
+            }
+          ],
           "refused": 5,
           "refused_lines": [
             {

@@ -23,6 +23,28 @@ use crate::support::{
 /// More than a tile holds.
 const VOTERS: u32 = 260;
 
+/// What is found, without the hashes: they differ with the bytes of the rule, and with them the order of
+/// what is found by hash.
+fn without_hashes(found: &str) -> String {
+    let by_hash = |line: &str| {
+        ["heights at", "transactions at"]
+            .iter()
+            .any(|at| line.starts_with(at))
+    };
+    let lines = found.split_inclusive('\n').map(|line| {
+        let words = line.split(' ').map(|word| {
+            let bare = word.trim_end_matches([':', ',', '\n']);
+            match bare {
+                _ if bare.len() == 66 && bare.starts_with("0x") => word.replace(bare, "HASH"),
+                _ if by_hash(line) && bare.parse::<u64>().is_ok() => word.replace(bare, "N"),
+                _ => word.to_owned(),
+            }
+        });
+        words.collect::<Vec<_>>().join(" ")
+    });
+    lines.collect()
+}
+
 /// A chain that has something in every table: election 1 with a roll and ballots that replace others, final;
 /// election 2 open, with one ballot.
 fn chain() -> Chain {
@@ -379,7 +401,7 @@ fn a_changed_value_of_each_table_is_found_and_named() {
     }
     expect![[r#"
         certificate's signature: counted as certified
-        certificates at height 7: the signature of 0x8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c does not verify
+        certificates at height 7: the signature of HASH does not verify
         certificate's hash: counted as certified
         certificates at height 7: it is of another block
         board heads: counted as certified
@@ -387,29 +409,29 @@ fn a_changed_value_of_each_table_is_found_and_named() {
         ack: counted as certified
         acks at height 11, validator 8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394: it is not this validator's ack of the block
         height: counted as certified
-        heights at 0x4ebe838b10d5c711b7bc1f598b3677fb4ab4f4249f7fc61ca2a5f570b39f16d3: it does not name height 11, where the block stands
+        heights at HASH: it does not name height N, where the block stands
         place: counted as certified
-        transactions at 0xdaf2b431b9304fadc9290abd1818fae41a1d942e2d91075895edef9901209d32: it does not name place 0 of block 7
-        ballot's place: not counted: voters at election 1, voter 0xa8e375fba8997f1906f52b7f557d4763dcd8ae0eb8d2f7f951b078b51b0c123e: it does not know this voter's ballot at position 5
+        transactions at HASH: it does not name place N of block N
+        ballot's place: not counted: voters at election 1, voter HASH: it does not know this voter's ballot at position 5
         board at election 1, position 5: it does not name place 5 of block 7
         ballot's weight: not counted: board at election 1, position 5, block 7: the ballot is not the one that the board commits to
         board at election 1, position 5: it is not as block 7 commits to it
-        voter 200 to 200: not counted: voters at election 1, voter 0x3be452e27ab2fd20d5234947a0fb4e608f94fce51e756a85928daddd6747f5d3: it does not know this voter's ballot at position 261
-        sequences at election 1, voter 0x3be452e27ab2fd20d5234947a0fb4e608f94fce51e756a85928daddd6747f5d3: it is not the sequence of this voter's counting ballot
-        voters at election 1, voter 0x3be452e27ab2fd20d5234947a0fb4e608f94fce51e756a85928daddd6747f5d3: it does not know this voter's ballot at position 261
-        voter 200 to 7: not counted: voters at election 1, voter 0x3be452e27ab2fd20d5234947a0fb4e608f94fce51e756a85928daddd6747f5d3: it does not know this voter's ballot at position 200
-        voters at election 1, voter 0x3be452e27ab2fd20d5234947a0fb4e608f94fce51e756a85928daddd6747f5d3: it does not know this voter's ballot at position 200
-        voters at election 1, voter 0x3be452e27ab2fd20d5234947a0fb4e608f94fce51e756a85928daddd6747f5d3: it does not know this voter's ballot at position 261
+        voter 200 to 200: not counted: voters at election 1, voter HASH: it does not know this voter's ballot at position 261
+        sequences at election 1, voter HASH: it is not the sequence of this voter's counting ballot
+        voters at election 1, voter HASH: it does not know this voter's ballot at position 261
+        voter 200 to 7: not counted: voters at election 1, voter HASH: it does not know this voter's ballot at position 200
+        voters at election 1, voter HASH: it does not know this voter's ballot at position 200
+        voters at election 1, voter HASH: it does not know this voter's ballot at position 261
         voters at election 1: they count 259 ballots, and the chain 260 voters
         voter 9 to 10: not counted: voters at election 1: they count 259 ballots, and the chain 260 voters
         voters at election 1: they count 259 ballots, and the chain 260 voters
         voter 9 to 9000: not counted: voters at election 1: they count 259 ballots, and the chain 260 voters
-        voters at election 1, voter 0xdba12f504188423f5759e1bb78dd48a1e069df452b2e9ae8881e09260445ebf2: it does not know this voter's ballot at position 9
+        voters at election 1, voter HASH: it does not know this voter's ballot at position 9
         voters at election 1: they count 259 ballots, and the chain 260 voters
         sequence: counted as certified
-        sequences at election 1, voter 0x2a7c67bf8f387f79ae7f54eb6eabd36cf9ead7e5f739625eb6a97f7879cc3d5b: it is not the sequence of this voter's counting ballot
+        sequences at election 1, voter HASH: it is not the sequence of this voter's counting ballot
         weight on the roll: counted as certified
-        roll at election 1, voter 0x2a7c67bf8f387f79ae7f54eb6eabd36cf9ead7e5f739625eb6a97f7879cc3d5b: it is not the weight that block 4 gives
+        roll at election 1, voter HASH: it is not the weight that block 4 gives
         validator set: counted as certified
         validator-sets at all: the header at height 12 commits to another validator set
         attested root: counted as certified
@@ -423,7 +445,7 @@ fn a_changed_value_of_each_table_is_found_and_named() {
         tiles at election 1, position 256: it is not as block 8 commits to it
         tile (1, 1, 0): counted as certified
         tiles at election 1, tile 1/0: it is not the root of the tile below it
-    "#]].assert_eq(&found);
+    "#]].assert_eq(&without_hashes(&found));
 }
 
 #[test]
@@ -443,7 +465,7 @@ fn a_changed_state_election_or_rule_refuses_the_start() {
     expect!["ledger is corrupt: the stored state does not have the root that the tip commits to; restore the data directory from another validator"].assert_eq(&refusal);
     // In the last section, whose content no compiler looks at.
     let refusal = refused(&|d| tamper(d, PLUGINS, |_| true, last));
-    expect!["ledger is corrupt: the stored bytes of plugin 0xe058e3a526e37828ce8741c53d83351be2c359bf6367a50dc71925c219e719ef are not those of this hash; restore the data directory from another validator"].assert_eq(&refusal);
+    expect!["ledger is corrupt: the stored bytes of plugin HASH are not those of this hash; restore the data directory from another validator"].assert_eq(&without_hashes(&refusal));
 }
 
 /// A start that needs the newest block's bytes would end a validator that can go on.

@@ -174,9 +174,9 @@ fn who_has_too_few_first_votes_leaves() {
         expect![[r#"
             winners: b
             votes: a 9, b 10, c 3, d 2
-            round 1: a 9, b 8, c 3, d 2; out c, d; exhausted 0
+            round 1: a 9, b 8, c 3, d 2; out d, c; exhausted 0
             round 2: a 9, b 10; elected b; exhausted 3
-            After round 1 c and d left, with fewer first votes than asked for. In round 2 b has 10 of the 19 votes that still count, and wins; 3 are exhausted.
+            After round 1 d and c left, with fewer first votes than asked for. In round 2 b has 10 of the 19 votes that still count, and wins; 3 are exhausted.
         "#]],
     );
     let all = count::<InstantRunoff>(
