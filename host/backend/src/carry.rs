@@ -122,7 +122,7 @@ async fn carry_one(app: &App, due: Due, is_closing: bool) {
 async fn judge(app: &App, due: &Due, bytes: Vec<u8>, is_closing: bool) -> Option<bool> {
     let transaction = Transaction::from_bytes(&bytes).ok()?;
     // Who closes an election adds nobody to its roll; what was added before may not be executed here yet.
-    let roll_grows = !is_closing || app.follower.progress().behind() > 0;
+    let roll_grows = !is_closing || !app.knows_head();
     match app.judge(bytes, roll_grows).await {
         Ok(Judgement::Open) => Some(false),
         Ok(Judgement::Stands) => {

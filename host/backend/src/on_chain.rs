@@ -41,7 +41,7 @@ impl App {
     ) -> Option<bool> {
         let id = *transaction_id;
         // Before the look: what is executed in between is found.
-        let progress = self.follower.progress();
+        let (proven, knows_head) = (self.follower.tip().height, self.knows_head());
         match self.read(move |ledger| found(ledger, &id)).await {
             Ok(Some(found)) => {
                 let landed = self.landed(transaction_id)?;
@@ -49,7 +49,7 @@ impl App {
                 let settled = self.settle_found(landed, found, validator).await;
                 settled.ok().map(|_| true)
             }
-            Ok(None) if progress.behind() == 0 || progress.height >= expiry_height => Some(false),
+            Ok(None) if knows_head || proven >= expiry_height => Some(false),
             Ok(None) => None,
             Err(error) => {
                 let error = error.detail();

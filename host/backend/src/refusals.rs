@@ -19,7 +19,20 @@ pub(crate) enum Judgement {
     Open,
 }
 
+/// Blocks that validators may be ahead by what is executed here while it still counts as all there is.
+const LATE_MAX: u64 = 2;
+
 impl App {
+    /// Whether the chain is executed here as far as it is known to go: no certified block is left, and
+    /// validators, by more than one's word, claim hardly more.
+    pub(crate) fn knows_head(&self) -> bool {
+        let progress = self.follower.progress();
+        let claimed = self.client.blockchain_state().claimed_height;
+        progress.behind() == 0
+            && progress.problem.is_none()
+            && claimed.is_some_and(|height| height <= progress.height + LATE_MAX)
+    }
+
     /// Judges a recorded transaction by the proven chain, whatever validators say of it.
     /// `roll_grows` is whether voters may still be added to a roll that is not fixed.
     pub(crate) async fn judge(

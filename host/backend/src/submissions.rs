@@ -324,13 +324,19 @@ impl App {
                     return self.keep(election, transaction, bytes, sent).await;
                 }
                 // Recorded, so that asking again answers the same.
-                self.refuse(
-                    &transaction_id,
-                    refusal.code.as_str(),
-                    refusal.message.clone(),
-                )
-                .await?;
-                Err(refusal.into())
+                let (code, reason) = (refusal.code.as_str(), refusal.message.clone());
+                match self.refuse(&transaction_id, code, reason).await? {
+                    Some(Settled::Confirmed {
+                        height,
+                        block_hash,
+                        validator,
+                    }) => Ok(Answer::Confirmed {
+                        height,
+                        block_hash,
+                        validator,
+                    }),
+                    _ => Err(refusal.into()),
+                }
             }
             Err(error) => {
                 self.lines.fell_back(&error, &transaction_id);
@@ -504,16 +510,16 @@ impl App {
         })
     }
 
-    /// Records that the chain refused a submission.
+    /// Records that the chain refused a submission. Returns how it ended: a block may have been faster.
     pub(crate) async fn refuse(
         &self,
         transaction_id: &Hash,
         code: String,
         reason: String,
-    ) -> Result<(), Problem> {
+    ) -> Result<Option<Settled>, Problem> {
         let landed = self.pending.landed(std::slice::from_ref(transaction_id));
         let Some((_, landed)) = landed.into_iter().next() else {
-            return Ok(());
+            return Ok(None);
         };
         crash::point("refusal-unwritten");
         self.store
@@ -530,7 +536,7 @@ impl App {
         let settled = recorded.and_then(|recorded| failover::settled(self, recorded.state));
         let settled = settled.unwrap_or(Settled::Rejected { code, reason });
         self.pending.settle(landed.sequence, &settled);
-        Ok(())
+        Ok(Some(settled))
     }
 
     /// Answers a submission that was acknowledged before.

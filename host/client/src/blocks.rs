@@ -14,7 +14,9 @@ use crate::{
 
 /// Blocks fetched in one request.
 const BLOCKS_PER_REQUEST: u64 = 16;
-/// How long one such request may take.
+/// How long one such request may take before another validator is asked as well.
+const PATIENCE_MIN: Duration = Duration::from_millis(500);
+/// How long one may take.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Whether the bytes are those of the header's block.
@@ -79,7 +81,7 @@ impl Client {
         };
         // Each may take long to fail: none waits for two that hang.
         let at_once_max = self.pool.nodes().len();
-        let failure = match self.hedged(at_once_max, ask, judged).await {
+        let failure = match self.hedged(at_once_max, PATIENCE_MIN, ask, judged).await {
             Ok((views, silent)) => {
                 for node in silent {
                     let waited = started.elapsed();

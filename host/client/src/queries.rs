@@ -480,16 +480,20 @@ impl Client {
         judge: impl Fn(T) -> Judged<U>,
     ) -> Result<U, QueryError> {
         let ask = |node| self.ask_one::<T>(node, &call);
-        let found = self.hedged(ASKED_AT_ONCE_MAX, ask, judge).await;
+        let found = self
+            .hedged(ASKED_AT_ONCE_MAX, Duration::ZERO, ask, judge)
+            .await;
         found.map(|(answer, _)| answer)
     }
 
     /// Asks one validator after the other, and another one as well where one is late, up to
-    /// `at_once_max` at the same time, until an answer is good. Returns it with those that were asked before who gave it, and have not
+    /// `at_once_max` at the same time, until an answer is good. None is late within `patience_min`, and
+    /// each further one is waited for longer. Returns it with those that were asked before who gave it, and have not
     /// answered yet.
     pub(crate) async fn hedged<T, U, F>(
         &self,
         at_once_max: usize,
+        patience_min: Duration,
         ask: impl Fn(Arc<Node>) -> F,
         judge: impl Fn(T) -> Judged<U>,
     ) -> Result<(U, Vec<Arc<Node>>), QueryError>
@@ -511,6 +515,7 @@ impl Client {
                 asked.push(ask(node));
             }
             let patience = silent.last().map_or(Duration::ZERO, |node| node.patience());
+            let patience = patience.max(patience_min) * u32::try_from(asked.len()).unwrap_or(1);
             let answered = tokio::select! {
                 answered = asked.next() => answered,
                 () = tokio::time::sleep(patience), if asked.len() < at_once_max => {
