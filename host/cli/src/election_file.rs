@@ -27,11 +27,7 @@ pub(crate) struct ElectionFile {
     pub(crate) revote: Option<String>,
     /// When a backend shows counts: `at_close` (default) or `live`. Whoever reads blocks can count at any
     /// time. `disclosure` is its name of before.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        alias = "disclosure"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", alias = "disclosure")]
     pub(crate) counts_shown: Option<String>,
     /// The questions.
     pub(crate) contests: Vec<ContestFile>,

@@ -26,7 +26,8 @@ fn transaction() -> Transaction {
 fn the_encoding_and_the_pseudonym_never_change() {
     expect!["0xebf14affbaa1a420a19d889a788a84ccc6986fe9212b8c4252c35e9891ec6f97"]
         .assert_eq(&transaction().id().to_string());
-    expect!["0x931e42153ce0bdb4c743cee67c62944aba59b64faf6984614900cb51c5a9d9c8"].assert_eq(&ordered().id().to_string());
+    expect!["0x931e42153ce0bdb4c743cee67c62944aba59b64faf6984614900cb51c5a9d9c8"]
+        .assert_eq(&ordered().id().to_string());
     expect!["0x8f937f50e29e0e9a30674769947aa79171a47aa4757ffe9db7f077947ee3a219"]
         .assert_eq(&VoterId::pseudonym(&[9; 32], "alice").to_string());
 }
