@@ -1,4 +1,4 @@
-//! Which cell of a roll's line is what: by a head as people write it, or else by place.
+//! The columns of a roll: named by its first line, where that is a head, else by their order.
 
 use serde::{Deserialize, Serialize};
 

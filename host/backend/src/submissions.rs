@@ -128,8 +128,6 @@ impl App {
             voter,
             ballots,
         };
-        // A credential is a name that anybody can write; its signature comes before all that is kept or
-        // counted under it.
         let is_last = election.view.spec.revote == Revote::Last;
         let mut turn = None;
         let transaction = match &wish.voter {
@@ -142,6 +140,8 @@ impl App {
                 self.sign_ballot(payload, wish.nonce, Some(sequence))
             }
             Voter::Registered(_) => self.sign_ballot(payload, wish.nonce, None),
+            // A credential is a name that anybody can write; its signature comes before all that is kept or
+            // counted under it.
             Voter::Credential(credential) => credential.transaction(self, payload)?,
         };
         // A repeat is answered as before even when the election has closed meanwhile.
