@@ -38,7 +38,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest time in which no honest voter may get an answer meanwhile.
 const HONEST_STALL_MAX: Duration = Duration::from_secs(15);
 
-/// What is flooded with.
+/// What a stranger sends, or holds back, in a flood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flood {
     IdleConnections,
@@ -71,7 +71,7 @@ impl Flood {
     }
 }
 
-/// Who floods whom.
+/// One flood: its kind, and the process that it is aimed at.
 pub(super) struct Attack {
     /// The address that the attacker has to itself.
     pub(super) source: IpAddr,
