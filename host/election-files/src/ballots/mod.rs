@@ -6,6 +6,7 @@
 mod abif;
 mod archive;
 mod blt;
+mod cell_references;
 mod clear_ballot;
 mod columns;
 mod csv_file;
@@ -199,7 +200,7 @@ impl BallotFile {
         if format.is_some_and(|format| format != Format::Xlsx && format != Format::Csv) {
             return Err(Self::unknown(&name, "it is a spreadsheet".into()));
         }
-        let text = spreadsheet::to_csv(bytes).map_err(broken)?;
+        let text = spreadsheet::to_csv(bytes, Self::BYTES_MAX).map_err(broken)?;
         Ok(Self {
             text,
             ..Self::new(name, Format::Xlsx)

@@ -4,6 +4,8 @@ use std::io::Cursor;
 
 use calamine::{DataRef, Reader, Xlsx, open_workbook_from_rs};
 
+use super::cell_references;
+
 /// Cells between the first one and the last, at most: a single one far away must not fill the memory.
 const CELLS_MAX: u64 = 200_000_000;
 
@@ -14,8 +16,11 @@ pub(super) fn is_one(names: &[String]) -> bool {
     names.iter().any(|name| name == "xl/workbook.xml")
 }
 
-/// The only sheet with anything in it, cells between commas.
-pub(super) fn to_csv(bytes: &[u8]) -> Result<String, String> {
+/// The only sheet with anything in it, cells between commas. Refuses a file of more than `bytes_max`
+/// bytes unpacked.
+pub(super) fn to_csv(bytes: &[u8], bytes_max: u64) -> Result<String, String> {
+    cell_references::check(bytes, bytes_max)
+        .map_err(|error| format!("cannot read the spreadsheet: {error}"))?;
     let book = open_workbook_from_rs(Cursor::new(bytes));
     let mut book: Book<'_> =
         book.map_err(|error| format!("cannot read the spreadsheet: {error}"))?;

@@ -152,6 +152,24 @@ fn spreadsheets() {
     assert!(found.contains("the sheet spans more than"), "{found}");
 }
 
+/// 4,294,967,298 is 2 to who counts in 32 bits.
+#[test]
+fn cells_beyond_a_sheet_are_refused() {
+    let election = json!({"options": ["Ann", "Bea"], "params": {"overvote": "skip"}});
+    for (from, to) in [
+        (r#"r="A4""#, r#"r="A4294967298""#),
+        (r#"<row r="4""#, r#"<row r="4294967298""#),
+        (r#"r="C4""#, r#"r="AballotsnlineStr4""#),
+        ("<sheetData>", r#"<dimension ref="D4:A1"/><sheetData>"#),
+    ] {
+        let sheet = SHEET.replace(from, to);
+        assert_ne!(sheet, SHEET, "{from}");
+        let book = xlsx(&[("A", &sheet)]);
+        let found = shown("instant-runoff", &election, vec![("x.xlsx", book)]);
+        assert!(found.contains("is no place in a sheet"), "{to}: {found}");
+    }
+}
+
 #[test]
 fn participatory_budgets() {
     let file = |kind: &str, votes: &str| {
