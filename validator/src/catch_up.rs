@@ -93,7 +93,10 @@ fn client_of(validator: &Validator, records: Vec<PeerRecord>) -> Option<Client> 
         p2p_url: record.p2p_address,
     });
     let genesis = validator.ledger.genesis().clone();
-    match Client::builder(genesis).validators(endpoints).build() {
+    let client = Client::builder(genesis)
+        .validators(endpoints)
+        .reader(validator.replica.key.clone());
+    match client.build() {
         Ok(client) => Some(client),
         Err(error) => {
             tracing::debug!(%error, "nobody to catch up from");

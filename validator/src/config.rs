@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use serde::{Deserialize, Serialize};
 use tabella_consensus::{PeerLimits, Timeouts};
 use tabella_http_server::Bounds;
-use tabella_protocol::PublicKey;
+use tabella_protocol::{OpenBallots, PublicKey};
 
 /// Everything a validator is told. Unknown keys are refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +57,13 @@ pub struct Config {
     /// What connections to `rpc_listen` may hold, and for how long.
     #[serde(default)]
     pub http: Bounds,
+    /// Who may read the ballots of elections that show counts at their close, before it, and so the
+    /// blocks that hold them; anyone where absent.
+    #[serde(default)]
+    pub open_ballots: OpenBallots,
+    /// Keys that may read them as well, beside authorities, validators and registrars.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub auditors: Vec<PublicKey>,
     /// What a peer may ask of this node.
     #[serde(default)]
     pub peer_limits: PeerLimitsConfig,

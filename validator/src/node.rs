@@ -221,6 +221,7 @@ async fn run_to_the_end(mut config: Config, stop: &Stop) -> Result<(), RunError>
         stop: stop.clone(),
         server: Server::new(config.http_bounds()),
         bounded: Arc::new(rpc::Bounded::new()),
+        readers: Arc::new(rpc::Readers::new(&config)),
     };
     let serving = tokio::spawn(rpc::serve(listener, context, stop.clone()));
     let started = start_consensus(&config, &node_id, &validator, &discovery, stop).await;

@@ -54,7 +54,7 @@ impl Pool {
                 }
                 // This host, not the chain: another start may find it well again.
                 Err(refusal) if refusal.code == RefusalCode::Unavailable => {
-                    tracing::warn!(transaction = %id, %refusal, "a transaction held here waits");
+                    tracing::warn!(%refusal, "a transaction held here waits");
                 }
                 Err(refusal) => {
                     forgotten.push(id);
@@ -120,10 +120,10 @@ impl Pool {
     pub(crate) fn take_relayed(&self, judged: Vec<Judged>, now_ms: u64) -> Worth {
         let mut mempool = self.lock();
         let mut worth = Worth::Sound;
-        for (id, result) in judged {
+        for (_, result) in judged {
             let added = result.and_then(|vetted| mempool.insert(vetted, Origin::Peer, now_ms));
             if let Err(refusal) = added {
-                tracing::debug!(transaction = %id, code = ?refusal.code, "relayed transaction refused");
+                tracing::debug!(code = ?refusal.code, "relayed transaction refused");
                 if is_garbage(refusal.code) {
                     worth = Worth::Garbage;
                 }

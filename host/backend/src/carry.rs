@@ -13,6 +13,7 @@ use tabella_protocol::{
 use crate::{
     app::App,
     crash, failover,
+    lines::short,
     pending::{Due, Patience},
     problem::Problem,
     refusals::{self, Judgement},
@@ -104,7 +105,7 @@ async fn carry_one(app: &App, due: Due, is_closing: bool) {
             // tell otherwise; whatever else refuses it, the chain will show.
             let may_change = refusals::may_change(refusal.code);
             if !may_change || refusal.validators < app.witnesses(refusal.code) {
-                tracing::debug!(transaction_id = %due.transaction_id, %refusal, "a refusal waits for more validators, or for the chain");
+                tracing::debug!(transaction_id = %short(&due.transaction_id), %refusal, "a refusal waits for more validators, or for the chain");
                 return;
             }
             // Where that cannot be told, a later round asks again.
@@ -158,7 +159,7 @@ async fn refuse(
         }
     }
     let code = code.as_str();
-    tracing::info!(transaction_id = %id, %code, "a recorded vote was refused by the chain");
+    tracing::info!(transaction_id = %short(id), %code, "a recorded vote was refused by the chain");
     // A failed write is tried again in a later round.
     let _ = app.refuse(id, code, reason).await;
 }
@@ -301,7 +302,7 @@ async fn sign_again(app: &App, due: &Due) {
     let expiry = transaction.body.expiry_height;
     match app.store.sign_again(due.sequence, id, bytes, expiry).await {
         Ok(()) => {
-            tracing::info!(old = %due.transaction_id, new = %id, "an expired vote was signed again");
+            tracing::info!(old = %short(&due.transaction_id), new = %short(&id), "an expired vote was signed again");
         }
         Err(error) => tracing::warn!(%error, "an expired vote could not be signed again"),
     }

@@ -14,7 +14,7 @@ use std::{
 
 use tabella_client::Confirmation;
 use tabella_protocol::{
-    Payload,
+    Payload, Transaction,
     rpc::{ElectionStatus, RefusalCode},
 };
 use tokio::sync::{Notify, oneshot};
@@ -41,6 +41,29 @@ pub(crate) enum CloseError {
     #[error(transparent)]
     Administer(#[from] AdministerError),
     /// The mark could not be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why an election is not closed by a transaction that was signed elsewhere.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SignedCloseError {
+    /// Nobody asked this backend to take no more ballots.
+    #[error(
+        "ballots of election {0} are still taken here; ask to close it first, with POST \
+         /api/admin/elections/{0}/close"
+    )]
+    NotAsked(u64),
+    /// Ballots that were acknowledged have not ended.
+    #[error(
+        "{unsettled} acknowledged ballots of election {election_id} are neither confirmed nor refused \
+         yet; try again later"
+    )]
+    Unsettled { election_id: u64, unsettled: u64 },
+    /// The transaction is not on the chain.
+    #[error(transparent)]
+    Administer(#[from] AdministerError),
+    /// The mark cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -104,8 +127,10 @@ impl App {
         election_id: u64,
         how: Closing,
     ) -> Result<Closed, CloseError> {
-        self.authority()?;
         self.require_opened(election_id).await?;
+        if self.authority.is_none() {
+            return self.drain(election_id, how).await;
+        }
         // Before the mark, so that its end is not missed.
         let end = self.closings.wait(election_id);
         self.store.mark_closing(election_id, Some(how)).await?;
@@ -131,6 +156,54 @@ impl App {
                 unsettled: self.unsettled_in(election_id).await?,
             }),
         }
+    }
+
+    /// Takes no more ballots of an election that an authority closes whose key is not here.
+    async fn drain(&self, election_id: u64, how: Closing) -> Result<Closed, CloseError> {
+        if is_closed(self, election_id).await {
+            return Err(already_closed(election_id).into());
+        }
+        self.store.mark_closing(election_id, Some(how)).await?;
+        crash::point("closing-marked");
+        let unsettled = self.left_in(election_id, how).await?;
+        Ok(Closed::Later { unsettled })
+    }
+
+    /// Ballots for which closing has to wait. While the local ledger was not looked through, which may
+    /// hold ballots that the database lacks, there may be one.
+    async fn left_in(&self, election_id: u64, how: Closing) -> Result<u64, StoreError> {
+        if how != Closing::AfterBallots {
+            return Ok(0);
+        }
+        let looked = self.reconciliation.has_looked();
+        let unsettled = self.unsettled_in(election_id).await?;
+        Ok(if looked { unsettled } else { unsettled.max(1) })
+    }
+
+    /// Puts a close on the chain that an authority signed elsewhere, once every ballot that was
+    /// acknowledged here has ended.
+    pub(crate) async fn close_signed(
+        &self,
+        election_id: u64,
+        close: &Transaction,
+    ) -> Result<Confirmation, SignedCloseError> {
+        let marks = self.store.closings().await?;
+        let mark = marks.iter().find(|(marked, _)| *marked == election_id);
+        let Some((_, how)) = mark else {
+            return Err(SignedCloseError::NotAsked(election_id));
+        };
+        let unsettled = self.left_in(election_id, *how).await?;
+        if unsettled > 0 {
+            return Err(SignedCloseError::Unsettled {
+                election_id,
+                unsettled,
+            });
+        }
+        let confirmation = self.put_signed(close).await?;
+        self.store
+            .mark_closing(election_id, Some(Closing::Done))
+            .await?;
+        Ok(confirmation)
     }
 
     /// Refuses to close what is not open yet: a signed close could be kept, and let out once it is.
@@ -226,6 +299,13 @@ async fn step(app: &App, election_id: u64, how: Closing) -> Result<(), StoreErro
     app.store.mark_closing(election_id, end).await?;
     app.closings.end(election_id, result);
     Ok(())
+}
+
+fn already_closed(election_id: u64) -> AdministerError {
+    AdministerError::Rejected {
+        code: RefusalCode::WrongElectionStatus,
+        reason: format!("cannot close election {election_id}: it must be open"),
+    }
 }
 
 /// Whether the proven chain has closed the election.

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use tabella_client::ValidatorEndpoint;
 use tabella_http_server::Bounds;
+use tabella_protocol::OpenBallots;
 
 /// A backend's configuration. Every key but the files has a default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +54,10 @@ pub struct Config {
     /// are open to accounts, or on whose roll it stands as one.
     #[serde(default)]
     pub registration: Registration,
+    /// Who may read here the ballots of elections that show counts at their close, before it; anyone
+    /// where absent. Validators have a setting of the same name.
+    #[serde(default)]
+    pub open_ballots: OpenBallots,
     /// How long an access token is good for.
     #[serde(default = "Config::default_access_token_s")]
     pub access_token_s: u64,

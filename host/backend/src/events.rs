@@ -9,7 +9,7 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 use bytes::Bytes;
 use serde::Serialize;
 use tabella_client::{HealthStatus, VerifiedBlock};
-use tabella_protocol::{Hash, rpc::ElectionStatus};
+use tabella_protocol::{Hash, OpenBallots, rpc::ElectionStatus};
 use tokio::{
     sync::{broadcast, watch},
     time::{Instant, MissedTickBehavior},
@@ -46,7 +46,8 @@ enum Event {
     Confirmations {
         block_number: u64,
         block_hash: Hash,
-        /// The ids under which the chain knows them.
+        /// The ids under which the chain knows them; none where ballots are for readers only, because
+        /// with them the headers of blocks tell of choices.
         chain_transaction_ids: Vec<Hash>,
     },
     /// A validator's status changed.
@@ -88,6 +89,7 @@ impl Event {
 
 /// Where events are told and followed.
 pub(crate) struct Events {
+    open_ballots: OpenBallots,
     ring: broadcast::Sender<Bytes>,
     room: Places,
     session: Duration,
@@ -95,8 +97,9 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    pub(crate) fn new(room: Places, session: Duration) -> Self {
+    pub(crate) fn new(open_ballots: OpenBallots, room: Places, session: Duration) -> Self {
         Self {
+            open_ballots,
             ring: broadcast::channel(EVENTS_MAX).0,
             room,
             session,
@@ -132,11 +135,14 @@ impl Events {
         self.tell(|| Event::Confirmations {
             block_number: confirmed.height,
             block_hash: confirmed.block_hash,
-            chain_transaction_ids: confirmed
-                .submissions
-                .iter()
-                .map(|submission| submission.transaction_id)
-                .collect(),
+            chain_transaction_ids: match self.open_ballots {
+                OpenBallots::Readers => Vec::new(),
+                OpenBallots::Anyone => confirmed
+                    .submissions
+                    .iter()
+                    .map(|submission| submission.transaction_id)
+                    .collect(),
+            },
         });
     }
 
@@ -279,7 +285,11 @@ mod tests {
     }
 
     fn events(subscribers_max: usize) -> Events {
-        Events::new(Places::new(subscribers_max, 1), Duration::from_secs(60))
+        Events::new(
+            OpenBallots::Anyone,
+            Places::new(subscribers_max, 1),
+            Duration::from_secs(60),
+        )
     }
 
     #[tokio::test]
@@ -291,7 +301,7 @@ mod tests {
         let expected =
             "event: turnout\ndata: {\"election_id\":1,\"status\":\"open\",\"turnout\":7}\n\n";
         assert_eq!(subscription.next().await, Next::Text(expected.into()));
-        let mut over = Events::new(Places::new(1, 1), Duration::ZERO)
+        let mut over = Events::new(OpenBallots::Anyone, Places::new(1, 1), Duration::ZERO)
             .subscribe(None)
             .unwrap();
         assert_eq!(over.next().await, Next::End);

@@ -57,6 +57,7 @@ mod local_ledger;
 mod lookup;
 mod metrics;
 mod on_chain;
+mod open_ballots;
 mod openapi;
 mod pending;
 mod places;

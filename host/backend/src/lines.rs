@@ -16,6 +16,17 @@ const SINGLE_LINES_MAX: u32 = 10;
 /// How long lines are counted together.
 const PERIOD: Duration = Duration::from_secs(1);
 
+/// Digits of a transaction's id in a line: enough to find it by. The whole id would, with the headers of
+/// blocks, tell whoever reads the lines what a ballot says.
+const ID_DIGITS: usize = 8;
+
+/// A transaction's id as lines have it.
+pub(crate) fn short(id: &Hash) -> String {
+    let mut text = id.to_string();
+    text.truncate("0x".len() + ID_DIGITS);
+    text
+}
+
 /// Lines of one kind.
 #[derive(Debug, Default)]
 struct Kind {
@@ -75,21 +86,21 @@ impl Lines {
         } = &transaction.body.payload
             && self.submitted.is_single(Instant::now())
         {
-            tracing::info!(%voter, election_id, %transaction_id, "vote submitted to PoA");
+            tracing::info!(%voter, election_id, transaction_id = %short(transaction_id), "vote submitted to PoA");
         }
     }
 
     /// No validator took a ballot.
     pub(crate) fn fell_back(&self, error: &impl std::fmt::Display, transaction_id: &Hash) {
         if self.fell_back.is_single(Instant::now()) {
-            tracing::warn!(%error, %transaction_id, "PoA submission failed, falling back to the local ledger");
+            tracing::warn!(%error, transaction_id = %short(transaction_id), "PoA submission failed, falling back to the local ledger");
         }
     }
 
     /// The local ledger did not take a ballot either.
     pub(crate) fn fell_through(&self, error: &impl std::fmt::Display, transaction_id: &Hash) {
         if self.fell_through.is_single(Instant::now()) {
-            tracing::warn!(%error, %transaction_id, "the local ledger failed, falling back to the database");
+            tracing::warn!(%error, transaction_id = %short(transaction_id), "the local ledger failed, falling back to the database");
         }
     }
 

@@ -9,6 +9,7 @@ use tabella_protocol::{BoardEntry, Hash, Payload, Revote, Transaction, VoterId};
 
 use crate::{
     app::App,
+    lines::short,
     pending::{Landed, Settled},
     problem::Problem,
     store::{Confirmed, ConfirmedSubmission},
@@ -53,7 +54,7 @@ impl App {
             Ok(None) => None,
             Err(error) => {
                 let error = error.detail();
-                tracing::warn!(error, %transaction_id, "the proven chain cannot be read");
+                tracing::warn!(error, transaction_id = %short(transaction_id), "the proven chain cannot be read");
                 None
             }
         }
@@ -82,7 +83,7 @@ impl App {
         tracing::info!(
             %voter,
             election_id,
-            transaction_id = %found.transaction_id,
+            transaction_id = %short(&found.transaction_id),
             "a vote that was cast again stands on the chain already"
         );
         self.settle_found(landed, found, None).await.map(Some)

@@ -10,7 +10,11 @@ use serde::Serialize;
 use tabella_client::{QueryError, Refusal, SubmitError};
 use tabella_protocol::{VoterId, rpc::RefusalCode};
 
-use crate::{app::AdministerError, closing::CloseError, store::StoreError};
+use crate::{
+    app::AdministerError,
+    closing::{CloseError, SignedCloseError},
+    store::StoreError,
+};
 
 /// A refusal or failure: its status, its stable code, and a sentence for the public.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -254,6 +258,22 @@ impl From<CloseError> for Problem {
         match error {
             CloseError::Administer(error) => error.into(),
             CloseError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<SignedCloseError> for Problem {
+    fn from(error: SignedCloseError) -> Self {
+        let detail = error.to_string();
+        match error {
+            SignedCloseError::NotAsked(_) => {
+                Self::new(StatusCode::CONFLICT, "close-not-asked", detail)
+            }
+            SignedCloseError::Unsettled { .. } => {
+                Self::new(StatusCode::CONFLICT, "ballots-unsettled", detail)
+            }
+            SignedCloseError::Administer(error) => error.into(),
+            SignedCloseError::Store(error) => error.into(),
         }
     }
 }

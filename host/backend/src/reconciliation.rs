@@ -16,6 +16,7 @@ use tabella_protocol::{Hash, Payload, Transaction};
 use crate::{
     app::App,
     clock,
+    lines::short,
     store::{Admission, NewSubmission, State, StoreError, Submission},
     subject::Realm,
     submissions::content,
@@ -200,7 +201,7 @@ async fn recover(
     };
     app.store.record(new).await?;
     app.pending.kept_locally(&transaction_id);
-    tracing::warn!(%voter, election_id, %transaction_id, "a vote of the local ledger was not in the database, and is carried from now on");
+    tracing::warn!(%voter, election_id, transaction_id = %short(&transaction_id), "a vote of the local ledger was not in the database, and is carried from now on");
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use tabella_http_server::Receiving;
+use tabella_protocol::Transaction;
 use tower_http::{
     CompressionLevel,
     catch_panic::CatchPanicLayer,
@@ -108,6 +109,9 @@ fn compression() -> CompressionLayer<And<SizeAbove, NotForContentType>> {
         .compress_when(SizeAbove::new(COMPRESSED_BYTES_MIN).and(NotForContentType::SSE))
 }
 
+/// A signed transaction of the largest size, as hex in JSON.
+const SIGNED_TRANSACTION_BYTES_MAX: usize = 2 * Transaction::BYTES_MAX + 1_024;
+
 /// Every route, with its description.
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
     use crate::routes::*;
@@ -129,6 +133,10 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(admin_elections::create).layer(DefaultBodyLimit::max(ELECTION_BYTES_MAX)))
         .routes(routes!(admin_elections::open))
         .routes(routes!(admin_elections::close))
+        .routes(
+            routes!(admin_transactions::put)
+                .layer(DefaultBodyLimit::max(SIGNED_TRANSACTION_BYTES_MAX)),
+        )
         .routes(routes!(roll::extend).layer(middleware::from_fn(pass_on)))
         .routes(routes!(plugins::publish).layer(DefaultBodyLimit::max(plugins::WASM_BYTES_MAX)))
         .routes(routes!(voter_tokens::mint).layer(DefaultBodyLimit::max(ELECTION_BYTES_MAX)))

@@ -354,8 +354,10 @@ impl Files {
         let (deliver, certified) = mpsc::channel(confirm::BLOCKS_MAX);
         let (onward, blocks) = mpsc::channel(confirm::BLOCKS_MAX);
         let validators = discovery::complete(&genesis, config.validators, &config.bootnodes).await;
+        let reader = authority.as_ref().unwrap_or(&registrar);
         let client = Client::builder(genesis)
             .validators(validators)
+            .reader(reader.clone())
             .health_period(Duration::from_millis(config.health_period_ms.max(1)))
             .follow_from(follow_from(mark, &follower))
             .deliver_blocks(deliver)
@@ -383,6 +385,7 @@ impl Files {
             ballot_order: BallotOrder::new(),
             live: LiveCounts::default(),
             events: Events::new(
+                config.open_ballots,
                 Places::new(
                     config.event_subscribers_max,
                     config.event_subscribers_per_address_max,
@@ -406,6 +409,7 @@ impl Files {
             passwords: Passwords::new()
                 .map_err(|error| BackendError::Passwords(error.to_string()))?,
             registration: config.registration,
+            open_ballots: config.open_ballots,
             confirmation_wait: Duration::from_millis(config.confirmation_wait_ms),
             access_token_s: config.access_token_s,
             refresh_token_s: config.refresh_token_s,

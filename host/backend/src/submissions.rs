@@ -20,6 +20,7 @@ use crate::{
     credential::Credential,
     elections::{BallotProblem, Election},
     failover,
+    lines::short,
     local_ledger::AppendError,
     pending::{Settled, Standing},
     problem::Problem,
@@ -369,7 +370,7 @@ impl App {
             Ok(_) => None,
             Err(error) => {
                 let error = error.detail();
-                tracing::debug!(error, transaction_id = %id, "a refusal waits for what the chain holds");
+                tracing::debug!(error, transaction_id = %short(&id), "a refusal waits for what the chain holds");
                 Some(Answer::Pending { validator: None })
             }
         }

@@ -50,19 +50,11 @@ impl BackendApi {
 
     /// The hash of a rule on the chain: a hash as it is, a built-in's name after publishing it.
     async fn published(&mut self, rule: &str) -> Result<Hash> {
-        if let Ok(hash) = Hash::parse_lenient(rule) {
-            return Ok(hash);
-        }
-        let Some(builtin) = tabella_plugins::get(rule) else {
-            let names: Vec<&str> = tabella_plugins::all().iter().map(|b| b.name).collect();
-            bail!(
-                "no rule is named {rule:?}; expected the SHA-256 of a published plugin or one of {}",
-                names.join(", ")
-            );
+        let Some(builtin) = builtin(rule)? else {
+            return Ok(Hash::parse_lenient(rule)?);
         };
         let hash = Hash::of(builtin.wasm);
-        let known = self.client.get(&format!("/api/plugins/{hash}")).await?;
-        if !known.is_success() {
+        if !self.knows_plugin(&hash).await? {
             let published = self
                 .client
                 .post_bytes("/api/admin/plugins", "application/wasm", builtin.wasm)
@@ -81,6 +73,26 @@ impl BackendApi {
             .await?;
         accept(path, &answer)?;
         Ok(answer.json())
+    }
+
+    /// Whether a plugin is on the chain.
+    pub(crate) async fn knows_plugin(&mut self, hash: &Hash) -> Result<bool> {
+        let known = self.client.get(&format!("/api/plugins/{hash}")).await?;
+        Ok(known.is_success())
+    }
+
+    /// The newest height that the backend has proven.
+    pub(crate) async fn height(&mut self) -> Result<u64> {
+        let answer = self.get("/api/blocks?count=1").await?;
+        answer["height"]
+            .as_u64()
+            .with_context(|| format!("expected a height, got {answer}"))
+    }
+
+    /// Puts a transaction on the chain that an authority signed.
+    pub(crate) async fn put_signed(&mut self, transaction: &[u8]) -> Result<Value> {
+        let body = json!({"transaction": format!("0x{}", hex::encode(transaction))});
+        self.administer("/api/admin/transactions", &body).await
     }
 
     /// Creates an account with a role.
@@ -236,6 +248,21 @@ impl BackendApi {
         accept(path, &answer)?;
         Ok(answer.json())
     }
+}
+
+/// The built-in rule of that name; nothing for a hash.
+pub(crate) fn builtin(rule: &str) -> Result<Option<&'static tabella_plugins::Builtin>> {
+    if Hash::parse_lenient(rule).is_ok() {
+        return Ok(None);
+    }
+    let found = tabella_plugins::get(rule).with_context(|| {
+        let names: Vec<&str> = tabella_plugins::all().iter().map(|b| b.name).collect();
+        format!(
+            "no rule is named {rule:?}; expected the SHA-256 of a published plugin or one of {}",
+            names.join(", ")
+        )
+    });
+    found.map(Some)
 }
 
 /// Turns a refusal into an error with the backend's own sentence.

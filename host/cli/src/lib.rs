@@ -20,6 +20,7 @@
 //! ```
 
 mod addresses;
+mod authority;
 mod backend_api;
 mod ballot_file;
 pub mod chain;
@@ -39,6 +40,7 @@ mod local_ledger;
 mod logging;
 mod machine;
 mod network_files;
+mod open_ballots;
 mod quorum;
 mod receipt_nonce;
 mod results;

@@ -14,7 +14,9 @@ use serde::Serialize;
 use tabella_backend::{LedgerLine, is_local_genesis_of};
 use tabella_client::{Client, ConfirmationStatus, ValidatorEndpoint};
 use tabella_follower::Replay;
-use tabella_protocol::{BoardEntry, Genesis, Hash, Payload, PublicKey, Transaction, VoterId};
+use tabella_protocol::{
+    BoardEntry, Genesis, Hash, Payload, PublicKey, SigningKey, Transaction, VoterId,
+};
 
 use crate::scratch::Scratch;
 
@@ -76,10 +78,15 @@ pub(crate) async fn check(
     file: &Path,
     genesis: Genesis,
     validators: Vec<ValidatorEndpoint>,
+    reader: Option<SigningKey>,
 ) -> Result<Findings> {
     let mut findings = Findings::default();
     let replayed = replay(file, &genesis, &mut findings)?;
-    let client = Client::builder(genesis).validators(validators).build()?;
+    let mut builder = Client::builder(genesis).validators(validators);
+    if let Some(reader) = reader {
+        builder = builder.reader(reader);
+    }
+    let client = builder.build()?;
     connect(&client).await?;
     let mut boards = Boards::default();
     let mut statuses = stream::iter(&replayed.transactions)

@@ -5,7 +5,9 @@ use std::{fs, path::Path, time::SystemTime};
 use anyhow::{Context, Result, bail};
 use tabella_backend::Registration;
 use tabella_files::{write_key, write_secret};
-use tabella_protocol::{Genesis, Hash, PluginLimits, Quorum, SigningKey, ValidatorInfo};
+use tabella_protocol::{
+    Genesis, Hash, OpenBallots, PluginLimits, Quorum, SigningKey, ValidatorInfo,
+};
 
 use crate::{
     addresses::{Addresses, ValidatorAddress, listen_address},
@@ -95,21 +97,26 @@ pub(crate) fn write_configs(
     layout: &Layout,
     addresses: &Addresses,
     registration: Registration,
+    open_ballots: OpenBallots,
 ) -> Result<()> {
     for address in &addresses.validators {
         write_file(
             &layout.config(&address.node_id),
-            &validator_config(address, addresses),
+            &validator_config(address, addresses, open_ballots),
         )?;
     }
     write_file(&layout.config("bootnode"), &bootnode_config(addresses))?;
-    let backend = backend_config(addresses, registration);
+    let backend = backend_config(addresses, registration, open_ballots);
     write_file(&layout.config("backend"), &backend)
 }
 
 const HEADER: &str = "Relative paths start at this file. Unknown keys are refused.";
 
-fn validator_config(address: &ValidatorAddress, addresses: &Addresses) -> String {
+fn validator_config(
+    address: &ValidatorAddress,
+    addresses: &Addresses,
+    open_ballots: OpenBallots,
+) -> String {
     let node_id = &address.node_id;
     format!(
         r#"# {node_id}: run it with `tabella validator --config {node_id}.toml`.
@@ -134,7 +141,10 @@ p2p_address = "{p2p_address}"
 # Where validators find each other.
 bootnodes = ["{bootnode}"]
 
+{OPEN_BALLOTS}open_ballots = "{open_ballots}"
+
 {VALIDATOR_DEFAULTS}{peer_limits}"#,
+        open_ballots = open_ballots.name(),
         peer_limits = peer_limits(address, addresses),
         rpc_listen = listen_address(&address.host, address.rpc_port),
         p2p_listen = listen_address(&address.host, address.p2p_port),
@@ -143,6 +153,10 @@ bootnodes = ["{bootnode}"]
         bootnode = addresses.bootnode_url(),
     )
 }
+
+const OPEN_BALLOTS: &str = r#"# Who may read the ballots of elections that show counts at their close, before it: "anyone", or "readers".
+# All validators and backends of a network need the same: see docs/operating.md.
+"#;
 
 /// Every other key with its default, for operators to change.
 const VALIDATOR_DEFAULTS: &str = r#"# What follows are the defaults; remove the mark to change one.
@@ -164,6 +178,10 @@ const VALIDATOR_DEFAULTS: &str = r#"# What follows are the defaults; remove the 
 # Most connections to rpc_listen at once. A request has at most 4 MiB and a batch at most 1000 calls,
 # for all validators alike.
 #rpc_connections_max = 4096
+
+# Keys of auditors, who may read what open_ballots keeps to readers, beside authorities, validators and
+# registrars.
+#auditors = ["0x..."]
 
 # Start although the write-ahead log is missing and the chain is not empty. A validator that signs
 # twice is evidence against itself: see docs/operating.md before you set this.
@@ -311,7 +329,11 @@ listen = "{}"
     )
 }
 
-fn backend_config(addresses: &Addresses, registration: Registration) -> String {
+fn backend_config(
+    addresses: &Addresses,
+    registration: Registration,
+    open_ballots: OpenBallots,
+) -> String {
     let registration = match registration {
         Registration::Closed => REGISTRATION_CLOSED,
         Registration::Open => REGISTRATION_OPEN,
@@ -336,9 +358,12 @@ listen = "{}"
 bootnodes = ["{}"]
 
 {registration}
+{OPEN_BALLOTS}open_ballots = "{}"
+
 {BACKEND_DEFAULTS}"#,
         listen_address(&addresses.backend_host, addresses.backend_port),
         addresses.bootnode_url(),
+        open_ballots.name(),
     );
     for address in &addresses.validators {
         text.push_str(&format!(
@@ -356,7 +381,8 @@ pub(crate) fn random_secret() -> String {
     Hash(rand::random()).to_string()
 }
 
-fn unix_ms() -> Result<u64> {
+/// Unix time in milliseconds.
+pub(crate) fn unix_ms() -> Result<u64> {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .context("the clock stands before 1970")?;

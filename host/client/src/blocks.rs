@@ -123,11 +123,17 @@ impl Client {
             .pool
             .batch::<Option<BlockView>>(node, batch, REQUEST_DEADLINE, bytes_max)
             .await?;
-        let held = views.into_iter().map_while(|view| view.ok().flatten());
-        let held: Vec<_> = held.collect();
-        match held.is_empty() {
-            true => Err(CallError::Garbage("a block is missing".to_owned())),
-            false => Ok(held),
+        let mut held = Vec::new();
+        for view in views {
+            match view {
+                Ok(Some(view)) => held.push(view),
+                Err(refused) if held.is_empty() => return Err(refused),
+                _ if held.is_empty() => {
+                    return Err(CallError::Garbage("a block is missing".to_owned()));
+                }
+                _ => break,
+            }
         }
+        Ok(held)
     }
 }

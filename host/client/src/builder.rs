@@ -2,13 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tabella_protocol::Genesis;
+use tabella_protocol::{Genesis, SigningKey};
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
     Client, ValidatorEndpoint, VerifiedBlock,
     follower::{self, Chain},
     pool::Pool,
+    reader::Reader,
     submission,
     transport::Transport,
 };
@@ -57,6 +58,7 @@ pub struct Builder {
     read_deadline: Duration,
     follow_from: FollowFrom,
     deliver: Option<mpsc::Sender<Arc<VerifiedBlock>>>,
+    reader: Option<SigningKey>,
 }
 
 impl Builder {
@@ -69,6 +71,7 @@ impl Builder {
             read_deadline: Duration::from_secs(2),
             follow_from: FollowFrom::default(),
             deliver: None,
+            reader: None,
         }
     }
 
@@ -110,11 +113,19 @@ impl Builder {
         self
     }
 
+    /// The key by which validators know that this client may read the ballots of elections that are not
+    /// over; needed only where they keep those to readers.
+    pub fn reader(mut self, key: SigningKey) -> Self {
+        self.reader = Some(key);
+        self
+    }
+
     /// Starts the client's background tasks; needs a Tokio runtime.
     pub fn build(self) -> Result<Client, BuildError> {
         self.check()?;
         let chain = Arc::new(Chain::new(self.genesis));
-        let transport = Transport::new(self.health_deadline)?;
+        let reader = self.reader.map(|key| Reader::new(key, chain.genesis_hash));
+        let transport = Transport::new(self.health_deadline, reader)?;
         let pool = Pool::new(self.validators, transport, chain.genesis.clone());
         let pool = Arc::new(pool);
         let (submissions, queue) = mpsc::channel(submission::QUEUE_MAX);

@@ -39,6 +39,7 @@ mod health;
 mod integrity;
 mod pool;
 mod queries;
+mod reader;
 mod results;
 mod submission;
 mod transport;

@@ -1,9 +1,11 @@
 //! JSON-RPC 2.0 over pooled HTTP, with a deadline and a size bound on every answer.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
+
+use crate::reader::Reader;
 
 /// Largest answer read where the caller names no other bound, in bytes.
 pub(crate) const ANSWER_BYTES_MAX: usize = 8 << 20;
@@ -134,10 +136,14 @@ impl Batch {
 #[derive(Debug, Clone)]
 pub(crate) struct Transport {
     http: reqwest::Client,
+    reader: Option<Arc<Reader>>,
 }
 
 impl Transport {
-    pub(crate) fn new(connect_timeout: Duration) -> Result<Self, reqwest::Error> {
+    pub(crate) fn new(
+        connect_timeout: Duration,
+        reader: Option<Reader>,
+    ) -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder()
             .no_proxy()
             .connect_timeout(connect_timeout)
@@ -146,7 +152,10 @@ impl Transport {
             .tcp_nodelay(true)
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
-        Ok(Self { http })
+        Ok(Self {
+            http,
+            reader: reader.map(Arc::new),
+        })
     }
 
     /// Calls one method.
@@ -200,11 +209,14 @@ impl Transport {
         answer_bytes_max: usize,
     ) -> Result<Vec<u8>, CallError> {
         let exchange = async {
-            let request = self
+            let mut request = self
                 .http
                 .post(url)
                 .header(reqwest::header::CONTENT_TYPE, "application/json")
                 .body(body);
+            if let Some(reader) = &self.reader {
+                request = request.bearer_auth(reader.token());
+            }
             let mut response = request.send().await.map_err(connection)?;
             if !response.status().is_success() {
                 return Err(CallError::Status(response.status().as_u16()));

@@ -26,6 +26,7 @@ mod commit;
 mod damage;
 mod error;
 mod execute;
+mod open_ballots;
 mod read;
 mod receipt;
 mod refusal;

@@ -2,11 +2,8 @@
 //! reads the same from its own copy.
 
 use tabella_protocol::{
-    Disclosure, ElectionProof, Hash, Transaction, codec, merkle,
-    rpc::{
-        AttestationProof, BoardItem, ElectionStatus, ElectionView, PluginView, ResultCertificate,
-        ResultsView,
-    },
+    ElectionProof, Hash, Transaction, codec, merkle,
+    rpc::{AttestationProof, BoardItem, ElectionView, PluginView, ResultCertificate, ResultsView},
 };
 
 use crate::{BallotRecord, Damage, Election, Ledger, LedgerError};
@@ -29,15 +26,6 @@ impl Election {
             transaction_id: self.transaction_id(),
             ballot_schemas: contests.map(|c| c.ballot_schema()).collect(),
         }
-    }
-
-    /// Returns whether the ballots may be shown now.
-    pub fn shows_ballots(&self) -> bool {
-        let over = matches!(
-            self.status(),
-            ElectionStatus::Closed | ElectionStatus::Final
-        );
-        over || self.spec().disclosure == Disclosure::Live
     }
 
     /// Returns a ballot of this election's board as JSON-RPC shows it: without its content while

@@ -74,14 +74,14 @@ pub enum Revote {
     Last,
 }
 
-/// When counts may be shown.
+/// When backends show counts. Whoever may read blocks can count at any time.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Disclosure {
-    /// Only after close; before, turnout alone.
+    /// Only after the close; before it, turnout alone.
     AtClose,
     /// At any time.
     Live,
@@ -99,7 +99,7 @@ pub struct ElectionSpec {
     pub eligibility: Eligibility,
     /// What a second ballot does.
     pub revote: Revote,
-    /// When counts may be shown.
+    /// When backends show counts.
     pub disclosure: Disclosure,
 }
 

@@ -336,7 +336,8 @@ pub struct BoardItem {
 
 /// `tabella_getBoard(election_id, from_position, count_max) -> BoardPage`
 ///
-/// Before an `at_close` election closes, `ballots` and `plain` are empty and only entries show.
+/// Before an `at_close` election closes, `ballots` and `plain` are empty and only entries show. The ballots
+/// stand in blocks all the same; where open ballots are kept to readers, others get neither.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BoardPage {
     /// The head at the time of the answer.

@@ -162,6 +162,7 @@ impl Node {
             stop: stop.clone(),
             server: Server::new(bounds),
             bounded: Arc::new(bounded),
+            readers: Arc::default(),
         };
         let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
         Self {
@@ -281,6 +282,21 @@ async fn nothing_more_is_read_for_a_full_answer_and_submissions_are_answered_sti
     }
     // This node takes part in no consensus, and says so: the submission has its own answer.
     assert_eq!(code(&answers[91]), (-32003, "unavailable"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_board_of_an_open_election_shows_no_ballot_before_its_close() {
+    let node = Node::start(Bounds::default()).await;
+    let first = async || {
+        let page = node.call("tabella_getBoard", json!([1, 0, 1])).await;
+        let item = &page["result"]["items"][0];
+        let length = |name: &str| item[name].as_array().unwrap().len();
+        (length("ballots"), length("plain"))
+    };
+    assert_eq!(first().await, (0, 0));
+    let close = Payload::CloseElection { election_id: 1 };
+    node.fixture.commit(close);
+    assert_eq!(first().await, (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

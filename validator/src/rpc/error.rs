@@ -1,5 +1,5 @@
-//! JSON-RPC errors: the standard codes, `-32003` for refused transactions, and `-32005` (EIP-1474) for
-//! what goes beyond a bound.
+//! JSON-RPC errors: the standard codes, `-32003` for refused transactions, `-32005` (EIP-1474) for
+//! what goes beyond a bound, and `-32006` for ballots that are not for who asks.
 
 use std::borrow::Cow;
 
@@ -78,6 +78,16 @@ impl RpcError {
         let message = "this node holds no unlocked accounts: expected data with the hex of a signed \
                        Tabella transaction";
         Self::new(-32004, message, "no-accounts")
+    }
+
+    /// The answer holds ballots that are not for who asks, `reason` says why.
+    pub(crate) fn withheld(election_id: u64, reason: &str) -> Self {
+        let message = format!(
+            "this holds ballots of election {election_id}, which shows counts at its close; until then it \
+             is for authorities, validators, registrars and auditors, who send a reader's token \
+             (`tabella keys reader-token`): {reason}"
+        );
+        Self::new(-32006, message, "withheld")
     }
 
     /// The request asks for more than one may at once.

@@ -13,6 +13,7 @@ use super::{
     chain::{GAS, quantity},
     error::RpcError,
     params::{BlockRef, Params},
+    readers::Asker,
     submit::hex_bytes,
 };
 
@@ -37,7 +38,10 @@ pub(crate) fn sha3(params: &Params) -> Result<Value, RpcError> {
 }
 
 /// `eth_getBlockByNumber`, `eth_getBlockByHash`
-pub(crate) fn block(context: &Context, params: &Params) -> Result<Value, RpcError> {
+///
+/// A block with ballots that are not for who asks is shown without its transactions, their ids and its
+/// size: clients poll for blocks, and an error would stop them.
+pub(crate) fn block(context: &Context, asker: &Asker, params: &Params) -> Result<Value, RpcError> {
     let block = params.block(0)?;
     let full = params
         .optional::<bool>(1, "whether to answer whole transactions")?
@@ -51,7 +55,11 @@ pub(crate) fn block(context: &Context, params: &Params) -> Result<Value, RpcErro
     let Some(stored) = context.find_whole_block(block)? else {
         return Ok(Value::Null);
     };
-    let transactions: Vec<Value> = if full {
+    let ledger = &context.validator.ledger;
+    let is_withheld = context.readers.check_block(ledger, asker, &stored).is_err();
+    let transactions: Vec<Value> = if is_withheld {
+        Vec::new()
+    } else if full {
         let indexes = 0..stored.block.transactions.len();
         indexes
             .filter_map(|index| transaction_json(context, &stored, index))
@@ -74,7 +82,12 @@ pub(crate) fn block(context: &Context, params: &Params) -> Result<Value, RpcErro
         receipts_root: header.boards_root,
         height: header.height,
         timestamp_ms: header.timestamp_ms,
-        size: stored.bytes.len() as u64,
+        size: if is_withheld {
+            0
+        } else {
+            stored.bytes.len() as u64
+        },
+        transaction_count: header.transaction_count.into(),
         transactions,
     }))
 }
@@ -90,6 +103,7 @@ struct Shown {
     height: u64,
     timestamp_ms: u64,
     size: u64,
+    transaction_count: u64,
     transactions: Vec<Value>,
 }
 
@@ -107,7 +121,7 @@ fn block_json(shown: &Shown) -> Value {
         "totalDifficulty": "0x0",
         "number": quantity(shown.height),
         "gasLimit": quantity(GAS_LIMIT),
-        "gasUsed": quantity(GAS * shown.transactions.len() as u64),
+        "gasUsed": quantity(GAS * shown.transaction_count),
         "baseFeePerGas": "0x0",
         "timestamp": quantity(shown.timestamp_ms / 1_000),
         "extraData": "0x",
@@ -132,6 +146,7 @@ fn genesis_block(context: &Context) -> Value {
         height: 0,
         timestamp_ms: ledger.genesis().timestamp_ms,
         size: 0,
+        transaction_count: 0,
         transactions: Vec::new(),
     })
 }
@@ -146,15 +161,27 @@ pub(crate) fn block_transaction_count(
 }
 
 /// `eth_getTransactionByHash`
-pub(crate) fn transaction(context: &Context, params: &Params) -> Result<Value, RpcError> {
+pub(crate) fn transaction(
+    context: &Context,
+    asker: &Asker,
+    params: &Params,
+) -> Result<Value, RpcError> {
     let id = params.hash(0, "transaction hash")?;
+    let (readers, ledger) = (&context.readers, &context.validator.ledger);
     if let Some((stored, index)) = place(context, &id)? {
+        let bytes = stored.block.transactions.get(index);
+        let transaction = bytes.and_then(|bytes| Transaction::from_bytes(bytes).ok());
+        if let Some(transaction) = &transaction {
+            readers.check_transaction(ledger, asker, transaction)?;
+        }
         return Ok(transaction_json(context, &stored, index).unwrap_or_default());
     }
-    let waiting = context.validator.intake.get(&id);
-    Ok(waiting.map_or(Value::Null, |vetted| {
-        transaction_fields(context, &id, vetted.bytes(), vetted.transaction(), None)
-    }))
+    let Some(waiting) = context.validator.intake.get(&id) else {
+        return Ok(Value::Null);
+    };
+    let (bytes, transaction) = (waiting.bytes(), waiting.transaction());
+    readers.check_transaction(ledger, asker, transaction)?;
+    Ok(transaction_fields(context, &id, bytes, transaction, None))
 }
 
 /// `eth_getTransactionReceipt`

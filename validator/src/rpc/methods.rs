@@ -19,6 +19,7 @@ use super::{
     eth,
     params::WaitingParams,
     queue::{Busy, Turn},
+    readers::Asker,
     submit::{self, Submitted},
     tabella,
 };
@@ -42,6 +43,7 @@ pub(crate) fn read_calls(calls: Vec<Value>) -> Vec<Read> {
 pub(crate) async fn call_all(
     context: &Context,
     address: IpAddr,
+    asker: Asker,
     calls: Vec<Read>,
 ) -> Result<Vec<Json>, RpcError> {
     let metrics = &context.validator.metrics;
@@ -60,6 +62,7 @@ pub(crate) async fn call_all(
     };
     let answering = Answering {
         context: context.clone(),
+        asker,
         submitted,
         verified,
         is_busy: matches!(turn, Some(Err(Busy))),
@@ -141,6 +144,7 @@ async fn verified(context: &Context, address: IpAddr) -> Result<Json, RpcError> 
 /// What answering calls one after the other needs.
 struct Answering {
     context: Context,
+    asker: Asker,
     submitted: Submitted,
     verified: Option<Result<Json, RpcError>>,
     /// Whether there are too many who read the chain, or this request has read it for long enough.
@@ -197,7 +201,7 @@ impl Answering {
         };
         match &self.verified {
             Some(verified) if call.method == "tabella_verify" => verified.clone(),
-            _ => answer(&self.context, call, room),
+            _ => answer(&self.context, &self.asker, call, room),
         }
     }
 
@@ -242,9 +246,9 @@ fn read_call(call: Value) -> Read {
     }
 }
 
-fn answer(context: &Context, call: &Call, room: Room) -> Result<Json, RpcError> {
+fn answer(context: &Context, asker: &Asker, call: &Call, room: Room) -> Result<Json, RpcError> {
     let params = &call.params.read()?;
-    if let Some(result) = tabella::answer(context, &call.method, params, room) {
+    if let Some(result) = tabella::answer(context, asker, &call.method, params, room) {
         return result;
     }
     let result = match call.method.as_str() {
@@ -263,11 +267,11 @@ fn answer(context: &Context, call: &Call, room: Room) -> Result<Json, RpcError> 
         "eth_accounts" => Ok(json!([])),
         "eth_getLogs" => Ok(json!([])),
         "eth_feeHistory" => eth::fee_history(context, params),
-        "eth_getBlockByNumber" | "eth_getBlockByHash" => eth::block(context, params),
+        "eth_getBlockByNumber" | "eth_getBlockByHash" => eth::block(context, asker, params),
         "eth_getBlockTransactionCountByNumber" | "eth_getBlockTransactionCountByHash" => {
             eth::block_transaction_count(context, params)
         }
-        "eth_getTransactionByHash" => eth::transaction(context, params),
+        "eth_getTransactionByHash" => eth::transaction(context, asker, params),
         "eth_getTransactionReceipt" => eth::transaction_receipt(context, params),
         name => Err(RpcError::unknown_method(name)),
     };

@@ -12,6 +12,7 @@ mod methods;
 mod params;
 mod places;
 mod queue;
+mod readers;
 mod readiness;
 mod submit;
 mod tabella;
@@ -22,7 +23,7 @@ use axum::{
     Router,
     body::Bytes,
     extract::{ConnectInfo, DefaultBodyLimit, State},
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -40,6 +41,8 @@ use certified::Certified;
 use error::RpcError;
 use places::Places;
 use queue::Queue;
+use readers::Asker;
+pub(crate) use readers::Readers;
 use readiness::Readiness;
 
 /// How long answers under way may take once the node is to stop.
@@ -55,6 +58,7 @@ pub(crate) struct Context {
     pub(crate) stop: Stop,
     pub(crate) server: Server,
     pub(crate) bounded: Arc<Bounded>,
+    pub(crate) readers: Arc<Readers>,
 }
 
 /// What all requests share.
@@ -104,9 +108,10 @@ pub(crate) async fn serve(listener: TcpListener, context: Context, stop: Stop) {
 async fn json_rpc(
     State(context): State<Context>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    match answer(&context, peer, body).await {
+    match answer(&context, peer, Asker::new(&headers), body).await {
         Ok(Some(answer)) => json_response(answer),
         // Nothing but notifications.
         Ok(None) => StatusCode::NO_CONTENT.into_response(),
@@ -122,6 +127,7 @@ fn json_response(text: Json) -> Response {
 async fn answer(
     context: &Context,
     peer: SocketAddr,
+    asker: Asker,
     body: Bytes,
 ) -> Result<Option<Json>, RpcError> {
     let address = subscriber(peer.ip());
@@ -134,12 +140,14 @@ async fn answer(
         }
         Value::Array(calls) => {
             let calls = methods::read_calls(calls);
-            let answers = methods::call_all(context, address, calls).await?;
+            let answers = methods::call_all(context, address, asker, calls).await?;
             Ok((!answers.is_empty()).then(|| answer::array(&answers)))
         }
         call => {
             let calls = methods::read_calls(vec![call]);
-            Ok(methods::call_all(context, address, calls).await?.pop())
+            Ok(methods::call_all(context, address, asker, calls)
+                .await?
+                .pop())
         }
     }
 }

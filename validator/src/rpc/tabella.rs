@@ -1,7 +1,7 @@
 //! Tabella's own methods. Their shapes are `tabella_protocol::rpc`'s.
 
 use serde::Serialize;
-use tabella_ledger::{Ledger, LedgerError, StoredBlock};
+use tabella_ledger::{LedgerError, StoredBlock};
 use tabella_protocol::{
     EvidenceFile, Hash, Receipt, Transaction, ValidatorSetProof,
     rpc::{
@@ -16,6 +16,7 @@ use super::{
     answer::{Json, Room},
     error::RpcError,
     params::Params,
+    readers::Asker,
 };
 
 /// Most blocks, and most board items, in one answer.
@@ -34,6 +35,7 @@ const CHANGES_BYTES_MAX: usize = 1 << 20;
 /// The result of one of these methods; nothing for the name of another.
 pub(crate) fn answer(
     context: &Context,
+    asker: &Asker,
     method: &str,
     params: &Params,
     room: Room,
@@ -41,16 +43,16 @@ pub(crate) fn answer(
     Some(match method {
         "tabella_nodeStatus" => room.write(&node_status(context)),
         "tabella_getTransactionStatus" => write(room, transaction_status(context, params)),
-        "tabella_getBlockSummaries" => write(room, block_summaries(context, params, room)),
-        "tabella_getBlock" => write(room, block(context, params)),
+        "tabella_getBlockSummaries" => write(room, block_summaries(context, asker, params, room)),
+        "tabella_getBlock" => write(room, block(context, asker, params)),
         "tabella_getCertificate" => write(room, certificate(context, params)),
-        "tabella_getElectionChanges" => write(room, election_changes(context, params, room)),
+        "tabella_getElectionChanges" => write(room, election_changes(context, asker, params, room)),
         "tabella_getElections" => room.write(&elections(context)),
         "tabella_getElection" => write(room, election(context, params)),
         "tabella_getPlugins" => write(room, plugins(context)),
         "tabella_getPlugin" => write(room, plugin(context, params)),
         "tabella_getReceipt" => write(room, receipt(context, params)),
-        "tabella_getBoard" => write(room, board(context, params)),
+        "tabella_getBoard" => write(room, board(context, asker, params)),
         "tabella_getBoardConsistencyProof" => write(room, board_consistency(context, params)),
         "tabella_getResults" => write(room, results(context, params)),
         "tabella_getValidators" => room.write(&validators(context)),
@@ -112,6 +114,7 @@ fn transaction_status(context: &Context, params: &Params) -> Result<TransactionS
 /// `tabella_getBlockSummaries(from_height, count_max, wait_ms) -> [BlockSummary]`. The wait is over.
 fn block_summaries(
     context: &Context,
+    asker: &Asker,
     params: &Params,
     room: Room,
 ) -> Result<Vec<BlockSummary>, RpcError> {
@@ -124,7 +127,7 @@ fn block_summaries(
     let mut summaries = Vec::new();
     let (mut transactions, mut read) = (0, 0);
     for height in (from.max(1)..=ledger.tip().height).take(count.min(SUMMARIES_MAX)) {
-        let Some((stored, ids)) = next_block(ledger, from, height)? else {
+        let Some((stored, ids)) = next_block(context, asker, from, height)? else {
             break;
         };
         transactions += stored.block.transactions.len();
@@ -139,15 +142,26 @@ fn block_summaries(
 }
 
 /// The next block of an answer that begins with `from`; nothing where the answer ends before it, because
-/// it is not there or is damaged here.
+/// it is not there, is damaged here, or is not for who asks.
 fn next_block(
-    ledger: &Ledger,
+    context: &Context,
+    asker: &Asker,
     from: u64,
     height: u64,
 ) -> Result<Option<(StoredBlock, Vec<Hash>)>, RpcError> {
-    match ledger.whole_block(height) {
-        Err(LedgerError::Damaged(_)) if height > from.max(1) => Ok(None),
-        block => Ok(block?),
+    let ledger = &context.validator.ledger;
+    let is_first = height == from.max(1);
+    let found = match ledger.whole_block(height) {
+        Err(LedgerError::Damaged(_)) if !is_first => return Ok(None),
+        found => found?,
+    };
+    let Some((block, _)) = &found else {
+        return Ok(None);
+    };
+    match context.readers.check_block(ledger, asker, block) {
+        Err(withheld) if is_first => Err(withheld),
+        Err(_) => Ok(None),
+        Ok(()) => Ok(found),
     }
 }
 
@@ -167,6 +181,7 @@ fn summary(
 /// `tabella_getElectionChanges(from_height) -> ElectionChanges`
 fn election_changes(
     context: &Context,
+    asker: &Asker,
     params: &Params,
     room: Room,
 ) -> Result<ElectionChanges, RpcError> {
@@ -178,7 +193,7 @@ fn election_changes(
     };
     let (mut bytes, mut read) = (0, 0);
     for height in (from..=ledger.tip().height).take(SUMMARIES_MAX) {
-        let Some((stored, ids)) = next_block(ledger, from, height)? else {
+        let Some((stored, ids)) = next_block(context, asker, from, height)? else {
             break;
         };
         changes.to_height = height;
@@ -203,10 +218,12 @@ fn election_changes(
 }
 
 /// `tabella_getBlock(height | hash) -> BlockView | null`
-fn block(context: &Context, params: &Params) -> Result<Option<BlockView>, RpcError> {
+fn block(context: &Context, asker: &Asker, params: &Params) -> Result<Option<BlockView>, RpcError> {
     let Some(stored) = context.find_whole_block(params.block(0)?)? else {
         return Ok(None);
     };
+    let ledger = &context.validator.ledger;
+    context.readers.check_block(ledger, asker, &stored)?;
     let acks = context.validator.ledger.acks(stored.block.header.height)?;
     let StoredBlock {
         hash,
@@ -273,7 +290,7 @@ fn receipt(context: &Context, params: &Params) -> Result<Option<Receipt>, RpcErr
 
 /// `tabella_getBoard(election_id, from_position, count_max) -> BoardPage`. A page of large ballots
 /// ends before it has as many as were asked for.
-fn board(context: &Context, params: &Params) -> Result<BoardPage, RpcError> {
+fn board(context: &Context, asker: &Asker, params: &Params) -> Result<BoardPage, RpcError> {
     let id = params.required(0, "election id")?;
     let from: u64 = params.optional(1, "from_position")?.unwrap_or(0);
     let count = params
@@ -283,6 +300,7 @@ fn board(context: &Context, params: &Params) -> Result<BoardPage, RpcError> {
     let ledger = &context.validator.ledger;
     let not_found = || RpcError::not_found(format!("no election has the id {id}"));
     let election = ledger.election(id).ok_or_else(not_found)?;
+    context.readers.check_election(ledger, asker, id)?;
     // Later pages may come of a newer board; the answer is of the one that it names.
     let (board, mut records) = ledger.board(id, from, 0)?.ok_or_else(not_found)?;
     let mut bytes = 0;

@@ -14,7 +14,7 @@ use tabella_protocol::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::{AppendError, Opened, Shared, files};
-use crate::{clock, crash};
+use crate::{clock, crash, lines::short};
 
 /// Most ballots in one block, so that nobody waits for a commit without end.
 const GROUP_MAX: usize = 512;
@@ -210,7 +210,7 @@ fn replay(opened: &Opened, transactions: &[Vec<u8>]) -> Result<(), LedgerError> 
     // their ballots then go to the database alone.
     for (id, refusal) in refused {
         if refusal.code != RefusalCode::AlreadyIncluded {
-            tracing::error!(%id, %refusal, "the local ledger cannot take over what the network executed");
+            tracing::error!(id = %short(&id), %refusal, "the local ledger cannot take over what the network executed");
         }
     }
     Ok(())

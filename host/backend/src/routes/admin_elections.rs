@@ -324,7 +324,14 @@ pub(crate) async fn close(
                 election_id,
                 status: "closing",
                 unsettled,
-                detail: "no more ballots are taken; the election is closed as soon as every acknowledged one is confirmed or refused",
+                detail: match app.authority {
+                    Some(_) => {
+                        "no more ballots are taken; the election is closed as soon as every acknowledged one is confirmed or refused"
+                    }
+                    None => {
+                        "no more ballots are taken; once none is unsettled, close the election where the authority's key is, with `tabella election close --authority`"
+                    }
+                },
             };
             Ok((StatusCode::ACCEPTED, JsonAnswer(answer)).into_response())
         }

@@ -17,6 +17,7 @@ use crate::{
     clock,
     conditional::{Change, tagged},
     extract::{Path, Query},
+    open_ballots::Reads,
     openapi::{AsksValidators, NamesOne, ReadsQuery, time},
     problem::Problem,
 };
@@ -56,7 +57,7 @@ pub(crate) struct BlockAnswer {
     boards_root: Hash,
     state_root: Hash,
     signatures: Signatures,
-    /// Only where one block was asked for.
+    /// Only where one block was asked for, and not where it holds ballots that are not for who asks.
     #[serde(skip_serializing_if = "Option::is_none")]
     transaction_ids: Option<Vec<Hash>>,
 }
@@ -119,6 +120,7 @@ pub(crate) async fn blocks(
 pub(crate) async fn block(
     State(app): State<Arc<App>>,
     Path(wanted): Path<String>,
+    reads: Reads,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     app.elections.catch_up().await;
@@ -141,21 +143,27 @@ pub(crate) async fn block(
         )
     })?;
     let mut answer = answer(&app, &found);
-    let transactions = found.stored.block.transactions.iter();
-    answer.transaction_ids = Some(transactions.map(|bytes| Hash::of(bytes)).collect());
-    // Acks come after the block; nothing else of it changes.
+    let is_shown = reads == Reads::All || !found.hides_ballots;
+    if is_shown {
+        let transactions = found.stored.block.transactions.iter();
+        answer.transaction_ids = Some(transactions.map(|bytes| Hash::of(bytes)).collect());
+    }
+    // Acks come after the block, and ids may be shown later; nothing else of it changes.
     let Signatures { count, of } = answer.signatures;
-    let change = match count >= of {
+    let change = match count >= of && !found.hides_ballots {
         true => Change::Never,
         false => Change::Perhaps,
     };
-    let tag = format!("{}-{count}", answer.hash);
+    let withheld = if is_shown { "" } else { "-withheld" };
+    let tag = format!("{}-{count}{withheld}", answer.hash);
     Ok(tagged(&headers, &tag, change, Json(answer)))
 }
 
 struct Found {
     stored: StoredBlock,
     signers: usize,
+    /// Whether it holds ballots of elections that show counts at their close, before it.
+    hides_ballots: bool,
 }
 
 fn find(ledger: &Ledger, height: u64) -> Result<Option<Found>, LedgerError> {
@@ -163,7 +171,11 @@ fn find(ledger: &Ledger, height: u64) -> Result<Option<Found>, LedgerError> {
         return Ok(None);
     };
     let signers = ledger.signers(height)?;
-    Ok(Some(Found { stored, signers }))
+    Ok(Some(Found {
+        hides_ballots: ledger.hides_of(&stored).is_some(),
+        stored,
+        signers,
+    }))
 }
 
 fn answer(app: &App, found: &Found) -> BlockAnswer {

@@ -22,7 +22,8 @@ use crate::{
     client_address::ClientAddress,
     elections::Election,
     extract::{Path, Query},
-    openapi::{AsksValidators, NamesOne, ReadsQuery},
+    open_ballots::{Reads, withheld},
+    openapi::{AsksValidators, Forbids, NamesOne, ReadsQuery},
     places::Place,
     problem::Problem,
 };
@@ -51,7 +52,7 @@ pub(crate) struct BoardAnswer {
 
 /// The ballots of an election, in the order of the chain
 ///
-/// A page; or, with `accept: application/x-ndjson`, the whole board from `from` on, one ballot a line. Before an election that shows counts only at its close is closed, `ballots` and `plain` are empty.
+/// A page; or, with `accept: application/x-ndjson`, the whole board from `from` on, one ballot a line. Before an election that shows counts only at its close is closed, `ballots` and `plain` are empty; where the operator keeps open ballots to readers, the board is for auditors and administrators until then.
 #[utoipa::path(
     get,
     path = "/api/elections/{id}/board",
@@ -61,6 +62,7 @@ pub(crate) struct BoardAnswer {
     responses(
         (status = 200, description = "Ballots", content((BoardAnswer = "application/json"), (String = "application/x-ndjson"))),
         ReadsQuery,
+        Forbids,
         NamesOne,
         AsksValidators
     ),
@@ -70,10 +72,14 @@ pub(crate) async fn board(
     Path(election_id): Path<u64>,
     Extension(address): Extension<ClientAddress>,
     Query(query): Query<BoardQuery>,
+    reads: Reads,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     // Unknown elections are told apart from empty boards.
     let election = app.elections.get(election_id).await?;
+    if reads == Reads::Shown && !election.proven.shows_ballots() {
+        return Err(withheld(election_id));
+    }
     let lines = headers
         .get(header::ACCEPT)
         .is_some_and(|accept| accept.as_bytes() == JSON_LINES.as_bytes());

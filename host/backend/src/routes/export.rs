@@ -18,7 +18,8 @@ use crate::{
     app::App,
     client_address::ClientAddress,
     extract::Path,
-    openapi::{AsksValidators, Conflicts, NamesOne},
+    open_ballots::{Reads, withheld},
+    openapi::{AsksValidators, Conflicts, Forbids, NamesOne},
     places::Place,
     problem::Problem,
 };
@@ -29,7 +30,7 @@ const BLOCKS_PER_CHUNK: u64 = 4;
 
 /// A whole election, for `tabella verify election`
 ///
-/// One JSON object a line: the genesis document, every block up to the one that made the result final (up to the newest where it is not), and an end. An election that shows counts only at its close is exported once it is closed.
+/// One JSON object a line: the genesis document, every block up to the one that made the result final (up to the newest where it is not), and an end. An election that shows counts only at its close is exported once it is closed; and where the operator keeps open ballots to readers, once no block of it holds ballots of others that are open, save for auditors and administrators.
 #[utoipa::path(
     get,
     path = "/api/elections/{id}/export",
@@ -38,6 +39,7 @@ const BLOCKS_PER_CHUNK: u64 = 4;
     params(("id" = u64, Path, description = "The election", example = 1)),
     responses(
         (status = 200, description = "The chain up to the result", body = String, content_type = "application/x-ndjson"),
+        Forbids,
         NamesOne,
         Conflicts,
         AsksValidators
@@ -47,6 +49,7 @@ pub(crate) async fn export(
     State(app): State<Arc<App>>,
     Extension(address): Extension<ClientAddress>,
     Path(election_id): Path<u64>,
+    reads: Reads,
 ) -> Result<Response, Problem> {
     let place = app.streams.take(address.stranger());
     let place = place.ok_or_else(Problem::too_many_streams)?;
@@ -64,6 +67,11 @@ pub(crate) async fn export(
         .result_height()
         .unwrap_or(height)
         .min(height);
+    if reads == Reads::Shown
+        && let Some(other) = app.read(move |ledger| ledger.hides_up_to(last)).await?
+    {
+        return Err(withheld(other));
+    }
     Ok((
         [(header::CONTENT_TYPE, JSON_LINES)],
         lines(app, election_id, last, place),

@@ -3,6 +3,7 @@
 pub(crate) mod accounts;
 pub(crate) mod admin_accounts;
 pub(crate) mod admin_elections;
+pub(crate) mod admin_transactions;
 pub(crate) mod blocks;
 pub(crate) mod board;
 pub(crate) mod document;

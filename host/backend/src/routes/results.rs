@@ -92,7 +92,7 @@ struct ContestAnswer {
 
 /// The results of an election
 ///
-/// Before close, counts only where the election shows them live, otherwise turnout alone. The backend counts the board itself, from blocks whose certificates it has checked; `verified` says that a quorum of validators attested the same outcome. Such results carry an entity tag, and are answered with every validator down: `source` is then `local`, and `as_of_height` says up to which block.
+/// Before close, counts only where the election's `counts_shown` is `live`, otherwise turnout alone; whoever may read blocks can count at any time. The backend counts the board itself, from blocks whose certificates it has checked; `verified` says that a quorum of validators attested the same outcome. Such results carry an entity tag, and are answered with every validator down: `source` is then `local`, and `as_of_height` says up to which block.
 #[utoipa::path(
     get,
     path = "/api/votes/results",

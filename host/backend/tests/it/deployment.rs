@@ -5,8 +5,9 @@ use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
 use serde_json::{Value, json};
 use tabella_backend::{Backend, BackendError, Bounds, Config, RateLimits, Registration};
 use tabella_protocol::{
-    ContestSpec, Disclosure, ElectionSpec, Eligibility, Genesis, Hash, OpenTo, OptionSpec, Payload,
-    Quorum, Revote, RollChanges, RollEntry, Transaction, TransactionBody, VoterId,
+    ContestSpec, Disclosure, ElectionSpec, Eligibility, Genesis, Hash, OpenBallots, OpenTo,
+    OptionSpec, Payload, Quorum, Revote, RollChanges, RollEntry, Transaction, TransactionBody,
+    VoterId,
 };
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -169,6 +170,7 @@ impl Deployment {
             confirmation_wait_ms: 2_000,
             health_period_ms: 50,
             registration: Registration::Open,
+            open_ballots: OpenBallots::Anyone,
             access_token_s: 3_600,
             refresh_token_s: 86_400,
             cors_origins: vec![],

@@ -5,6 +5,7 @@ mod administration;
 mod adversary;
 mod bad_input;
 mod closing;
+mod counts_shown;
 mod degradation;
 mod deployment;
 mod events;

@@ -93,6 +93,7 @@ pub(crate) async fn run(plan: &ChaosPlan, directory: &Path) -> Result<ChaosRepor
         data: directory.to_owned(),
         validators: Some(plan.validators),
         quorum: Some(plan.quorum),
+        open_ballots: tabella_protocol::OpenBallots::Anyone,
         ports: plan.ports,
         start: Start::Continue,
         host: world.means.links.then(|| HUB_HOST.to_owned()),

@@ -149,6 +149,7 @@ async fn on_own_network(
         data: directory.clone(),
         validators: Some(usize::from(arguments.validators)),
         quorum: None,
+        open_ballots: tabella_protocol::OpenBallots::Anyone,
         ports: Ports::new(Some(arguments.port_base))?,
         start: Start::Continue,
         host: None,

@@ -10,6 +10,7 @@ use crate::{
     addresses::Ports,
     dev::{DevNetwork, DevPlan, Ready, Start},
     exit::Exit,
+    open_ballots::OpenBallotsArgument,
     quorum::{QuorumArgument, survives},
     shutdown::{self, Lifetime},
 };
@@ -29,6 +30,9 @@ pub(crate) struct DevArguments {
     /// How many of them must agree [default: majority]
     #[arg(long, value_enum)]
     quorum: Option<QuorumArgument>,
+    /// Who may read the ballots of elections that show counts at their close, before it
+    #[arg(long, value_enum, default_value = "anyone")]
+    open_ballots: OpenBallotsArgument,
     /// The directory of keys, chain, logs and ready.json
     #[arg(long, default_value = ".data/dev")]
     data: PathBuf,
@@ -55,6 +59,7 @@ pub(crate) async fn run(arguments: &DevArguments) -> Result<Exit> {
         data: arguments.data.clone(),
         validators: arguments.validators.map(usize::from),
         quorum: arguments.quorum.map(Into::into),
+        open_ballots: arguments.open_ballots.into(),
         ports: Ports::new(arguments.port_base)?,
         start: Start::Continue,
         host: None,

@@ -7,8 +7,11 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use tabella_files::read_secret;
+use tabella_protocol::PublicKey;
 
-use crate::{backend_api::BackendApi, election_file::ElectionFile, exit::Exit, results};
+use crate::{
+    authority::Authority, backend_api::BackendApi, election_file::ElectionFile, exit::Exit, results,
+};
 
 /// Create, open, close and show elections through a backend
 #[derive(Debug, Args)]
@@ -30,6 +33,12 @@ struct BackendArguments {
     /// A file that holds the token, such as keys/admin-token of `tabella init`
     #[arg(long, global = true, conflicts_with = "token")]
     token_file: Option<PathBuf>,
+    /// Sign here with an authority's key, where the backend holds none; it carries what was signed
+    #[arg(long, global = true, requires = "genesis")]
+    authority: Option<PathBuf>,
+    /// The genesis document of the network that --authority administers
+    #[arg(long, global = true, requires = "authority")]
+    genesis: Option<PathBuf>,
     /// Answer in JSON
     #[arg(long, global = true)]
     json: bool,
@@ -39,6 +48,9 @@ struct BackendArguments {
 enum ElectionCommand {
     /// Create an election from a JSON or TOML file; publishes the built-in rules it names
     ///
+    /// Unless its counts_shown is "live", no backend shows counts before the close. Ballots stand in clear
+    /// on the chain: whoever may read blocks can count at any time (docs/security.md).
+    ///
     /// Example: tabella election create election.toml --token-file network/keys/admin-token --open
     #[command(verbatim_doc_comment)]
     Create {
@@ -47,6 +59,9 @@ enum ElectionCommand {
         /// Open it at once
         #[arg(long)]
         open: bool,
+        /// With --authority: the public key that signs the ballots, where voters do not themselves
+        #[arg(long, requires = "authority")]
+        registrar: Option<PublicKey>,
     },
     /// Start accepting ballots
     Open {
@@ -75,14 +90,27 @@ pub(crate) async fn run(arguments: &ElectionArguments) -> Result<Exit> {
         None => backend.token.clone(),
     };
     let mut api = BackendApi::new(&backend.backend, token.as_deref())?;
+    let authority = match backend.authority.as_deref().zip(backend.genesis.as_deref()) {
+        Some((key, genesis)) => Some(Authority::read(key, genesis)?),
+        None => None,
+    };
+    let authority = authority.as_ref();
     let (answer, sentence) = match &arguments.command {
-        ElectionCommand::Create { file, open } => {
+        ElectionCommand::Create {
+            file,
+            open,
+            registrar,
+        } => {
             require(&token)?;
-            let mut answer = api.create_election(&ElectionFile::read(file)?).await?;
+            let file = ElectionFile::read(file)?;
+            let mut answer = match authority {
+                Some(authority) => authority.create(&mut api, &file, *registrar).await?,
+                None => api.create_election(&file).await?,
+            };
             let id = id_of(&answer)?;
             let mut sentence = format!("election {id} created\n");
             if *open {
-                let opened = api.open(id).await?;
+                let opened = open_by(authority, &mut api, id).await?;
                 answer["open"] = opened;
                 sentence = format!("election {id} created and opened\n");
             }
@@ -90,11 +118,15 @@ pub(crate) async fn run(arguments: &ElectionArguments) -> Result<Exit> {
         }
         ElectionCommand::Open { id } => {
             require(&token)?;
-            (api.open(*id).await?, format!("election {id} is open\n"))
+            let answer = open_by(authority, &mut api, *id).await?;
+            (answer, format!("election {id} is open\n"))
         }
         ElectionCommand::Close { id } => {
             require(&token)?;
-            let answer = api.close(*id).await?;
+            let answer = match authority {
+                Some(authority) => authority.close(&mut api, *id).await?,
+                None => api.close(*id).await?,
+            };
             let sentence = closing(*id, &answer);
             (answer, sentence)
         }
@@ -116,11 +148,19 @@ pub(crate) async fn run(arguments: &ElectionArguments) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
+async fn open_by(authority: Option<&Authority>, api: &mut BackendApi, id: u64) -> Result<Value> {
+    match authority {
+        Some(authority) => authority.open(api, id).await,
+        None => api.open(id).await,
+    }
+}
+
 fn closing(id: u64, answer: &Value) -> String {
     if answer["status"] == "closing" {
         let unsettled = &answer["unsettled"];
+        let detail = answer["detail"].as_str().unwrap_or_default();
         return format!(
-            "election {id} takes no ballots any more; it is closed once {unsettled} acknowledged ballots are confirmed or refused\n"
+            "election {id}: {unsettled} acknowledged ballots are unsettled; {detail}\n"
         );
     }
     format!("election {id} is closed; validators tally and certify it\n")

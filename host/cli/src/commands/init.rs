@@ -12,6 +12,7 @@ use crate::{
     addresses::{Addresses, Ports},
     layout::Layout,
     network_files::{DataDirectories, create_network, write_configs},
+    open_ballots::OpenBallotsArgument,
     quorum::{QuorumArgument, survives},
 };
 
@@ -49,6 +50,9 @@ pub(crate) struct InitArguments {
     /// A name for people
     #[arg(long, default_value = "tabella")]
     name: String,
+    /// Who may read the ballots of elections that show counts at their close, before it
+    #[arg(long, value_enum, default_value = "anyone")]
+    open_ballots: OpenBallotsArgument,
     /// Answer in JSON
     #[arg(long)]
     json: bool,
@@ -77,7 +81,8 @@ pub(crate) fn run(arguments: &InitArguments) -> Result<()> {
         &addresses,
         DataDirectories::Later,
     )?;
-    write_configs(&layout, &addresses, Registration::Closed)?;
+    let open_ballots = arguments.open_ballots.into();
+    write_configs(&layout, &addresses, Registration::Closed, open_ballots)?;
     if arguments.json {
         let answer = json!({
             "network": genesis.network,

@@ -6,8 +6,10 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use tabella_files::{read_key, write_key};
-use tabella_protocol::{PublicKey, SigningKey};
+use tabella_files::{read_genesis, read_key, write_key};
+use tabella_protocol::{PublicKey, ReaderToken, SigningKey};
+
+use crate::network_files::unix_ms;
 
 /// Make key files and show their public halves
 #[derive(Debug, Args)]
@@ -35,7 +37,32 @@ enum KeysCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Make a token that admits the holder of a key to what validators keep to readers
+    ///
+    /// It goes with JSON-RPC requests as `authorization: Bearer TOKEN`. Who may read with it is in
+    /// docs/operating.md, under open ballots.
+    ///
+    /// Example: tabella keys reader-token auditor.key --genesis genesis.json
+    #[command(verbatim_doc_comment)]
+    ReaderToken {
+        /// The key file
+        file: PathBuf,
+        /// The genesis document of the network
+        #[arg(long)]
+        genesis: PathBuf,
+        /// How long it is good for
+        #[arg(long, default_value_t = MINUTES, value_parser = clap::value_parser!(u64).range(1..=MINUTES_MAX))]
+        minutes: u64,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
+
+const MINUTE_MS: u64 = 60_000;
+const MINUTES: u64 = ReaderToken::VALID_MS / MINUTE_MS;
+/// A minute less than validators take: their clocks may be behind.
+const MINUTES_MAX: u64 = ReaderToken::VALID_MS_MAX / MINUTE_MS - 1;
 
 /// Runs the command.
 pub(crate) fn run(arguments: &KeysArguments) -> Result<()> {
@@ -44,6 +71,27 @@ pub(crate) fn run(arguments: &KeysArguments) -> Result<()> {
             let key = SigningKey::generate();
             write_key(out, &key)?;
             print(&key.public(), *json);
+        }
+        KeysCommand::ReaderToken {
+            file,
+            genesis,
+            minutes,
+            json,
+        } => {
+            let genesis = read_genesis(genesis)?;
+            let valid_until_ms = unix_ms()? + minutes * MINUTE_MS;
+            let token = ReaderToken::sign(&read_key(file)?, &genesis.hash(), valid_until_ms);
+            match json {
+                true => {
+                    let reader = token.reader;
+                    let text = token.to_string();
+                    println!(
+                        "{}",
+                        json!({"token": text, "reader": reader, "valid_until_ms": valid_until_ms})
+                    );
+                }
+                false => println!("{token}"),
+            }
         }
         KeysCommand::Show { file, json } => print(&read_key(file)?.public(), *json),
     }

@@ -17,8 +17,8 @@ use tabella_files::{read_genesis, read_key};
 use tabella_ledger::{BuildLimits, Ledger};
 use tabella_protocol::{
     CommitCertificate, CommitSignature, ConsensusVote, ConsensusVoteKind, ContestSpec, Disclosure,
-    ElectionSpec, Eligibility, Hash, OpenTo, OptionSpec, Payload, Quorum, Revote, SigningKey,
-    Transaction, TransactionBody, VoterId, rpc::NodeStatus,
+    ElectionSpec, Eligibility, Hash, OpenBallots, OpenTo, OptionSpec, Payload, Quorum, Revote,
+    SigningKey, Transaction, TransactionBody, VoterId, rpc::NodeStatus,
 };
 
 use crate::{
@@ -106,7 +106,12 @@ async fn measure(arguments: &LongChainArguments, layout: &Layout) -> Result<Long
         &addresses,
         DataDirectories::Later,
     )?;
-    write_configs(layout, &addresses, Registration::Closed)?;
+    write_configs(
+        layout,
+        &addresses,
+        Registration::Closed,
+        OpenBallots::Anyone,
+    )?;
     let data = layout.root().join("data");
     fs::create_dir_all(layout.root().join("logs")).context("cannot create the logs directory")?;
 

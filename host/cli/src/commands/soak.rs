@@ -98,6 +98,7 @@ pub(crate) async fn run(arguments: &SoakArguments) -> Result<Exit> {
         data: directory.clone(),
         validators: Some(usize::from(arguments.validators)),
         quorum: None,
+        open_ballots: tabella_protocol::OpenBallots::Anyone,
         ports: Ports::new(Some(arguments.port_base))?,
         start: Start::Continue,
         host: None,

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
 use tabella_client::ValidatorEndpoint;
-use tabella_files::read_genesis;
+use tabella_files::{read_genesis, read_key};
 use tabella_protocol::{EvidenceFile, EvidenceSummary, Genesis, Named, Receipt, ReceiptSummary};
 
 use crate::{
@@ -108,6 +108,9 @@ enum VerifyCommand {
         /// A validator to ask, as NAME=URL; may be repeated [default: validator-1..3 on this machine]
         #[arg(long = "validator", value_name = "NAME=URL", value_parser = parse_validator)]
         validators: Vec<ValidatorEndpoint>,
+        /// A key that may read all ballots, where validators keep open ones to readers
+        #[arg(long)]
+        key: Option<PathBuf>,
         /// Answer in JSON
         #[arg(long)]
         json: bool,
@@ -165,13 +168,17 @@ pub(crate) async fn run(arguments: &VerifyArguments) -> Result<Exit> {
             file,
             genesis,
             validators,
+            key,
             json,
         } => {
             let validators = match validators.as_slice() {
                 [] => ValidatorEndpoint::defaults(),
                 named => named.to_vec(),
             };
-            let findings = local_ledger::check(file, read_genesis(genesis)?, validators).await?;
+            let findings = {
+                let reader = key.as_deref().map(read_key).transpose()?;
+                local_ledger::check(file, read_genesis(genesis)?, validators, reader).await?
+            };
             match json {
                 true => println!("{}", serde_json::to_string_pretty(&findings)?),
                 false => print!("{}", describe_findings(&findings)),

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use futures::{StreamExt, future::join_all, stream::FuturesUnordered};
 use tabella_backend::Registration;
 use tabella_files::{read_genesis, read_secret};
-use tabella_protocol::{Genesis, Quorum, rpc::NodeStatus};
+use tabella_protocol::{Genesis, OpenBallots, Quorum, rpc::NodeStatus};
 
 use super::{Process, ProcessPlan, Ready, ReadyBootnode, ReadyValidator, Site, ports};
 use crate::{
@@ -45,6 +45,8 @@ pub(crate) struct DevPlan {
     pub(crate) validators: Option<usize>,
     /// The quorum rule; what the directory holds, or `majority`.
     pub(crate) quorum: Option<Quorum>,
+    /// Who may read open ballots.
+    pub(crate) open_ballots: OpenBallots,
     /// The ports.
     pub(crate) ports: Ports,
     /// What becomes of a network that is there already.
@@ -269,7 +271,7 @@ fn prepare(plan: &DevPlan, layout: &Layout) -> Result<(Genesis, Addresses)> {
         }
     };
     // At every start, because the ports may be others than the last time.
-    write_configs(layout, &addresses, Registration::Open)?;
+    write_configs(layout, &addresses, Registration::Open, plan.open_ballots)?;
     Ok((genesis, addresses))
 }
 

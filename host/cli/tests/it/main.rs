@@ -1,6 +1,7 @@
 //! The binary as its users run it: real processes, real ports, real kills.
 
 mod adversary;
+mod authority;
 mod bad_input;
 mod byzantine;
 mod catch_up;
@@ -17,6 +18,7 @@ mod hostile_client;
 mod hostile_plugin;
 mod membership;
 mod network;
+mod open_ballots;
 mod openapi_fuzz;
 mod operating;
 mod plugin;

@@ -113,7 +113,18 @@ mod tests {
 
     #[test]
     fn places_outside_of_a_sheet_are_none() {
-        for text in ["", "A", "1", "A0", "XFE1", "A1048577", "AballotsnlineStr", "A99999999999", "A+1", "É1"] {
+        for text in [
+            "",
+            "A",
+            "1",
+            "A0",
+            "XFE1",
+            "A1048577",
+            "AballotsnlineStr",
+            "A99999999999",
+            "A+1",
+            "É1",
+        ] {
             assert_eq!(position(text), None, "{text:?}");
         }
         for text in ["", "+5", "0", "A1"] {

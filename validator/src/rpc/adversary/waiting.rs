@@ -3,7 +3,10 @@
 use std::{net::IpAddr, sync::atomic::AtomicBool, sync::atomic::Ordering::Relaxed};
 
 use super::*;
-use crate::rpc::cost::{REQUEST_DEPTH_MAX, check_values};
+use crate::rpc::{
+    cost::{REQUEST_DEPTH_MAX, check_values},
+    readers::Asker,
+};
 
 /// Requests that wait for a block with all the values that a request may have.
 const WAITING: usize = 64;
@@ -97,7 +100,9 @@ async fn an_honest_reader_is_answered_while_another_address_floods_costly_reads(
             tokio::spawn(async move {
                 while !is_over.load(Relaxed) {
                     let calls = methods::read_calls(costly.clone());
-                    methods::call_all(&context, FLOODER, calls).await.unwrap();
+                    methods::call_all(&context, FLOODER, Asker::default(), calls)
+                        .await
+                        .unwrap();
                 }
             })
         })
@@ -111,7 +116,7 @@ async fn an_honest_reader_is_answered_while_another_address_floods_costly_reads(
     for n in 0..HONEST_READS {
         let call = one(n, "tabella_getBlockSummaries", json!([1, 10, 0]));
         let calls = methods::read_calls(vec![call]);
-        let answers = methods::call_all(&node.context, HONEST, calls)
+        let answers = methods::call_all(&node.context, HONEST, Asker::default(), calls)
             .await
             .unwrap();
         let answer: Value = serde_json::from_slice(&answers[0]).unwrap();

@@ -67,6 +67,7 @@ pub(crate) async fn run(arguments: &DemoArguments) -> Result<Exit> {
         data: arguments.data.clone(),
         validators: Some(3),
         quorum: None,
+        open_ballots: tabella_protocol::OpenBallots::Anyone,
         ports: choose_ports(arguments.port_base)?,
         start: Start::Fresh,
         host: None,

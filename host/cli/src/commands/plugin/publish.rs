@@ -8,7 +8,7 @@ use clap::Args;
 use super::source::PluginSource;
 use tabella_files::read_secret;
 
-use crate::{backend_api::BackendApi, exit::Exit};
+use crate::{authority::Authority, backend_api::BackendApi, exit::Exit};
 
 /// Publish a module on the chain through a backend, after checking it
 ///
@@ -27,6 +27,12 @@ pub(crate) struct PublishArguments {
     /// A file that holds the token, such as keys/admin-token of `tabella init`
     #[arg(long, conflicts_with = "token")]
     token_file: Option<PathBuf>,
+    /// Sign here with an authority's key, where the backend holds none
+    #[arg(long, requires = "genesis")]
+    authority: Option<PathBuf>,
+    /// The genesis document of the network that --authority administers
+    #[arg(long, requires = "authority")]
+    genesis: Option<PathBuf>,
     /// Answer in JSON
     #[arg(long)]
     json: bool,
@@ -45,7 +51,17 @@ pub(crate) async fn run(arguments: &PublishArguments) -> Result<Exit> {
     // Every reason at once, before anything is sent.
     let plugin = super::runtime()?.load(&source.wasm)?;
     let mut api = BackendApi::new(&arguments.backend, token.as_deref())?;
-    let answer = api.publish(source.wasm).await?;
+    let signer = arguments
+        .authority
+        .as_deref()
+        .zip(arguments.genesis.as_deref());
+    let answer = match signer {
+        Some((key, genesis)) => {
+            let authority = Authority::read(key, genesis)?;
+            authority.publish(&mut api, source.wasm).await?
+        }
+        None => api.publish(source.wasm).await?,
+    };
     match arguments.json {
         true => println!("{answer}"),
         false => println!(

@@ -1,0 +1,196 @@
+//! Administering with an authority's key that is kept away from backends: what is signed is made here,
+//! from the author's file, and a backend only carries it to the chain.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tabella_files::{read_genesis, read_key};
+use tabella_protocol::{
+    ContestSpec, Disclosure, ElectionProof, ElectionSpec, Eligibility, Genesis, Hash, OpenTo,
+    OptionSpec, Payload, PublicKey, Revote, RollChanges, SigningKey, Transaction, TransactionBody,
+};
+
+use crate::{
+    backend_api::{BackendApi, builtin},
+    election_file::ElectionFile,
+};
+
+/// How many blocks what is signed here stays good for: long enough to be carried, too short to be kept.
+const EXPIRY_HEIGHTS: u64 = 200;
+/// How long acknowledged ballots may take to end before somebody has to look.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(60);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
+
+/// The holder of an authority's key.
+pub(crate) struct Authority {
+    key: SigningKey,
+    genesis: Genesis,
+}
+
+impl Authority {
+    /// Reads the key and the network that it administers.
+    pub(crate) fn read(key: &Path, genesis: &Path) -> Result<Self> {
+        let (key, genesis) = (read_key(key)?, read_genesis(genesis)?);
+        let public = key.public();
+        ensure!(
+            genesis.authorities.contains(&public),
+            "{public} is no authority of this network; its genesis document names {}",
+            join(&genesis.authorities)
+        );
+        Ok(Self { key, genesis })
+    }
+
+    /// Publishes a rule; the same bytes again change nothing.
+    pub(crate) async fn publish(&self, api: &mut BackendApi, wasm: Vec<u8>) -> Result<Value> {
+        let hash = Hash::of(&wasm);
+        if !api.knows_plugin(&hash).await? {
+            self.put(api, Payload::PublishPlugin { wasm }).await?;
+        }
+        Ok(json!({"sha256": hash}))
+    }
+
+    /// Creates an election after publishing the built-in rules that it names and the chain lacks.
+    /// `registrar` signs its ballots, where voters do not themselves. That the chain holds this very
+    /// election under the id answered is checked by a proof.
+    pub(crate) async fn create(
+        &self,
+        api: &mut BackendApi,
+        file: &ElectionFile,
+        registrar: Option<PublicKey>,
+    ) -> Result<Value> {
+        let spec = spec(file, registrar)?;
+        spec.check()?;
+        for contest in &file.contests {
+            if let Some(rule) = builtin(&contest.rule)? {
+                self.publish(api, rule.wasm.to_vec()).await?;
+            }
+        }
+        let payload = Payload::CreateElection(spec.clone());
+        let created = self.put(api, payload).await?;
+        let id = created["election_id"].as_u64();
+        let id = id.context("the election is on the chain, and the backend has not executed its block yet; list the elections")?;
+        let proof: ElectionProof = serde_json::from_slice(&api.election_proof(id).await?)
+            .context("expected the proof of an election")?;
+        let proven = proof.verify(&self.genesis)?;
+        ensure!(
+            proven.election_id == id
+                && proven.spec == spec
+                && json!(proven.transaction_id) == created["transaction_id"],
+            "the backend says that this election has the id {id}, which is another one on the chain"
+        );
+        Ok(created)
+    }
+
+    /// Opens an election.
+    pub(crate) async fn open(&self, api: &mut BackendApi, election_id: u64) -> Result<Value> {
+        self.put(api, Payload::OpenElection { election_id }).await
+    }
+
+    /// Closes an election once every ballot that the backend acknowledged has ended.
+    pub(crate) async fn close(&self, api: &mut BackendApi, election_id: u64) -> Result<Value> {
+        let deadline = Instant::now() + DRAIN_PATIENCE;
+        loop {
+            let answer = api.close(election_id).await?;
+            if answer["status"] != "closing" {
+                return Ok(answer);
+            }
+            match answer["unsettled"].as_u64() {
+                Some(0) => break,
+                _ if Instant::now() < deadline => tokio::time::sleep(POLL_INTERVAL).await,
+                left => bail!(
+                    "no more ballots are taken, and {} of those acknowledged are neither confirmed nor refused after {DRAIN_PATIENCE:?}; run this again later",
+                    left.unwrap_or_default()
+                ),
+            }
+        }
+        self.put(api, Payload::CloseElection { election_id }).await
+    }
+
+    async fn put(&self, api: &mut BackendApi, payload: Payload) -> Result<Value> {
+        let expiry_height = api.height().await?.saturating_add(EXPIRY_HEIGHTS);
+        let body = TransactionBody::new(self.genesis.chain_id, expiry_height, payload);
+        let transaction = Transaction::sign(body, &self.key);
+        api.put_signed(&transaction.to_bytes()).await
+    }
+}
+
+fn join(keys: &[PublicKey]) -> String {
+    let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+    keys.join(", ")
+}
+
+/// What the chain is told of an election.
+fn spec(file: &ElectionFile, registrar: Option<PublicKey>) -> Result<ElectionSpec> {
+    let kind = file.eligibility.as_deref().unwrap_or("registrar");
+    let registrar = || {
+        registrar.context(
+            "expected --registrar with the public key that signs this election's ballots: `tabella keys show` prints that of a backend's registrar_key",
+        )
+    };
+    let has_roll = kind != "registrar";
+    ensure!(
+        !has_roll || file.open_to.is_none(),
+        "expected open_to only without a roll: who stands on the roll may vote"
+    );
+    ensure!(
+        has_roll || file.roll.is_none(),
+        "expected roll only in an election that has one"
+    );
+    let roll = word("roll", file.roll.as_deref(), RollChanges::Fixed)?;
+    let eligibility = match kind {
+        "registrar" => Eligibility::Registrar {
+            registrar: registrar()?,
+            open_to: word("open_to", file.open_to.as_deref(), OpenTo::Named)?,
+        },
+        "registrar_roll" => Eligibility::RegistrarRoll {
+            registrar: registrar()?,
+            roll,
+        },
+        "credentials" => Eligibility::Credentials { roll },
+        other => {
+            bail!("expected eligibility registrar, registrar_roll or credentials, got {other:?}")
+        }
+    };
+    let mut contests = Vec::with_capacity(file.contests.len());
+    for contest in &file.contests {
+        let plugin = match builtin(&contest.rule)? {
+            Some(rule) => Hash::of(rule.wasm),
+            None => Hash::parse_lenient(&contest.rule)?,
+        };
+        let options = contest.options.iter().map(|option| OptionSpec {
+            id: option.id.clone(),
+            title: option.title.clone(),
+        });
+        contests.push(ContestSpec {
+            id: contest.id.clone(),
+            title: contest.title.clone(),
+            plugin,
+            options: options.collect(),
+            params: Value::Object(contest.params.0.clone()).to_string(),
+        });
+    }
+    Ok(ElectionSpec {
+        title: file.title.clone(),
+        contests,
+        eligibility,
+        revote: word("revote", file.revote.as_deref(), Revote::Refuse)?,
+        disclosure: word(
+            "counts_shown",
+            file.counts_shown.as_deref(),
+            Disclosure::AtClose,
+        )?,
+    })
+}
+
+/// A word of the file, or the default where it has none.
+fn word<T: DeserializeOwned>(member: &str, word: Option<&str>, default: T) -> Result<T> {
+    match word {
+        None => Ok(default),
+        Some(word) => serde_json::from_value(json!(word)).with_context(|| format!("in {member}")),
+    }
+}

@@ -1,0 +1,91 @@
+//! By whose key a client reads what is not for anyone yet.
+
+use std::{
+    fmt,
+    sync::{Mutex, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use tabella_protocol::{Hash, ReaderToken, SigningKey};
+
+/// A token is renewed when less of its time is left than this part of it.
+const RENEWED_IN: u64 = 2;
+
+/// Signs the tokens that go with requests.
+pub(crate) struct Reader {
+    key: SigningKey,
+    genesis: Hash,
+    last: Mutex<Option<Token>>,
+}
+
+struct Token {
+    valid_until_ms: u64,
+    text: String,
+}
+
+impl Reader {
+    pub(crate) fn new(key: SigningKey, genesis: Hash) -> Self {
+        Self {
+            key,
+            genesis,
+            last: Mutex::default(),
+        }
+    }
+
+    /// A token that is good for a while.
+    pub(crate) fn token(&self) -> String {
+        self.token_at(now_ms())
+    }
+
+    fn token_at(&self, now_ms: u64) -> String {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let good_until = now_ms.saturating_add(ReaderToken::VALID_MS);
+        // Also where the clock was set back since: the token would be good for too long.
+        let fresh = last.as_ref().filter(|token| {
+            let good_from = good_until - ReaderToken::VALID_MS / RENEWED_IN;
+            (good_from..=good_until).contains(&token.valid_until_ms)
+        });
+        if let Some(token) = fresh {
+            return token.text.clone();
+        }
+        let text = ReaderToken::sign(&self.key, &self.genesis, good_until).to_string();
+        *last = Some(Token {
+            valid_until_ms: good_until,
+            text: text.clone(),
+        });
+        text
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reader({})", self.key.public())
+    }
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_kept_for_half_of_its_time_and_good_all_the_while() {
+        let key = SigningKey::from_seed([1; 32]);
+        let reader = Reader::new(key.clone(), Hash([7; 32]));
+        let start = 1_000_000_000;
+        let first = reader.token_at(start);
+        let half = ReaderToken::VALID_MS / RENEWED_IN;
+        assert_eq!(reader.token_at(start + half), first);
+        assert_ne!(reader.token_at(start + half + 1), first);
+        for now in [start, start + half + 1, start - 10 * ReaderToken::VALID_MS] {
+            let token: ReaderToken = reader.token_at(now).parse().unwrap();
+            assert_eq!(token.verify(&Hash([7; 32]), now), Ok(key.public()));
+        }
+    }
+}
