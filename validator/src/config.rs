@@ -1,6 +1,9 @@
 //! The validator's configuration file.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
 use serde::{Deserialize, Serialize};
 use tabella_consensus::{PeerLimits, Timeouts};
@@ -54,6 +57,10 @@ pub struct Config {
     /// Most connections to `rpc_listen` at once; no more than `http.connections_max` either.
     #[serde(default = "default_rpc_connections_max")]
     pub rpc_connections_max: usize,
+    /// Whose requests strangers do not crowd out: the addresses of backends, of which none is among
+    /// `peers`. This machine's own are always trusted, and an IPv6 address stands for its /64.
+    #[serde(default)]
+    pub rpc_trusted_addresses: Vec<IpAddr>,
     /// What connections to `rpc_listen` may hold, and for how long.
     #[serde(default)]
     pub http: Bounds,
@@ -102,6 +109,14 @@ fn default_rpc_connections_max() -> usize {
 }
 
 impl Config {
+    /// Those that the configuration names, and validators that it knows by number.
+    pub(crate) fn trusted_addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        let peers = self.peers.iter();
+        let peers = peers.filter_map(|peer| peer.p2p_address.parse::<SocketAddr>().ok());
+        let named = self.rpc_trusted_addresses.iter().copied();
+        named.chain(peers.map(|address| address.ip()))
+    }
+
     pub(crate) fn http_bounds(&self) -> Bounds {
         Bounds {
             connections_max: self.http.connections_max.min(self.rpc_connections_max),

@@ -213,14 +213,17 @@ async fn run_to_the_end(mut config: Config, stop: &Stop) -> Result<(), RunError>
         last_commit: Mutex::default(),
     });
     // From here on, so that a node that catches up serves what it has.
+    let trusted = rpc::Trusted::new(config.trusted_addresses());
     let context = rpc::Context {
         validator: Arc::clone(&validator),
         discovery: Arc::clone(&discovery),
         node_id: node_id.clone(),
         tip: follow.clone(),
         stop: stop.clone(),
-        server: Server::new(config.http_bounds()),
-        bounded: Arc::new(rpc::Bounded::new()),
+        bounded: Arc::new(rpc::Bounded::new(&trusted)),
+        server: Server::trusting(config.http_bounds(), move |address| {
+            trusted.contains(*address)
+        }),
         readers: Arc::new(rpc::Readers::new(&config)),
     };
     let serving = tokio::spawn(rpc::serve(listener, context, stop.clone()));

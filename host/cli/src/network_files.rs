@@ -179,9 +179,13 @@ const VALIDATOR_DEFAULTS: &str = r#"# What follows are the defaults; remove the 
 # for all validators alike.
 #rpc_connections_max = 4096
 
+# Addresses of backends on other machines. A part of the reads and submissions is theirs, however many
+# strangers ask; this machine is always trusted.
+#rpc_trusted_addresses = ["192.0.2.10"]
+
 # Keys of auditors, who may read what open_ballots keeps to readers, beside authorities, validators and
 # registrars.
-#auditors = ["0x..."]
+#auditors = []
 
 # Start although the write-ahead log is missing and the chain is not empty. A validator that signs
 # twice is evidence against itself: see docs/operating.md before you set this.

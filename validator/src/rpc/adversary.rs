@@ -136,7 +136,7 @@ impl Node {
     async fn start(bounds: Bounds) -> Self {
         let bounded = Bounded {
             turn_max: PATIENCE,
-            ..Bounded::new()
+            ..Bounded::new(&Trusted::default())
         };
         Self::start_with(bounds, bounded).await
     }

@@ -41,6 +41,7 @@ use certified::Certified;
 use error::RpcError;
 use places::Places;
 use queue::Queue;
+pub(crate) use queue::Trusted;
 use readers::Asker;
 pub(crate) use readers::Readers;
 use readiness::Readiness;
@@ -75,11 +76,11 @@ pub(crate) struct Bounded {
 }
 
 impl Bounded {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(trusted: &Trusted) -> Self {
         Self {
-            reads: Queue::new(cost::READS),
+            reads: Queue::new(cost::READS, trusted),
             turn_max: cost::TURN_MAX,
-            submissions: Queue::new(cost::SUBMISSIONS),
+            submissions: Queue::new(cost::SUBMISSIONS, trusted),
             long_polls: Places::new(cost::LONG_POLLS),
             verification: SharedRun::new(cost::VERIFY_PAUSE, Freshness::Recent),
             verifications: Places::new(cost::VERIFICATIONS),

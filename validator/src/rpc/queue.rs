@@ -1,8 +1,10 @@
 //! Costly work goes off the async threads, a few pieces at a time; a bounded number waits. Addresses take
-//! turns, so that one that asks for much waits for itself and not the others for it.
+//! turns, so that one that asks for much waits for itself and not the others for it. Those that the operator
+//! trusts have a part of the turns and of the places, so that many strangers with little each do not crowd
+//! them out.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -11,7 +13,13 @@ use std::{
     time::Duration,
 };
 
+use tabella_http_server::subscriber;
 use tokio::sync::oneshot;
+
+/// While somebody trusted waits, at least one turn of so many is theirs.
+const TURNS_OF_TRUSTED: usize = 4;
+/// One place of so many is kept for those that are trusted: who waits in one is not sent away.
+const PLACES_OF_TRUSTED: usize = 2;
 
 /// How much of one kind of work goes on and waits.
 #[derive(Debug, Clone, Copy)]
@@ -20,10 +28,25 @@ pub(crate) struct Bounds {
     pub(crate) running_max: usize,
     /// Pieces that wait for their turn.
     pub(crate) waiting_max: usize,
-    /// Of those, how many of one address; this machine's own are not bounded by it.
+    /// Of those, how many of one address; those that are trusted are not bounded by it.
     pub(crate) waiting_per_address_max: usize,
     /// How long one waits.
     pub(crate) wait_max: Duration,
+}
+
+/// Whose requests are not a stranger's: this machine, and the addresses that the configuration names.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Trusted(Arc<HashSet<IpAddr>>);
+
+impl Trusted {
+    pub(crate) fn new(addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        Self(Arc::new(addresses.into_iter().map(subscriber).collect()))
+    }
+
+    /// Whether this one is, or another of its IPv6 network.
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
+        address.is_loopback() || self.0.contains(&subscriber(address))
+    }
 }
 
 /// Where work of one kind queues up.
@@ -36,8 +59,13 @@ pub(crate) struct Queue {
 /// Who waits. An address that waits has a line of its own, and stands in `order` once.
 #[derive(Debug, Default)]
 struct Lines {
+    trusted: Trusted,
     running: usize,
     waiting: usize,
+    /// Of those that wait, how many are of trusted addresses.
+    trusted_waiting: usize,
+    /// Turns that strangers had in a row while somebody trusted waited.
+    turns_of_strangers: usize,
     /// Tells those that wait apart.
     next_ticket: u64,
     of_address: HashMap<IpAddr, BTreeMap<u64, oneshot::Sender<Turn>>>,
@@ -54,10 +82,14 @@ pub(crate) struct Busy;
 pub(crate) struct Turn(Option<Arc<Mutex<Lines>>>);
 
 impl Queue {
-    pub(crate) fn new(bounds: Bounds) -> Self {
+    pub(crate) fn new(bounds: Bounds, trusted: &Trusted) -> Self {
+        let lines = Lines {
+            trusted: trusted.clone(),
+            ..Lines::default()
+        };
         Self {
             bounds,
-            lines: Arc::default(),
+            lines: Arc::new(Mutex::new(lines)),
             refused: AtomicU64::new(0),
         }
     }
@@ -104,17 +136,19 @@ impl Queue {
             return Ok(Entered::Runs(Turn(Some(Arc::clone(&self.lines)))));
         }
         let own = lines.of_address.get(&address).map_or(0, BTreeMap::len);
-        let has_its_share = own >= self.bounds.waiting_per_address_max && !address.is_loopback();
-        if has_its_share {
+        let is_trusted = lines.trusted.contains(address);
+        if own >= self.bounds.waiting_per_address_max && !is_trusted {
             return Err(Busy);
         }
-        if lines.waiting >= self.bounds.waiting_max && !lines.give_way(own) {
+        let is_full = lines.waiting >= self.bounds.waiting_max;
+        if is_full && !lines.give_way(own, is_trusted, self.bounds.waiting_max) {
             return Err(Busy);
         }
         let (sender, turn) = oneshot::channel();
         let ticket = lines.next_ticket;
         lines.next_ticket += 1;
         lines.waiting += 1;
+        lines.trusted_waiting += usize::from(is_trusted);
         let line = lines.of_address.entry(address).or_default();
         line.insert(ticket, sender);
         if line.len() == 1 {
@@ -135,10 +169,20 @@ fn lock(lines: &Mutex<Lines>) -> MutexGuard<'_, Lines> {
 
 impl Lines {
     /// Sends away the last of the address that has most, if that is more than a newcomer's address
-    /// would have.
-    fn give_way(&mut self, own: usize) -> bool {
-        let longest = self.of_address.iter().max_by_key(|(_, line)| line.len());
-        let Some((&address, line)) = longest.filter(|(_, line)| line.len() > own + 1) else {
+    /// would have. Within the places of those that are trusted no one of them is sent away, and a
+    /// stranger makes room for each of them.
+    fn give_way(&mut self, own: usize, is_trusted: bool, places: usize) -> bool {
+        let kept = places / PLACES_OF_TRUSTED;
+        let has_a_place = is_trusted && self.trusted_waiting < kept;
+        let are_kept = self.trusted_waiting <= kept;
+        let may_leave = |address: &IpAddr| !(are_kept && self.trusted.contains(*address));
+        let others = self.of_address.iter();
+        let longest = others
+            .filter(|(address, _)| may_leave(address))
+            .max_by_key(|(_, line)| line.len());
+        let Some((&address, line)) =
+            longest.filter(|(_, line)| has_a_place || line.len() > own + 1)
+        else {
             return false;
         };
         let last = line.keys().next_back().copied();
@@ -153,18 +197,35 @@ impl Lines {
             self.of_address.remove(&address);
             self.order.retain(|waiting| *waiting != address);
         }
+        self.trusted_waiting -= usize::from(self.trusted.contains(address));
         Some(sender)
     }
 
     /// Who comes next: the first of the next address.
     fn next(&mut self) -> Option<oneshot::Sender<Turn>> {
-        let address = *self.order.front()?;
+        let place = self.next_in_order();
+        let address = self.order.remove(place)?;
+        self.turns_of_strangers = match self.trusted_waiting > 0 && !self.trusted.contains(address)
+        {
+            true => self.turns_of_strangers + 1,
+            false => 0,
+        };
+        // Behind the others, if it has more.
+        self.order.push_back(address);
         let ticket = *self.of_address.get(&address)?.first_key_value()?.0;
-        let next = self.leave(address, ticket);
-        if self.order.front() == Some(&address) {
-            self.order.rotate_left(1);
+        self.leave(address, ticket)
+    }
+
+    /// Where in the order the next address stands: in front, but where those that are trusted have
+    /// waited long enough.
+    fn next_in_order(&self) -> usize {
+        if self.turns_of_strangers + 1 < TURNS_OF_TRUSTED {
+            return 0;
         }
-        next
+        let mut order = self.order.iter();
+        order
+            .position(|address| self.trusted.contains(*address))
+            .unwrap_or(0)
     }
 }
 
@@ -221,6 +282,10 @@ mod tests {
         Ipv4Addr::new(192, 0, 2, n).into()
     }
 
+    fn queue() -> Queue {
+        Queue::new(BOUNDS, &Trusted::new([address(200), address(201)]))
+    }
+
     /// So many that wait for a turn of this address.
     macro_rules! waiting {
         ($queue:expr, $n:expr, $count:expr) => {{
@@ -236,7 +301,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_address_has_its_share_of_the_queue_and_the_queue_its_end() {
-        let queue = Queue::new(BOUNDS);
+        let queue = queue();
         let first = queue.turn(address(1)).await.unwrap();
         let _second = queue.turn(address(1)).await.unwrap();
         let mut waiting = waiting!(queue, 1, 3);
@@ -250,7 +315,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn addresses_take_turns_however_many_wait_of_one() {
-        let queue = Queue::new(BOUNDS);
+        let queue = queue();
         let mut running = vec![queue.turn(address(1)).await.unwrap()];
         running.push(queue.turn(address(1)).await.unwrap());
         let mut flood = waiting!(queue, 1, 3);
@@ -270,7 +335,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_full_queue_makes_room_for_an_address_that_has_less_in_it() {
-        let queue = Queue::new(BOUNDS);
+        let queue = queue();
         let _turns = join_all((0..2).map(|_| queue.turn(address(1)))).await;
         let mut most = waiting!(queue, 1, 3);
         let _others = (waiting!(queue, 2, 2), waiting!(queue, 3, 1));
@@ -285,7 +350,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nobody_waits_longer_than_the_bound_and_who_leaves_frees_a_place() {
-        let queue = Queue::new(BOUNDS);
+        let queue = queue();
         let turns = join_all((0..2).map(|_| queue.turn(address(1)))).await;
         assert!(queue.turn(address(1)).await.is_err());
         for _ in 0..10 {
@@ -302,5 +367,99 @@ mod tests {
         drop(turns);
         drop(leaving.pop());
         assert_eq!(lock(&queue.lines).running, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_strangers_with_one_request_each_send_nobody_trusted_away() {
+        let queue = queue();
+        let _turns = join_all((0..2).map(|_| queue.turn(address(1)))).await;
+        let mut backend = waiting!(queue, 200, 2);
+        let mut local = Box::pin(queue.turn(Ipv4Addr::LOCALHOST.into()));
+        assert!((&mut local).now_or_never().is_none());
+        let mut flood: Vec<_> = (2..5).flat_map(|n| waiting!(queue, n, 1)).collect();
+        for n in 5..100 {
+            let stranger = queue.turn(address(n)).now_or_never();
+            assert_eq!(stranger.expect("there is no room").unwrap_err(), Busy);
+        }
+        assert!((&mut local).now_or_never().is_none(), "it keeps its place");
+        for turn in &mut backend {
+            assert!(turn.now_or_never().is_none(), "it keeps its place");
+        }
+        // A place is left, and a stranger is sent away for one of them; beyond theirs they are as others.
+        drop(backend.pop());
+        flood.extend(waiting!(queue, 5, 1));
+        let _backend = waiting!(queue, 201, 1);
+        let sent_away = flood.iter_mut().filter_map(|turn| turn.now_or_never());
+        assert_eq!(sent_away.filter(Result::is_err).count(), 1);
+        assert_eq!(queue.turn(address(201)).await.unwrap_err(), Busy);
+        assert_eq!(queue.waiting(), BOUNDS.waiting_max);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_that_are_trusted_make_room_for_strangers_beyond_their_places() {
+        let queue = queue();
+        let _turns = join_all((0..2).map(|_| queue.turn(address(1)))).await;
+        let mut backend = waiting!(queue, 200, BOUNDS.waiting_max);
+        let mut strangers: Vec<_> = (2..5).flat_map(|n| waiting!(queue, n, 1)).collect();
+        let stranger = queue.turn(address(5)).now_or_never();
+        assert_eq!(stranger.expect("there is no room").unwrap_err(), Busy);
+        let gone = backend.iter_mut().filter_map(|turn| turn.now_or_never());
+        assert_eq!(gone.filter(Result::is_err).count(), 3);
+        for turn in &mut strangers {
+            assert!(turn.now_or_never().is_none());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_turn_in_four_is_theirs_who_are_trusted_however_many_strangers_wait() {
+        let bounds = Bounds {
+            running_max: 1,
+            waiting_max: 60,
+            ..BOUNDS
+        };
+        let queue = Queue::new(bounds, &Trusted::new([address(200)]));
+        let mut running = vec![queue.turn(address(1)).await.unwrap()];
+        let mut strangers: Vec<_> = (1..=40).flat_map(|n| waiting!(queue, n, 1)).collect();
+        let mut backend = waiting!(queue, 200, 5);
+        let mut had = Vec::new();
+        while !backend.is_empty() {
+            assert!(had.len() < 100, "it never had its turns");
+            running.clear();
+            let lines = [&mut strangers, &mut backend];
+            let next = lines.into_iter().enumerate().find_map(|(which, line)| {
+                let found = line
+                    .iter_mut()
+                    .enumerate()
+                    .find_map(|(place, turn)| Some((place, turn.now_or_never()?.expect("a turn"))));
+                let (place, turn) = found?;
+                drop(line.remove(place));
+                Some((which, turn))
+            });
+            let (which, turn) = next.expect("somebody's turn");
+            had.push(which);
+            running.push(turn);
+        }
+        let expected: Vec<_> = (1..=20).map(|turn| usize::from(turn % 4 == 0)).collect();
+        assert_eq!(had, expected);
+    }
+
+    #[test]
+    fn an_ipv6_network_is_trusted_as_a_whole_and_a_mapped_address_is_its_own() {
+        let trusted = Trusted::new(["2001:db8::1", "192.0.2.7"].map(|ip| ip.parse().unwrap()));
+        for (address, expected) in [
+            ("2001:db8::ffff", true),
+            ("2001:db8:0:1::1", false),
+            ("192.0.2.7", true),
+            ("::ffff:192.0.2.7", true),
+            ("192.0.2.8", false),
+            ("127.0.0.5", true),
+            ("::1", true),
+        ] {
+            assert_eq!(
+                trusted.contains(address.parse().unwrap()),
+                expected,
+                "{address}"
+            );
+        }
     }
 }

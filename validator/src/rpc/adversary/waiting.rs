@@ -87,7 +87,7 @@ async fn a_request_of_very_deep_values_is_refused_before_it_is_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_honest_reader_is_answered_while_another_address_floods_costly_reads() {
-    let node = Node::start_with(Bounds::default(), Bounded::new()).await;
+    let node = Node::start_with(Bounds::default(), Bounded::new(&Trusted::default())).await;
     let is_over = Arc::new(AtomicBool::new(false));
     let costly: Vec<Value> = (0..100)
         .map(|id| one(id, "tabella_getBoard", json!([1])))
@@ -132,7 +132,7 @@ async fn an_honest_reader_is_answered_while_another_address_floods_costly_reads(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_turn_ends_in_the_middle_of_a_batch_and_all_else_of_it_is_answered() {
-    let mut bounded = Bounded::new();
+    let mut bounded = Bounded::new(&Trusted::default());
     bounded.turn_max = Duration::ZERO;
     let node = Node::start_with(Bounds::default(), bounded).await;
     let transaction = format!("0x{}", hex::encode(node.fixture.ballot(9, BALLOTS + 1)));
