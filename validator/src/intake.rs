@@ -154,7 +154,7 @@ impl Intake {
 
 #[cfg(test)]
 mod tests {
-    use tabella_protocol::Revote;
+    use tabella_protocol::{Revote, Transaction};
 
     use super::*;
     use crate::{mempool::Bounds, testing::Fixture};
@@ -227,11 +227,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_relayed_transaction_of_a_later_version_is_passed_over_and_no_garbage() {
+        let fixture = Fixture::new(Revote::Refuse);
+        let intake = start(&fixture).await;
+        let mut later = fixture.ballot(1, 0);
+        later[0] = Transaction::ORDERED + 1;
+        let relayed = vec![later.clone(), fixture.ballot(2, 0)];
+        assert_eq!(intake.take_relayed(relayed).await, Worth::Sound);
+        assert_eq!(intake.len(), 1);
+        // A version that never was is one's own, and a client learns of either.
+        later[0] = 0;
+        assert_eq!(
+            intake.take_relayed(vec![later.clone()]).await,
+            Worth::Garbage
+        );
+        later[0] = Transaction::ORDERED + 1;
+        let answers = intake.submit(vec![later]).await;
+        let refusal = answers[0].as_ref().unwrap_err();
+        assert_eq!(refusal.code, RefusalCode::MalformedTransaction);
+    }
+
+    #[tokio::test]
     async fn a_relayed_transaction_becomes_durable_when_a_client_brings_it() {
         let fixture = Fixture::new(Revote::Refuse);
         let intake = start(&fixture).await;
         let ballot = fixture.ballot(1, 0);
-        let relayed = vec![ballot.clone(), b"garbage".to_vec()];
+        let relayed = vec![ballot.clone(), b"\x01garbage".to_vec()];
         assert_eq!(intake.take_relayed(relayed).await, Worth::Garbage);
         assert_eq!(intake.len(), 1);
         // A second ballot of the voter is refused, but an honest peer may not know of the first yet.

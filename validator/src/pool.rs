@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use tabella_consensus::Worth;
 use tabella_ledger::{Admission, Ledger, LedgerError, Refusal, VetError, Vetted};
 use tabella_protocol::{
-    Hash,
+    Hash, Transaction,
     rpc::{RefusalCode, TransactionStatus},
 };
 
@@ -108,10 +108,13 @@ impl Pool {
         Submitted { answers, fresh }
     }
 
-    /// Those of `transactions` that are not waiting here and were not refused here.
+    /// Those of `transactions` that are not waiting here and were not refused here. Those of a later version
+    /// are for validators that were updated already, and no fault of whoever relays them.
     pub(crate) fn unknown(&self, transactions: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
         let mempool = self.lock();
-        let unknown = |bytes: &Vec<u8>| mempool.known(&Hash::of(bytes)).is_none();
+        let unknown = |bytes: &Vec<u8>| {
+            !Transaction::is_of_later_version(bytes) && mempool.known(&Hash::of(bytes)).is_none()
+        };
         transactions.into_iter().filter(unknown).collect()
     }
 

@@ -263,6 +263,14 @@ impl Transaction {
         Ok(transaction)
     }
 
+    /// Whether the bytes begin with a version that comes after those known here: another program may read
+    /// them.
+    pub fn is_of_later_version(bytes: &[u8]) -> bool {
+        bytes
+            .first()
+            .is_some_and(|version| *version > Self::ORDERED)
+    }
+
     /// The id: SHA-256 of the canonical bytes.
     pub fn id(&self) -> Hash {
         Hash::of(&self.to_bytes())
