@@ -155,6 +155,50 @@ fn bits_that_changed_in_a_last_entry_that_ends_with_zero_are_refused() {
 }
 
 #[test]
+fn bits_that_changed_in_a_last_entry_that_ends_with_zero_behind_a_sector_are_refused() {
+    // So many timeouts and votes before it that only its last byte stands in the last sector.
+    let size_of = |entry| {
+        let directory = tempfile::tempdir().unwrap();
+        let (_, ends) = write(&directory.path().join(FILE_NAME), 5, [entry]);
+        ends[0] - HEADER_BYTES
+    };
+    let (timeouts, votes) = (size_of(timeout()), size_of(vote(5, 0, 1)));
+    let counts = (0..SECTOR_BYTES).flat_map(|n| (0..8).map(move |m| (n, m)));
+    let mut fitting = counts.filter(|(n, m)| {
+        (HEADER_BYTES + n * timeouts + (m + 1) * votes) % SECTOR_BYTES == 1 && *n < 100
+    });
+    let (n, m) = fitting.next().expect("some entries fit");
+    let before = || {
+        let votes = (0..m).map(|round| vote(5, u32::try_from(round).unwrap(), 2));
+        (0..n).map(|_| timeout()).chain(votes)
+    };
+    // One vote in sixteen ends with zero.
+    let ending = (0..=u8::MAX).map(|seed| vote(5, 9, seed)).find_map(|last| {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(FILE_NAME);
+        write(&path, 5, [last.clone()]);
+        (fs::read(&path).unwrap().last() == Some(&0)).then_some(last)
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(FILE_NAME);
+    let last = ending.expect("some signature ends with zero");
+    let (_, ends) = write(&path, 5, before().chain([last]));
+    let bytes = fs::read(&path).unwrap();
+    assert_eq!((bytes.len() % SECTOR_BYTES, bytes.last()), (1, Some(&0)));
+    let data = ends[ends.len() - 2] + 13..bytes.len() - 1;
+    for first in data.clone().step_by(3) {
+        let mut changed = bytes.clone();
+        changed[first] ^= 1;
+        changed[data.start + 20] ^= 2;
+        let refused = prepared(&changed, WalPolicy::Require, 5);
+        assert!(
+            matches!(refused, Err(WalError::Damaged { .. })),
+            "byte {first}: {refused:?}"
+        );
+    }
+}
+
+#[test]
 fn a_length_that_changed_altogether_is_refused() {
     for Written {
         height, mut bytes, ..

@@ -26,8 +26,8 @@ const ENTRY_BYTES_MAX: usize = 1 << 20;
 /// What a disk writes as one.
 const SECTOR_BYTES: usize = 512;
 
-/// Zeros before the end of a sector that show a part that was never written, also where sound entries
-/// follow in a later sector.
+/// Zeros before the end of a sector, or of the file, that show a part that was never written. Fewer may be
+/// what was written.
 const HOLE_BYTES_MIN: usize = 16;
 
 /// What the entries of a log show.
@@ -85,17 +85,23 @@ fn is_torn(bytes: &[u8], at: usize) -> bool {
     if is_followed {
         return has_hole(bytes, at, entry.length);
     }
-    entry.data().is_none_or(|data| lacks_a_sector(data, at))
+    entry.data().is_none() || lacks_a_sector(bytes, at, entry.length)
 }
 
-/// Whether zeros are all that stands of the data of the entry at `at` in one of its sectors. One zero alone
-/// says nothing: of sixteen votes one ends with it.
-fn lacks_a_sector(data: &[u8], at: usize) -> bool {
+/// Whether zeros are all that stands in one of the sectors that the entry at `at` reaches with its data: to
+/// the end of the sector or of the file, behind the header where the entry starts there. Fewer than
+/// [`HOLE_BYTES_MIN`] say nothing: of sixteen votes one ends with a zero, and any byte may come first or last
+/// in a sector.
+fn lacks_a_sector(bytes: &[u8], at: usize, length: usize) -> bool {
     let start = at + ENTRY_HEADER_BYTES;
-    let first = SECTOR_BYTES - start % SECTOR_BYTES;
-    let (first, rest) = data.split_at(first.min(data.len()));
-    let mut sectors = rest.chunks(SECTOR_BYTES).chain([first]);
-    sectors.any(|part| part.iter().all(|byte| *byte == 0))
+    let end = start.saturating_add(length).min(bytes.len());
+    let first = at / SECTOR_BYTES * SECTOR_BYTES;
+    (first..end).step_by(SECTOR_BYTES).any(|sector| {
+        let from = if sector <= at { start } else { sector };
+        let to = (sector + SECTOR_BYTES).min(bytes.len());
+        let part = bytes.get(from..to).unwrap_or_default();
+        part.len() >= HOLE_BYTES_MIN && part.iter().all(|byte| *byte == 0)
+    })
 }
 
 /// Whether the entry at `at` has [`HOLE_BYTES_MIN`] zeros before the end of a sector, or of the file, that
@@ -234,5 +240,47 @@ mod tests {
             }
         }
         assert_eq!(bit_behind(0, data.len()), None);
+    }
+
+    #[test]
+    fn few_zeros_at_the_start_or_the_end_of_an_entry_are_no_sector_that_it_lacks() {
+        // Where the entry starts and how long its data is; what of it is zero; whether that is a hole.
+        let sector = SECTOR_BYTES;
+        let first = sector - ENTRY_HEADER_BYTES - 1;
+        let least = HOLE_BYTES_MIN;
+        for (at, length, zeros, expected) in [
+            (12, 100, 25..125, true),
+            (12, 100, 25..124, false),
+            // The data begins with the last byte of a sector, or with the least that counts.
+            (first, 100, sector - 1..sector, false),
+            (first + 1 - least, 100, sector - least..sector, true),
+            (first + 2 - least, 100, sector - least + 1..sector, false),
+            // It ends with the first of a sector, or with the least that counts.
+            (first, sector + 2, 2 * sector..2 * sector + 1, false),
+            (
+                first,
+                sector + 1 + least,
+                2 * sector..2 * sector + least,
+                true,
+            ),
+            (
+                first,
+                sector + least,
+                2 * sector..2 * sector + least - 1,
+                false,
+            ),
+            // A whole one between.
+            (first, sector + 2, sector..2 * sector, true),
+            // A part of the header, too, stands in the sector that is lost.
+            (sector - 9, 12, sector..sector + 16, true),
+        ] {
+            let mut bytes = vec![7; at + ENTRY_HEADER_BYTES + length];
+            bytes[zeros.clone()].fill(0);
+            assert_eq!(
+                lacks_a_sector(&bytes, at, length),
+                expected,
+                "{zeros:?} of {at}"
+            );
+        }
     }
 }
