@@ -84,12 +84,8 @@ impl Application for Validator {
         proposer: PublicKey,
         body: Bytes,
     ) -> Result<Checked, Fatal> {
-        self.refuse_when_halted().await?;
-        let started = Instant::now();
-        let checked = self.blocking(move |replica| replica.check(height, round, proposer, &body));
-        let checked = checked.await?;
-        self.metrics.check_time.observe(started.elapsed());
-        Ok(checked)
+        self.checked(move |replica| replica.check(height, round, proposer, &body))
+            .await
     }
 
     async fn check_proposed(
@@ -99,10 +95,10 @@ impl Application for Validator {
         proposer: PublicKey,
         body: Bytes,
     ) -> Result<Checked, Fatal> {
-        match self.replica.unfit_for_a_vote(round, &body, now_ms()) {
-            Some(hash) => Ok(Checked::Invalid(hash)),
-            None => self.check(height, round, proposer, body).await,
-        }
+        self.checked(move |replica| {
+            replica.check_proposed(height, round, proposer, &body, now_ms())
+        })
+        .await
     }
 
     async fn undecided(&self, height: u64, round: u32) -> Result<Vec<UndecidedBlock>, Fatal> {
@@ -362,6 +358,18 @@ impl Validator {
             }
             _ => {}
         }
+    }
+
+    /// Checks a body, unless this validator has to stop signing.
+    async fn checked(
+        &self,
+        check: impl FnOnce(&Replica) -> Result<Checked, Fatal> + Send + 'static,
+    ) -> Result<Checked, Fatal> {
+        self.refuse_when_halted().await?;
+        let started = Instant::now();
+        let checked = self.blocking(check).await?;
+        self.metrics.check_time.observe(started.elapsed());
+        Ok(checked)
     }
 
     /// Runs work that computes or touches the disk off the async threads.

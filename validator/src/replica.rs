@@ -9,12 +9,13 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
+use borsh::BorshDeserialize;
 use bytes::Bytes;
 use tabella_consensus::{BuiltBlock, Checked, Fatal, HeightStart, UndecidedBlock};
 use tabella_ledger::{BuildLimits, ExecutedBlock, InvalidBlock, Ledger, LedgerError, Tip};
 use tabella_protocol::{
-    Ack, Block, BlockError, CommitCertificate, Evidence, Hash, PublicKey, SigningKey, Statement,
-    codec, rpc::BlockView,
+    Ack, BlockError, CommitCertificate, Evidence, Hash, Header, PublicKey, SigningKey, Statement,
+    rpc::BlockView,
 };
 
 use crate::{
@@ -130,17 +131,21 @@ impl Replica {
         })
     }
 
-    /// The hash of a proposed block whose time is too far ahead of this machine's clock, where it is.
-    ///
-    /// Such a block gets no vote here. It breaks no rule of the chain: where a quorum decided it, its
-    /// clocks said otherwise, and it is followed. After a block from the future, time goes on by the
-    /// least step.
-    pub(crate) fn untimely(&self, body: &[u8], now_ms: u64) -> Option<Hash> {
-        let header = codec::decode::<Block>(body, body.len()).ok()?.header;
+    /// The hash of a block that gets no vote here, though it may break no rule of the chain: where a quorum
+    /// decided it, it is followed. Its header alone decides: its body need not be sound.
+    pub(crate) fn unfit_for_a_vote(&self, round: u32, body: &[u8], now_ms: u64) -> Option<Hash> {
+        let header = header(body)?;
+        let is_unfit = self.is_untimely(&header, now_ms) || self.is_misattributed(round, &header);
+        is_unfit.then(|| header.hash())
+    }
+
+    /// Whether a proposed block's time is too far ahead of this machine's clock. Where a quorum decided it, its
+    /// clocks said otherwise. After a block from the future, time goes on by the least step.
+    fn is_untimely(&self, header: &Header, now_ms: u64) -> bool {
         let least = self.ledger.tip().timestamp_ms.saturating_add(1);
         let latest = now_ms.saturating_add(CLOCK_AHEAD_MAX_MS).max(least);
         if header.timestamp_ms <= latest {
-            return None;
+            return false;
         }
         tracing::warn!(
             proposer = %header.proposer,
@@ -148,30 +153,19 @@ impl Replica {
             ahead_ms = header.timestamp_ms - now_ms,
             "no vote for a block whose time is too far ahead; one of the two clocks is wrong"
         );
-        Some(header.hash())
+        true
     }
 
-    /// The hash of a block that gets no vote here, though it may break no rule of the chain: where a quorum
-    /// decided it, it is followed.
-    pub(crate) fn unfit_for_a_vote(&self, round: u32, body: &[u8], now_ms: u64) -> Option<Hash> {
-        self.untimely(body, now_ms)
-            .or_else(|| self.misattributed(round, body))
-    }
-
-    /// The hash of a block of the next height that names a proposer whose turn has not come by `round`. A
+    /// Whether a block of the next height names a proposer whose turn has not come by `round`. A
     /// validator that writes another's name would have those between counted as absent, and blamed.
-    fn misattributed(&self, round: u32, body: &[u8]) -> Option<Hash> {
-        let header = codec::decode::<Block>(body, body.len()).ok()?.header;
+    fn is_misattributed(&self, round: u32, header: &Header) -> bool {
         let turns = usize::try_from(round)
             .unwrap_or(usize::MAX)
             .saturating_add(1);
         let proposers = self.ledger.proposers();
-        if proposers
-            .iter()
-            .take(turns)
-            .any(|key| *key == header.proposer)
-        {
-            return None;
+        let mut had_their_turns = proposers.iter().take(turns);
+        if had_their_turns.any(|key| *key == header.proposer) {
+            return false;
         }
         tracing::warn!(
             proposer = %header.proposer,
@@ -179,7 +173,22 @@ impl Replica {
             round,
             "no vote for a block whose proposer's turn has not come"
         );
-        Some(header.hash())
+        true
+    }
+
+    /// Checks a body that `proposer` proposes, and that gets a vote where it is valid.
+    pub(crate) fn check_proposed(
+        &self,
+        height: u64,
+        round: u32,
+        proposer: PublicKey,
+        body: &[u8],
+        now_ms: u64,
+    ) -> Result<Checked, Fatal> {
+        match self.unfit_for_a_vote(round, body, now_ms) {
+            Some(hash) => Ok(Checked::Invalid(hash)),
+            None => self.check(height, round, proposer, body),
+        }
     }
 
     /// Checks a body that `proposer` sent for this round; a valid one is stored.
@@ -195,7 +204,7 @@ impl Replica {
                 .store(height, round, proposer, hash, body)
                 .map_err(Fatal::new)
         };
-        let Some(hash) = block_hash(body) else {
+        let Some(hash) = header(body).map(|header| header.hash()) else {
             return Ok(Checked::Undecodable);
         };
         let held = self
@@ -415,16 +424,14 @@ impl Replica {
     }
 }
 
-/// The hash of the header that a body starts with, where it is a block at all.
-fn block_hash(body: &[u8]) -> Option<Hash> {
-    codec::decode::<Block>(body, body.len())
-        .ok()
-        .map(|block| block.header.hash())
+/// The header that a body starts with, whatever follows it.
+fn header(body: &[u8]) -> Option<Header> {
+    Header::deserialize(&mut &*body).ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use tabella_protocol::{Genesis, Payload, Quorum, Revote, ValidatorInfo};
+    use tabella_protocol::{Block, Genesis, Payload, Quorum, Revote, ValidatorInfo, codec};
 
     use super::*;
     use crate::{
@@ -484,10 +491,22 @@ mod tests {
                 let block = built.unwrap().block;
                 (block.hash(), Arc::clone(block.bytes()))
             };
-            let (_, timely) = proposed(now_ms + CLOCK_AHEAD_MAX_MS);
-            assert_eq!(replica.untimely(&timely, now_ms), None);
+            let (hash, timely) = proposed(now_ms + CLOCK_AHEAD_MAX_MS);
+            let unfit = |body: &[u8]| replica.unfit_for_a_vote(0, body, now_ms);
+            assert_eq!(unfit(&timely), None);
             let (late, pushed) = proposed(now_ms + CLOCK_AHEAD_MAX_MS + 1);
-            assert_eq!(replica.untimely(&pushed, now_ms), Some(late));
+            assert_eq!(unfit(&pushed), Some(late));
+            // Its header says so, before anything of what follows is read.
+            let header = codec::encode(&header(&pushed).unwrap());
+            assert!(header.len() < pushed.len());
+            assert_eq!(unfit(&header), Some(late));
+            let check =
+                |body: &[u8]| replica.check_proposed(height, 0, key(1).public(), body, now_ms);
+            assert_eq!(check(&pushed), Ok(Checked::Invalid(late)));
+            assert_eq!(check(&header), Ok(Checked::Invalid(late)));
+            assert_eq!(check(&header[1..]), Ok(Checked::Undecodable));
+            assert_eq!(check(&timely[..timely.len() - 1]), Ok(Checked::Undecodable));
+            assert_eq!(check(&timely), Ok(Checked::Valid(hash)));
             // Where the others decided it all the same, it is followed.
             let checked = replica.check(height, 0, key(1).public(), &pushed);
             assert_eq!(checked, Ok(Checked::Valid(late)));
@@ -530,7 +549,7 @@ mod tests {
             let height = replica.height_start().height;
             // This machine's clock is at the beginning of time.
             let block = replica.build(height, 0, 0).unwrap().block;
-            assert_eq!(replica.untimely(&block.body, 0), None);
+            assert_eq!(replica.unfit_for_a_vote(0, &block.body, 0), None);
             assert!(tip_ms > 0);
         }
     }

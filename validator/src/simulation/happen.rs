@@ -344,12 +344,10 @@ impl World {
         if !live.replica.evidence.is_signing() {
             return Ok(());
         }
-        let unfit = live.replica.unfit_for_a_vote(round, &received.body, now_ms);
-        let checked = match unfit.filter(|_| !received.is_synced()) {
-            Some(hash) => Checked::Invalid(hash),
-            None => live
-                .replica
-                .check(height, round, proposer, &received.body)?,
+        let (replica, body) = (&live.replica, &received.body);
+        let checked = match received.is_synced() {
+            true => replica.check(height, round, proposer, body)?,
+            false => replica.check_proposed(height, round, proposer, body, now_ms)?,
         };
         // As the node does, where the network decided what is invalid here.
         let decided = received.is_synced() && live.ledger.tip().height < height;
