@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tabella_ledger::{Election, ElectionTally, ElectionTallyError, Ledger, LedgerError, Tip};
-use tabella_protocol::{Hash, Payload, SigningKey, Transaction, TransactionBody};
+use tabella_protocol::{Attestation, Hash, Payload, SigningKey, Transaction, TransactionBody};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{dissent::Dissent, intake::Intake, metrics::Metrics, stop::Stop};
@@ -36,6 +36,9 @@ pub(crate) async fn attest_results(attesting: Attesting, mut tip: watch::Receive
     let mut attempts: BTreeMap<u64, Instant> = BTreeMap::new();
     loop {
         dissent.look(ledger, &key.public());
+        for election_id in dissent.to_recount() {
+            attesting.recount(election_id).await;
+        }
         metrics.soundness(ledger, dissent);
         let is_validator = ledger.next_validators().contains(&key.public());
         for election in ledger.elections() {
@@ -60,29 +63,52 @@ pub(crate) async fn attest_results(attesting: Attesting, mut tip: watch::Receive
     }
 }
 
+/// How an election is counted.
+type Tally = fn(&Ledger, &Election) -> Result<ElectionTally, ElectionTallyError>;
+
 impl Attesting {
-    async fn attest(&self, election: Arc<Election>) {
+    /// Counts again what this validator's key attested otherwise than a quorum, in another process or on
+    /// another disk.
+    async fn recount(&self, election_id: u64) {
+        let Some(election) = self.ledger.election(election_id) else {
+            return;
+        };
+        let certified = election.result().cloned();
+        let counted = self.count(election, count_anew).await;
+        let is_as_certified = counted.is_some() && counted == certified;
+        self.dissent.recounted(election_id, is_as_certified);
+    }
+
+    /// What this validator counts, where its data and the rule let it.
+    async fn count(&self, election: Arc<Election>, tally: Tally) -> Option<Attestation> {
         let id = election.id();
         let tallying = tokio::task::spawn_blocking({
             let ledger = Arc::clone(&self.ledger);
             move || tally(&ledger, &election)
         });
-        let attestation = match tallying.await {
-            Ok(Ok(tally)) => tally.attestation,
+        match tallying.await {
+            Ok(Ok(tally)) => return Some(tally.attestation),
             // Said where it was found. There is nothing to attest, and no reason to stop.
-            Ok(Err(ElectionTallyError::Ledger(LedgerError::Damaged(_)))) => return,
-            Ok(Err(ElectionTallyError::Ledger(error))) => return self.stop.fail(error),
+            Ok(Err(ElectionTallyError::Ledger(LedgerError::Damaged(_)))) => {}
+            Ok(Err(ElectionTallyError::Ledger(error))) => self.stop.fail(error),
             Ok(Err(error @ ElectionTallyError::Rule { .. })) => {
                 // Every honest validator fails alike: there is no result to attest.
                 tracing::error!(election = id, %error, "the rule cannot count this board");
-                return;
             }
             Err(panic) => {
-                return self
-                    .stop
-                    .fail(format!("tallying election {id} failed: {panic}"));
+                let failure = format!("tallying election {id} failed: {panic}");
+                self.stop.fail(failure);
             }
+        }
+        None
+    }
+
+    async fn attest(&self, election: Arc<Election>) {
+        let id = election.id();
+        let Some(attestation) = self.count(election, tally).await else {
+            return;
         };
+        self.dissent.counted(id);
         // The others may have been faster, and damage may have been found meanwhile.
         let election = self.ledger.election(id);
         let certified = election.as_ref().and_then(|election| election.result());
@@ -109,11 +135,21 @@ impl Attesting {
     }
 }
 
-/// This validator's tally of a closed election, kept once it is made.
+/// This validator's tally of a closed election, kept once it is made; made again where a quorum has
+/// certified another.
 fn tally(ledger: &Ledger, election: &Election) -> Result<ElectionTally, ElectionTallyError> {
-    if let Some(tally) = ledger.stored_tally(election.id())? {
+    let is_certified = |tally: &ElectionTally| {
+        let certified = election.result();
+        certified.is_none_or(|certified| *certified == tally.attestation)
+    };
+    if let Some(tally) = ledger.stored_tally(election.id())?.filter(is_certified) {
         return Ok(tally);
     }
+    count_anew(ledger, election)
+}
+
+/// This validator's tally, from the ballots, whatever it kept.
+fn count_anew(ledger: &Ledger, election: &Election) -> Result<ElectionTally, ElectionTallyError> {
     let started = std::time::Instant::now();
     let tally = ledger.tally(election)?;
     ledger.store_tally(&tally)?;
@@ -173,22 +209,7 @@ mod tests {
             let ledger = Ledger::open(fixture.directory.path(), genesis).unwrap();
             fixture.ledger = Arc::new(ledger);
 
-            let stop = Stop::default();
-            let file = fixture.directory.path().join("mempool.redb");
-            let (journal, held) = Journal::open(&file, stop.clone()).unwrap();
-            let bounds = Bounds {
-                transactions_max: 10,
-                bytes_max: 1 << 20,
-            };
-            let pool = Arc::new(Pool::new(Arc::clone(&fixture.ledger), bounds));
-            let attesting = Attesting {
-                ledger: Arc::clone(&fixture.ledger),
-                intake: Intake::start(pool, journal, held, stop.clone()).await,
-                dissent: Arc::default(),
-                metrics: Arc::default(),
-                key: key(1),
-                stop,
-            };
+            let attesting = attesting(&fixture).await;
             Self {
                 fixture,
                 attesting,
@@ -202,6 +223,25 @@ mod tests {
             self.attesting.attest(election).await;
             assert_eq!(self.attesting.stop.failure(), None);
             self.attesting.intake.len()
+        }
+    }
+
+    async fn attesting(fixture: &Fixture) -> Attesting {
+        let stop = Stop::default();
+        let file = fixture.directory.path().join("mempool.redb");
+        let (journal, held) = Journal::open(&file, stop.clone()).unwrap();
+        let bounds = Bounds {
+            transactions_max: 10,
+            bytes_max: 1 << 20,
+        };
+        let pool = Arc::new(Pool::new(Arc::clone(&fixture.ledger), bounds));
+        Attesting {
+            ledger: Arc::clone(&fixture.ledger),
+            intake: Intake::start(pool, journal, held, stop.clone()).await,
+            dissent: Arc::default(),
+            metrics: Arc::default(),
+            key: key(1),
+            stop,
         }
     }
 
@@ -260,5 +300,45 @@ mod tests {
         assert_eq!(node.attested().await, 0);
         assert_eq!(node.attesting.dissent.of_own(), [1]);
         assert!(!node.attesting.dissent.may_attest(ledger));
+    }
+
+    /// What a validator that starts says of an election of which it attested `own` and a quorum `others`:
+    /// which it counted otherwise, and whether it attests.
+    async fn starts_with(own: &str, others: &str) -> (Vec<u64>, bool) {
+        let fixture = Fixture::of_three();
+        fixture.commit_bytes(&fixture.ballot(1, 0));
+        fixture.commit(Payload::CloseElection { election_id: 1 });
+        let election = fixture.ledger.election(1).unwrap();
+        let right = fixture.ledger.tally(&election).unwrap();
+        let said = |what: &str| {
+            let mut said = right.clone();
+            if what != "right" {
+                said.outcomes = vec![what.as_bytes().to_vec()];
+                said.attestation.outcomes = vec![Hash::of(what.as_bytes())];
+            }
+            said
+        };
+        for (n, what) in [(1, own), (2, others), (3, others)] {
+            let payload = Payload::AttestResult(said(what).attestation);
+            fixture.commit_bytes(&fixture.sign_by(&key(n), 0, payload));
+        }
+        // What it counted then, it kept.
+        fixture.ledger.store_tally(&said(own)).unwrap();
+        let attesting = attesting(&fixture).await;
+        let (dissent, ledger) = (Arc::clone(&attesting.dissent), Arc::clone(&fixture.ledger));
+        // Once around: no block comes.
+        let (_, tip) = watch::channel(ledger.tip());
+        attest_results(attesting, tip).await;
+        let kept = ledger.stored_tally(1).unwrap().unwrap();
+        assert_eq!(kept.attestation, right.attestation, "what it counts now");
+        (dissent.of_own(), dissent.may_attest(&ledger))
+    }
+
+    #[tokio::test]
+    async fn a_dissenter_that_counts_as_the_others_once_it_starts_again_attests_again() {
+        assert_eq!(starts_with("right", "right").await, (vec![], true));
+        assert_eq!(starts_with("wrong", "right").await, (vec![], true));
+        // It counts otherwise still: here because the others counted wrong.
+        assert_eq!(starts_with("right", "wrong").await, (vec![1], false));
     }
 }

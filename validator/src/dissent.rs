@@ -2,7 +2,8 @@
 //!
 //! Outcomes are deterministic in the board and the rules. A validator that counted something else than a
 //! quorum certified has a disk, a memory or a program that is not to be believed: it says so and attests
-//! nothing from then on. What the others attested stands on the chain, so each names who dissents.
+//! nothing for as long as it runs. What was attested stands on the chain, so each names who dissents. One that
+//! starts as a dissenter counts again what its key attested: where it counts what the quorum did, it is well.
 
 use std::{
     collections::BTreeSet,
@@ -23,6 +24,10 @@ pub(crate) struct Dissent(Mutex<Found>);
 struct Found {
     /// Elections that this validator counted otherwise.
     own: BTreeSet<u64>,
+    /// Elections that this process counted: what it counted it does not count again.
+    counted: BTreeSet<u64>,
+    /// Elections that its key attested otherwise and this process counted as the quorum did.
+    mended: BTreeSet<u64>,
     /// Other validators that attested otherwise, by election.
     others: BTreeSet<(u64, PublicKey)>,
 }
@@ -50,13 +55,47 @@ impl Dissent {
         }
     }
 
-    /// This validator's own count of an election is not the certified one.
-    pub(crate) fn own(&self, election_id: u64) {
-        if self.lock().own.insert(election_id) {
+    /// This process counted an election: that its word differs is not mended by counting once more.
+    pub(crate) fn counted(&self, election_id: u64) {
+        let mut found = self.lock();
+        found.counted.insert(election_id);
+        found.mended.remove(&election_id);
+    }
+
+    /// The elections that this validator's key attested otherwise before this process ran.
+    pub(crate) fn to_recount(&self) -> Vec<u64> {
+        let found = self.lock();
+        found.own.difference(&found.counted).copied().collect()
+    }
+
+    /// This process counted an election again, as the quorum did or not.
+    pub(crate) fn recounted(&self, election_id: u64, is_as_certified: bool) {
+        let mut found = self.lock();
+        found.counted.insert(election_id);
+        if is_as_certified {
+            found.own.remove(&election_id);
+            found.mended.insert(election_id);
+            tracing::warn!(
+                election = election_id,
+                "this validator attested another outcome than a quorum certified, and counts now what \
+                 the quorum did: it attests results again"
+            );
+        } else {
             tracing::error!(
                 election = election_id,
-                "this validator counted another outcome than a quorum certified: it attests no result \
-                 any more; check its disk, memory and version, then restore its data"
+                "this validator counted again and still does not count what a quorum certified"
+            );
+        }
+    }
+
+    /// This validator's own count of an election is not the certified one.
+    pub(crate) fn own(&self, election_id: u64) {
+        let mut found = self.lock();
+        if !found.mended.contains(&election_id) && found.own.insert(election_id) {
+            tracing::error!(
+                election = election_id,
+                "this validator counted another outcome than a quorum certified: it attests no result; \
+                 check its disk, memory and version, restore its data and start it again"
             );
         }
     }
@@ -167,5 +206,28 @@ mod tests {
             assert_eq!(says(&fixture, n), (vec![], vec!["v3".into()], true));
         }
         assert_eq!(says(&fixture, 3), (vec![1], vec![], false));
+    }
+
+    #[test]
+    fn what_this_process_counted_is_not_mended_by_counting_it_again() {
+        let (fixture, honest) = closed();
+        attest(&fixture, 3, &otherwise(&honest));
+        let dissent = Dissent::default();
+        dissent.counted(1);
+        attest(&fixture, 1, &honest);
+        attest(&fixture, 2, &honest);
+        dissent.look(&fixture.ledger, &key(3).public());
+        assert_eq!((dissent.of_own(), dissent.to_recount()), (vec![1], vec![]));
+        // The next process counts once, and says what came out.
+        for (is_as_certified, expected) in [(true, vec![]), (false, vec![1])] {
+            let dissent = Dissent::default();
+            dissent.look(&fixture.ledger, &key(3).public());
+            assert_eq!(dissent.to_recount(), [1]);
+            assert!(!dissent.may_attest(&fixture.ledger));
+            dissent.recounted(1, is_as_certified);
+            dissent.look(&fixture.ledger, &key(3).public());
+            assert_eq!((dissent.of_own(), dissent.to_recount()), (expected, vec![]));
+            assert_eq!(dissent.may_attest(&fixture.ledger), is_as_certified);
+        }
     }
 }
