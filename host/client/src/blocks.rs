@@ -14,8 +14,9 @@ use crate::{
 
 /// Blocks fetched in one request.
 const BLOCKS_PER_REQUEST: u64 = 16;
-/// How long one such request may take before another validator is asked as well.
-const PATIENCE_MIN: Duration = Duration::from_millis(500);
+/// How long one such request may take before a third validator is asked as well, and each further one:
+/// on a slow line each would slow the others.
+const FURTHER_AFTER: Duration = Duration::from_secs(10);
 /// How long one may take.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -72,17 +73,21 @@ impl Client {
         let heights: Vec<_> = (from..=to.min(from + BLOCKS_PER_REQUEST - 1)).collect();
         let started = Instant::now();
         let ask = |node| self.blocks_of(node, &heights);
-        let judged = |views: Vec<BlockView>| match judge(&views) {
-            Ok(()) => Judged::Good(views),
+        let judged = |(views, took): (Vec<BlockView>, Duration)| match judge(&views) {
+            Ok(()) => Judged::Good((views, took)),
             Err(unproven @ BlockProofError::Validators(_)) => {
                 Judged::OtherValidators(unproven.to_string())
             }
             Err(lie) => Judged::Lie(lie.to_string()),
         };
         // Each may take long to fail: none waits for two that hang.
-        let at_once_max = self.pool.nodes().len();
-        let failure = match self.hedged(at_once_max, PATIENCE_MIN, ask, judged).await {
-            Ok((views, silent)) => {
+        let patience = |_: &Node, asked| match asked {
+            1 => Some(self.pool.patience_for_blocks()),
+            _ => Some(FURTHER_AFTER),
+        };
+        let failure = match self.hedged(patience, ask, judged).await {
+            Ok(((views, took), silent)) => {
+                self.pool.blocks_took(took);
                 for node in silent {
                     let waited = started.elapsed();
                     let fault = format!("has not sent a block within {waited:.1?}");
@@ -105,14 +110,15 @@ impl Client {
         Err(failure)
     }
 
-    /// The first of these blocks that one validator holds; at least one.
+    /// The first of these blocks that one validator holds, at least one, and how long it took.
     async fn blocks_of(
         &self,
         node: Arc<Node>,
         heights: &[u64],
-    ) -> (Arc<Node>, Result<Vec<BlockView>, CallError>) {
+    ) -> (Arc<Node>, Result<(Vec<BlockView>, Duration), CallError>) {
+        let started = Instant::now();
         let held = self.held_by(&node, heights).await;
-        (node, held)
+        (node, held.map(|views| (views, started.elapsed())))
     }
 
     async fn held_by(&self, node: &Node, heights: &[u64]) -> Result<Vec<BlockView>, CallError> {

@@ -28,6 +28,14 @@ const HEDGE_AFTER_MIN: Duration = Duration::from_millis(150);
 /// nor later than this.
 const HEDGE_AFTER_MAX: Duration = Duration::from_secs(1);
 
+/// Where whole blocks are asked for, another validator is asked as well after this many times what they
+/// took the last time,
+const BLOCKS_HEDGE: u32 = 2;
+/// but not sooner,
+const BLOCKS_HEDGE_AFTER_MIN: Duration = Duration::from_secs(1);
+/// nor later than this.
+const BLOCKS_HEDGE_AFTER_MAX: Duration = Duration::from_secs(8);
+
 /// Evidence of one validator that is looked at; a chain that needs more has other troubles.
 const EVIDENCE_MAX: usize = 256;
 
@@ -66,6 +74,8 @@ pub(crate) struct Pool {
     genesis: Genesis,
     genesis_hash: Hash,
     best_height: AtomicU64,
+    /// How long whole blocks took the last time, in milliseconds.
+    blocks_took_ms: AtomicU64,
     /// Counts the changes of any validator's status.
     changes: watch::Sender<u64>,
 }
@@ -94,6 +104,7 @@ impl Pool {
             genesis_hash: genesis.hash(),
             genesis,
             best_height: AtomicU64::new(0),
+            blocks_took_ms: AtomicU64::new(0),
             changes: watch::Sender::new(0),
         }
     }
@@ -116,6 +127,19 @@ impl Pool {
     pub(crate) fn best_height(&self) -> Option<u64> {
         let known = self.nodes.iter().any(|node| node.height().is_some());
         known.then(|| self.best_height.load(Ordering::Relaxed))
+    }
+
+    /// Records how long a validator took over whole blocks that hold.
+    pub(crate) fn blocks_took(&self, took: Duration) {
+        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        self.blocks_took_ms.store(took_ms, Ordering::Relaxed);
+    }
+
+    /// How long a request for whole blocks may take before another validator is asked as well.
+    pub(crate) fn patience_for_blocks(&self) -> Duration {
+        let last = Duration::from_millis(self.blocks_took_ms.load(Ordering::Relaxed));
+        let patience = last.saturating_mul(BLOCKS_HEDGE);
+        patience.clamp(BLOCKS_HEDGE_AFTER_MIN, BLOCKS_HEDGE_AFTER_MAX)
     }
 
     /// Whether any validator may be called.

@@ -480,20 +480,18 @@ impl Client {
         judge: impl Fn(T) -> Judged<U>,
     ) -> Result<U, QueryError> {
         let ask = |node| self.ask_one::<T>(node, &call);
-        let found = self
-            .hedged(ASKED_AT_ONCE_MAX, Duration::ZERO, ask, judge)
-            .await;
+        let patience = |node: &Node, asked| (asked < ASKED_AT_ONCE_MAX).then(|| node.patience());
+        let found = self.hedged(patience, ask, judge).await;
         found.map(|(answer, _)| answer)
     }
 
-    /// Asks one validator after the other, and another one as well where one is late, up to
-    /// `at_once_max` at the same time, until an answer is good. None is late within `patience_min`, and
-    /// each further one is waited for longer. Returns it with those that were asked before who gave it, and have not
-    /// answered yet.
+    /// Asks one validator after the other, and another one as well where one is late, until an answer is
+    /// good. `patience` is how long the one that was asked last may take, of so many that are being asked,
+    /// before the next is asked as well; none is where it has nothing. Returns the answer with those that
+    /// were asked before who gave it, and have not answered yet.
     pub(crate) async fn hedged<T, U, F>(
         &self,
-        at_once_max: usize,
-        patience_min: Duration,
+        patience: impl Fn(&Node, usize) -> Option<Duration>,
         ask: impl Fn(Arc<Node>) -> F,
         judge: impl Fn(T) -> Judged<U>,
     ) -> Result<(U, Vec<Arc<Node>>), QueryError>
@@ -505,6 +503,7 @@ impl Client {
         let mut silent: Vec<Arc<Node>> = Vec::new();
         let mut failure = QueryError::NoValidator;
         let mut lacking = None;
+        let ask = |node| self.judged(node, &ask, &judge);
         loop {
             if asked.is_empty() {
                 let Some(node) = self.pool.pick(&tried) else {
@@ -514,11 +513,11 @@ impl Client {
                 silent.push(node.clone());
                 asked.push(ask(node));
             }
-            let patience = silent.last().map_or(Duration::ZERO, |node| node.patience());
-            let patience = patience.max(patience_min) * u32::try_from(asked.len()).unwrap_or(1);
+            let last = silent.last();
+            let patience = last.and_then(|node| patience(node, asked.len()));
             let answered = tokio::select! {
                 answered = asked.next() => answered,
-                () = tokio::time::sleep(patience), if asked.len() < at_once_max => {
+                () = tokio::time::sleep(patience.unwrap_or_default()), if patience.is_some() => {
                     // Late: another one is asked as well, and the first good answer counts.
                     match self.pool.pick(&tried) {
                         Some(node) => {
@@ -531,20 +530,12 @@ impl Client {
                     }
                 }
             };
-            let Some((node, answer)) = answered else {
+            let Some((node, judged)) = answered else {
                 continue;
             };
             let place = silent.iter().position(|other| Arc::ptr_eq(other, &node));
             let later = place.map_or(Vec::new(), |place| silent.split_off(place));
             let node_id = node.endpoint.node_id.clone();
-            let mut judged = answer.map(&judge);
-            // Perhaps the validators have changed since this client last heard.
-            if matches!(judged, Ok(Judged::OtherValidators(_)))
-                && self.chain.learn_validators(&self.pool, &node).await
-            {
-                let (_, again) = ask(node.clone()).await;
-                judged = again.map(&judge);
-            }
             match judged {
                 Ok(Judged::Good(answer)) => return Ok((answer, silent)),
                 Ok(Judged::Lacking(answer)) => lacking = Some(answer),
@@ -556,6 +547,32 @@ impl Client {
             }
             silent.extend(later.into_iter().skip(1));
         }
+    }
+
+    /// What one validator's answer is worth. Where it holds against other validators than those known
+    /// here, these may have changed since this client last heard: they are learned, and it is asked again.
+    async fn judged<T, U, F>(
+        &self,
+        node: Arc<Node>,
+        ask: &impl Fn(Arc<Node>) -> F,
+        judge: &impl Fn(T) -> Judged<U>,
+    ) -> (Arc<Node>, Result<Judged<U>, CallError>)
+    where
+        F: Future<Output = (Arc<Node>, Result<T, CallError>)>,
+    {
+        let (node, answer) = ask(node).await;
+        let known = self.validators().sets().len();
+        let judged = answer.map(judge);
+        if !matches!(judged, Ok(Judged::OtherValidators(_))) {
+            return (node, judged);
+        }
+        self.chain.learn_validators(&self.pool, &node).await;
+        // Another may have told them meanwhile.
+        if self.validators().sets().len() == known {
+            return (node, judged);
+        }
+        let (node, again) = ask(node).await;
+        (node, again.map(judge))
     }
 
     async fn ask_one<T: DeserializeOwned>(

@@ -32,7 +32,7 @@ use tabella_protocol::{
     rpc::{
         BlockSummary, BlockView, BoardItem, BoardPage, ChangingBlock, ElectionChanges,
         ElectionStatus, ElectionView, EvidenceView, NodeStatus, RefusalCode, RefusalData,
-        ResultsView, Standing,
+        ResultsView, Standing, VALIDATOR_SETS_METHOD,
     },
     transactions_root,
 };
@@ -75,6 +75,12 @@ pub(crate) enum Mood {
     Behind,
     /// Serves blocks whose transactions' bytes it changed.
     TampersWithBlocks,
+    /// Serves blocks of validators that nobody knows, and never tells who these are.
+    UnknownValidators,
+    /// Whole blocks after this long, everything else as it should.
+    SlowBodies(Duration),
+    /// Does not tell now where this transaction stands.
+    BusyAt(Hash),
 }
 
 /// The chain that all nodes share.
@@ -143,7 +149,7 @@ impl Network {
         Self::with(genesis, Some(ledger))
     }
 
-    fn with(genesis: Genesis, ledger: Option<Ledger>) -> Arc<Self> {
+    pub(crate) fn with(genesis: Genesis, ledger: Option<Ledger>) -> Arc<Self> {
         let validators = u8::try_from(genesis.validators.len()).unwrap();
         Arc::new(Self {
             genesis,
@@ -458,6 +464,7 @@ struct Shared {
     index: usize,
     mood: Mutex<Mood>,
     submission_requests: AtomicUsize,
+    block_requests: AtomicUsize,
     status_calls: AtomicUsize,
     evidence_calls: AtomicUsize,
 }
@@ -472,6 +479,7 @@ impl Node {
             index,
             mood: Mutex::new(mood),
             submission_requests: AtomicUsize::new(0),
+            block_requests: AtomicUsize::new(0),
             status_calls: AtomicUsize::new(0),
             evidence_calls: AtomicUsize::new(0),
         });
@@ -509,6 +517,11 @@ impl Node {
     /// HTTP requests that carried submissions.
     pub(crate) fn submission_requests(&self) -> usize {
         self.shared.submission_requests.load(Ordering::SeqCst)
+    }
+
+    /// HTTP requests that asked for whole blocks.
+    pub(crate) fn block_requests(&self) -> usize {
+        self.shared.block_requests.load(Ordering::SeqCst)
     }
 
     /// How often it was asked for its status.
@@ -641,8 +654,15 @@ impl tokio::io::AsyncWrite for Cut {
     }
 }
 
+fn asks_for(request: &Value, method: &str) -> bool {
+    request.to_string().contains(&format!("\"{method}\""))
+}
+
 async fn answer(State(shared): State<Arc<Shared>>, Json(request): Json<Value>) -> Response {
     let mood = shared.mood.lock().unwrap().clone();
+    if asks_for(&request, "tabella_getBlock") {
+        shared.block_requests.fetch_add(1, Ordering::SeqCst);
+    }
     match mood {
         Mood::Unavailable => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
         Mood::Hanging => std::future::pending().await,
@@ -656,7 +676,13 @@ async fn answer(State(shared): State<Arc<Shared>>, Json(request): Json<Value>) -
                 std::future::pending::<()>().await;
             }
         }
-        Mood::HoldsBodies if request.to_string().contains("\"tabella_getBlock\"") => {
+        Mood::HoldsBodies if asks_for(&request, "tabella_getBlock") => {
+            std::future::pending::<()>().await;
+        }
+        Mood::SlowBodies(pause) if asks_for(&request, "tabella_getBlock") => {
+            tokio::time::sleep(pause).await;
+        }
+        Mood::UnknownValidators if asks_for(&request, VALIDATOR_SETS_METHOD) => {
             std::future::pending::<()>().await;
         }
         Mood::Garbage => return "[{\"what\": 1}".into_response(),
@@ -692,6 +718,9 @@ impl Shared {
             "tabella_getBlockSummaries" => Ok(self.summaries(params, mood).await),
             "tabella_getTransactionStatus" => match mood {
                 Mood::RefusesUntold(..) => Err(json!({"code": -32603, "message": "not now"})),
+                Mood::BusyAt(id) if params[0] == json!(id) => {
+                    Err(json!({"code": -32603, "message": "busy"}))
+                }
                 _ => Ok(self.transaction_status(&params[0])),
             },
             "tabella_getEvidence" if *mood == Mood::FloodsEvidence => Ok(self.evidence()),
@@ -751,7 +780,7 @@ impl Shared {
         let genesis = self.network.genesis.hash();
         json!(NodeStatus {
             node_id: format!("validator-{}", self.index + 1),
-            public_key: self.network.keys[self.index].public(),
+            public_key: key(u8::try_from(self.index + 1).unwrap()).public(),
             genesis,
             chain_id: 77,
             height,
@@ -986,12 +1015,18 @@ impl Shared {
                 *bytes.last_mut().unwrap() ^= 1;
             }
         }
+        let (mut header, mut certificate) = (summary.header.clone(), summary.certificate.clone());
+        if *mood == Mood::UnknownValidators {
+            header.validators = Some(Hash([9; 32]));
+            block.header = header.clone();
+            certificate.block_hash = header.hash();
+        }
         let bytes = tabella_protocol::codec::encode(&block);
         json!(BlockView {
-            hash: summary.header.hash(),
-            header: summary.header.clone(),
+            hash: header.hash(),
+            header,
             block: format!("0x{}", hex::encode(bytes)),
-            certificate: summary.certificate.clone(),
+            certificate,
             acks: summary.acks.clone(),
         })
     }

@@ -6,7 +6,10 @@ use tabella_client::HealthStatus;
 
 use crate::{
     PATIENCE, Setup, eventually,
-    fake::Mood::{self, FloodsAcks, FloodsEvidence, HoldsBodies, Honest},
+    fake::{
+        Mood::{self, FloodsAcks, FloodsEvidence, HoldsBodies, Honest},
+        Node,
+    },
     setup, status,
 };
 
@@ -69,4 +72,49 @@ async fn evidence_that_proves_nothing_is_not_asked_for_again() {
     })
     .await;
     assert_eq!(liar.evidence_calls(), 1);
+}
+
+/// What it says its validators are is asked of it alone, and nobody waits for that.
+#[tokio::test]
+async fn one_that_tells_of_unknown_validators_holds_up_no_block() {
+    let slow = Mood::Slow(Duration::from_millis(30));
+    let Setup {
+        network,
+        client,
+        nodes,
+    } = setup([Mood::UnknownValidators, slow.clone(), slow]).await;
+    network.commit(vec![]);
+    eventually("every validator was checked", PATIENCE, || {
+        nodes.iter().all(|node| node.status_calls() > 2)
+    })
+    .await;
+    let started = Instant::now();
+    let block = client.block(1).await.unwrap().unwrap();
+    assert_eq!(block.hash, network.chain().summaries[0].header.hash());
+    // It may take two seconds to tell who they are.
+    let took = started.elapsed();
+    assert!(took < Duration::from_millis(1_900), "{took:?}");
+    assert_eq!(nodes[0].block_requests(), 1, "the liar was not asked first");
+}
+
+/// On a slow line each further batch would slow the others.
+#[tokio::test]
+async fn blocks_that_take_long_are_not_asked_of_everybody() {
+    let slow = Mood::SlowBodies(Duration::from_secs(3));
+    let Setup {
+        network,
+        client,
+        nodes,
+    } = setup([slow.clone(), slow.clone(), slow]).await;
+    for _ in 0..3 {
+        network.commit(vec![]);
+    }
+    let requests = || nodes.iter().map(Node::block_requests).sum::<usize>();
+    let genesis = network.genesis.hash();
+    let blocks = client.blocks(0, genesis, 3).await.unwrap();
+    assert_eq!(blocks.len(), 3);
+    assert_eq!(requests(), 2);
+    // How long they take is known now.
+    client.blocks(0, genesis, 3).await.unwrap();
+    assert_eq!(requests(), 3);
 }
