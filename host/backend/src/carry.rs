@@ -6,7 +6,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use futures::{StreamExt, stream};
 use tabella_client::SubmitError;
 use tabella_protocol::{
-    Hash, Revote, Transaction,
+    Hash, Revote, RollChanges, Transaction,
     rpc::{RefusalCode, TransactionStatus},
 };
 
@@ -16,7 +16,7 @@ use crate::{
     lines::short,
     pending::{Due, Patience},
     problem::Problem,
-    refusals::{self, Judgement},
+    refusals::Judgement,
     store::Submission,
 };
 
@@ -97,13 +97,15 @@ async fn carry_one(app: &App, due: Due, is_closing: bool) {
             let (by, height) = (submitted.validator, app.height());
             app.pending.accepted(&due.transaction_id, by, height);
         }
-        Err(SubmitError::Refused(refusal)) if !app.can_sign_again(&transaction, refusal.code) => {
+        Err(SubmitError::Refused(refusal))
+            if !app.waits_for_heights(&transaction, refusal.code) =>
+        {
             if judge(app, &due, bytes, is_closing).await != Some(false) {
                 return;
             }
             // An acknowledged ballot is given up on nobody's word but that of all, where a later block may
             // tell otherwise; whatever else refuses it, the chain will show.
-            let may_change = refusals::may_change(refusal.code);
+            let may_change = refusal.code.may_change();
             if !may_change || refusal.validators < app.witnesses(refusal.code) {
                 tracing::debug!(transaction_id = %short(&due.transaction_id), %refusal, "a refusal waits for more validators, or for the chain");
                 return;
@@ -123,8 +125,11 @@ async fn carry_one(app: &App, due: Due, is_closing: bool) {
 async fn judge(app: &App, due: &Due, bytes: Vec<u8>, is_closing: bool) -> Option<bool> {
     let transaction = Transaction::from_bytes(&bytes).ok()?;
     // Who closes an election adds nobody to its roll; what was added before may not be executed here yet.
-    let roll_grows = !is_closing || !app.knows_head();
-    match app.judge(bytes, roll_grows).await {
+    let roll = match is_closing && app.knows_head() {
+        true => RollChanges::Fixed,
+        false => RollChanges::Grows,
+    };
+    match app.judge(bytes, roll).await {
         Ok(Judgement::Open) => Some(false),
         Ok(Judgement::Stands) => {
             let id = &due.transaction_id;

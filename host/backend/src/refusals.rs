@@ -34,11 +34,11 @@ impl App {
     }
 
     /// Judges a recorded transaction by the proven chain, whatever validators say of it.
-    /// `roll_grows` is whether voters may still be added to a roll that is not fixed.
+    /// `roll` is whether voters may still be added to a roll that grows.
     pub(crate) async fn judge(
         &self,
         bytes: Vec<u8>,
-        roll_grows: bool,
+        roll: RollChanges,
     ) -> Result<Judgement, Problem> {
         self.read(move |ledger| {
             if ledger.place_of(&Hash::of(&bytes))?.is_some() {
@@ -58,7 +58,7 @@ impl App {
                 Err(VetError::Refused(refusal)) => Ok(match refusal.code {
                     RefusalCode::AlreadyIncluded => Judgement::Stands,
                     RefusalCode::NotOnRoll
-                        if !roll_grows
+                        if roll == RollChanges::Fixed
                             || has_fixed_roll(ledger, &vetted.transaction().body.payload) =>
                     {
                         Judgement::Refused(refusal)
@@ -97,13 +97,10 @@ impl App {
     /// as a roll, must be refused by all of them: one that holds the ballot could still include it.
     pub(crate) fn witnesses(&self, code: RefusalCode) -> usize {
         let set = self.client.current_validators();
-        let members = set.validators.len();
-        if may_change(code) {
-            return members;
+        match code.may_change() {
+            true => set.validators.len(),
+            false => set.witnesses(),
         }
-        // One more than may lie.
-        let liars = set.quorum.tolerates_byzantine(members).max(1);
-        set.threshold().min(liars + 1)
     }
 
     /// Returns whether the chain that was proven here refuses a transaction for the same reason.
@@ -115,17 +112,6 @@ impl App {
         });
         matches!(judging.await, Ok(Err(VetError::Refused(own))) if own.code == code)
     }
-}
-
-/// Whether a later block may make a transaction that is refused so an acceptable one.
-pub(crate) fn may_change(code: RefusalCode) -> bool {
-    matches!(
-        code,
-        RefusalCode::UnknownElection
-            | RefusalCode::ElectionNotOpen
-            | RefusalCode::UnknownPlugin
-            | RefusalCode::NotOnRoll
-    )
 }
 
 /// Whether a chain that refuses a ballot so will always do.

@@ -24,7 +24,7 @@ use crate::{
     local_ledger::AppendError,
     pending::{Settled, Standing},
     problem::Problem,
-    refusals::{self, Judgement},
+    refusals::Judgement,
     store::{Admission, NewSubmission, Recorded, State, StoreError, Submission},
     subject::{Realm, Subject},
 };
@@ -311,7 +311,7 @@ impl App {
                 self.end(settled, Some(submitted.validator), wait).await
             }
             Err(SubmitError::Refused(refusal))
-                if !self.can_sign_again(transaction, refusal.code) =>
+                if !self.waits_for_heights(transaction, refusal.code) =>
             {
                 if refusal.code == RefusalCode::AlreadyVoted
                     && let Some(answer) = self.cast_before(&transaction_id, transaction).await
@@ -348,11 +348,11 @@ impl App {
 
     /// Whether a refusal that validators gave is the proven chain's too, where that can show it.
     async fn is_proven(&self, bytes: &[u8], code: RefusalCode) -> bool {
-        if refusals::may_change(code) {
+        if code.may_change() {
             return true;
         }
         self.elections.catch_up().await;
-        let judged = self.judge(bytes.to_vec(), true).await;
+        let judged = self.judge(bytes.to_vec(), RollChanges::Grows).await;
         matches!(judged, Ok(Judgement::Refused(_)))
     }
 
@@ -605,11 +605,14 @@ impl App {
         }
     }
 
-    /// Whether a refusal is about heights alone, and the same ballot can be signed here under
-    /// another expiry.
-    pub(crate) fn can_sign_again(&self, transaction: &Transaction, code: RefusalCode) -> bool {
-        matches!(code, RefusalCode::Expired | RefusalCode::ExpiryTooFar)
-            && transaction.signer == self.registrar.public()
+    /// Whether a refusal is about heights alone: a few blocks later the ballot is taken as it is, or it is
+    /// signed here again under another expiry.
+    pub(crate) fn waits_for_heights(&self, transaction: &Transaction, code: RefusalCode) -> bool {
+        match code {
+            RefusalCode::ExpiryTooFar => true,
+            RefusalCode::Expired => transaction.signer == self.registrar.public(),
+            _ => false,
+        }
     }
 
     /// What a recorded state means to the voter.

@@ -130,7 +130,7 @@ impl Builder {
         let pool = Arc::new(pool);
         let (submissions, queue) = mpsc::channel(submission::QUEUE_MAX);
         let mut tasks = JoinSet::new();
-        tasks.spawn(submission::dispatch(pool.clone(), queue));
+        tasks.spawn(submission::dispatch(pool.clone(), chain.clone(), queue));
         tasks.spawn(follower::follow(
             pool.clone(),
             chain.clone(),

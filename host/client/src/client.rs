@@ -87,11 +87,7 @@ impl Client {
 
     /// The validator set that decides the block after the newest verified one.
     pub fn current_validators(&self) -> ValidatorSet {
-        let next = self
-            .tip()
-            .borrow()
-            .map_or(1, |tip| tip.height.saturating_add(1));
-        self.validators().at(next).clone()
+        self.chain.current_validators()
     }
 
     /// Submits a voter's signed ballot; resolves when a validator has it durably. What is no ballot

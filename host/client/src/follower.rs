@@ -7,7 +7,7 @@ use std::{
 };
 
 use tabella_protocol::{
-    Genesis, Hash, ValidatorHistory, ValidatorSetProof,
+    Genesis, Hash, ValidatorHistory, ValidatorSet, ValidatorSetProof,
     rpc::{BlockSummary, RefusalCode, VALIDATOR_SETS_METHOD},
 };
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -138,6 +138,15 @@ impl Chain {
     pub(crate) fn validators(&self) -> Arc<ValidatorHistory> {
         let validators = self.validators.read();
         Arc::clone(&validators.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The validator set that decides the block after the newest verified one.
+    pub(crate) fn current_validators(&self) -> ValidatorSet {
+        let next = self
+            .tip
+            .borrow()
+            .map_or(1, |tip| tip.height.saturating_add(1));
+        self.validators().at(next).clone()
     }
 
     /// Asks `node` for the changes of the validators and takes up those that hold. Answers whether

@@ -64,9 +64,8 @@ impl HealthReport {
     /// The validators of `set` among them: a configured one that has left consensus, or never
     /// joined it, adds nothing to a quorum.
     pub fn members(&self, set: &ValidatorSet) -> impl Iterator<Item = &ValidatorHealth> {
-        let is_member = |name: &str| set.validators.iter().any(|member| member.node_id == name);
         let validators = self.validators.iter();
-        validators.filter(move |validator| is_member(&validator.endpoint.node_id))
+        validators.filter(move |validator| set.names(&validator.endpoint.node_id))
     }
 }
 

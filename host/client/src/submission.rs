@@ -9,13 +9,14 @@ use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 use tabella_protocol::{
-    Hash,
+    Hash, ValidatorSet,
     rpc::{RefusalCode, RefusalData},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::{
     CallError, ValidatorEndpoint,
+    follower::Chain,
     pool::{Node, Pool},
     transport::Batch,
 };
@@ -44,7 +45,8 @@ pub struct Submitted {
     pub validator: Arc<ValidatorEndpoint>,
 }
 
-/// The chain's refusal of a transaction, as two validators said where two could be asked.
+/// The chain's refusal of a transaction, as one validator more than may lie said where so many could be
+/// asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Refusal {
@@ -56,7 +58,7 @@ pub struct Refusal {
     pub plugin_code: Option<u32>,
     /// The place of the contest whose ballot was refused.
     pub contest: Option<usize>,
-    /// How many validators refused it.
+    /// How many of the chain's validators refused it.
     pub validators: usize,
 }
 
@@ -102,14 +104,17 @@ impl Attempt {
     }
 
     /// Why nobody took it, once nobody is left to ask.
-    fn failure(&mut self, pool: &Pool, last_failure: Option<&String>) -> SubmitError {
+    fn failure(
+        &mut self,
+        pool: &Pool,
+        set: &ValidatorSet,
+        last_failure: Option<&String>,
+    ) -> SubmitError {
         let refusals = std::mem::take(&mut self.refusals).into_iter();
         let refusal = refusals.max_by_key(|refusal| refusal.validators);
         match (refusal, last_failure) {
             // What one refuses, another that holds it may include.
-            (Some(refusal), _)
-                if self.unanswered && (refusal.validators < 2 || may_lag(refusal.code)) =>
-            {
+            (Some(refusal), _) if self.unanswered && is_in_doubt(&refusal, set) => {
                 let code = refusal.code.as_str();
                 SubmitError::Unavailable(format!("refused as {code}, but an answer is missing"))
             }
@@ -133,7 +138,7 @@ impl Attempt {
 }
 
 /// Sends what is queued until the last sender is gone.
-pub(crate) async fn dispatch(pool: Arc<Pool>, mut queue: mpsc::Receiver<Job>) {
+pub(crate) async fn dispatch(pool: Arc<Pool>, chain: Arc<Chain>, mut queue: mpsc::Receiver<Job>) {
     let slots = Arc::new(Semaphore::new(SLOTS_PER_VALIDATOR * pool.nodes().len()));
     let mut held_over = None;
     loop {
@@ -157,7 +162,8 @@ pub(crate) async fn dispatch(pool: Arc<Pool>, mut queue: mpsc::Receiver<Job>) {
             }
             batch.push(job);
         }
-        tokio::spawn(send(pool.clone(), batch, slot));
+        let set = chain.current_validators();
+        tokio::spawn(send(pool.clone(), set, batch, slot));
         if queue.len() < BATCH_MAX {
             tokio::time::sleep(PAUSE).await;
         }
@@ -165,7 +171,7 @@ pub(crate) async fn dispatch(pool: Arc<Pool>, mut queue: mpsc::Receiver<Job>) {
 }
 
 /// Offers a batch to one validator after the other until each transaction is taken or refused.
-async fn send(pool: Arc<Pool>, batch: Vec<Job>, _slot: OwnedSemaphorePermit) {
+async fn send(pool: Arc<Pool>, set: ValidatorSet, batch: Vec<Job>, _slot: OwnedSemaphorePermit) {
     let mut open: Vec<Attempt> = batch.into_iter().map(Attempt::new).collect();
     let mut tried = Vec::new();
     let mut overtaken: Vec<Arc<Node>> = Vec::new();
@@ -195,7 +201,7 @@ async fn send(pool: Arc<Pool>, batch: Vec<Job>, _slot: OwnedSemaphorePermit) {
             Ok(answers) => {
                 let mut left = Vec::new();
                 for (attempt, answer) in open.into_iter().zip(answers) {
-                    match settle(&pool, &node, attempt, answer) {
+                    match settle(&pool, &set, &node, attempt, answer) {
                         Settled::Answered => {}
                         Settled::Open(attempt, failure) => {
                             last_failure = failure.or(last_failure);
@@ -209,7 +215,7 @@ async fn send(pool: Arc<Pool>, batch: Vec<Job>, _slot: OwnedSemaphorePermit) {
     }
     for mut attempt in open {
         attempt.unanswered |= !overtaken.is_empty();
-        let error = attempt.failure(&pool, last_failure.as_ref());
+        let error = attempt.failure(&pool, &set, last_failure.as_ref());
         // The caller may have gone; then nobody waits for this answer.
         let _ = attempt.job.reply.send(Err(error));
     }
@@ -222,6 +228,7 @@ enum Settled {
 
 fn settle(
     pool: &Pool,
+    set: &ValidatorSet,
     node: &Arc<Node>,
     mut attempt: Attempt,
     answer: Result<Hash, CallError>,
@@ -254,11 +261,17 @@ fn settle(
         Some(refusal) if refusal.code.is_transient() => {
             Settled::Open(attempt, Some(refusal.message))
         }
-        // One validator's refusal may be a lie, or the word of one that lags behind: a second
-        // one has to refuse for the same reason, and all of them where lagging may be why.
+        // One that is configured here and left the network, or has not joined it.
+        Some(refusal) if !set.names(&node.endpoint.node_id) => {
+            let message = refusal.message;
+            let failure = format!("it is none of the chain's validators, and refuses: {message}");
+            Settled::Open(attempt, Some(failure))
+        }
+        // One validator's refusal may be a lie, or the word of one that lags behind: others have to
+        // refuse for the same reason, and all of them where lagging may be why.
         Some(refusal) => {
             let refusal = attempt.refuse(refusal);
-            if refusal.validators < 2 || may_lag(refusal.code) {
+            if is_in_doubt(&refusal, set) {
                 return Settled::Open(attempt, None);
             }
             let _ = attempt.job.reply.send(Err(SubmitError::Refused(refusal)));
@@ -271,16 +284,9 @@ fn settle(
     }
 }
 
-/// Whether a validator a few blocks behind would refuse so what another takes.
-fn may_lag(code: RefusalCode) -> bool {
-    matches!(
-        code,
-        RefusalCode::UnknownElection
-            | RefusalCode::ElectionNotOpen
-            | RefusalCode::UnknownPlugin
-            | RefusalCode::NotOnRoll
-            | RefusalCode::ExpiryTooFar
-    )
+/// Whether those who refuse may be liars, or may lag behind.
+fn is_in_doubt(refusal: &Refusal, set: &ValidatorSet) -> bool {
+    refusal.validators < set.witnesses() || refusal.code.may_change()
 }
 
 fn refusal(error: &CallError) -> Option<Refusal> {

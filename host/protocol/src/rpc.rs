@@ -87,6 +87,19 @@ impl RefusalCode {
     pub fn is_transient(self) -> bool {
         matches!(self, Self::MempoolFull | Self::Unavailable)
     }
+
+    /// Whether a later block may make the same transaction an acceptable one, so that a validator a few
+    /// blocks behind refuses so what another takes.
+    pub fn may_change(self) -> bool {
+        matches!(
+            self,
+            Self::UnknownElection
+                | Self::ElectionNotOpen
+                | Self::UnknownPlugin
+                | Self::NotOnRoll
+                | Self::ExpiryTooFar
+        )
+    }
 }
 
 /// The `data` of a JSON-RPC error that refuses a transaction.

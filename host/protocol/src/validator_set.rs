@@ -154,6 +154,18 @@ impl ValidatorSet {
         self.quorum.threshold(self.validators.len())
     }
 
+    /// How many validators must say what nothing proves until at least one of them is taken to be honest:
+    /// one more than may lie, and two where there are two.
+    pub fn witnesses(&self) -> usize {
+        let liars = self.quorum.tolerates_byzantine(self.validators.len());
+        self.threshold().min(liars.max(1) + 1)
+    }
+
+    /// Whether `node_id` is a validator's name.
+    pub fn names(&self, node_id: &str) -> bool {
+        self.validators.iter().any(|v| v.node_id == node_id)
+    }
+
     /// Whether `key` is a validator's.
     pub fn contains(&self, key: &PublicKey) -> bool {
         self.node_id(key).is_some()

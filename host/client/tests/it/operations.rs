@@ -1,12 +1,17 @@
 //! Every operation that the client offers, by its name, and how it treats validators that are slow
 //! or gone.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tabella_client::{
     Client, ConfirmationStatus, HealthStatus, QueryError, SubmitError, ValidatorEndpoint,
 };
-use tabella_protocol::{Hash, Payload, Transaction, TransactionBody, VoterId, rpc::RefusalCode};
+use tabella_protocol::{
+    Genesis, Hash, Payload, Quorum, Transaction, TransactionBody, VoterId, rpc::RefusalCode,
+};
 
 use crate::{
     PATIENCE, Setup, eventually,
@@ -148,6 +153,77 @@ async fn one_validators_refusal_is_not_final_while_anothers_answer_is_missing() 
         matches!(answer, Err(SubmitError::Unavailable(_))),
         "{answer:?}"
     );
+}
+
+/// A client of these validators, which hold what `network` holds; the ones that are slow are asked last.
+async fn client_of(network: &Arc<fake::Network>, moods: Vec<Mood>) -> (Vec<fake::Node>, Client) {
+    let mut nodes = Vec::new();
+    for (index, mood) in moods.into_iter().enumerate() {
+        nodes.push(fake::Node::start(network, index, mood).await);
+    }
+    let client = Client::builder(network.genesis.clone())
+        .validators(nodes.iter().map(fake::Node::endpoint))
+        .health_period(Duration::from_millis(50))
+        .build()
+        .unwrap();
+    eventually("all are healthy", PATIENCE, || {
+        client.health().healthy == nodes.len()
+    })
+    .await;
+    (nodes, client)
+}
+
+fn slow() -> Mood {
+    Mood::Slow(Duration::from_millis(30))
+}
+
+#[tokio::test]
+async fn one_that_left_the_network_is_no_witness() {
+    let refuses = || Mood::Refuses(RefusalCode::BallotRefused, "no".into());
+    // The fourth is configured, and not of the chain's validators.
+    let network = fake::Network::new(3);
+    let moods = vec![refuses(), slow(), slow(), refuses()];
+    let (nodes, client) = client_of(&network, moods).await;
+    client.submit(transaction(1)).await.unwrap();
+    for index in [0, 3] {
+        assert_eq!(nodes[index].submission_requests(), 1);
+    }
+    for index in [1, 2] {
+        nodes[index].kill().await;
+        eventually("it is given up", PATIENCE, || {
+            status(&client, index) == HealthStatus::Unreachable
+        })
+        .await;
+    }
+    match client.submit(transaction(2)).await {
+        Err(SubmitError::Refused(refusal)) => assert_eq!(refusal.validators, 1),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn where_two_may_lie_three_have_to_refuse() {
+    let refuses = || Mood::Refuses(RefusalCode::BallotRefused, "no".into());
+    let bft = Genesis {
+        quorum: Quorum::Bft,
+        ..genesis(7)
+    };
+    let network = fake::Network::with(bft, None);
+    let mut moods = vec![slow(); 7];
+    moods[..2].fill_with(refuses);
+    let (nodes, client) = client_of(&network, moods).await;
+    client.submit(transaction(1)).await.unwrap();
+    for liar in &nodes[..2] {
+        assert_eq!(liar.submission_requests(), 1);
+    }
+    nodes[2].set_mood(refuses());
+    for node in &nodes[3..] {
+        node.set_mood(refuses());
+    }
+    match client.submit(transaction(2)).await {
+        Err(SubmitError::Refused(refusal)) => assert_eq!(refusal.validators, 3),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]
