@@ -201,10 +201,9 @@ async fn ask_after(app: &App, due: Vec<Due>, closing: &HashSet<u64>) {
     let ids: Vec<Hash> = due.iter().map(|due| due.transaction_id).collect();
     // Where nobody tells, the proven chain still does.
     let statuses = app.client.transaction_statuses(&ids).await;
-    let statuses = statuses.unwrap_or_else(|_| vec![TransactionStatus::Pending; ids.len()]);
     let mut overdue = Vec::new();
     for (due, status) in due.into_iter().zip(statuses) {
-        match status {
+        match status.unwrap_or(TransactionStatus::Pending) {
             TransactionStatus::Pending if app.height() <= due.expiry_height => {}
             // Said by one validator: the block itself tells, when it is followed.
             TransactionStatus::Confirmed { .. } => {}

@@ -411,37 +411,40 @@ impl Client {
         Ok(ConfirmationStatus::Confirmed(confirmation))
     }
 
-    /// Where many transactions stand, by one validator's word, in the order asked.
-    pub async fn transaction_statuses(
-        &self,
-        ids: &[Hash],
-    ) -> Result<Vec<TransactionStatus>, QueryError> {
+    /// Where many transactions stand, each by one validator's word, in the order asked; nothing of those
+    /// that no validator told of now.
+    pub async fn transaction_statuses(&self, ids: &[Hash]) -> Vec<Option<TransactionStatus>> {
         let mut statuses = Vec::with_capacity(ids.len());
         for ids in ids.chunks(STATUS_BATCH_MAX) {
-            statuses.extend(self.status_batch(ids).await?);
+            statuses.extend(self.status_batch(ids).await);
         }
-        Ok(statuses)
+        statuses
     }
 
-    async fn status_batch(&self, ids: &[Hash]) -> Result<Vec<TransactionStatus>, QueryError> {
-        let batch = Batch::new("tabella_getTransactionStatus", ids.iter().map(|id| [id]));
+    async fn status_batch(&self, ids: &[Hash]) -> Vec<Option<TransactionStatus>> {
+        let mut statuses = vec![None; ids.len()];
         let mut tried: Vec<Arc<Node>> = Vec::new();
-        let mut failure = QueryError::NoValidator;
-        while let Some(node) = self.pool.pick(&tried) {
+        loop {
+            let untold = (0..ids.len()).filter(|place| statuses[*place].is_none());
+            let untold: Vec<usize> = untold.collect();
+            if untold.is_empty() {
+                return statuses;
+            }
+            let Some(node) = self.pool.pick(&tried) else {
+                return statuses;
+            };
+            let asked = untold.iter().map(|place| [ids[*place]]);
+            let batch = Batch::new("tabella_getTransactionStatus", asked);
             let answers = self
                 .pool
-                .batch::<TransactionStatus>(&node, batch.clone(), self.read_deadline, 1 << 20)
+                .batch::<TransactionStatus>(&node, batch, self.read_deadline, 1 << 20)
                 .await;
-            match answers.and_then(|answers| answers.into_iter().collect()) {
-                Ok(statuses) => return Ok(statuses),
-                Err(error) => {
-                    let node_id = node.endpoint.node_id.clone();
-                    failure = QueryError::Failed { node_id, error };
-                }
+            // A failure is the node's, and its health knows.
+            for (place, answer) in untold.into_iter().zip(answers.unwrap_or_default()) {
+                statuses[place] = answer.ok();
             }
             tried.push(node);
         }
-        Err(failure)
     }
 
     pub(crate) fn block_answer_bytes_max(&self) -> usize {

@@ -10,7 +10,8 @@ use tabella_client::{
     Client, ConfirmationStatus, HealthStatus, QueryError, SubmitError, ValidatorEndpoint,
 };
 use tabella_protocol::{
-    Genesis, Hash, Payload, Quorum, Transaction, TransactionBody, VoterId, rpc::RefusalCode,
+    Genesis, Hash, Payload, Quorum, Transaction, TransactionBody, VoterId,
+    rpc::{RefusalCode, TransactionStatus},
 };
 
 use crate::{
@@ -224,6 +225,24 @@ async fn where_two_may_lie_three_have_to_refuse() {
         Err(SubmitError::Refused(refusal)) => assert_eq!(refusal.validators, 3),
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test]
+async fn what_one_call_of_a_batch_does_not_tell_is_asked_elsewhere() {
+    let ids: Vec<Hash> = (0..3).map(|n| Hash::of(&transaction(n))).collect();
+    let busy = || Mood::BusyAt(ids[1]);
+    let Setup { nodes, client, .. } = setup([busy(), busy(), busy()]).await;
+    for n in 0..3 {
+        client.submit(transaction(n)).await.unwrap();
+    }
+    let told = async || -> Vec<bool> {
+        let statuses = client.transaction_statuses(&ids).await;
+        let confirmed = |s| matches!(s, Some(TransactionStatus::Confirmed { .. }));
+        statuses.into_iter().map(confirmed).collect()
+    };
+    assert_eq!(told().await, [true, false, true]);
+    nodes[2].set_mood(Mood::Honest);
+    assert_eq!(told().await, [true, true, true]);
 }
 
 #[tokio::test]
