@@ -57,6 +57,22 @@ async fn who_is_not_on_a_fixed_roll_is_told_so_though_one_validator_takes_its_ba
 /// Of a roll that grows, nobody can tell before the close; then it holds the close up no longer.
 #[tokio::test]
 async fn a_ballot_off_the_roll_that_one_validator_keeps_holds_no_close_open() {
+    off_the_roll(Told::ByTheLiar).await;
+}
+
+#[tokio::test]
+async fn a_ballot_off_the_roll_of_which_no_validator_tells_holds_no_close_open() {
+    off_the_roll(Told::ByNobody).await;
+}
+
+/// Who tells where a ballot stands that one validator took.
+#[derive(PartialEq)]
+enum Told {
+    ByTheLiar,
+    ByNobody,
+}
+
+async fn off_the_roll(told: Told) {
     let (deployment, liar) = keeping().await;
     let backend = deployment.start().await;
     // Any canonical ballot will do: every election here has the same rule.
@@ -68,6 +84,12 @@ async fn a_ballot_off_the_roll_that_one_validator_keeps_holds_no_close_open() {
         deployment.ballots().remove(0)
     };
     let id = cast_signed(&backend, &key(7), ballots).await;
+    if told == Told::ByNobody {
+        liar.set(Lie::Nothing);
+        for node in &deployment.nodes {
+            node.set_mood(Mood::BusyAt(id.parse().unwrap()));
+        }
+    }
     deployment.network.commit(vec![]);
     let path = "/api/admin/elections/4/close";
     let (status, answer) = backend.post(path, Some(ADMIN_TOKEN), json!({})).await;
