@@ -5,7 +5,7 @@
 //! an older copy goes on above what it lost: see
 //! `docs/decisions/0054-a-voter-may-order-its-ballots.md`.
 
-use tabella_protocol::{Transaction, VoterId};
+use tabella_protocol::VoterId;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::{
@@ -69,16 +69,10 @@ impl App {
         voter: VoterId,
     ) -> Result<u64, Problem> {
         let standing = self.store.ballot_of(election_id, &voter).await?;
-        let recorded = standing.and_then(|standing| sequence_of(&standing));
+        let recorded = standing.and_then(|standing| standing.number());
         let proven = self.read(move |ledger| ledger.sequence_of(election_id, &voter));
         let last = recorded.max(proven.await?);
         let after = last.map_or(0, |last| last.saturating_add(1));
         Ok(after.max(clock::now_s().saturating_mul(1_000)))
     }
-}
-
-/// The number of a submission that is not settled.
-fn sequence_of(submission: &Submission) -> Option<u64> {
-    let transaction = Transaction::from_bytes(&submission.transaction);
-    transaction.ok().and_then(|t| t.body.sequence)
 }

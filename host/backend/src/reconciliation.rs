@@ -196,6 +196,7 @@ async fn recover(
         expiry_height: transaction.body.expiry_height,
         submitted_at_ms,
         admission: Admission::Acknowledged,
+        number: None,
         // It has no id yet; what gives it one says whose that is.
         realm: Realm::Registrar,
     };

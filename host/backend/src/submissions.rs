@@ -31,6 +31,9 @@ use crate::{
 
 /// Submissions recorded and not settled; past it, new ones are refused with 503.
 const UNSETTLED_MAX: usize = 1_000_000;
+/// How often a ballot is numbered, where other backends over the same database number the voter's ballots
+/// at the same time.
+const NUMBERINGS_MAX: usize = 8;
 /// How long validators may take to accept a ballot before it is kept here instead.
 const ACCEPTANCE_WAIT: Duration = Duration::from_secs(2);
 
@@ -170,21 +173,21 @@ impl App {
             return Err(StoreError::Overloaded.into());
         }
         let bytes = transaction.to_bytes();
-        let transaction_id = Hash::of(&bytes);
         let new = NewSubmission {
             client_id: wish.client_id.clone(),
             election_id: wish.election_id,
             voter,
             content,
-            transaction_id,
-            transaction: bytes.clone(),
+            transaction_id: Hash::of(&bytes),
+            transaction: bytes,
             expiry_height: transaction.body.expiry_height,
             submitted_at_ms: clock::now_ms(),
             admission: Admission::Fresh(election.view.spec.revote),
+            number: turn.as_ref().and(transaction.body.sequence),
             realm: wish.voter.realm(),
         };
         crash::point("unrecorded");
-        let recorded = self.store.record(new).await?;
+        let (recorded, transaction) = self.record(new, transaction).await?;
         drop(turn);
         match recorded {
             Recorded::New => crash::point("recorded"),
@@ -194,7 +197,10 @@ impl App {
                 return Err(already_voted(wish.election_id).about(standing.public_id()));
             }
             Recorded::Closing => return Err(closing(wish.election_id)),
+            Recorded::Outnumbered => return Err(StoreError::Overloaded.into()),
         }
+        let bytes = transaction.to_bytes();
+        let transaction_id = Hash::of(&bytes);
         let answer = self.carry(&election, &transaction, bytes, started).await?;
         Ok(Acknowledged {
             public_id: wish.client_id.unwrap_or_else(|| transaction_id.to_string()),
@@ -203,6 +209,29 @@ impl App {
             answer,
             repeated: false,
         })
+    }
+
+    /// Makes a ballot durable: under a later number where another backend over the same database gave its
+    /// own to another ballot of the voter meanwhile.
+    async fn record(
+        &self,
+        mut new: NewSubmission,
+        mut transaction: Transaction,
+    ) -> Result<(Recorded, Transaction), Problem> {
+        for _ in 1..NUMBERINGS_MAX {
+            let recorded = self.store.record(new.clone()).await?;
+            if recorded != Recorded::Outnumbered {
+                return Ok((recorded, transaction));
+            }
+            let number = self.next_sequence(new.election_id, new.voter).await?;
+            let body = transaction.body;
+            transaction = self.sign_ballot(body.payload, Some(body.nonce), Some(number));
+            new.number = Some(number);
+            new.expiry_height = transaction.body.expiry_height;
+            new.transaction = transaction.to_bytes();
+            new.transaction_id = Hash::of(&new.transaction);
+        }
+        Ok((self.store.record(new).await?, transaction))
     }
 
     /// Counts a ballot where voters may vote again; a repeat of one that is known is answered all the same.

@@ -1,7 +1,7 @@
 //! What the database holds of one submission.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use tabella_protocol::{Hash, VoterId, codec};
+use tabella_protocol::{Hash, Transaction, VoterId, codec};
 
 use super::StoreError;
 use crate::subject::Realm;
@@ -62,6 +62,18 @@ impl Submission {
         self.client_id.is_none() && new.client_id.is_some() && self.content == new.content
     }
 
+    /// Its place in its voter's own order, where it has one and is not settled.
+    pub(crate) fn number(&self) -> Option<u64> {
+        let transaction = Transaction::from_bytes(&self.transaction);
+        transaction.ok().and_then(|t| t.body.sequence)
+    }
+
+    /// Whether `new` was to come after it in its voter's order, by the number that it was given, and does not.
+    pub(super) fn is_not_before(&self, new: &NewSubmission) -> bool {
+        self.number()
+            .is_some_and(|own| new.number.is_some_and(|number| number <= own))
+    }
+
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         codec::encode(self)
     }
@@ -111,6 +123,8 @@ pub(crate) struct NewSubmission {
     pub(crate) expiry_height: u64,
     pub(crate) submitted_at_ms: u64,
     pub(crate) admission: Admission,
+    /// The place in its voter's order that this backend gave it.
+    pub(crate) number: Option<u64>,
     /// Who vouches for the voter.
     pub(crate) realm: Realm,
 }
@@ -178,6 +192,8 @@ pub(crate) enum Recorded {
     AlreadyVoted(Box<Submission>),
     /// The election is being closed.
     Closing,
+    /// Another backend gave a ballot of the voter that place, or a later one, meanwhile.
+    Outnumbered,
 }
 
 /// The newest block whose confirmations are recorded.

@@ -90,6 +90,7 @@ over_both!(
     a_submission_signed_again_is_found_under_both_ids,
     a_submission_signed_again_may_land_under_its_old_id,
     what_is_settled_is_not_signed_again,
+    a_ballot_that_was_numbered_beside_another_is_numbered_again,
     a_submission_reads_back_as_it_was_written,
     accounts_are_kept,
     a_session_ends_when_a_refresh_token_comes_again,
@@ -115,6 +116,7 @@ pub(super) fn submission(n: u8, voter: u8, client_id: Option<&str>) -> NewSubmis
         expiry_height: 100,
         submitted_at_ms: 5,
         admission: Admission::Fresh(Revote::Refuse),
+        number: None,
         realm: Realm::Registrar,
     }
 }
@@ -392,6 +394,40 @@ async fn what_is_settled_is_not_signed_again(place: Place) {
         let by_new = store.by_transaction(&new.transaction_id).await;
         assert_eq!(by_new.unwrap(), None);
     }
+}
+
+/// Backends over one database number at the same time: the second one is told, and nothing is recorded.
+async fn a_ballot_that_was_numbered_beside_another_is_numbered_again(place: Place) {
+    let numbered = |n: u8, number: Option<u64>| {
+        let mut new = submission(n, 1, None);
+        let mut transaction = Transaction::from_bytes(&new.transaction).unwrap();
+        transaction.body.sequence = number;
+        let signed = Transaction::sign(transaction.body, &SigningKey::from_seed([1; 32]));
+        new.transaction = signed.to_bytes();
+        new.transaction_id = Hash::of(&new.transaction);
+        NewSubmission {
+            admission: Admission::Fresh(Revote::Last),
+            number,
+            ..new
+        }
+    };
+    let (store, pending) = place.open().await;
+    let record = async |new: &NewSubmission| store.record(new.clone()).await.unwrap();
+    assert_eq!(record(&numbered(1, None)).await, Recorded::New);
+    let first = numbered(2, Some(7));
+    assert_eq!(record(&first).await, Recorded::New);
+    for number in [6, 7] {
+        let outnumbered = record(&numbered(3, Some(number))).await;
+        assert_eq!(outnumbered, Recorded::Outnumbered, "{number}");
+    }
+    assert!(matches!(record(&first).await, Recorded::Same(_)));
+    assert_eq!(store.by_sequence(2).await.unwrap(), None);
+    assert_eq!(pending.len(), 2);
+    assert_eq!(record(&numbered(4, Some(8))).await, Recorded::New);
+    // The voter's own numbers are the voter's affair.
+    let mut own = numbered(5, Some(3));
+    own.number = None;
+    assert_eq!(record(&own).await, Recorded::New);
 }
 
 async fn a_submission_reads_back_as_it_was_written(place: Place) {

@@ -321,6 +321,14 @@ impl<'t> Tables<'t> {
         if is_closing && new.admission != Admission::Acknowledged {
             return Ok(Recorded::Closing);
         }
+        if new.number.is_some() {
+            let last = tables::standing(&self.voters, new.election_id, &new.voter);
+            let last = last.map_err(StoreError::of)?;
+            let last = last.map(|last| self.get(last)).transpose()?;
+            if last.is_some_and(|last| last.is_not_before(&new)) {
+                return Ok(Recorded::Outnumbered);
+            }
+        }
         let submission = Submission {
             sequence,
             client_id: new.client_id,

@@ -1,9 +1,14 @@
 //! From ballot to confirmation.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use tabella_backend::DatabaseUrl;
 use tabella_protocol::{
     Payload, Signature, Transaction, TransactionBody, VoterId, rpc::RefusalCode,
 };
+use tabella_test_postgres::Postgres;
+use tokio::time::Instant;
 
 use crate::{
     deployment::{ADMIN_TOKEN, Deployment, FIRST_BLOCKS},
@@ -269,4 +274,50 @@ async fn credential_voters_sign_for_themselves() {
         (status, &problem["code"]),
         (403, &json!("credential-required"))
     );
+}
+
+/// Both number the voter's ballots by the second: the database lets neither give a place that is taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_backends_over_one_database_give_each_ballot_its_own_place() {
+    let Some(postgres) = Postgres::start() else {
+        return;
+    };
+    let mut one = Deployment::new().await;
+    one.open_election(3);
+    one.config.database = Some(DatabaseUrl::new(postgres.url()));
+    let mut two = one.another().await;
+    two.config.database = Some(DatabaseUrl::new(postgres.url()));
+    let backends = [one.start().await, two.start().await];
+    const ROUNDS: usize = 12;
+    for round in 0..ROUNDS {
+        let cast = async |which: usize| {
+            let body = json!({
+                "election_id": 3, "ballot": {"choice": "a"}, "voter_id": format!("voter-{round}"),
+                "transaction_id": format!("t-{round}-{which}"),
+            });
+            let answer = backends[which]
+                .post("/api/votes/submit", Some(ADMIN_TOKEN), body)
+                .await;
+            assert!([201, 202].contains(&answer.0), "{answer:?}");
+        };
+        tokio::join!(cast(0), cast(1));
+    }
+    for round in 0..ROUNDS {
+        for which in [0, 1] {
+            let path = format!(
+                "/api/votes/transaction-status?transaction_id=t-{round}-{which}&election_id=3"
+            );
+            let deadline = Instant::now() + Duration::from_secs(30);
+            loop {
+                let (_, answer) = backends[which].get(&path, Some(ADMIN_TOKEN)).await;
+                if answer["status"] == "confirmed" {
+                    break;
+                }
+                assert_ne!(answer["status"], "rejected", "{answer}");
+                assert!(Instant::now() < deadline, "still {answer}");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+    assert_eq!(one.ballots().len(), 2 * ROUNDS);
 }

@@ -381,7 +381,12 @@ impl Known {
             return Some((Recorded::AlreadyVoted(standing), None));
         }
         let is_fresh = new.admission != Admission::Acknowledged;
-        (is_fresh && self.closing.contains(&new.election_id)).then_some((Recorded::Closing, None))
+        if is_fresh && self.closing.contains(&new.election_id) {
+            return Some((Recorded::Closing, None));
+        }
+        let mut of_voter = self.of_voter(new);
+        let is_late = of_voter.any(|kept| kept.submission.is_not_before(new));
+        is_late.then_some((Recorded::Outnumbered, None))
     }
 
     /// Remembers that a known submission got the id of its voter.
