@@ -71,15 +71,22 @@ const WEIGHTS: [&str; 4] = ["weight", "votes", "shares", "count"];
 const REALMS: [&str; 1] = ["realm"];
 
 impl Table {
-    /// The columns that the first line of a roll tells of. A head with several columns that may hold the
-    /// ids is refused.
-    pub(crate) fn of(first: &str) -> Result<Self, String> {
+    /// The columns that the first line of a roll tells of; `head` is whether it is one, where that was
+    /// said. A head with several columns that may hold the ids is refused, and so is a lone word that may be
+    /// a head or a voter.
+    pub(crate) fn of(first: &str, head: Option<bool>) -> Result<Self, String> {
         let separator = separator(first);
-        let Ok(cells) = cells(first, separator) else {
+        if head == Some(false) {
             return Ok(Self::by_place(separator));
+        }
+        let is_said = head == Some(true);
+        let cells = match cells(first, separator) {
+            Ok(cells) => cells,
+            Err(reason) if is_said => return Err(reason),
+            Err(_) => return Ok(Self::by_place(separator)),
         };
         // A head has no number; a voter's line may, and a realm that is called as a head might be.
-        if cells.iter().any(|cell| cell.trim().parse::<u64>().is_ok()) {
+        if !is_said && cells.iter().any(|cell| cell.trim().parse::<u64>().is_ok()) {
             return Ok(Self::by_place(separator));
         }
         let words: Vec<String> = cells.iter().map(|cell| bare(cell)).collect();
@@ -99,8 +106,28 @@ impl Table {
                 ))
             }
         };
-        let Some(voter) = one(&VOTER)?.map_or_else(|| one(&IDS), |cell| Ok(Some(cell)))? else {
-            return Ok(Self::by_place(separator));
+        let lone = match words.iter().filter(|word| !word.is_empty()).count() {
+            1 => words.iter().position(|word| !word.is_empty()),
+            _ => None,
+        };
+        let voter = match (one(&VOTER)?, one(&IDS)?, lone) {
+            (Some(voter), _, _) => voter,
+            (None, Some(_), Some(lone)) if !is_said => {
+                return Err(format!(
+                    "{:?} may be the head of the voters' ids or the first voter; add head=true to the address if \
+                     it is the head, or head=false if it is a voter",
+                    cells[lone]
+                ));
+            }
+            (None, Some(voter), _) => voter,
+            (None, None, Some(lone)) if is_said => lone,
+            (None, None, _) if is_said => {
+                return Err(
+                    "no column of the head is known to hold the voters' ids; call it voter_id"
+                        .to_owned(),
+                );
+            }
+            (None, None, _) => return Ok(Self::by_place(separator)),
         };
         let (weight, realm) = (one(&WEIGHTS)?, one(&REALMS)?);
         let is_read =
@@ -233,10 +260,15 @@ mod tests {
 
     /// The lines of a roll, as they are read.
     fn check(text: &str, expected: Expect) {
+        check_saying(None, text, expected);
+    }
+
+    /// As [`check`], where it is said whether the first line is a head.
+    fn check_saying(head: Option<bool>, text: &str, expected: Expect) {
         let mut lines = text.lines();
         let first = lines.next().unwrap();
         let mut shown = String::new();
-        match Table::of(first) {
+        match Table::of(first, head) {
             Err(reason) => shown += &format!("{reason}\n"),
             Ok(table) => {
                 let rest = match &table.head {
@@ -309,12 +341,73 @@ mod tests {
     }
 
     #[test]
+    fn a_lone_word_that_may_be_a_head_or_a_voter_is_asked_about() {
+        for (text, word) in [("user\nbo", "user"), ("Mail;\nbo;", "Mail"), ("id", "id")] {
+            let reason = Table::of(text.lines().next().unwrap(), None).unwrap_err();
+            assert_eq!(
+                reason,
+                format!(
+                    "{word:?} may be the head of the voters' ids or the first voter; add head=true to the address if \
+                     it is the head, or head=false if it is a voter"
+                )
+            );
+        }
+        check_saying(
+            Some(true),
+            "user\nbo",
+            expect![[r#"
+                head ["user"] []
+                "bo" 1 Registrar
+            "#]],
+        );
+        check_saying(
+            Some(false),
+            "user\nbo",
+            expect![[r#"
+                "user" 1 Registrar
+                "bo" 1 Registrar
+            "#]],
+        );
+        // Whatever it is called.
+        check_saying(
+            Some(true),
+            "Mitglied\nbo",
+            expect![[r#"
+                head ["Mitglied"] []
+                "bo" 1 Registrar
+            "#]],
+        );
+        check_saying(
+            Some(false),
+            "voter_id;votes\nbo;2",
+            expect![[r#"
+                expected a weight from 1 to 4294967295, got "votes"
+                "bo" 2 Registrar
+            "#]],
+        );
+        check_saying(
+            Some(true),
+            "Mitglied;Stimmen\nbo;2",
+            expect![[r#"
+                no column of the head is known to hold the voters' ids; call it voter_id
+            "#]],
+        );
+    }
+
+    #[test]
     fn heads_as_people_write_them() {
         check(
-            "Email\nada@example.org",
+            "Voter-ID\nada@example.org",
             expect![[r#"
-                head ["Email"] []
+                head ["Voter-ID"] []
                 "ada@example.org" 1 Registrar
+            "#]],
+        );
+        check(
+            "email;votes\nada@example.org;2",
+            expect![[r#"
+                head ["email", "votes"] []
+                "ada@example.org" 2 Registrar
             "#]],
         );
         check(

@@ -47,6 +47,9 @@ pub(crate) struct RollQuery {
     /// Read the roll and answer what would become of it, and put nobody on it.
     #[serde(default)]
     dry_run: bool,
+    /// Whether the first line of a CSV is a head. Where this is not given the line tells, unless it is one
+    /// word, such as `email`, that may be a head or a voter: then the roll is refused.
+    head: Option<bool>,
 }
 
 #[derive(Clone, Copy)]
@@ -98,6 +101,7 @@ pub(crate) async fn extend(
         pseudonyms: app.electorate.pseudonyms(election_id),
         election,
         format,
+        head: query.head,
         table: None,
         line: 0,
         order: RollOrder::new(&app.spool_directory).map_err(spool_failed)?,
@@ -169,6 +173,8 @@ struct Import<'a> {
     election: Election,
     pseudonyms: Pseudonyms,
     format: Format,
+    /// Whether the first line of CSV is a head, where that was said.
+    head: Option<bool>,
     /// The columns of CSV, once its first line is read.
     table: Option<Table>,
     line: u64,
@@ -218,7 +224,7 @@ impl Import<'_> {
         if matches!(self.format, Format::JsonLines) || self.table.is_some() {
             return Ok(false);
         }
-        let table = Table::of(text).map_err(|reason| {
+        let table = Table::of(text, self.head).map_err(|reason| {
             Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 RefusalCode::InvalidRoll.as_str(),

@@ -82,7 +82,7 @@ async fn tables_with_heads_and_other_separators() {
     let (deployment, backend) = start(registrar_roll()).await;
     for (csv, added, refused, first) in [
         (
-            "\u{feff}Email\r\n a@example.org \r\n",
+            "\u{feff}Voter-ID\r\n a@example.org \r\n",
             1,
             0,
             "a@example.org",
@@ -174,4 +174,32 @@ async fn a_long_roll_is_taken_in_parts_and_every_refused_line_reported() {
     let spooled = std::fs::read_dir(&deployment.config.data).unwrap();
     let names: Vec<_> = spooled.map(|entry| entry.unwrap().file_name()).collect();
     assert!(names.len() <= 5, "nothing is left behind: {names:?}");
+}
+
+/// A list of one column whose first voter is called as a head may be: nobody is lost without a word.
+#[tokio::test]
+async fn a_lone_word_is_a_head_or_a_voter_as_it_is_said() {
+    let (deployment, backend) = start(registrar_roll()).await;
+    let csv = "user\nada\n";
+    let (status, answer) = send(&backend, "text/csv", csv.into()).await;
+    assert_eq!((status, &answer["code"]), (422, &json!("invalid-roll")));
+    let detail = answer["detail"].as_str().unwrap();
+    for word in ["\"user\"", "head=true", "head=false", "no voter was added"] {
+        assert!(detail.contains(word), "{detail}");
+    }
+    assert_eq!(entries(&deployment), 0);
+    for (query, added) in [
+        ("?head=true&dry_run=true", 1),
+        ("?head=false&dry_run=true", 2),
+    ] {
+        let (status, answer) = send_to(&backend, query, "text/csv", csv.into()).await;
+        assert_eq!(
+            (status, &answer["would_add"]),
+            (200, &json!(added)),
+            "{query}: {answer}"
+        );
+    }
+    // A word that only a head has.
+    let (_, answer) = send(&backend, "text/csv", "voter_id\nada\n".into()).await;
+    assert_eq!(answer["added"], 1, "{answer}");
 }
