@@ -168,8 +168,9 @@ impl App {
     ) -> Result<Confirmation, AdministerError> {
         let kind = transaction.body.payload.kind();
         let bytes = transaction.to_bytes();
-        if bytes.len() > Transaction::BYTES_MAX {
-            return Err(AdministerError::TooLarge { got: bytes.len() });
+        let (got, most) = (bytes.len(), self.client.genesis().transaction_bytes_max());
+        if got > most {
+            return Err(AdministerError::TooLarge { got, most });
         }
         let submitted = self.client.submit(bytes.clone()).await;
         let submitted = self.doubt_refusal(&bytes, submitted).await;
@@ -214,12 +215,9 @@ pub(crate) enum AdministerError {
         "this backend holds no authority key; sign where it is, with `tabella election --authority`"
     )]
     NoAuthorityKey,
-    /// No transaction is that large.
-    #[error(
-        "expected a transaction of at most {} bytes, got {got}",
-        Transaction::BYTES_MAX
-    )]
-    TooLarge { got: usize },
+    /// No block of this network can hold it.
+    #[error("expected a transaction of at most {most} bytes, which a block can hold, got {got}")]
+    TooLarge { got: usize, most: usize },
     /// No validator took it.
     #[error(transparent)]
     Submit(#[from] SubmitError),

@@ -173,6 +173,7 @@ impl App {
             return Err(StoreError::Overloaded.into());
         }
         let bytes = transaction.to_bytes();
+        require_fitting(bytes.len(), self.client.genesis().transaction_bytes_max())?;
         let new = NewSubmission {
             client_id: wish.client_id.clone(),
             election_id: wish.election_id,
@@ -725,6 +726,22 @@ fn require_open(election: &Election) -> Result<(), Problem> {
     }
 }
 
+/// Refuses a ballot that no block can hold: it would wait for one for ever.
+fn require_fitting(got: usize, most: usize) -> Result<(), Problem> {
+    if got <= most {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        RefusalCode::TooLarge.as_str(),
+        format!(
+            "expected a ballot whose transaction has at most {most} bytes, which a block can hold, got {got}; \
+             nothing was recorded"
+        ),
+    )
+    .at("/ballot"))
+}
+
 fn encode(election: &Election, cast: &Cast) -> Result<Vec<Vec<u8>>, Problem> {
     let contests = &election.view.spec.contests;
     let encoded = match cast {
@@ -802,4 +819,19 @@ fn already_voted(election_id: u64) -> Problem {
         "already-voted",
         format!("this voter has cast a ballot in election {election_id} already"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_block_can_hold_is_refused() {
+        assert!(require_fitting(10, 10).is_ok());
+        let problem = require_fitting(11, 10).unwrap_err();
+        assert!(problem.is(RefusalCode::TooLarge));
+        let expected = "expected a ballot whose transaction has at most 10 bytes, which a block can hold, got 11; \
+                        nothing was recorded";
+        assert_eq!(problem.detail(), expected);
+    }
 }

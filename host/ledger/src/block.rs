@@ -75,9 +75,6 @@ fn latest_timestamp(parent: &Tip) -> u64 {
     parent.timestamp_ms.saturating_add(YEAR_MS)
 }
 
-/// Room for the header and the lengths, within a block's bytes.
-const ENVELOPE_BYTES: usize = 1_024;
-
 impl Ledger {
     /// Builds the next block of `candidates`, in order, as far as the limits allow.
     ///
@@ -92,7 +89,7 @@ impl Ledger {
         let mut draft = Draft::new(self)?;
         let bytes_max = limits
             .bytes_max
-            .min(self.block_bytes_max().saturating_sub(ENVELOPE_BYTES));
+            .min(self.block_bytes_max().saturating_sub(Block::ENVELOPE_BYTES));
         let (mut bytes, mut transactions, mut disputed) = (0, Vec::new(), Vec::new());
         for vetted in candidates {
             // Each transaction's bytes carry a four-byte length.

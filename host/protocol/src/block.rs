@@ -144,6 +144,9 @@ pub enum BlockError {
 }
 
 impl Block {
+    /// Room for the header and the lengths, within a block's bytes.
+    pub const ENVELOPE_BYTES: usize = 1_024;
+
     /// Reads canonical bytes and checks that the header commits to the transactions; answers the
     /// decoded transactions with their ids.
     ///

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
-use crate::{Hash, PluginLimits, PublicKey, codec};
+use crate::{Block, Hash, PluginLimits, PublicKey, Transaction, codec};
 
 /// How many validators must agree.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -110,6 +110,14 @@ impl Genesis {
     /// As `expiry_heights_max`: transactions of this chain expire by the heights of another one,
     /// so that their expiry is not judged here. A backend's local ledger holds such transactions.
     pub const EXPIRES_ELSEWHERE: u64 = u64::MAX;
+
+    /// Most bytes of a transaction that a block of this network can hold.
+    pub fn transaction_bytes_max(&self) -> usize {
+        let block = usize::try_from(self.block_bytes_max).unwrap_or(usize::MAX);
+        // Each transaction's bytes carry a four-byte length.
+        let room = block.saturating_sub(Block::ENVELOPE_BYTES + 4);
+        room.min(Transaction::BYTES_MAX)
+    }
 
     /// Reads and checks a genesis document.
     pub fn from_json(text: &str) -> Result<Self, GenesisError> {

@@ -15,7 +15,7 @@ use axum::{
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use serde::Deserialize;
-use tabella_protocol::{Payload, PublicKey, RollEntry, VoterId, rpc::RefusalCode};
+use tabella_protocol::{Genesis, Payload, PublicKey, RollEntry, VoterId, rpc::RefusalCode};
 
 use crate::{
     accounts::account_name,
@@ -32,8 +32,12 @@ use crate::{
     subject::{NamedVoter, Realm},
 };
 
-/// Most voters in one transaction.
+/// Most voters in one transaction,
 const PART_MAX: u64 = 5_000;
+/// each of whom takes this many bytes of it,
+const ENTRY_BYTES: u64 = 36;
+/// and all else in it no more than these.
+const PART_ENVELOPE_BYTES: u64 = 512;
 /// Longest line, in bytes.
 const LINE_BYTES_MAX: usize = 1_024;
 /// What some programs write before a text that is UTF-8. It is no part of the first voter's id.
@@ -333,7 +337,7 @@ impl Import<'_> {
         let count = self.once_each()?;
         let mut sorted = self.order.sorted().map_err(spool_failed)?;
         let mut before = None;
-        for size in part_sizes(count, PART_MAX) {
+        for size in part_sizes(count, part_max(self.app.client.genesis())) {
             let size = usize::try_from(size).unwrap_or(usize::MAX);
             let mut part = Vec::with_capacity(size);
             while part.len() < size {
@@ -348,6 +352,13 @@ impl Import<'_> {
         }
         Ok(())
     }
+}
+
+/// Most voters in one transaction that a block of the network can hold.
+fn part_max(genesis: &Genesis) -> u64 {
+    let bytes_max = genesis.transaction_bytes_max() as u64;
+    let fitting = bytes_max.saturating_sub(PART_ENVELOPE_BYTES) / ENTRY_BYTES;
+    fitting.min(PART_MAX)
 }
 
 /// Puts a part on the chain, which takes it as a whole, so that one which it refuses is split until the

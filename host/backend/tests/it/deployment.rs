@@ -112,6 +112,15 @@ impl Deployment {
         .await
     }
 
+    /// As [`new`](Self::new), with blocks of at most so many bytes.
+    pub(crate) async fn with_blocks(block_bytes_max: u32) -> Self {
+        Self::of(Genesis {
+            block_bytes_max,
+            ..genesis(3)
+        })
+        .await
+    }
+
     async fn of(genesis: Genesis) -> Self {
         let cache = tempfile::tempdir().unwrap();
         let network = Network::real(genesis, cache.path());

@@ -203,3 +203,36 @@ async fn a_lone_word_is_a_head_or_a_voter_as_it_is_said() {
     let (_, answer) = send(&backend, "text/csv", "voter_id\nada\n".into()).await;
     assert_eq!(answer["added"], 1, "{answer}");
 }
+
+/// Validators take what no block can hold, and never put it in one.
+#[tokio::test]
+async fn what_no_block_can_hold_is_split_or_refused() {
+    let deployment = Deployment::with_blocks(64 << 10).await;
+    deployment.create_election(registrar_roll()).await;
+    let backend = deployment.start().await;
+    let csv: String = (0..4_000).map(|n| format!("voter-{n}\n")).collect();
+    let (status, answer) = send(&backend, "text/csv", csv.into()).await;
+    assert_eq!((status, &answer["added"]), (200, &json!(4_000)), "{answer}");
+    assert_eq!(entries(&deployment), 4_000);
+    let wasm = vec![0; 70 << 10];
+    let publishing = backend
+        .http
+        .post(format!("{}/api/admin/plugins", backend.url));
+    let publishing = publishing.header("content-type", "application/wasm");
+    let answer = publishing.bearer_auth(ADMIN_TOKEN).body(wasm).send();
+    let answer = answer.await.unwrap();
+    let status = answer.status();
+    let answer: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+    assert_eq!(
+        (status.as_u16(), &answer["code"]),
+        (413, &json!("too-large")),
+        "{answer}"
+    );
+    assert!(
+        answer["detail"]
+            .as_str()
+            .unwrap()
+            .contains("at most 64508 bytes"),
+        "{answer}"
+    );
+}
