@@ -224,7 +224,7 @@ async fn run_to_the_end(mut config: Config, stop: &Stop) -> Result<(), RunError>
         server: Server::trusting(config.http_bounds(), move |address| {
             trusted.contains(*address)
         }),
-        readers: Arc::new(rpc::Readers::new(&config)),
+        readers: Arc::new(rpc::Readers::new(&config, &node_id)),
     };
     let serving = tokio::spawn(rpc::serve(listener, context, stop.clone()));
     let started = start_consensus(&config, &node_id, &validator, &discovery, stop).await;

@@ -68,6 +68,22 @@ pub(crate) enum SignedCloseError {
     Store(#[from] StoreError),
 }
 
+/// Why an election does not take ballots again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ResumeError {
+    /// Whoever has the key may be putting the close on the chain.
+    #[error(
+        "election {0} may be being closed just now, by a backend that holds the authority's key; wait for it"
+    )]
+    MayBeClosing(u64),
+    /// It is over.
+    #[error("election {0} is closed on the chain, for good")]
+    Closed(u64),
+    /// The mark cannot be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// How far closing came while an administrator waited.
 #[derive(Debug)]
 pub(crate) enum Closed {
@@ -161,12 +177,26 @@ impl App {
     /// Takes no more ballots of an election that an authority closes whose key is not here.
     async fn drain(&self, election_id: u64, how: Closing) -> Result<Closed, CloseError> {
         if is_closed(self, election_id).await {
+            self.store
+                .mark_closing(election_id, Some(Closing::Done))
+                .await?;
             return Err(already_closed(election_id).into());
         }
         self.store.mark_closing(election_id, Some(how)).await?;
         crash::point("closing-marked");
         let unsettled = self.left_in(election_id, how).await?;
         Ok(Closed::Later { unsettled })
+    }
+
+    /// Takes ballots again of an election that nobody here is closing.
+    pub(crate) async fn resume_election(&self, election_id: u64) -> Result<(), ResumeError> {
+        if self.authority.is_some() || self.store.shared().is_some() {
+            return Err(ResumeError::MayBeClosing(election_id));
+        }
+        if is_closed(self, election_id).await {
+            return Err(ResumeError::Closed(election_id));
+        }
+        Ok(self.store.mark_closing(election_id, None).await?)
     }
 
     /// Ballots for which closing has to wait. While the local ledger was not looked through, which may

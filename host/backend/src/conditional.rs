@@ -7,13 +7,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-/// What may become of an answer later.
+/// What may become of an answer later, and whose it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
     /// Nothing: it may be kept without asking.
     Never,
     /// It may be kept, and is to be asked about before it is used.
     Perhaps,
+    /// As `Perhaps`, by who asked alone: another gets another answer.
+    ForAsker,
 }
 
 impl Change {
@@ -21,6 +23,7 @@ impl Change {
         HeaderValue::from_static(match self {
             Self::Never => "public, max-age=31536000, immutable",
             Self::Perhaps => "no-cache",
+            Self::ForAsker => "private, no-cache",
         })
     }
 }
@@ -52,6 +55,9 @@ pub(crate) fn tagged(
         headers.insert(header::ETAG, tag);
     }
     headers.insert(header::CACHE_CONTROL, change.cache_control());
+    if change == Change::ForAsker {
+        headers.append(header::VARY, HeaderValue::from_static("authorization"));
+    }
     response
 }
 

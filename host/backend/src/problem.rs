@@ -12,7 +12,7 @@ use tabella_protocol::{VoterId, rpc::RefusalCode};
 
 use crate::{
     app::AdministerError,
-    closing::{CloseError, SignedCloseError},
+    closing::{CloseError, ResumeError, SignedCloseError},
     store::StoreError,
 };
 
@@ -274,6 +274,21 @@ impl From<SignedCloseError> for Problem {
             }
             SignedCloseError::Administer(error) => error.into(),
             SignedCloseError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ResumeError> for Problem {
+    fn from(error: ResumeError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ResumeError::MayBeClosing(_) => {
+                Self::new(StatusCode::CONFLICT, "may-be-closing", detail)
+            }
+            ResumeError::Closed(_) => {
+                Self::new(StatusCode::CONFLICT, "wrong-election-status", detail)
+            }
+            ResumeError::Store(error) => error.into(),
         }
     }
 }

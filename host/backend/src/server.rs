@@ -132,7 +132,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(admin_accounts::set_role))
         .routes(routes!(admin_elections::create).layer(DefaultBodyLimit::max(ELECTION_BYTES_MAX)))
         .routes(routes!(admin_elections::open))
-        .routes(routes!(admin_elections::close))
+        .routes(routes!(admin_elections::close, admin_elections::resume))
         .routes(
             routes!(admin_transactions::put)
                 .layer(DefaultBodyLimit::max(SIGNED_TRANSACTION_BYTES_MAX)),

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use tabella_files::{read_genesis, read_key};
 use tabella_protocol::{
     ContestSpec, Disclosure, ElectionProof, ElectionSpec, Eligibility, Genesis, Hash, OpenTo,
-    OptionSpec, Payload, PublicKey, Revote, RollChanges, SigningKey, Transaction, TransactionBody,
+    OptionSpec, Payload, ProvenElection, PublicKey, Revote, RollChanges, SigningKey, Transaction,
+    TransactionBody,
 };
 
 use crate::{
@@ -49,7 +50,9 @@ impl Authority {
     pub(crate) async fn publish(&self, api: &mut BackendApi, wasm: Vec<u8>) -> Result<Value> {
         let hash = Hash::of(&wasm);
         if !api.knows_plugin(&hash).await? {
-            self.put(api, Payload::PublishPlugin { wasm }).await?;
+            let height = api.height().await?;
+            self.put(api, Payload::PublishPlugin { wasm }, height)
+                .await?;
         }
         Ok(json!({"sha256": hash}))
     }
@@ -71,16 +74,14 @@ impl Authority {
             }
         }
         let payload = Payload::CreateElection(spec.clone());
-        let created = self.put(api, payload).await?;
+        // Whenever a creation comes, it does no harm.
+        let height = api.height().await?;
+        let (transaction_id, created) = self.put(api, payload, height).await?;
         let id = created["election_id"].as_u64();
         let id = id.context("the election is on the chain, and the backend has not executed its block yet; list the elections")?;
-        let proof: ElectionProof = serde_json::from_slice(&api.election_proof(id).await?)
-            .context("expected the proof of an election")?;
-        let proven = proof.verify(&self.genesis)?;
+        let proven = self.proven(api, id).await?;
         ensure!(
-            proven.election_id == id
-                && proven.spec == spec
-                && json!(proven.transaction_id) == created["transaction_id"],
+            proven.spec == spec && proven.transaction_id == transaction_id,
             "the backend says that this election has the id {id}, which is another one on the chain"
         );
         Ok(created)
@@ -88,7 +89,9 @@ impl Authority {
 
     /// Opens an election.
     pub(crate) async fn open(&self, api: &mut BackendApi, election_id: u64) -> Result<Value> {
-        self.put(api, Payload::OpenElection { election_id }).await
+        let height = self.proven(api, election_id).await?.height;
+        let payload = Payload::OpenElection { election_id };
+        Ok(self.put(api, payload, height).await?.1)
     }
 
     /// Closes an election once every ballot that the backend acknowledged has ended.
@@ -108,14 +111,43 @@ impl Authority {
                 ),
             }
         }
-        self.put(api, Payload::CloseElection { election_id }).await
+        let height = self.proven(api, election_id).await?.height;
+        let payload = Payload::CloseElection { election_id };
+        Ok(self.put(api, payload, height).await?.1)
     }
 
-    async fn put(&self, api: &mut BackendApi, payload: Payload) -> Result<Value> {
-        let expiry_height = api.height().await?.saturating_add(EXPIRY_HEIGHTS);
-        let body = TransactionBody::new(self.genesis.chain_id, expiry_height, payload);
+    /// What the chain says of an election, as of a block that a quorum signed. A backend can show an old
+    /// one; what is signed by its height expires the earlier.
+    async fn proven(&self, api: &mut BackendApi, election_id: u64) -> Result<ProvenElection> {
+        let proof: ElectionProof = serde_json::from_slice(&api.election_proof(election_id).await?)
+            .context("expected the proof of an election")?;
+        let proven = proof.verify(&self.genesis)?;
+        ensure!(
+            proven.election_id == election_id,
+            "expected a proof of election {election_id}, got one of {}",
+            proven.election_id
+        );
+        Ok(proven)
+    }
+
+    /// Signs what is to be on the chain soon after `height`. Returns its id, and what the backend says.
+    async fn put(
+        &self,
+        api: &mut BackendApi,
+        payload: Payload,
+        height: u64,
+    ) -> Result<(Hash, Value)> {
+        let expiry = EXPIRY_HEIGHTS
+            .min(self.genesis.expiry_heights_max / 2)
+            .max(1);
+        let body = TransactionBody::new(
+            self.genesis.chain_id,
+            height.saturating_add(expiry),
+            payload,
+        );
         let transaction = Transaction::sign(body, &self.key);
-        api.put_signed(&transaction.to_bytes()).await
+        let answer = api.put_signed(&transaction.to_bytes()).await?;
+        Ok((transaction.id(), answer))
     }
 }
 

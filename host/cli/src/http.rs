@@ -114,6 +114,11 @@ impl Client {
         self.call(Method::GET, path, None, Bytes::new()).await
     }
 
+    /// `DELETE path`
+    pub async fn delete(&mut self, path: &str) -> Result<Answer, HttpError> {
+        self.call(Method::DELETE, path, None, Bytes::new()).await
+    }
+
     /// `POST path` with a JSON body.
     pub async fn post(&mut self, path: &str, body: &Value) -> Result<Answer, HttpError> {
         let body = Bytes::from(body.to_string());

@@ -281,6 +281,7 @@ pub(crate) async fn follow(
     let mut next = start(&pool, &chain, from).await;
     let mut empty_handed: Option<Arc<Node>> = None;
     let mut count = BLOCKS_MAX;
+    let mut is_withheld = false;
     loop {
         let Some(node) = pick(&pool, next.height, empty_handed.take()) else {
             tokio::time::sleep(PAUSE).await;
@@ -318,8 +319,17 @@ pub(crate) async fn follow(
                 count = (count / 2).max(1);
                 false
             }
+            Err(CallError::Rpc { message, data, .. }) if data["code"] == "withheld" => {
+                if !std::mem::replace(&mut is_withheld, true) {
+                    let node_id = &node.endpoint.node_id;
+                    tracing::warn!(%node_id, "a validator keeps blocks from here: {message}");
+                }
+                pool.late(&node, format!("keeps blocks from here: {message}"));
+                false
+            }
             Err(_) => false,
         };
+        is_withheld &= !brought;
         if !brought {
             empty_handed = Some(node);
             if asked.elapsed() < PAUSE {

@@ -194,10 +194,9 @@ impl Pool {
         deadline: Duration,
         answer_bytes_max: usize,
     ) -> Result<T, CallError> {
-        let url = &node.endpoint.rpc_url;
         let call = self
             .transport
-            .call(url, method, params, deadline, answer_bytes_max);
+            .call(&node.endpoint, method, params, deadline, answer_bytes_max);
         self.observe(node, Latency::Ignored, call).await
     }
 
@@ -209,16 +208,16 @@ impl Pool {
         deadline: Duration,
         answer_bytes_max: usize,
     ) -> Result<Vec<Result<T, CallError>>, CallError> {
-        let url = &node.endpoint.rpc_url;
-        let call = self.transport.batch(url, batch, deadline, answer_bytes_max);
+        let call = self
+            .transport
+            .batch(&node.endpoint, batch, deadline, answer_bytes_max);
         self.observe(node, Latency::Counted, call).await
     }
 
     /// Asks a validator for its status and records what that says of its health.
     pub(crate) async fn check(&self, node: &Node, deadline: Duration) {
-        let url = &node.endpoint.rpc_url;
         let call = self.transport.call::<NodeStatus>(
-            url,
+            &node.endpoint,
             "tabella_nodeStatus",
             [(); 0],
             deadline,

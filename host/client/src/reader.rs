@@ -1,6 +1,7 @@
 //! By whose key a client reads what is not for anyone yet.
 
 use std::{
+    collections::HashMap,
     fmt,
     sync::{Mutex, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
@@ -15,7 +16,8 @@ const RENEWED_IN: u64 = 2;
 pub(crate) struct Reader {
     key: SigningKey,
     genesis: Hash,
-    last: Mutex<Option<Token>>,
+    /// By validator.
+    last: Mutex<HashMap<String, Token>>,
 }
 
 struct Token {
@@ -32,27 +34,28 @@ impl Reader {
         }
     }
 
-    /// A token that is good for a while.
-    pub(crate) fn token(&self) -> String {
-        self.token_at(now_ms())
+    /// A token that is good for a while at one validator.
+    pub(crate) fn token(&self, validator: &str) -> String {
+        self.token_at(validator, now_ms())
     }
 
-    fn token_at(&self, now_ms: u64) -> String {
+    fn token_at(&self, validator: &str, now_ms: u64) -> String {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let good_until = now_ms.saturating_add(ReaderToken::VALID_MS);
         // Also where the clock was set back since: the token would be good for too long.
-        let fresh = last.as_ref().filter(|token| {
+        let fresh = last.get(validator).filter(|token| {
             let good_from = good_until - ReaderToken::VALID_MS / RENEWED_IN;
             (good_from..=good_until).contains(&token.valid_until_ms)
         });
         if let Some(token) = fresh {
             return token.text.clone();
         }
-        let text = ReaderToken::sign(&self.key, &self.genesis, good_until).to_string();
-        *last = Some(Token {
+        let text = ReaderToken::sign(&self.key, &self.genesis, validator, good_until).to_string();
+        let token = Token {
             valid_until_ms: good_until,
             text: text.clone(),
-        });
+        };
+        last.insert(validator.to_owned(), token);
         text
     }
 }
@@ -79,13 +82,14 @@ mod tests {
         let key = SigningKey::from_seed([1; 32]);
         let reader = Reader::new(key.clone(), Hash([7; 32]));
         let start = 1_000_000_000;
-        let first = reader.token_at(start);
+        let first = reader.token_at("v", start);
         let half = ReaderToken::VALID_MS / RENEWED_IN;
-        assert_eq!(reader.token_at(start + half), first);
-        assert_ne!(reader.token_at(start + half + 1), first);
+        assert_eq!(reader.token_at("v", start + half), first);
+        assert_ne!(reader.token_at("v", start + half + 1), first);
+        assert_ne!(reader.token_at("w", start), first);
         for now in [start, start + half + 1, start - 10 * ReaderToken::VALID_MS] {
-            let token: ReaderToken = reader.token_at(now).parse().unwrap();
-            assert_eq!(token.verify(&Hash([7; 32]), now), Ok(key.public()));
+            let token: ReaderToken = reader.token_at("v", now).parse().unwrap();
+            assert_eq!(token.verify(&Hash([7; 32]), "v", now), Ok(key.public()));
         }
     }
 }

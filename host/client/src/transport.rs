@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::reader::Reader;
+use crate::{ValidatorEndpoint, reader::Reader};
 
 /// Largest answer read where the caller names no other bound, in bytes.
 pub(crate) const ANSWER_BYTES_MAX: usize = 8 << 20;
@@ -161,7 +161,7 @@ impl Transport {
     /// Calls one method.
     pub(crate) async fn call<T: DeserializeOwned>(
         &self,
-        url: &str,
+        endpoint: &ValidatorEndpoint,
         method: &str,
         params: impl Serialize,
         deadline: Duration,
@@ -174,7 +174,9 @@ impl Transport {
             params,
         };
         let body = serde_json::to_vec(&request).map_err(|e| CallError::Garbage(e.to_string()))?;
-        let answer = self.post(url, body, deadline, answer_bytes_max).await?;
+        let answer = self
+            .post(endpoint, body, deadline, answer_bytes_max)
+            .await?;
         let response: Response<T> = parse(&answer)?;
         response.into_result()
     }
@@ -182,13 +184,15 @@ impl Transport {
     /// Sends a batch; the answers come in the order of its calls.
     pub(crate) async fn batch<T: DeserializeOwned>(
         &self,
-        url: &str,
+        endpoint: &ValidatorEndpoint,
         batch: Batch,
         deadline: Duration,
         answer_bytes_max: usize,
     ) -> Result<Vec<Result<T, CallError>>, CallError> {
         let Batch { body, count } = batch;
-        let answer = self.post(url, body, deadline, answer_bytes_max).await?;
+        let answer = self
+            .post(endpoint, body, deadline, answer_bytes_max)
+            .await?;
         // A request refused as a whole is answered by one object instead of an array.
         if answer.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{') {
             let whole: Response<Value> = parse(&answer)?;
@@ -203,7 +207,7 @@ impl Transport {
 
     async fn post(
         &self,
-        url: &str,
+        endpoint: &ValidatorEndpoint,
         body: Vec<u8>,
         deadline: Duration,
         answer_bytes_max: usize,
@@ -211,11 +215,11 @@ impl Transport {
         let exchange = async {
             let mut request = self
                 .http
-                .post(url)
+                .post(&endpoint.rpc_url)
                 .header(reqwest::header::CONTENT_TYPE, "application/json")
                 .body(body);
             if let Some(reader) = &self.reader {
-                request = request.bearer_auth(reader.token());
+                request = request.bearer_auth(reader.token(&endpoint.node_id));
             }
             let mut response = request.send().await.map_err(connection)?;
             if !response.status().is_success() {

@@ -246,6 +246,12 @@ impl Connection {
         self.answer_shrinks(bytes as u64);
     }
 
+    /// Bytes that it holds of a body and of an answer.
+    pub(crate) fn held(&self) -> (u64, u64) {
+        let state = self.state();
+        (state.body_bytes, state.answer_bytes)
+    }
+
     /// Frees what it holds; it is on its way out.
     pub(crate) fn release(&self) {
         let mut state = self.state();

@@ -250,6 +250,17 @@ impl Room {
         true
     }
 
+    /// Bytes of bodies and of answers that are held, those of each connection rounded up to a step.
+    pub(crate) fn held_in_steps(&self, step: u64) -> (u64, u64) {
+        let held = self.all().into_iter().map(|connection| connection.held());
+        held.fold((0, 0), |(bodies, answers), (body, answer)| {
+            (
+                bodies + body.next_multiple_of(step),
+                answers + answer.next_multiple_of(step),
+            )
+        })
+    }
+
     pub(crate) fn counts(&self) -> Counts {
         let table = self.table();
         Counts {

@@ -41,6 +41,10 @@ const REFUSAL: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\n\
     content-length: 0\r\n\r\n";
 
+/// Bytes to which metrics round what one connection holds: whoever reads them must not learn the length
+/// of a ballot that is on its way.
+const HELD_STEP: u64 = 16 << 10;
+
 /// A server of HTTP/1.1, and its connections. Clones are the same server.
 #[derive(Clone)]
 pub struct Server {
@@ -72,17 +76,18 @@ impl Server {
     /// Its connections in Prometheus' text format, under names that begin with `prefix`.
     pub fn render_metrics(&self, prefix: &str) -> String {
         let counts = self.counts();
+        let (body_bytes, answer_bytes) = self.room.held_in_steps(HELD_STEP);
         let mut text = format!(
             "# HELP {prefix}_http_connections Connections open.\n\
              # TYPE {prefix}_http_connections gauge\n\
              {prefix}_http_connections {}\n\
-             # HELP {prefix}_http_body_bytes Bytes of requests' bodies held.\n\
+             # HELP {prefix}_http_body_bytes Bytes of requests' bodies held, each rounded up to 16 KiB.\n\
              # TYPE {prefix}_http_body_bytes gauge\n\
              {prefix}_http_body_bytes {}\n\
-             # HELP {prefix}_http_answer_bytes Bytes of answers held.\n\
+             # HELP {prefix}_http_answer_bytes Bytes of answers held, each rounded up to 16 KiB.\n\
              # TYPE {prefix}_http_answer_bytes gauge\n\
              {prefix}_http_answer_bytes {}\n",
-            counts.connections, counts.body_bytes, counts.answer_bytes
+            counts.connections, body_bytes, answer_bytes
         );
         self.room.counters.render(prefix, &mut text);
         text

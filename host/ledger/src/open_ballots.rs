@@ -10,14 +10,11 @@ use crate::{Election, Ledger, LedgerError, StoredBlock};
 impl Election {
     /// Returns whether the ballots may be shown now.
     pub fn shows_ballots(&self) -> bool {
-        self.is_over() || self.spec().disclosure == Disclosure::Live
-    }
-
-    fn is_over(&self) -> bool {
-        matches!(
+        let is_over = matches!(
             self.status(),
             ElectionStatus::Closed | ElectionStatus::Final
-        )
+        );
+        is_over || self.spec().disclosure == Disclosure::Live
     }
 
     fn registrar(&self) -> Option<PublicKey> {
@@ -35,14 +32,17 @@ impl Ledger {
         let Payload::CastBallot { election_id, .. } = transaction.body.payload else {
             return None;
         };
-        let election = self.election(election_id)?;
-        (!election.shows_ballots()).then_some(election_id)
+        // One that is not known is created by a block that is just being committed.
+        let is_shown = self
+            .election(election_id)
+            .is_some_and(|election| election.shows_ballots());
+        (!is_shown).then_some(election_id)
     }
 
     /// Returns the first election of which a block holds ballots that are not for anyone yet.
     pub fn hides_of(&self, block: &StoredBlock) -> Option<u64> {
-        let mut hidden = self.elections().into_iter().filter(|e| !e.shows_ballots());
-        if !hidden.any(|election| election.board().size > 0) {
+        let is_new = block.block.header.height > self.tip().height;
+        if !is_new && self.elections().iter().all(|e| e.shows_ballots()) {
             return None;
         }
         let transactions = &block.block.transactions;
@@ -68,7 +68,7 @@ impl Ledger {
     }
 
     /// Whether `key` may read all ballots by what it is on this chain: an authority, a validator of now
-    /// or of later, or the registrar of an election that is not over.
+    /// or of later, or the registrar of an election.
     pub fn is_reader(&self, key: &PublicKey) -> bool {
         let validators = self.validators();
         let now = validators.at(self.tip().height + 1).from_height;
@@ -78,6 +78,6 @@ impl Ledger {
             || self
                 .elections()
                 .iter()
-                .any(|election| !election.is_over() && election.registrar() == Some(*key))
+                .any(|election| election.registrar() == Some(*key))
     }
 }

@@ -1,7 +1,6 @@
-//! Who may read ballots that are not for anyone yet, and the tokens of readers: by whose key somebody asks for ballots that are not for anyone yet.
+//! Who may read ballots that are not for anyone yet, and the tokens by which readers show their key.
 //!
-//! A reader signs its own, and it is short-lived. It names no receiver: it goes to validators, which may
-//! read all that it opens.
+//! A reader signs its own, for one validator and a short time: whoever gets it can use it nowhere else.
 
 use std::{fmt, str::FromStr};
 
@@ -17,7 +16,7 @@ pub enum OpenBallots {
     /// Anyone, with the blocks that hold them.
     #[default]
     Anyone,
-    /// Authorities, validators, the registrars of elections that are not over, and named auditors.
+    /// Authorities, validators, the registrars of elections, and named auditors.
     Readers,
 }
 
@@ -31,13 +30,15 @@ impl OpenBallots {
     }
 }
 
-/// A key's signed statement that its holder reads, for a while.
+/// A key's signed statement that its holder reads at a validator, for a while.
 ///
 /// As text, what follows `Bearer` in `authorization`: the hex of its bytes.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct ReaderToken {
     /// Who reads.
     pub reader: PublicKey,
+    /// The name of the validator that it is for.
+    pub validator: String,
     /// Unix milliseconds after which the token is void.
     pub valid_until_ms: u64,
     /// The reader's signature over both, for one network.
@@ -66,14 +67,18 @@ pub enum ReaderTokenError {
         /// The judge's clock.
         now_ms: u64,
     },
+    /// For another validator.
+    #[error("it is for validator {0:?}")]
+    OtherValidator(String),
     /// The signature is not the reader's for this network.
     #[error("its signature is not {0}'s for this network")]
     BadSignature(PublicKey),
 }
 
 #[derive(BorshSerialize)]
-struct Signed {
+struct Signed<'a> {
     reader: PublicKey,
+    validator: &'a str,
     valid_until_ms: u64,
 }
 
@@ -86,48 +91,63 @@ impl ReaderToken {
     /// Bytes of the longest text.
     const TEXT_BYTES_MAX: usize = 512;
 
-    /// A token of the holder of `key` for the network of `genesis`.
-    pub fn sign(key: &SigningKey, genesis: &Hash, valid_until_ms: u64) -> Self {
-        let reader = key.public();
-        Self {
-            reader,
+    /// A token of the holder of `key` for one validator of the network of `genesis`.
+    pub fn sign(key: &SigningKey, genesis: &Hash, validator: &str, valid_until_ms: u64) -> Self {
+        let signed = Signed {
+            reader: key.public(),
+            validator,
             valid_until_ms,
-            signature: key.sign(&Self::message(reader, genesis, valid_until_ms)),
+        };
+        Self {
+            reader: signed.reader,
+            validator: validator.to_owned(),
+            valid_until_ms,
+            signature: key.sign(&signed.message(genesis)),
         }
     }
 
-    /// Checks signature and time. Whether the reader may read is the caller's to say.
-    pub fn verify(&self, genesis: &Hash, now_ms: u64) -> Result<PublicKey, ReaderTokenError> {
+    /// Checks receiver, time and signature. Whether the reader may read is the caller's to say.
+    pub fn verify(
+        &self,
+        genesis: &Hash,
+        validator: &str,
+        now_ms: u64,
+    ) -> Result<PublicKey, ReaderTokenError> {
         let Self {
             reader,
             valid_until_ms,
-            signature,
-        } = self;
-        if *valid_until_ms < now_ms {
+            ..
+        } = *self;
+        if self.validator != validator {
+            return Err(ReaderTokenError::OtherValidator(self.validator.clone()));
+        }
+        let Some(left_ms) = valid_until_ms.checked_sub(now_ms) else {
             return Err(ReaderTokenError::Expired {
-                valid_until_ms: *valid_until_ms,
+                valid_until_ms,
                 now_ms,
             });
-        }
-        if valid_until_ms - now_ms > Self::VALID_MS_MAX {
+        };
+        if left_ms > Self::VALID_MS_MAX {
             return Err(ReaderTokenError::TooLong {
                 max_ms: Self::VALID_MS_MAX,
                 now_ms,
             });
         }
-        let message = Self::message(*reader, genesis, *valid_until_ms);
-        match reader.verify(&message, signature) {
-            true => Ok(*reader),
-            false => Err(ReaderTokenError::BadSignature(*reader)),
-        }
-    }
-
-    fn message(reader: PublicKey, genesis: &Hash, valid_until_ms: u64) -> Vec<u8> {
         let signed = Signed {
             reader,
+            validator,
             valid_until_ms,
         };
-        signing_bytes(b"tabella/reader-token/v1", genesis, &signed)
+        match reader.verify(&signed.message(genesis), &self.signature) {
+            true => Ok(reader),
+            false => Err(ReaderTokenError::BadSignature(reader)),
+        }
+    }
+}
+
+impl Signed<'_> {
+    fn message(&self, genesis: &Hash) -> Vec<u8> {
+        signing_bytes(b"tabella/reader-token/v1", genesis, self)
     }
 }
 
@@ -157,26 +177,38 @@ mod tests {
     const NOW: u64 = 1_000_000_000;
 
     fn token(valid_until_ms: u64) -> ReaderToken {
-        ReaderToken::sign(&SigningKey::from_seed([1; 32]), &GENESIS, valid_until_ms)
+        ReaderToken::sign(
+            &SigningKey::from_seed([1; 32]),
+            &GENESIS,
+            "v",
+            valid_until_ms,
+        )
     }
 
     #[test]
     fn a_token_holds_for_its_network_and_its_time() {
         let good = token(NOW + ReaderToken::VALID_MS);
         let read: ReaderToken = good.to_string().parse().unwrap();
-        assert_eq!(read.verify(&GENESIS, NOW), Ok(good.reader));
+        assert_eq!(read.verify(&GENESIS, "v", NOW), Ok(good.reader));
         let other = Hash([8; 32]);
         let bad = Err(ReaderTokenError::BadSignature(good.reader));
-        assert_eq!(good.verify(&other, NOW), bad);
-        let late = good.verify(&GENESIS, NOW + ReaderToken::VALID_MS + 1);
+        assert_eq!(good.verify(&other, "v", NOW), bad);
+        let elsewhere = good.verify(&GENESIS, "w", NOW);
+        assert_eq!(elsewhere, Err(ReaderTokenError::OtherValidator("v".into())));
+        let renamed = ReaderToken {
+            validator: "w".into(),
+            ..good.clone()
+        };
+        assert_eq!(renamed.verify(&GENESIS, "w", NOW), bad);
+        let late = good.verify(&GENESIS, "v", NOW + ReaderToken::VALID_MS + 1);
         assert!(matches!(late, Err(ReaderTokenError::Expired { .. })));
-        let long = token(NOW + ReaderToken::VALID_MS_MAX + 1).verify(&GENESIS, NOW);
+        let long = token(NOW + ReaderToken::VALID_MS_MAX + 1).verify(&GENESIS, "v", NOW);
         assert!(matches!(long, Err(ReaderTokenError::TooLong { .. })));
         let longer = ReaderToken {
             valid_until_ms: good.valid_until_ms + 1,
             ..good.clone()
         };
-        assert_eq!(longer.verify(&GENESIS, NOW), bad);
+        assert_eq!(longer.verify(&GENESIS, "v", NOW), bad);
     }
 
     #[test]

@@ -14,11 +14,14 @@ use crate::{Config, clock};
 pub(crate) struct Readers {
     open_ballots: OpenBallots,
     auditors: BTreeSet<PublicKey>,
+    /// This validator's name, which tokens are for.
+    node_id: String,
 }
 
 impl Readers {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, node_id: &str) -> Self {
         Self {
+            node_id: node_id.to_owned(),
             open_ballots: config.open_ballots,
             auditors: config.auditors.iter().copied().collect(),
         }
@@ -80,14 +83,13 @@ impl Readers {
         let token = asker.token.as_deref().ok_or("no token came")?;
         let admitted = token
             .parse::<ReaderToken>()
-            .and_then(|token| token.verify(&ledger.genesis_hash(), clock::now_ms()));
+            .and_then(|token| token.verify(&ledger.genesis_hash(), &self.node_id, clock::now_ms()));
         let reader =
             admitted.map_err(|error| format!("the token that came admits nobody: {error}"))?;
         match self.auditors.contains(&reader) || ledger.is_reader(&reader) {
             true => Ok(()),
             false => Err(format!(
-                "{reader} is no authority, validator, registrar of an election that is not over, or \
-                 auditor of this validator's configuration"
+                "{reader} is no authority, validator, registrar of an election, or auditor of this validator's configuration"
             )),
         }
     }
@@ -126,7 +128,7 @@ mod tests {
 
     fn asker(fixture: &Fixture, seed: u8, valid_until_ms: u64) -> Asker {
         let genesis = fixture.ledger.genesis_hash();
-        let token = ReaderToken::sign(&key(seed), &genesis, valid_until_ms);
+        let token = ReaderToken::sign(&key(seed), &genesis, "v", valid_until_ms);
         Asker {
             token: Some(token.to_string()),
             judged: OnceLock::new(),
@@ -141,6 +143,7 @@ mod tests {
         let readers = Readers {
             open_ballots: OpenBallots::Readers,
             auditors: [key(9).public()].into(),
+            node_id: "v".into(),
         };
         let soon = clock::now_ms() + ReaderToken::VALID_MS;
         let may_read = |asker: &Asker| {

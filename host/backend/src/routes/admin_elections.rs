@@ -338,6 +338,42 @@ pub(crate) async fn close(
     }
 }
 
+/// An election that takes ballots again.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct ResumedAnswer {
+    election_id: u64,
+    status: ElectionStatus,
+}
+
+/// Take ballots of an election again that was asked to be closed
+///
+/// Where the authority's key is elsewhere, its close may never come. Only a backend without that key and with a database of its own takes ballots again: another may be closing the election just now. A close that was signed already stays good until it expires: do this only where none can be on its way.
+#[utoipa::path(
+    delete,
+    path = "/api/admin/elections/{id}/close",
+    tag = "administration",
+    operation_id = "resume_election",
+    params(("id" = u64, Path, description = "The election", example = 1)),
+    responses(
+        (status = 200, description = "It takes ballots", body = ResumedAnswer),
+        Restricts,
+        Administers
+    ),
+    security(("bearer" = []))
+)]
+pub(crate) async fn resume(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+    Path(election_id): Path<u64>,
+) -> Result<JsonAnswer<ResumedAnswer>, Problem> {
+    principal.require_admin()?;
+    app.resume_election(election_id).await?;
+    Ok(JsonAnswer(ResumedAnswer {
+        election_id,
+        status: ElectionStatus::Open,
+    }))
+}
+
 impl AdminAnswer {
     fn of(election_id: u64, status: ElectionStatus, confirmation: &Confirmation) -> Self {
         Self {

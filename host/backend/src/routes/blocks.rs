@@ -10,7 +10,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use tabella_ledger::{Ledger, LedgerError, StoredBlock};
-use tabella_protocol::Hash;
+use tabella_protocol::{Hash, OpenBallots};
 
 use crate::{
     app::App,
@@ -143,14 +143,20 @@ pub(crate) async fn block(
         )
     })?;
     let mut answer = answer(&app, &found);
-    let is_shown = reads == Reads::All || !found.hides_ballots;
+    let stored = found.stored.clone();
+    let hides_ballots = app.open_ballots == OpenBallots::Readers
+        && app
+            .read(move |ledger| Ok(ledger.hides_of(&stored).is_some()))
+            .await?;
+    let is_shown = reads == Reads::All || !hides_ballots;
     if is_shown {
         let transactions = found.stored.block.transactions.iter();
         answer.transaction_ids = Some(transactions.map(|bytes| Hash::of(bytes)).collect());
     }
     // Acks come after the block, and ids may be shown later; nothing else of it changes.
     let Signatures { count, of } = answer.signatures;
-    let change = match count >= of && !found.hides_ballots {
+    let change = match count >= of {
+        _ if hides_ballots => Change::ForAsker,
         true => Change::Never,
         false => Change::Perhaps,
     };
@@ -162,8 +168,6 @@ pub(crate) async fn block(
 struct Found {
     stored: StoredBlock,
     signers: usize,
-    /// Whether it holds ballots of elections that show counts at their close, before it.
-    hides_ballots: bool,
 }
 
 fn find(ledger: &Ledger, height: u64) -> Result<Option<Found>, LedgerError> {
@@ -171,11 +175,7 @@ fn find(ledger: &Ledger, height: u64) -> Result<Option<Found>, LedgerError> {
         return Ok(None);
     };
     let signers = ledger.signers(height)?;
-    Ok(Some(Found {
-        hides_ballots: ledger.hides_of(&stored).is_some(),
-        stored,
-        signers,
-    }))
+    Ok(Some(Found { stored, signers }))
 }
 
 fn answer(app: &App, found: &Found) -> BlockAnswer {

@@ -68,7 +68,9 @@ pub(crate) async fn receipt(
         election_id: query.election_id,
         voter_id: query.voter_id,
     };
-    let (id, known) = match app.find(principal.as_ref(), &wanted).await? {
+    let found = app.find(principal.as_ref(), &wanted).await?;
+    let is_own = matches!(found, Found::Own(_));
+    let (id, known) = match found {
         Found::Own(submission) => (submission.transaction_id, Some(submission)),
         // Signed again, a ballot stands on the chain under another id.
         Found::ByChainId { id, known } => (known.as_ref().map_or(id, |k| k.transaction_id), known),
@@ -97,6 +99,8 @@ pub(crate) async fn receipt(
     let validators = app.follower.ledger().validators();
     let of = validators.at(receipt.header.height).validators.len();
     let change = match receipt.acks.len() >= of {
+        // A name within its voter: another's ballot may have the same.
+        _ if is_own => Change::ForAsker,
         true => Change::Never,
         false => Change::Perhaps,
     };

@@ -64,3 +64,37 @@ async fn an_election_says_when_it_shows_counts_by_either_name() {
         assert_eq!(election["disclosure"], "live", "{name}");
     }
 }
+
+/// A name within its voter is another's name, too: who kept one voter's answer must not give it to others.
+#[tokio::test]
+async fn a_receipt_by_a_voters_own_name_is_for_no_shared_cache() {
+    let mut deployment = Deployment::new().await;
+    deployment.config.confirmation_wait_ms = 20_000;
+    let backend = deployment.start().await;
+    let alice = backend.voter_token("alice").await;
+    let body = json!({"election_id": 1, "transaction_id": "t1", "ballot": {"choice": "a"}});
+    let (status, answer) = backend.post("/api/votes/submit", Some(&alice), body).await;
+    assert_eq!(status, 201, "{answer}");
+    let ask = async |id: &str, token: Option<&str>| {
+        let url = format!("{}/api/votes/receipt?transaction_id={id}", backend.url);
+        let mut request = backend.http.get(url);
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let text = |name: &str| {
+            let values = answer.headers().get_all(name).into_iter();
+            let values: Vec<&str> = values.map(|value| value.to_str().unwrap()).collect();
+            values.join(", ")
+        };
+        (text("cache-control"), text("vary"))
+    };
+    let (cache, vary) = ask("t1", Some(&alice)).await;
+    assert_eq!(cache, "private, no-cache");
+    assert!(vary.contains("authorization"), "{vary}");
+    // The chain's id is one ballot's alone.
+    let chain_id = answer["chain_transaction_id"].as_str().unwrap();
+    let (cache, _) = ask(chain_id, None).await;
+    assert!(!cache.contains("private"), "{cache}");
+}

@@ -37,12 +37,12 @@ enum KeysCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Make a token that admits the holder of a key to what validators keep to readers
+    /// Make a token that admits the holder of a key to what a validator keeps to readers
     ///
     /// It goes with JSON-RPC requests as `authorization: Bearer TOKEN`. Who may read with it is in
     /// docs/operating.md, under open ballots.
     ///
-    /// Example: tabella keys reader-token auditor.key --genesis genesis.json
+    /// Example: tabella keys reader-token auditor.key --genesis genesis.json --for validator-1
     #[command(verbatim_doc_comment)]
     ReaderToken {
         /// The key file
@@ -50,6 +50,9 @@ enum KeysCommand {
         /// The genesis document of the network
         #[arg(long)]
         genesis: PathBuf,
+        /// The name of the validator that is to take it
+        #[arg(long = "for", value_name = "VALIDATOR")]
+        validator: String,
         /// How long it is good for
         #[arg(long, default_value_t = MINUTES, value_parser = clap::value_parser!(u64).range(1..=MINUTES_MAX))]
         minutes: u64,
@@ -75,12 +78,14 @@ pub(crate) fn run(arguments: &KeysArguments) -> Result<()> {
         KeysCommand::ReaderToken {
             file,
             genesis,
+            validator,
             minutes,
             json,
         } => {
             let genesis = read_genesis(genesis)?;
             let valid_until_ms = unix_ms()? + minutes * MINUTE_MS;
-            let token = ReaderToken::sign(&read_key(file)?, &genesis.hash(), valid_until_ms);
+            let token =
+                ReaderToken::sign(&read_key(file)?, &genesis.hash(), validator, valid_until_ms);
             match json {
                 true => {
                     let reader = token.reader;

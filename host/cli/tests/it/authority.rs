@@ -134,12 +134,32 @@ async fn an_election_is_run_with_the_authoritys_key_away_from_the_backend() {
         401
     );
 
+    // Who asked to close it may think again.
+    let close = format!("/api/admin/elections/{id}/close");
+    let closing = admin.post(&close, &json!({})).await.expect("an answer");
+    assert_eq!(
+        (closing.status, closing.json()["unsettled"].clone()),
+        (202, json!(0))
+    );
+    let fifth = json!({"election_id": id, "voter_id": "fifth", "ballot": {"ranking": ["b"]}});
+    let refused = admin.post("/api/votes/submit", &fifth).await;
+    assert_eq!(refused.expect("an answer").status, 409);
+    ok(admin.delete(&close).await.expect("an answer"));
+    ok(admin
+        .post("/api/votes/submit", &fifth)
+        .await
+        .expect("an answer"));
+    let others = network.admin().delete(&close).await.expect("an answer");
+    assert_eq!(others.json()["code"], "may-be-closing");
+
     json(&election(
         &network,
         &url,
         "keys/authority.key",
         &["close", &id.to_string()],
     ));
+    let over = admin.delete(&close).await.expect("an answer");
+    assert_eq!(over.json()["code"], "wrong-election-status");
     let late = json!({"election_id": id, "voter_id": "late", "ballot": {"ranking": ["a"]}});
     assert_eq!(
         admin
@@ -155,8 +175,8 @@ async fn an_election_is_run_with_the_authoritys_key_away_from_the_backend() {
         (results["status"] == "final").then_some(results)
     })
     .await;
-    assert_eq!(results["turnout"], 4, "{results}");
-    assert_eq!(results["winners"], json!(["b"]), "{results}");
+    assert_eq!(results["total_votes"], 5, "{results}");
+    assert_eq!(results["contests"][0]["winners"], json!(["b"]), "{results}");
     let again = election(
         &network,
         &url,

@@ -339,7 +339,7 @@ async fn an_election_closed_meanwhile_refuses_with_a_reason_though_the_backend_d
     let other = network.start_role("backend", "other", None);
     let close = format!("/api/admin/elections/{election_id}/close");
     eventually("the other backend closes the election", async || {
-        let admin = Client::new(&url)
+        let mut admin = Client::new(&url)
             .unwrap()
             .with_token(&network.ready.admin_token);
         // It may answer that it closes it later, or does not know yet that it is open: nothing is closed

@@ -52,7 +52,7 @@ fn found<'a>(tells: &'a Tells, text: &str) -> Vec<&'a String> {
 /// What a network tells who asks for everything, with these tokens or none.
 struct Crawl<'a> {
     network: &'a Network,
-    rpc_token: Option<String>,
+    rpc_key: Option<&'static str>,
     rest_token: Option<String>,
 }
 
@@ -68,8 +68,11 @@ impl Crawl<'_> {
     /// Each answer under the name of what was asked.
     async fn answers(&self, election_id: u64, ids: &[Hash]) -> Vec<(String, String)> {
         let mut answers = Vec::new();
-        for url in self.network.rpc_urls() {
-            self.ask_validator(&url, election_id, ids, &mut answers)
+        for (number, url) in self.network.rpc_urls().iter().enumerate() {
+            let token = self
+                .rpc_key
+                .map(|key| reader_token(self.network, key, &format!("validator-{}", number + 1)));
+            self.ask_validator(url, token.as_ref(), election_id, ids, &mut answers)
                 .await;
         }
         self.ask_backend(election_id, &mut answers).await;
@@ -79,11 +82,12 @@ impl Crawl<'_> {
     async fn ask_validator(
         &self,
         url: &str,
+        token: Option<&String>,
         election_id: u64,
         ids: &[Hash],
         answers: &mut Vec<(String, String)>,
     ) {
-        let mut client = Self::client(url, self.rpc_token.as_ref());
+        let mut client = Self::client(url, token);
         let status: NodeStatus = json_rpc::call(&mut client, "tabella_nodeStatus", json!([]))
             .await
             .expect("a status");
@@ -205,12 +209,15 @@ fn statement() -> Value {
     })
 }
 
-fn reader_token(network: &Network, key: &str) -> String {
+const AUTHORITY: &str = "keys/authority.key";
+
+fn reader_token(network: &Network, key: &str, validator: &str) -> String {
     let output = tabella()
         .args(["keys", "reader-token"])
         .arg(network.data().join(key))
         .arg("--genesis")
         .arg(&network.ready.genesis)
+        .args(["--for", validator])
         .output()
         .expect("the binary starts");
     assert!(output.status.success(), "{output:?}");
@@ -268,7 +275,7 @@ async fn nothing_that_strangers_ask_for_tells_how_an_open_election_stands() {
     }
 
     let url = network.rpc_urls()[0].clone();
-    let token = reader_token(&network, "keys/authority.key");
+    let token = reader_token(&network, AUTHORITY, "validator-1");
     let all = transactions(&url, Some(&token)).await;
     let cast_ballots = ballots(all.expect("an authority reads all"));
     assert_eq!(cast_ballots.len(), VOTERS);
@@ -277,7 +284,7 @@ async fn nothing_that_strangers_ask_for_tells_how_an_open_election_stands() {
 
     let stranger = Crawl {
         network: &network,
-        rpc_token: None,
+        rpc_key: None,
         rest_token: None,
     };
     let told = stranger.told(&tells, election_id, &ids).await;
@@ -303,7 +310,7 @@ async fn nothing_that_strangers_ask_for_tells_how_an_open_election_stands() {
     // The same questions of a reader: they would have found everything.
     let reader = Crawl {
         network: &network,
-        rpc_token: Some(token),
+        rpc_key: Some(AUTHORITY),
         rest_token: Some(network.ready.admin_token.clone()),
     };
     let told = reader.told(&tells, election_id, &ids).await;
@@ -332,10 +339,12 @@ async fn nothing_that_strangers_ask_for_tells_how_an_open_election_stands() {
         .output()
         .expect("the binary starts");
     assert!(output.status.success(), "{output:?}");
-    let unnamed = reader_token(&network, "keys/stranger.key");
+    let unnamed = reader_token(&network, "keys/stranger.key", "validator-1");
+    let elsewhere = reader_token(&network, AUTHORITY, "validator-2");
     for (token, reason) in [
         (unnamed, "is no authority, validator, registrar"),
         ("00".to_owned(), "it is no reader's token"),
+        (elsewhere, "it is for validator \"validator-2\""),
     ] {
         let mut client = Crawl::client(&url, Some(&token));
         let board: Result<Value, RpcError> =

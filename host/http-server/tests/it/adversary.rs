@@ -178,6 +178,30 @@ async fn bodies_held_back_in_the_middle_stay_within_their_bound() {
     server.until(|counts| counts.body_bytes == 0).await;
 }
 
+/// Ballots for options of names of different lengths, as long as they are on their way.
+#[tokio::test]
+async fn metrics_do_not_tell_the_length_of_a_body_that_is_held() {
+    let held = async |ballot: &str| {
+        let server = Running::start(bounds());
+        // One byte more is to come: the handler waits for it.
+        let request = format!(
+            "POST /length HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{ballot}",
+            ballot.len() + 1
+        );
+        let _stream = server.sent(request.as_bytes()).await;
+        let length = ballot.len() as u64;
+        server.until(|counts| counts.body_bytes == length).await;
+        let metrics = server.server.render_metrics("m");
+        let line = metrics
+            .lines()
+            .find(|line| line.starts_with("m_http_body_bytes"));
+        line.unwrap().to_owned()
+    };
+    let line = held(r#"{"choice":"yes"}"#).await;
+    assert_eq!(line, "m_http_body_bytes 16384");
+    assert_eq!(held(r#"{"choice":"no"}"#).await, line);
+}
+
 #[tokio::test]
 async fn whoever_does_not_read_is_cut_off_and_frees_what_was_held() {
     let server = Running::start(Bounds {
