@@ -180,8 +180,8 @@ const VALIDATOR_DEFAULTS: &str = r#"# What follows are the defaults; remove the 
 #rpc_connections_max = 4096
 
 # Addresses of backends on other machines. A part of the reads and submissions is theirs, however many
-# strangers ask; this machine is always trusted.
-#rpc_trusted_addresses = ["192.0.2.10"]
+# strangers ask, such as ["192.0.2.10"]; this machine is always trusted.
+#rpc_trusted_addresses = []
 
 # Keys of auditors, who may read what open_ballots keeps to readers, beside authorities, validators and
 # registrars.
