@@ -24,6 +24,8 @@ use crate::{local_ledger::LocalLedger, problem::Problem};
 
 /// How long a request may wait until the block that it depends on is executed here.
 const EXECUTION_WAIT: Duration = Duration::from_secs(2);
+/// How long an administrator's request may.
+const ADMIN_EXECUTION_WAIT: Duration = Duration::from_secs(8);
 /// Blocks behind from which on the backend says that it is catching up.
 const FAR_BEHIND: u64 = 64;
 
@@ -114,8 +116,17 @@ impl Elections {
 
     /// Waits for at most [`EXECUTION_WAIT`] until the block at a height is executed here.
     pub(crate) async fn executed(&self, height: u64) {
+        self.executed_within(height, EXECUTION_WAIT).await;
+    }
+
+    /// As [`executed`](Self::executed), for who can wait longer: a rule may have to be compiled first.
+    pub(crate) async fn executed_for_administrator(&self, height: u64) {
+        self.executed_within(height, ADMIN_EXECUTION_WAIT).await;
+    }
+
+    async fn executed_within(&self, height: u64, wait: Duration) {
         let reached = self.follower.reached(height);
-        if tokio::time::timeout(EXECUTION_WAIT, reached).await.is_err() {
+        if tokio::time::timeout(wait, reached).await.is_err() {
             // `/health/ready` says how far the copy is; whoever asks does not fill the log.
             tracing::debug!(height, "a certified block is not executed here yet");
         }

@@ -250,7 +250,7 @@ pub(super) fn load_open(database: &Database, pending: &Pending) -> Result<u64, O
             voter: submission.voter,
         });
     }
-    tables::next_sequence(&submissions).map_err(|error| OpenError::Engine(error.into()))
+    tables::next_sequence(&submissions).map_err(|error| OpenError::from(redb::Error::from(error)))
 }
 
 /// How many submissions in the file at `path` are neither confirmed nor rejected; none where there
@@ -263,5 +263,5 @@ pub(super) fn count_open(path: &Path) -> Result<u64, OpenError> {
     prepare(&database)?;
     let read = database.begin_read().map_err(redb::Error::from)?;
     let open = read.open_table(tables::OPEN).map_err(redb::Error::from)?;
-    open.len().map_err(|error| OpenError::Engine(error.into()))
+    open.len().map_err(|error| OpenError::from(redb::Error::from(error)))
 }

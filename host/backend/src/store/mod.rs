@@ -47,12 +47,26 @@ const QUEUE_MAX: usize = 16_384;
 /// Submissions under one id that are looked at for the one of a certain election.
 const NAMED_MAX: usize = 256;
 
+impl From<redb::Error> for OpenError {
+    fn from(error: redb::Error) -> Self {
+        match error {
+            redb::Error::DatabaseAlreadyOpen => Self::InUse,
+            error => Self::Engine(error.to_string()),
+        }
+    }
+}
+
 /// Why the database cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The database engine failed.
     #[error("the database cannot be opened: {0}")]
-    Engine(#[from] redb::Error),
+    Engine(String),
+    /// Another process has it open.
+    #[error(
+        "another process has the database open; does a backend run over this data directory already?"
+    )]
+    InUse,
     /// Written by another version of the software.
     #[error(
         "the database has layout {got:?}, expected {expected:?}; use the version that wrote it"
@@ -88,7 +102,7 @@ pub enum OpenError {
 impl OpenError {
     /// Whether another process has it open.
     pub(crate) fn is_in_use(&self) -> bool {
-        matches!(self, Self::Engine(redb::Error::DatabaseAlreadyOpen))
+        matches!(self, Self::InUse)
     }
 }
 

@@ -139,7 +139,7 @@ impl Writer {
         }
         self.tried = Some(Instant::now());
         self.database.set(None);
-        let opened = (self.opener)().map_err(OpenError::Engine);
+        let opened = (self.opener)().map_err(OpenError::from);
         let loaded = opened.and_then(|database| {
             let next_sequence = load_open(&database, &self.pending)?;
             Ok((database, next_sequence))

@@ -30,8 +30,8 @@ struct BackendArguments {
     /// An administrator's token
     #[arg(long, global = true, env = "TABELLA_TOKEN", hide_env_values = true)]
     token: Option<String>,
-    /// A file that holds the token, such as keys/admin-token of `tabella init`
-    #[arg(long, global = true, conflicts_with = "token")]
+    /// A file that holds the token, such as keys/admin-token of `tabella init`; it goes before --token
+    #[arg(long, global = true)]
     token_file: Option<PathBuf>,
     /// Sign here with an authority's key, where the backend holds none; it carries what was signed
     #[arg(long, global = true, requires = "genesis")]

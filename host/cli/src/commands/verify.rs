@@ -359,7 +359,7 @@ fn describe(checked: &Checked) -> String {
     };
     format!(
         "VALID: this ballot stands on the board of election {election} at position {position}.\n\
-         voter        {voter}: yours only if this is the pseudonym that your backend told you\n\
+         voter        {voter}: yours only if this is your credential's key, or the pseudonym that your backend named\n\
          transaction  {transaction}\n\
          ballot hash  {ballot}\n\
          block        {height}, {block}\n\

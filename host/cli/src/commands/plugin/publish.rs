@@ -24,8 +24,8 @@ pub(crate) struct PublishArguments {
     /// An administrator's token
     #[arg(long, env = "TABELLA_TOKEN", hide_env_values = true)]
     token: Option<String>,
-    /// A file that holds the token, such as keys/admin-token of `tabella init`
-    #[arg(long, conflicts_with = "token")]
+    /// A file that holds the token, such as keys/admin-token of `tabella init`; it goes before --token
+    #[arg(long)]
     token_file: Option<PathBuf>,
     /// Sign here with an authority's key, where the backend holds none
     #[arg(long, requires = "genesis")]
