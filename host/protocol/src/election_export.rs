@@ -17,7 +17,7 @@ pub enum ExportLine {
         /// The election.
         election_id: u64,
         /// The document.
-        genesis: Genesis,
+        genesis: Box<Genesis>,
     },
     /// One block.
     Block {

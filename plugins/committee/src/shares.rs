@@ -101,6 +101,7 @@ impl Purses {
             let may_be_poor = self.first_with(about + most_error);
             let mut poor = 0;
             let mut paid = vec![0; self.payments.len()];
+            #[allow(clippy::needless_range_loop, reason = "it walks two lists")]
             for position in next..may_be_poor {
                 let (class, weight) = (&self.classes[position], &mut weights[position]);
                 if *weight > 0 && self.is_poor(class, &price, about) {

@@ -159,15 +159,15 @@ impl Gate {
             NetworkEvent::PeerSubscribed(peer, channel) => {
                 state.subscriptions.insert((*peer, *channel));
             }
-            NetworkEvent::Vote(peer, vote) => {
-                if !self.passes(state, peer, evidence::vote(vote)) {
-                    return;
-                }
+            NetworkEvent::Vote(peer, vote)
+                if !self.passes(state, peer, evidence::vote(vote)) =>
+            {
+                return;
             }
-            NetworkEvent::Proposal(peer, proposal) => {
-                if !self.passes(state, peer, evidence::proposal(proposal)) {
-                    return;
-                }
+            NetworkEvent::Proposal(peer, proposal)
+                if !self.passes(state, peer, evidence::proposal(proposal)) =>
+            {
+                return;
             }
             NetworkEvent::PolkaCertificate(peer, _) | NetworkEvent::RoundCertificate(peer, _) => {
                 if let Some(heard) = state.heard.get_mut(peer) {

@@ -408,7 +408,8 @@ impl HostActor {
             None => {}
             Some(ProposalPart::Message(message)) => {
                 // The gate passes only peers with the key of a validator or configured peer.
-                if !host.mail.put(&host.shared, from, message) {
+                let is_kept = host.mail.put(&host.shared, from, message);
+                if !is_kept {
                     host.shared
                         .drop_message(&from, &"more messages than the application takes");
                 }

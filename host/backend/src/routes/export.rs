@@ -96,7 +96,7 @@ fn lines(app: Arc<App>, election_id: u64, last: u64, place: Place) -> Body {
             let mut text = Vec::new();
             let next = match next {
                 Next::Genesis => {
-                    let genesis = app.client.genesis().clone();
+                    let genesis = Box::new(app.client.genesis().clone());
                     line(
                         &mut text,
                         &ExportLine::Genesis {
