@@ -77,7 +77,7 @@ pub(crate) fn check(file: &Path, genesis: &Genesis) -> Result<Verified> {
         );
     }
     let directory = Scratch::new()?;
-    let mut replay = Replay::start(directory.path(), exported)?;
+    let mut replay = Replay::start(directory.path(), *exported)?;
     let style = ProgressStyle::with_template("{spinner} {msg} {pos}")?;
     let progress = ProgressBar::new_spinner().with_style(style);
     progress.set_message("executing block");

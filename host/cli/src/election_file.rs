@@ -60,6 +60,9 @@ pub(crate) struct OptionFile {
     /// The name that people read; the id where absent.
     #[serde(default)]
     pub(crate) title: String,
+    /// Names that files of ballots have for it (`tabella plugin run`): nothing that the chain knows.
+    #[serde(default, skip_serializing)]
+    pub(crate) aliases: Vec<String>,
 }
 
 impl ElectionFile {

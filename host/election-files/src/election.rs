@@ -92,6 +92,10 @@ struct Statement {
     _rule: Option<String>,
     #[serde(default, rename = "eligibility")]
     _eligibility: Option<String>,
+    #[serde(default, rename = "open_to")]
+    _open_to: Option<String>,
+    #[serde(default, rename = "roll")]
+    _roll: Option<String>,
     #[serde(default, rename = "revote")]
     _revote: Option<String>,
     #[serde(default, rename = "counts_shown", alias = "disclosure")]
@@ -322,7 +326,7 @@ mod tests {
             r#"{"option": []}"#,
             None,
             expect![
-                "FILE: unknown field `option`, expected one of `id`, `title`, `rule`, `eligibility`, `revote`, `counts_shown`, `disclosure`, `options`, `params`, `contests` at line 1 column 9"
+                "FILE: unknown field `option`, expected one of `id`, `title`, `rule`, `eligibility`, `open_to`, `roll`, `revote`, `counts_shown`, `disclosure`, `options`, `params`, `contests` at line 1 column 9"
             ],
         );
         check(

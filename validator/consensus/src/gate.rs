@@ -159,9 +159,7 @@ impl Gate {
             NetworkEvent::PeerSubscribed(peer, channel) => {
                 state.subscriptions.insert((*peer, *channel));
             }
-            NetworkEvent::Vote(peer, vote)
-                if !self.passes(state, peer, evidence::vote(vote)) =>
-            {
+            NetworkEvent::Vote(peer, vote) if !self.passes(state, peer, evidence::vote(vote)) => {
                 return;
             }
             NetworkEvent::Proposal(peer, proposal)

@@ -263,5 +263,6 @@ pub(super) fn count_open(path: &Path) -> Result<u64, OpenError> {
     prepare(&database)?;
     let read = database.begin_read().map_err(redb::Error::from)?;
     let open = read.open_table(tables::OPEN).map_err(redb::Error::from)?;
-    open.len().map_err(|error| OpenError::from(redb::Error::from(error)))
+    open.len()
+        .map_err(|error| OpenError::from(redb::Error::from(error)))
 }

@@ -237,6 +237,7 @@ fn election() -> ElectionFile {
     let option = |id: &str| OptionFile {
         id: id.to_owned(),
         title: id.to_owned(),
+        aliases: Vec::new(),
     };
     ElectionFile {
         title: "an election under chaos".to_owned(),

@@ -249,6 +249,7 @@ async fn prepare(arguments: &BenchArguments, url: &str, token: &str) -> Result<u
     let option = |id: &str| OptionFile {
         id: id.to_owned(),
         title: id.to_owned(),
+        aliases: Vec::new(),
     };
     let election = ElectionFile {
         title: format!("bench of {} votes", arguments.votes),

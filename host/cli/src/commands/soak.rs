@@ -217,6 +217,7 @@ fn election() -> ElectionFile {
     let option = |id: &str| OptionFile {
         id: id.to_owned(),
         title: id.to_owned(),
+        aliases: Vec::new(),
     };
     ElectionFile {
         title: "a long election".to_owned(),
