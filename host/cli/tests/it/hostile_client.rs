@@ -53,18 +53,18 @@ async fn ask(port: u16, request: &str) -> Option<String> {
     answer.starts_with("HTTP/1.1 200 ").then_some(answer)
 }
 
-fn get(path: &str) -> String {
+pub(crate) fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
 }
 
-fn post(body: &str) -> String {
+pub(crate) fn post(body: &str) -> String {
     let length = body.len();
     format!(
         "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
     )
 }
 
-fn call(method: &str, params: &Value) -> String {
+pub(crate) fn call(method: &str, params: &Value) -> String {
     json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string()
 }
 
@@ -88,7 +88,7 @@ async fn slowest_answer(port: u16, request: &str) -> Duration {
 }
 
 /// Resident bytes of a process: now, or the most so far.
-fn resident(pid: u32, which: &str) -> u64 {
+pub(crate) fn resident(pid: u32, which: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
     let line = status.lines().find_map(|line| line.strip_prefix(which));
     let kib = line.and_then(|rest| rest.trim_start_matches(':').trim().split(' ').next());
@@ -98,7 +98,7 @@ fn resident(pid: u32, which: &str) -> u64 {
 }
 
 /// Lets this process hold the other ends of all those connections.
-fn raise_file_limit() {
+pub(crate) fn raise_file_limit() {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).expect("up to the hard limit");
 }

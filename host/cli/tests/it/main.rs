@@ -13,6 +13,7 @@ mod degradation;
 mod dev;
 mod election;
 mod export;
+mod floods;
 mod full_disk;
 mod hostile_client;
 mod hostile_plugin;
