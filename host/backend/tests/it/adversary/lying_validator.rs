@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// A network whose first validator answers through a liar.
-async fn lying(validators: u8, lie: Lie) -> (Deployment, Liar) {
+pub(super) async fn lying(validators: u8, lie: Lie) -> (Deployment, Liar) {
     let mut deployment = Deployment::with(validators).await;
     let first = &mut deployment.config.validators[0];
     let liar = Liar::start(&first.rpc_url, lie).await;

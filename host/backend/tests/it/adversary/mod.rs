@@ -7,3 +7,4 @@ mod identity;
 mod lying_validator;
 mod rolls;
 mod scene;
+mod unproven;
