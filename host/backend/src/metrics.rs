@@ -112,6 +112,8 @@ pub(crate) struct Gauges {
     pub(crate) local_ledger_ballots: u64,
     pub(crate) event_subscribers: usize,
     pub(crate) streams: usize,
+    /// How often each validator was caught lying, by its name.
+    pub(crate) lies: Vec<(String, u64)>,
 }
 
 /// Everything, as text.
@@ -271,5 +273,18 @@ pub(crate) fn render(gauges: &Gauges) -> String {
         "Clients that read the events too slowly.",
         EVENT_SUBSCRIBERS_DROPPED.load(Ordering::Relaxed),
     );
+    render_lies(&gauges.lies, &mut text);
     text
+}
+
+fn render_lies(lies: &[(String, u64)], text: &mut String) {
+    let name = "tabella_backend_validator_lies_total";
+    let _ = writeln!(
+        text,
+        "# HELP {name} Answers of a validator that were disproved.\n# TYPE {name} counter"
+    );
+    for (node_id, count) in lies {
+        // A text's marks in this format are those of Rust's.
+        let _ = writeln!(text, "{name}{{node_id={node_id:?}}} {count}");
+    }
 }

@@ -49,6 +49,8 @@ pub struct ValidatorHealth {
     pub latency: Option<Duration>,
     /// When it last answered.
     pub last_seen: Option<SystemTime>,
+    /// How often it was caught: something that it said was disproved.
+    pub lies: u64,
 }
 
 /// The health of the network.

@@ -47,6 +47,8 @@ pub(crate) struct Node {
     in_flight: AtomicUsize,
     /// How much evidence it held when that was last read.
     evidence_read: AtomicU64,
+    /// How often something that it said was disproved.
+    lies: AtomicU64,
     logged: Mutex<Option<HealthStatus>>,
 }
 
@@ -95,6 +97,7 @@ impl Pool {
                 health: Mutex::new(Health::unknown()),
                 in_flight: AtomicUsize::new(0),
                 evidence_read: AtomicU64::new(0),
+                lies: AtomicU64::new(0),
                 logged: Mutex::new(None),
             })
         });
@@ -278,6 +281,7 @@ impl Pool {
     /// Records that something a validator said was disproved.
     pub(crate) fn disproved(&self, node: &Node, lie: String) {
         tracing::warn!(node_id = %node.endpoint.node_id, "{} was caught: {lie}", node.endpoint.node_id);
+        node.lies.fetch_add(1, Ordering::Relaxed);
         node.health().lied(lie);
         self.publish(node);
     }
@@ -304,6 +308,7 @@ impl Pool {
                     height: health.height,
                     latency: health.latency,
                     last_seen: health.last_seen,
+                    lies: node.lies.load(Ordering::Relaxed),
                 }
             })
             .collect();

@@ -120,6 +120,8 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Read
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     let now = app.levels.look(&app);
     let ledger = app.local.view();
+    let validators = app.client.health().validators.into_iter();
+    let lies = validators.map(|validator| (validator.endpoint.node_id, validator.lies));
     let mut text = metrics::render(&metrics::Gauges {
         pending: app.pending.len(),
         now,
@@ -129,6 +131,7 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
         local_ledger_ballots: ledger.ballots,
         event_subscribers: app.events.subscribers(),
         streams: app.streams.taken(),
+        lies: lies.collect(),
     });
     text.push_str(&app.server.render_metrics("tabella_backend"));
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)

@@ -29,13 +29,23 @@ impl io::Write for Lines {
     }
 }
 
+/// Keeps what is logged from here on, as people run a backend: see `RUST_LOG` in docs/operating.md.
+/// Only one test of a process captures; the lines of others do not disturb it.
+pub(crate) fn capture() {
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter("info")
+        .with_ansi(false)
+        .with_writer(|| Lines)
+        .try_init();
+}
+
 fn said() -> String {
     let lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
     String::from_utf8_lossy(&lines).into_owned()
 }
 
 /// Polls until a line was said.
-async fn says(line: &str) {
+pub(crate) async fn says(line: &str) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     while !said().contains(line) {
         assert!(
@@ -49,13 +59,7 @@ async fn says(line: &str) {
 
 #[tokio::test]
 async fn the_lines_that_operators_know_are_said() {
-    // Only this test of the process captures; the lines of others do not disturb it.
-    let _ = tracing_subscriber::fmt()
-        // As people run it: see `RUST_LOG` in docs/operating.md.
-        .with_env_filter("info")
-        .with_ansi(false)
-        .with_writer(|| Lines)
-        .try_init();
+    capture();
     let deployment = Deployment::new().await;
     deployment.nodes[2].set_mood(Mood::Unavailable);
     let backend = deployment.start().await;

@@ -4,6 +4,7 @@ mod carrying;
 mod earlier;
 mod hostile_client;
 mod identity;
+mod liar_named;
 mod lying_validator;
 mod rolls;
 mod scene;
