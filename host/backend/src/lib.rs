@@ -32,6 +32,7 @@
 
 mod accounts;
 mod app;
+mod as_of;
 mod auth;
 mod ballot_order;
 mod carry;

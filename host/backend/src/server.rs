@@ -25,7 +25,7 @@ use utoipa_axum::{
     routes,
 };
 
-use crate::{app::App, client_address::ClientAddress, problem::Problem};
+use crate::{app::App, as_of, client_address::ClientAddress, problem::Problem};
 
 /// Largest request body where a route names no other bound, in bytes.
 pub const BODY_BYTES_MAX: usize = 64 << 10;
@@ -97,7 +97,13 @@ fn cors(origins: &[HeaderValue]) -> CorsLayer {
             header::IF_NONE_MATCH,
             REQUEST_ID,
         ])
-        .expose_headers([header::ETAG, header::RETRY_AFTER, REQUEST_ID])
+        .expose_headers([
+            header::ETAG,
+            header::RETRY_AFTER,
+            REQUEST_ID,
+            as_of::SOURCE,
+            as_of::AS_OF_HEIGHT,
+        ])
         .max_age(CORS_MAX_AGE)
 }
 

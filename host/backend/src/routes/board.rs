@@ -19,11 +19,12 @@ use tabella_protocol::{
 
 use crate::{
     app::App,
+    as_of::AsOf,
     client_address::ClientAddress,
     elections::Election,
     extract::{Path, Query},
     open_ballots::{Reads, withheld},
-    openapi::{AsksValidators, Forbids, NamesOne, ReadsQuery},
+    openapi::{AsksValidators, Forbids, NamesOne, ReadsQuery, source},
     places::Place,
     problem::Problem,
 };
@@ -43,6 +44,10 @@ pub(crate) struct BoardQuery {
 
 #[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct BoardAnswer {
+    #[schema(schema_with = source)]
+    source: &'static str,
+    /// The block up to which the chain was proven here when the page was read.
+    as_of_height: u64,
     board: BoardHead,
     from: u64,
     items: Vec<BoardItem>,
@@ -60,7 +65,10 @@ pub(crate) struct BoardAnswer {
     operation_id = "board",
     params(("id" = u64, Path, description = "The election", example = 1), BoardQuery),
     responses(
-        (status = 200, description = "Ballots", content((BoardAnswer = "application/json"), (String = "application/x-ndjson"))),
+        (status = 200, description = "Ballots", content((BoardAnswer = "application/json"), (String = "application/x-ndjson")), headers(
+            ("tabella-source" = String, description = "`poa` while validators answer; `local` where this is what the backend proved before"),
+            ("tabella-as-of-height" = u64, description = "The block up to which the chain was proven here when the first page was read")
+        )),
         ReadsQuery,
         Forbids,
         NamesOne,
@@ -91,36 +99,50 @@ pub(crate) async fn board(
         false => None,
     };
     let count = query.count.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
-    let page = page(&app, &election, query.from, count).await?;
+    let (page, height) = page(&app, &election, query.from, count).await?;
+    let as_of = AsOf::at(&app, height);
     if let Some(place) = place {
-        return Ok(whole(app, election, query.from, page, place));
+        let whole = whole(app, election, query.from, page, place);
+        return Ok(as_of.write(whole));
     }
     let next = query.from.saturating_add(page.items.len() as u64);
-    Ok(Json(BoardAnswer {
+    let answer = Json(BoardAnswer {
+        source: as_of.source,
+        as_of_height: as_of.height,
         next: (next < page.board.size && !page.items.is_empty()).then_some(next),
         board: page.board,
         from: query.from,
         items: page.items,
-    })
-    .into_response())
+    });
+    Ok(as_of.write(answer.into_response()))
 }
 
-/// A page of the proven board.
-async fn page(app: &App, election: &Election, from: u64, count: u64) -> Result<BoardPage, Problem> {
+/// A page of the proven board, and the height up to which the chain was proven then.
+async fn page(
+    app: &App,
+    election: &Election,
+    from: u64,
+    count: u64,
+) -> Result<(BoardPage, u64), Problem> {
     let proven = Arc::clone(&election.proven);
     let count = usize::try_from(count).unwrap_or(usize::MAX);
-    let page = app.read(move |ledger| {
+    let read = app.read(move |ledger| {
+        // Before the page: what is executed in between is on it all the same.
+        let height = ledger.tip().height;
         let page = ledger.board(proven.id(), from, count)?;
-        Ok(page.map(|(board, records)| BoardPage {
+        let page = page.map(|(board, records)| BoardPage {
             board,
             items: records.into_iter().map(|r| proven.board_item(r)).collect(),
-        }))
+        });
+        Ok((page, height))
     });
+    let (page, height) = read.await?;
     // An election that only the local ledger knows has no board on the chain.
-    Ok(page.await?.unwrap_or_else(|| BoardPage {
+    let page = page.unwrap_or_else(|| BoardPage {
         board: election.view.board,
         items: Vec::new(),
-    }))
+    });
+    Ok((page, height))
 }
 
 /// The board as it stood with its first page, one ballot a line, read as it is sent; the stream holds
@@ -136,9 +158,12 @@ fn whole(app: Arc<App>, election: Election, from: u64, first: BoardPage, place: 
             }
             let page = match page {
                 Some(page) => page,
-                None => self::page(&app, &election, from, PAGE_MAX)
-                    .await
-                    .map_err(|problem| std::io::Error::other(problem.detail().to_owned()))?,
+                None => {
+                    let page = self::page(&app, &election, from, PAGE_MAX).await;
+                    let failed =
+                        |problem: Problem| std::io::Error::other(problem.detail().to_owned());
+                    page.map_err(failed)?.0
+                }
             };
             let mut text = Vec::new();
             let mut next = from;

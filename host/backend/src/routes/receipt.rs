@@ -12,6 +12,7 @@ use tabella_protocol::{Hash, Receipt};
 
 use crate::{
     app::App,
+    as_of::AsOf,
     auth::Principal,
     conditional::{Change, tagged},
     extract::Query,
@@ -47,7 +48,10 @@ pub(crate) struct ReceiptQuery {
     operation_id = "receipt",
     params(ReceiptQuery),
     responses(
-        (status = 200, description = "The receipt", body = Receipt),
+        (status = 200, description = "The receipt", body = Receipt, headers(
+            ("tabella-source" = String, description = "`poa` while validators answer; `local` where this is what the backend proved before"),
+            ("tabella-as-of-height" = u64, description = "The block up to which the chain was proven here when it was read")
+        )),
         (status = 304, description = "The client has it: `if-none-match`"),
         ReadsQuery,
         Restricts,
@@ -76,6 +80,7 @@ pub(crate) async fn receipt(
         Found::ByChainId { id, known } => (known.as_ref().map_or(id, |k| k.transaction_id), known),
     };
     app.elections.catch_up().await;
+    let as_of = AsOf::at(&app, app.follower.tip().height);
     let pending = known.is_some_and(|submission| submission.state == Stored::Open);
     let Some(receipt) = receipt_of(&app, id).await? else {
         return Err(if pending {
@@ -106,7 +111,8 @@ pub(crate) async fn receipt(
     };
     let json = receipt.to_json();
     let tag = Hash::of(json.as_bytes()).to_string();
-    Ok(tagged(&request, &tag, change, (headers, json)))
+    let answer = tagged(&request, &tag, change, (headers, json));
+    Ok(as_of.write(answer))
 }
 
 /// Returns the receipt from the proven chain, with the acks of more validators where they have them.

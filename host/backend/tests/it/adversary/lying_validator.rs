@@ -45,7 +45,7 @@ async fn shown(backend: &Running) -> Value {
 }
 
 /// Casts three ballots, closes the election and has its result certified.
-async fn vote(deployment: &Deployment, backend: &Running) {
+pub(super) async fn vote(deployment: &Deployment, backend: &Running) {
     let votes = [("alice", "a"), ("bob", "a"), ("carol", "b")];
     let names = votes.map(|(voter, _)| format!("t-{voter}"));
     for ((voter, choice), name) in votes.into_iter().zip(&names) {

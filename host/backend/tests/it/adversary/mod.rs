@@ -1,5 +1,6 @@
 //! What strangers, voters, officers and validators must not be able to do: each test is an attack.
 
+mod alone;
 mod carrying;
 mod earlier;
 mod hostile_client;
