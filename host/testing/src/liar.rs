@@ -1,6 +1,7 @@
 //! A proxy before a validator that changes answers.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -17,6 +18,7 @@ use axum::{
     routing::post,
 };
 use serde_json::{Value, json};
+use tabella_protocol::{Block, Eligibility, OpenTo, Payload, RollChanges, codec};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 /// What a liar changes.
@@ -57,11 +59,15 @@ pub enum Lie {
     Evidence,
     /// The validators are others.
     Validators,
+    /// Elections have another title, other parameters and other voters, in blocks too.
+    Spec,
+    /// All acks but one are gone, and that one is of another state.
+    Acks,
 }
 
 impl Lie {
     /// Every lie, for a test that tries each.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Options,
         Self::Status("final"),
         Self::Status("closed"),
@@ -79,8 +85,50 @@ impl Lie {
         Self::Changes,
         Self::Evidence,
         Self::Validators,
+        Self::Spec,
+        Self::Acks,
     ];
+
+    /// The methods whose answers it changes: where none of them is called, nothing is lied about.
+    pub fn methods(self) -> &'static [&'static str] {
+        match self {
+            Self::Nothing => &[],
+            Self::Options | Self::Turnout => &["tabella_getElection", "tabella_getElections"],
+            Self::Status(_) => &[
+                "tabella_getElection",
+                "tabella_getElections",
+                "tabella_getResults",
+            ],
+            Self::Board => &["tabella_getBoard"],
+            Self::Results => &["tabella_getResults"],
+            Self::Plugins => &["tabella_getPlugin", "tabella_getPlugins"],
+            Self::Receipts => &["tabella_getReceipt"],
+            Self::Bodies | Self::Certificates => &["tabella_getBlock", "tabella_getBlockSummaries"],
+            Self::Tip => &["tabella_nodeStatus", "eth_blockNumber"],
+            Self::Refusals => &["eth_sendTransaction"],
+            Self::Standings => &["tabella_getTransactionStatus"],
+            Self::Keeps => &["eth_sendTransaction", "tabella_getTransactionStatus"],
+            Self::Changes => &["tabella_getElectionChanges"],
+            Self::Evidence => &["tabella_nodeStatus"],
+            Self::Validators => &["tabella_getValidatorSets"],
+            Self::Spec => &[
+                "tabella_getElection",
+                "tabella_getElections",
+                "tabella_getBlock",
+            ],
+            Self::Acks => &[
+                "tabella_getBlock",
+                "tabella_getBlockSummaries",
+                "tabella_getReceipt",
+            ],
+        }
+    }
 }
+
+/// What an election is called whose title is changed,
+const OTHER_TITLE: &str = "Another election";
+/// and what its contests' rules are told.
+const OTHER_PARAMS: &str = r#"{"seats":2}"#;
 
 struct Shared {
     honest: String,
@@ -88,6 +136,7 @@ struct Shared {
     kept: AtomicU64,
     told: Mutex<Told>,
     delay_ms: AtomicU64,
+    calls: Mutex<BTreeMap<String, u64>>,
 }
 
 /// What is lied about, and how many answers it changed so far.
@@ -100,6 +149,10 @@ struct Told {
 impl Shared {
     fn told(&self) -> MutexGuard<'_, Told> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn calls(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a changed answer, unless the lie is another by now.
@@ -131,6 +184,7 @@ impl Liar {
             told: Mutex::new(Told { lie, count: 0 }),
             kept: AtomicU64::new(0),
             delay_ms: AtomicU64::new(0),
+            calls: Mutex::default(),
         });
         let router = Router::new()
             .route("/", post(answer))
@@ -156,6 +210,11 @@ impl Liar {
     /// Returns how many requests with transactions it kept from the network.
     pub fn kept(&self) -> u64 {
         self.shared.kept.load(Ordering::SeqCst)
+    }
+
+    /// Returns how often it was called, by method.
+    pub fn calls(&self) -> BTreeMap<String, u64> {
+        self.shared.calls().clone()
     }
 
     /// Lies about something else from now on.
@@ -193,6 +252,7 @@ async fn answer(
     let delay_ms = shared.delay_ms.load(Ordering::SeqCst);
     tokio::time::sleep(Duration::from_millis(delay_ms)).await;
     let lie = shared.told().lie;
+    count_calls(&shared, &request);
     if lie == Lie::Keeps
         && let Some(kept) = keep(&request)
     {
@@ -216,6 +276,16 @@ async fn answer(
         (call, answer) => tell(&shared, lie, call, answer),
     }
     Json(answers).into_response()
+}
+
+fn count_calls(shared: &Shared, request: &Value) {
+    let batch = request.as_array();
+    let one = batch.is_none().then_some(request);
+    let mut counted = shared.calls();
+    for call in batch.into_iter().flatten().chain(one) {
+        let method = call["method"].as_str().unwrap_or_default();
+        *counted.entry(method.to_owned()).or_default() += 1;
+    }
 }
 
 /// Returns the answer that takes every transaction of a request; nothing for other requests.
@@ -263,10 +333,10 @@ fn change(lie: Lie, call: &Value, answer: &mut Value) {
         return;
     };
     match (lie, method) {
-        (Lie::Options | Lie::Status(_) | Lie::Turnout, "tabella_getElection") => {
+        (Lie::Options | Lie::Status(_) | Lie::Turnout | Lie::Spec, "tabella_getElection") => {
             change_election(lie, result);
         }
-        (Lie::Options | Lie::Status(_) | Lie::Turnout, "tabella_getElections") => {
+        (Lie::Options | Lie::Status(_) | Lie::Turnout | Lie::Spec, "tabella_getElections") => {
             each(result, |election| change_election(lie, election));
         }
         (Lie::Status(status), "tabella_getResults") => result["status"] = json!(status),
@@ -304,6 +374,9 @@ fn change(lie: Lie, call: &Value, answer: &mut Value) {
         (Lie::Changes, "tabella_getElectionChanges") => result["blocks"] = json!([]),
         (Lie::Evidence, "tabella_nodeStatus") => result["evidence"] = json!(7),
         (Lie::Validators, "tabella_getValidatorSets") => *result = json!([]),
+        (Lie::Spec, "tabella_getBlock") => change_created(result),
+        (Lie::Acks, "tabella_getBlock" | "tabella_getReceipt") => change_acks(result),
+        (Lie::Acks, "tabella_getBlockSummaries") => each(result, change_acks),
         _ => {}
     }
 }
@@ -326,6 +399,16 @@ fn change_election(lie: Lie, election: &mut Value) {
             }
         }),
         Lie::Status(status) => election["status"] = json!(status),
+        Lie::Spec => {
+            let spec = &mut election["spec"];
+            spec["title"] = json!(OTHER_TITLE);
+            spec["eligibility"] = json!(Eligibility::Credentials {
+                roll: RollChanges::Grows,
+            });
+            each(&mut spec["contests"], |contest| {
+                contest["params"] = json!(OTHER_PARAMS)
+            });
+        }
         _ => {
             election["turnout"] = json!(999);
             election["roll_size"] = json!(999);
@@ -358,6 +441,41 @@ fn change_body(view: &mut Value) {
     let last = text.pop();
     text.push(if last == Some('0') { '1' } else { '0' });
     view["block"] = json!(text);
+}
+
+/// Creates another election in a block's body than the block does.
+fn change_created(view: &mut Value) {
+    let text = view["block"].as_str().unwrap_or_default();
+    let bytes = hex::decode(text.trim_start_matches("0x")).unwrap_or_default();
+    let Ok((mut block, transactions)) = Block::decode(&bytes, bytes.len()) else {
+        return;
+    };
+    let mut changed = false;
+    for ((_, mut transaction), bytes) in transactions.into_iter().zip(&mut block.transactions) {
+        if let Payload::CreateElection(spec) = &mut transaction.body.payload {
+            spec.title = OTHER_TITLE.to_owned();
+            for contest in &mut spec.contests {
+                contest.params = OTHER_PARAMS.to_owned();
+            }
+            if let Eligibility::Registrar { open_to, .. } = &mut spec.eligibility {
+                *open_to = OpenTo::Accounts;
+            }
+            *bytes = transaction.to_bytes();
+            changed = true;
+        }
+    }
+    if changed {
+        view["block"] = json!(format!("0x{}", hex::encode(codec::encode(&block))));
+    }
+}
+
+fn change_acks(view: &mut Value) {
+    if let Some(acks) = view["acks"].as_array_mut() {
+        acks.truncate(1);
+        for ack in acks {
+            ack["state_root"] = json!(format!("0x{}", "05".repeat(32)));
+        }
+    }
 }
 
 fn drop_signatures(view: &mut Value) {

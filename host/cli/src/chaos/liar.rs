@@ -53,7 +53,8 @@ impl Effect {
         match lie {
             Lie::Bodies => Self::Named(OTHER_TRANSACTIONS),
             Lie::Certificates => Self::Named(NO_CERTIFICATE),
-            Lie::Receipts => Self::PerhapsNamed,
+            // Who asks a validator for blocks may have those with created elections already.
+            Lie::Receipts | Lie::Spec => Self::PerhapsNamed,
             _ => Self::Nothing,
         }
     }

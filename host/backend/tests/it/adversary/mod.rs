@@ -7,6 +7,7 @@ mod hostile_client;
 mod identity;
 mod liar_named;
 mod lying_validator;
+mod nearest;
 mod rolls;
 mod scene;
 mod unproven;
