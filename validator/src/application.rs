@@ -393,3 +393,67 @@ fn broadcast(consensus: Option<&Handle>, messages: impl IntoIterator<Item = Byte
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tabella_ledger::BuildLimits;
+    use tabella_protocol::Revote;
+
+    use super::*;
+    use crate::{
+        stop::Stop,
+        testing::{Fixture, key, validator},
+    };
+
+    /// Further than any clock may be ahead.
+    const FAR_AHEAD_MS: u64 = 3 * 60 * 60 * 1_000;
+    const LIMITS: BuildLimits = BuildLimits {
+        bytes_max: 1 << 20,
+        transactions_max: 10,
+    };
+
+    /// What a vote is asked for, and what is said of the same block where others decided it.
+    async fn checked(fixture: &Fixture, builder: u8, at_ms: u64) -> (Checked, Checked) {
+        let validator = validator(fixture, &Stop::default()).await;
+        let height = fixture.ledger.tip().height + 1;
+        let proposer = key(builder).public();
+        let built = fixture.ledger.build(proposer, at_ms, [], LIMITS).unwrap();
+        let body = Arc::clone(built.block.bytes());
+        let body = Bytes::from(body.to_vec());
+        let proposed = validator.check_proposed(height, 0, proposer, body.clone());
+        let proposed = proposed.await.unwrap();
+        let decided = validator.check(height, 0, proposer, body).await.unwrap();
+        (proposed, decided)
+    }
+
+    #[tokio::test]
+    async fn no_vote_is_given_to_a_block_from_the_future_which_is_followed_where_it_is_decided() {
+        let fixture = Fixture::new(Revote::Refuse);
+        let timely = checked(&fixture, 1, now_ms()).await;
+        assert!(
+            matches!(timely, (Checked::Valid(_), Checked::Valid(_))),
+            "{timely:?}"
+        );
+        let pushed = checked(&fixture, 1, now_ms() + FAR_AHEAD_MS).await;
+        assert!(
+            matches!(pushed, (Checked::Invalid(_), Checked::Valid(_))),
+            "{pushed:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn no_vote_is_given_to_a_block_in_anothers_name() {
+        let fixture = Fixture::of_three();
+        let order = fixture.ledger.proposers();
+        for builder in [1, 2, 3] {
+            let found = checked(&fixture, builder, now_ms()).await;
+            let has_its_turn = order[0] == key(builder).public();
+            assert_eq!(
+                matches!(found.0, Checked::Valid(_)),
+                has_its_turn,
+                "{builder}"
+            );
+            assert!(matches!(found.1, Checked::Valid(_)), "{builder}: {found:?}");
+        }
+    }
+}

@@ -1,6 +1,9 @@
 //! A ledger with an open election, for this crate's tests.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
+};
 
 use serde_json::json;
 use tabella_ledger::{BuildLimits, Ledger, Vetted};
@@ -10,6 +13,12 @@ use tabella_protocol::{
     ValidatorInfo, VoterId,
 };
 use tempfile::TempDir;
+use tokio::sync::watch;
+
+use crate::{
+    application::Validator, evidence::EvidenceLog, intake::Intake, journal::Journal,
+    metrics::Metrics, pool::Pool, replica::Replica, stop::Stop, undecided::Undecided,
+};
 
 pub(crate) fn key(seed: u8) -> SigningKey {
     SigningKey::from_seed([seed; 32])
@@ -163,4 +172,51 @@ impl Fixture {
             .commit(built.block, &certificate)
             .expect("a commit");
     }
+}
+
+/// A validator over a fixture's chain that takes part in no consensus.
+pub(crate) async fn validator(fixture: &Fixture, stop: &Stop) -> Arc<Validator> {
+    let file = |name: &str| fixture.directory.path().join(name);
+    let ledger = Arc::clone(&fixture.ledger);
+    let metrics = Arc::new(Metrics::default());
+    let evidence = EvidenceLog::open(
+        &file("evidence.json"),
+        &ledger,
+        Arc::clone(&metrics),
+        stop.clone(),
+    );
+    let evidence = Arc::new(evidence.unwrap());
+    let (journal, held) = Journal::open(&file("mempool.redb"), stop.clone()).unwrap();
+    let pool = Arc::new(Pool::new(
+        Arc::clone(&ledger),
+        crate::mempool::Bounds {
+            transactions_max: 1_000,
+            bytes_max: 1 << 20,
+        },
+    ));
+    let intake = Intake::start(Arc::clone(&pool), journal, held, stop.clone()).await;
+    let replica = Replica::new(
+        Arc::clone(&ledger),
+        pool,
+        Undecided::open(&file("undecided.redb")).unwrap(),
+        Arc::clone(&evidence),
+        key(1),
+        BuildLimits {
+            bytes_max: 1 << 20,
+            transactions_max: 10,
+        },
+    );
+    Arc::new(Validator {
+        replica: Arc::new(replica),
+        evidence,
+        dissent: Arc::default(),
+        intake,
+        metrics,
+        idle_block: Duration::from_secs(1),
+        tip: watch::channel(ledger.tip()).0,
+        ledger,
+        consensus: OnceLock::new(),
+        deciding: Mutex::default(),
+        last_commit: Mutex::default(),
+    })
 }

@@ -5,7 +5,6 @@ mod waiting;
 
 use std::{
     net::SocketAddr,
-    sync::Mutex,
     time::{Duration, Instant},
 };
 
@@ -26,15 +25,7 @@ use super::{
 };
 use crate::{
     discovery::Advertised,
-    evidence::EvidenceLog,
-    intake::Intake,
-    journal::Journal,
-    mempool,
-    metrics::Metrics,
-    pool::Pool,
-    replica::Replica,
-    testing::{Fixture, key},
-    undecided::Undecided,
+    testing::{Fixture, key, validator},
 };
 
 /// Ballots on the board of election 1.
@@ -83,52 +74,6 @@ fn fill_board(fixture: &Fixture) {
     };
     fixture.ledger.commit(built.block, &certificate).unwrap();
     assert_eq!(fixture.ledger.election(1).unwrap().board().size, BALLOTS);
-}
-
-async fn validator(fixture: &Fixture, stop: &Stop) -> Arc<Validator> {
-    let file = |name: &str| fixture.directory.path().join(name);
-    let ledger = Arc::clone(&fixture.ledger);
-    let metrics = Arc::new(Metrics::default());
-    let evidence = EvidenceLog::open(
-        &file("evidence.json"),
-        &ledger,
-        Arc::clone(&metrics),
-        stop.clone(),
-    );
-    let evidence = Arc::new(evidence.unwrap());
-    let (journal, held) = Journal::open(&file("mempool.redb"), stop.clone()).unwrap();
-    let pool = Arc::new(Pool::new(
-        Arc::clone(&ledger),
-        mempool::Bounds {
-            transactions_max: 1_000,
-            bytes_max: 1 << 20,
-        },
-    ));
-    let intake = Intake::start(Arc::clone(&pool), journal, held, stop.clone()).await;
-    let replica = Replica::new(
-        Arc::clone(&ledger),
-        pool,
-        Undecided::open(&file("undecided.redb")).unwrap(),
-        Arc::clone(&evidence),
-        key(1),
-        BuildLimits {
-            bytes_max: 1 << 20,
-            transactions_max: 10,
-        },
-    );
-    Arc::new(Validator {
-        replica: Arc::new(replica),
-        evidence,
-        dissent: Arc::default(),
-        intake,
-        metrics,
-        idle_block: Duration::from_secs(1),
-        tip: watch::channel(ledger.tip()).0,
-        ledger,
-        consensus: std::sync::OnceLock::new(),
-        deciding: Mutex::default(),
-        last_commit: Mutex::default(),
-    })
 }
 
 impl Node {

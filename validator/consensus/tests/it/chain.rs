@@ -42,7 +42,12 @@ pub(crate) enum Mood {
     Withholding,
     /// Propose blocks that break a rule.
     Breaking,
+    /// Propose blocks that deserve no vote, and vote for such.
+    Pushing,
 }
+
+/// What the payload of a block that deserves no vote begins with.
+const PUSHED: &[u8] = b"pushed";
 
 #[derive(Default)]
 struct State {
@@ -127,6 +132,12 @@ impl Chain {
         block.builder
     }
 
+    /// Whether the block of a height deserved no vote.
+    pub(crate) fn is_pushed(&self, height: u64) -> bool {
+        let block: TestBlock = codec::decode(&self.body(height), usize::MAX).unwrap();
+        block.payload.starts_with(PUSHED)
+    }
+
     /// Loses what was not committed, and builds other blocks from now on.
     pub(crate) fn forget_undecided(&self) {
         let mut state = self.state();
@@ -185,9 +196,12 @@ impl Application for Chain {
             });
         }
         let payload_bytes = self.payload_bytes.load(Ordering::Relaxed);
-        let payload = (0..payload_bytes)
+        let mut payload: Vec<u8> = (0..payload_bytes)
             .map(|i| (i as u64 + height) as u8)
             .collect();
+        if *self.mood.borrow() == Mood::Pushing {
+            payload.splice(0..0, PUSHED.iter().copied());
+        }
         let parent = match *self.mood.borrow() {
             Mood::Breaking => Hash::of(b"a block that nobody decided"),
             _ => Self::tip_hash(&state),
@@ -240,6 +254,21 @@ impl Application for Chain {
         };
         state.undecided.insert(block_hash, (undecided, body));
         Ok(Checked::Valid(block_hash))
+    }
+
+    async fn check_proposed(
+        &self,
+        height: u64,
+        round: u32,
+        proposer: PublicKey,
+        body: Bytes,
+    ) -> Result<Checked, Fatal> {
+        let block = codec::decode::<TestBlock>(&body, usize::MAX);
+        let is_pushed = block.is_ok_and(|block| block.payload.starts_with(PUSHED));
+        match is_pushed && *self.mood.borrow() != Mood::Pushing {
+            true => Ok(Checked::Invalid(Hash::of(&body))),
+            false => self.check(height, round, proposer, body).await,
+        }
     }
 
     async fn undecided(&self, _height: u64, round: u32) -> Result<Vec<UndecidedBlock>, Fatal> {

@@ -6,6 +6,7 @@ mod crash;
 mod evidence;
 mod full_disk;
 mod network;
+mod no_vote;
 mod partition;
 mod strangers;
 mod throughput;
