@@ -18,6 +18,8 @@ use tabella_protocol::{Hash, PublicKey};
 pub(crate) const RESTORED: &str = "restored.json";
 /// Marks the data directory of a key that has never signed, until its node has committed a block.
 const FIRST_START: &str = "first-start.json";
+/// Stands beside it once there was a log: from then on the key may have signed.
+const FIRST_LOG: &str = "first-log.json";
 const MANIFEST: &str = "backup.json";
 /// Held locked by a running validator.
 const DATABASES: [&str; 2] = ["chain.redb", "mempool.redb"];
@@ -186,13 +188,31 @@ pub(crate) fn is_first_start(data: &Path, genesis: Hash, validator: PublicKey) -
         .is_ok_and(|mark| (mark.genesis, mark.validator) == (genesis, validator))
 }
 
+/// Notes that the node of a first start has a log.
+pub(crate) fn note_first_log(
+    data: &Path,
+    genesis: Hash,
+    validator: PublicKey,
+) -> Result<(), BackupError> {
+    write_mark(FIRST_LOG, data, genesis, validator)
+}
+
+/// Whether the node of a first start once had a log.
+pub(crate) fn had_first_log(data: &Path) -> bool {
+    data.join(FIRST_LOG).exists()
+}
+
 /// Ends the first start of this directory, where it has not ended yet.
 pub(crate) fn end_first_start(data: &Path) -> io::Result<()> {
-    match fs::remove_file(data.join(FIRST_START)) {
-        Ok(()) => File::open(data)?.sync_all(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
+    // In this order: without the first, the second says nothing.
+    for name in [FIRST_START, FIRST_LOG] {
+        match fs::remove_file(data.join(name)) {
+            Ok(()) => File::open(data)?.sync_all()?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
     }
+    Ok(())
 }
 
 /// Keeps the node of this directory from signing what its key may have signed before.

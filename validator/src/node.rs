@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 
-use tabella_consensus::{Config as ConsensusConfig, Node, Participation, PeerAddress, WalPolicy};
+use tabella_consensus::{
+    Config as ConsensusConfig, Node, Participation, PeerAddress, StartError, WalPolicy,
+};
 use tabella_files::{GenesisFileError, SecretError, read_genesis, read_key};
 use tabella_http_server::{Server, listen};
 use tabella_ledger::{BuildLimits, Ledger, LedgerError};
@@ -273,6 +275,10 @@ async fn run_to_the_end(mut config: Config, stop: &Stop) -> Result<(), RunError>
             let (validator, data) = (Arc::clone(&validator), config.data.clone());
             async move { catch_up::unmark_after_commit(validator, &data).await }
         })),
+        tokio::spawn(until_stopped(stop.clone(), {
+            let (data, genesis, own) = (config.data.clone(), ledger.genesis_hash(), key.public());
+            async move { observe::note_first_log(&data, genesis, own).await }
+        })),
         tokio::spawn(until_stopped(
             stop.clone(),
             attest_results(
@@ -405,7 +411,7 @@ fn consensus_config(
         peers.push(address);
     }
     // A restored node has no log until it has observed for a while.
-    let fresh = config.accept_missing_wal || observe::has_never_signed(config, validator)?;
+    let fresh = config.accept_missing_wal || has_never_signed(config, validator)?;
     Ok(ConsensusConfig {
         genesis_hash: validator.ledger.genesis_hash(),
         signing_key: validator.replica.key.clone(),
@@ -427,6 +433,12 @@ fn consensus_config(
         block_bytes_max: block_bytes_max(validator.ledger.genesis()),
         status_interval_ms: STATUS_INTERVAL_MS,
     })
+}
+
+fn has_never_signed(config: &Config, validator: &Validator) -> Result<bool, RunError> {
+    let own = validator.replica.key.public();
+    let never = observe::has_never_signed(&config.data, &validator.ledger, own);
+    never.map_err(|error| StartError::from(error).into())
 }
 
 fn block_bytes_max(genesis: &Genesis) -> usize {

@@ -12,8 +12,7 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use tabella_consensus::{
-    Config as ConsensusConfig, Handle, Node, Participation, StartError, WalError, WalPolicy,
-    check_wal,
+    Config as ConsensusConfig, Handle, Node, Participation, WalError, WalPolicy, check_wal,
 };
 use tabella_ledger::Ledger;
 use tabella_protocol::{Hash, PublicKey, SigningKey};
@@ -21,6 +20,8 @@ use tabella_protocol::{Hash, PublicKey, SigningKey};
 use crate::{Config, application::Validator, backup, node::RunError, stop::Stop};
 
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// The consensus log in the data directory.
+const LOG: &str = "consensus.wal";
 /// How often an operator is told what is waited for.
 const TELL_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -55,18 +56,33 @@ pub(crate) fn unless_first_start(
 }
 
 /// Whether this is the first start of a key, and nothing was written that it could have signed. A log
-/// that is there is held to as on any other day.
-pub(crate) fn has_never_signed(config: &Config, validator: &Validator) -> Result<bool, RunError> {
-    let ledger = &validator.ledger;
-    let own = validator.replica.key.public();
-    if ledger.tip().height > 0 || !backup::is_first_start(&config.data, ledger.genesis_hash(), own)
-    {
+/// that is there is held to as on any other day, and one that was there and is gone is missed.
+pub(crate) fn has_never_signed(
+    data: &Path,
+    ledger: &Ledger,
+    own: PublicKey,
+) -> Result<bool, WalError> {
+    if ledger.tip().height > 0 || !backup::is_first_start(data, ledger.genesis_hash(), own) {
         return Ok(false);
     }
-    match check_wal(&config.data, WalPolicy::Require, 1) {
+    match check_wal(data, WalPolicy::Require, 1) {
         Ok(_) => Ok(false),
-        Err(WalError::Missing { .. }) => Ok(true),
-        Err(error) => Err(StartError::from(error).into()),
+        Err(WalError::Missing { .. }) if !backup::had_first_log(data) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// Notes, in the directory of a first start, that there is a log, as soon as there is one.
+pub(crate) async fn note_first_log(data: &Path, genesis: Hash, own: PublicKey) {
+    while backup::is_first_start(data, genesis, own) && !backup::had_first_log(data) {
+        let log = std::fs::metadata(data.join(LOG));
+        if log.is_ok_and(|log| log.len() > 0)
+            && let Err(error) = backup::note_first_log(data, genesis, own)
+        {
+            tracing::warn!(%error, "cannot note that the first start has a log");
+            return;
+        }
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
@@ -198,9 +214,72 @@ impl Waiting {
 
 #[cfg(test)]
 mod tests {
-    use tabella_protocol::SigningKey;
+    use tabella_protocol::{Quorum, SigningKey};
 
     use super::*;
+    use crate::testing::{Fixture, key};
+
+    /// What is said of the log of a first start, whose directory `change` has changed.
+    fn first_start_with(change: impl FnOnce(&Path, &Ledger)) -> Result<bool, WalError> {
+        let fixture = Fixture::empty(Fixture::genesis(Quorum::Majority));
+        let (genesis, own) = (fixture.ledger.genesis_hash(), key(1).public());
+        let data = tempfile::tempdir().unwrap();
+        backup::first_start(data.path(), genesis, own).unwrap();
+        change(data.path(), &fixture.ledger);
+        has_never_signed(data.path(), &fixture.ledger, own)
+    }
+
+    #[test]
+    fn a_key_whose_log_is_lost_or_damaged_may_have_signed_at_its_first_start() {
+        assert!(first_start_with(|_, _| {}).unwrap(), "before any log");
+        let noted = |data: &Path, ledger: &Ledger| {
+            backup::note_first_log(data, ledger.genesis_hash(), key(1).public()).unwrap();
+        };
+        let lost = first_start_with(noted).unwrap_err();
+        assert!(matches!(lost, WalError::Missing { .. }), "{lost}");
+        assert!(lost.to_string().contains("restore --config FILE --lost"));
+        for left in [vec![], vec![0; 4_096]] {
+            let emptied = first_start_with(|data, ledger| {
+                noted(data, ledger);
+                std::fs::write(data.join(LOG), &left).unwrap();
+            });
+            assert!(
+                matches!(emptied, Err(WalError::Missing { .. })),
+                "{emptied:?}"
+            );
+        }
+        let damaged = first_start_with(|data, _| {
+            std::fs::write(data.join(LOG), [0xa5; 4_096]).unwrap();
+        });
+        assert!(
+            matches!(damaged, Err(WalError::Damaged { .. })),
+            "{damaged:?}"
+        );
+        let unmarked = first_start_with(|data, _| backup::end_first_start(data).unwrap());
+        assert!(!unmarked.unwrap(), "its first start is over");
+    }
+
+    #[tokio::test]
+    async fn a_first_start_notes_its_log_as_soon_as_there_is_one() {
+        let fixture = Fixture::empty(Fixture::genesis(Quorum::Majority));
+        let (genesis, own) = (fixture.ledger.genesis_hash(), key(1).public());
+        let data = tempfile::tempdir().unwrap();
+        backup::first_start(data.path(), genesis, own).unwrap();
+        let making = async {
+            tokio::task::yield_now().await;
+            assert!(!backup::had_first_log(data.path()));
+            std::fs::write(data.path().join(LOG), [1; 12]).unwrap();
+        };
+        let noting = tokio::time::timeout(
+            Duration::from_secs(20),
+            note_first_log(data.path(), genesis, own),
+        );
+        let ((), noted) = tokio::join!(making, noting);
+        noted.unwrap();
+        std::fs::remove_file(data.path().join(LOG)).unwrap();
+        let gone = has_never_signed(data.path(), &fixture.ledger, own);
+        assert!(matches!(gone, Err(WalError::Missing { .. })), "{gone:?}");
+    }
 
     #[test]
     fn only_a_quorum_of_other_validators_says_how_far_the_key_can_have_signed() {
