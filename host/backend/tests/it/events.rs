@@ -134,3 +134,28 @@ async fn a_session_of_events_ends() {
             .is_ok()
     );
 }
+
+/// Losing the quorum, then everybody, and their return: each is told with the level and in words.
+#[tokio::test]
+async fn each_change_of_the_level_is_told() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    backend.mirrored().await;
+    let mut events = follow(&backend).await;
+    let level = |level: u8, has_quorum: bool| {
+        move |told: &Value| told["level"] == level && told["has_quorum"] == has_quorum
+    };
+    for node in &deployment.nodes[1..] {
+        node.kill().await;
+    }
+    let lost = until(&mut events, "level", level(2, false)).await;
+    let meaning = lost["meaning"].as_str().unwrap();
+    assert!(meaning.starts_with("1 of 3 validators"), "{meaning}");
+    deployment.nodes[0].kill().await;
+    let alone = until(&mut events, "level", level(3, false)).await;
+    assert_ne!(alone["meaning"], lost["meaning"]);
+    deployment.restart_validators().await;
+    deployment.network.commit(vec![]);
+    let whole = until(&mut events, "level", level(1, true)).await;
+    assert_ne!(whole["meaning"], alone["meaning"]);
+}

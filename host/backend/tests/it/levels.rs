@@ -3,11 +3,13 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tabella_protocol::Payload;
+use tabella_protocol::{
+    NodeAddress, Payload, VALIDATOR_CHANGE_DELAY, ValidatorChange, ValidatorInfo,
+};
 
 use crate::{
     deployment::{ADMIN_TOKEN, Deployment, Running, by_authority, registrar},
-    fake::Mood,
+    fake::{Mood, key},
 };
 
 /// Polls the validators' health until `holds` of its summary.
@@ -273,4 +275,39 @@ async fn one_that_answers_and_does_not_sign_is_no_part_of_a_quorum() {
         meaning.starts_with("1 of 3 validators can be reached"),
         "{meaning}"
     );
+}
+
+/// A validator that joined is counted though its address is not known here, and is not counted once it
+/// has left.
+#[tokio::test]
+async fn validators_are_counted_of_the_set_that_the_chain_has_now() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    until(&backend, |summary| summary["healthy"] == 3).await;
+    let joining = ValidatorInfo {
+        node_id: "validator-4".into(),
+        public_key: key(44).public(),
+    };
+    let left = ValidatorChange::Remove {
+        public_key: joining.public_key,
+    };
+    let joined = ValidatorChange::Add {
+        validator: joining,
+        address: NodeAddress {
+            p2p_address: "127.0.0.1:30309".into(),
+            rpc_url: "http://127.0.0.1:8009".into(),
+        },
+    };
+    for (change, total, needed) in [(joined, 4, 3), (left, 3, 2)] {
+        let changes = vec![change];
+        let payload = Payload::ChangeValidators { changes };
+        deployment.network.commit(vec![by_authority(payload)]);
+        // It holds a few heights later.
+        for _ in 0..VALIDATOR_CHANGE_DELAY {
+            deployment.network.commit(vec![]);
+        }
+        let summary = until(&backend, |summary| summary["total"] == total).await;
+        assert_eq!(summary["needed"], needed, "{summary}");
+        assert_eq!(summary["healthy"], 3, "{summary}");
+    }
 }

@@ -24,5 +24,6 @@ mod openapi_fuzz;
 mod operating;
 mod plugin;
 mod processes;
+mod readiness;
 mod receipt;
 mod shared_database;

@@ -762,6 +762,10 @@ impl Shared {
                 ))
             }
             "tabella_getBoard" => Ok(self.board(params)),
+            "tabella_getValidatorSets" if self.network.ledger.is_some() => {
+                let ledger = self.network.ledger.as_ref();
+                Ok(json!(ledger.map(|ledger| ledger.validator_sets().unwrap())))
+            }
             other => Err(json!({"code": -32601, "message": format!("no method {other}")})),
         };
         match result {
