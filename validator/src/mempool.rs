@@ -109,9 +109,10 @@ impl Mempool {
         }
         if let Some(key) = vetted.sole_ballot_of() {
             if self.voters.contains_key(&key) {
+                // Whose, is no business of whoever reads the answer: docs/decisions/0036.
                 let message = format!(
-                    "a ballot of voter {} in election {} is waiting to be confirmed",
-                    key.1, key.0
+                    "a ballot of this voter in election {} is waiting to be confirmed",
+                    key.0
                 );
                 return Err(Refusal::new(RefusalCode::AlreadyVoted, message));
             }
@@ -242,8 +243,14 @@ mod tests {
             let mut mempool = Mempool::new(BOUNDS);
             let [first, second] = [0, 1].map(|nonce| fixture.vet(&fixture.ballot(1, nonce)));
             mempool.insert(first.clone(), Origin::Client, 0).unwrap();
-            let taken = mempool.insert(second.clone(), Origin::Client, 0).is_ok();
-            assert_eq!(taken, second_is_taken, "{revote:?}");
+            let taken = mempool.insert(second.clone(), Origin::Client, 0);
+            assert_eq!(taken.is_ok(), second_is_taken, "{revote:?}");
+            if let Err(refusal) = taken {
+                assert!(
+                    !refusal.message.contains("0x"),
+                    "it names the voter: {refusal:?}"
+                );
+            }
             mempool.remove([&first.id()]);
             mempool.insert(second, Origin::Client, 0).unwrap();
         }
