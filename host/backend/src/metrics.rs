@@ -79,6 +79,7 @@ static COMMIT_TIME: Histogram = Histogram::new();
 static COMMIT_WRITES: AtomicU64 = AtomicU64::new(0);
 static RATE_LIMITED: AtomicU64 = AtomicU64::new(0);
 static EVENT_SUBSCRIBERS_DROPPED: AtomicU64 = AtomicU64::new(0);
+static VERIFICATIONS: AtomicU64 = AtomicU64::new(0);
 
 /// A submission was answered.
 pub(crate) fn submission(answer: Answer, time: Duration) {
@@ -100,6 +101,11 @@ pub(crate) fn rate_limited() {
 /// A client read events too slowly.
 pub(crate) fn event_subscriber_dropped() {
     EVENT_SUBSCRIBERS_DROPPED.fetch_add(1, Ordering::Relaxed);
+}
+
+/// A re-check of the chain began.
+pub(crate) fn verification() {
+    VERIFICATIONS.fetch_add(1, Ordering::Relaxed);
 }
 
 /// Values read at the moment of asking.
@@ -272,6 +278,13 @@ pub(crate) fn render(gauges: &Gauges) -> String {
         "counter",
         "Clients that read the events too slowly.",
         EVENT_SUBSCRIBERS_DROPPED.load(Ordering::Relaxed),
+    );
+    gauge(
+        &mut text,
+        "verifications_total",
+        "counter",
+        "Re-checks of the chain that were run, each for all who asked meanwhile.",
+        VERIFICATIONS.load(Ordering::Relaxed),
     );
     render_lies(&gauges.lies, &mut text);
     text

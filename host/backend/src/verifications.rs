@@ -13,7 +13,7 @@ use tabella_http_server::{Freshness, RunFailed, SharedRun};
 use tabella_ledger::LedgerError;
 use tokio::sync::Semaphore;
 
-use crate::{app::App, problem::Problem};
+use crate::{app::App, metrics, problem::Problem};
 
 /// Pause between the starts of two re-checks for one election; whoever asks meanwhile is answered with
 /// the last one.
@@ -54,6 +54,7 @@ impl Verifications {
         let run = async move {
             // Nobody closes it.
             let _turn = running.acquire_owned().await;
+            metrics::verification();
             let tip = follower.tip();
             let checking = tokio::task::spawn_blocking(move || follower.recheck(election_id));
             let agreement = client.agreement(tip.height, tip.block_hash).await;

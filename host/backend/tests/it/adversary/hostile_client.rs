@@ -291,6 +291,9 @@ async fn a_chain_is_verified_once_for_all_who_ask_at_the_same_time() {
         assert_eq!(*status, 200, "{answer}");
         assert_eq!(answer, &all[0].1);
     }
+    // One run for all; another where those who came last did not come within the pause.
+    let runs = metric(&backend, "tabella_backend_verifications_total ").await;
+    assert!((1..=2).contains(&runs), "{runs} runs for 60 askers");
     let missing = "/api/votes/verify-blockchain?election_id=99";
     assert_eq!(backend.post(missing, None, json!({})).await.0, 404);
 }
