@@ -26,4 +26,5 @@ mod plugin;
 mod processes;
 mod readiness;
 mod receipt;
+mod registration;
 mod shared_database;

@@ -227,6 +227,11 @@ impl Network {
         std::fs::read_to_string(self.path(DEV_SAID)).unwrap_or_default()
     }
 
+    /// What `tabella dev` printed on its standard output so far.
+    pub(crate) fn dev_printed(&self) -> String {
+        std::fs::read_to_string(self.path(DEV_PRINTED)).unwrap_or_default()
+    }
+
     pub(crate) fn dev_pid(&self) -> u32 {
         self.dev.id()
     }
@@ -335,20 +340,24 @@ impl Drop for Network {
     }
 }
 
-/// What `tabella dev` said on its standard error, beside the network's directory.
+/// What `tabella dev` printed on its standard output, beside the network's directory;
+const DEV_PRINTED: &str = "dev-printed.log";
+/// and what it said on its standard error.
 const DEV_SAID: &str = "dev-said.log";
 
 fn spawn_dev(data: &std::path::Path, base: u16, arguments: &[String]) -> Child {
     let said = data.with_file_name(DEV_SAID);
     let said = File::options().create(true).append(true).open(said);
     let said = said.expect("the temporary directory is writable");
+    let printed = File::create(data.with_file_name(DEV_PRINTED));
+    let printed = printed.expect("the temporary directory is writable");
     tabella()
         .args(["dev", "--exit-with-parent", "--data"])
         .arg(data)
         .args(["--port-base", &base.to_string()])
         .args(arguments)
         .stdin(Stdio::piped())
-        .stdout(Stdio::null())
+        .stdout(printed)
         .stderr(said)
         .spawn()
         .expect("the binary starts")

@@ -8,6 +8,7 @@ mod identity;
 mod liar_named;
 mod lying_validator;
 mod nearest;
+mod registration;
 mod rolls;
 mod scene;
 mod unproven;
