@@ -2,8 +2,9 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde_json::Value;
+use tabella_client::ChoiceError;
 use tabella_ledger::{Ledger, configure, encode_choice};
 use tabella_protocol::{ElectionProof, Genesis, Hash, ProvenElection, Receipt};
 use tabella_runtime::StrictJson;
@@ -23,25 +24,31 @@ pub(crate) struct Choice<'a> {
 /// Returns whether `receipt`, which was verified, is of this choice: the ballot is encoded with the
 /// options and the rule that the chain's state commits to, and its hash compared.
 pub(crate) fn is_of(receipt: &Receipt, choice: &Choice<'_>, genesis: &Genesis) -> Result<bool> {
-    let election = proven(choice.election, genesis)?;
-    if election.election_id != receipt.entry.election_id {
-        bail!(
-            "the receipt is of election {}, the proof of election {}",
-            receipt.entry.election_id,
-            election.election_id
-        );
-    }
     let StrictJson(ballot) = serde_json::from_str(choice.ballot)
         .context("--ballot: expected JSON such as {\"choice\": \"a\"}")?;
-    let encoded = encode(&election, &[ballot], choice.plugins, genesis)?;
-    Ok(encoded.iter().all(|ballots| receipt.is_of(ballots)))
+    let encoded = |election: &ProvenElection| {
+        let mut encoded = encode(election, &[ballot], choice.plugins, genesis)?;
+        encoded.pop().context("expected one encoded ballot")
+    };
+    tabella_client::is_of(receipt, &read(choice.election)?, genesis, encoded).map_err(|error| {
+        match error {
+            // As it is, with what it came from.
+            ChoiceError::Ballot(error) => error,
+            ChoiceError::Receipt(error) => error.into(),
+            ChoiceError::Election(error) => error.into(),
+            error @ ChoiceError::OtherElection { .. } => anyhow::anyhow!("{error}"),
+        }
+    })
+}
+
+fn read(proof: &[u8]) -> Result<ElectionProof> {
+    serde_json::from_slice(proof)
+        .context("the election's proof cannot be read; fetch /api/elections/ID/proof again")
 }
 
 /// Returns the election that a proof shows, as `GET /api/elections/{id}/proof` answers it.
 pub(crate) fn proven(proof: &[u8], genesis: &Genesis) -> Result<ProvenElection> {
-    let proof: ElectionProof = serde_json::from_slice(proof)
-        .context("the election's proof cannot be read; fetch /api/elections/ID/proof again")?;
-    Ok(proof.verify(genesis)?)
+    Ok(read(proof)?.verify(genesis)?)
 }
 
 /// Returns the canonical bytes of each of these choices, one for each contest, by the options and the

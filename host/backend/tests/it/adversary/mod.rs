@@ -2,6 +2,7 @@
 
 mod alone;
 mod carrying;
+mod choice;
 mod earlier;
 mod hostile_client;
 mod identity;
