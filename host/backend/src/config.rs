@@ -169,6 +169,15 @@ impl DatabaseUrl {
         Self(url.into())
     }
 
+    /// Whether a password stands in it.
+    pub fn has_password(&self) -> bool {
+        let (_, rest) = self.0.split_once("://").unwrap_or_default();
+        let (place, options) = rest.split_once('?').unwrap_or((rest, ""));
+        let (user, _) = place.rsplit_once('@').unwrap_or_default();
+        let in_options = options.split('&').any(|o| o.starts_with("password="));
+        user.contains(':') || in_options
+    }
+
     pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
@@ -252,5 +261,29 @@ impl Config {
 
     fn default_event_session_s() -> u64 {
         Self::EVENT_SESSION_S
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_in_a_database_url_is_noticed() {
+        let check = |url: &str, expected: bool| {
+            assert_eq!(DatabaseUrl::new(url).has_password(), expected, "{url}");
+        };
+        check("postgres://tabella:secret@db.example/tabella", true);
+        check(
+            "postgres://tabella:se@cret@db.example:5432/tabella?sslmode=require",
+            true,
+        );
+        check("postgres:///tabella?host=/run&password=secret", true);
+        check("postgres://tabella@db.example:5432/tabella", false);
+        check(
+            "postgres:///postgres?user=postgres&host=/run/postgresql:5432",
+            false,
+        );
+        check("db.example", false);
     }
 }

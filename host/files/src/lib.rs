@@ -23,6 +23,6 @@ mod secret;
 
 pub use genesis::{GENESIS_BYTES_MAX, GenesisFileError, read_genesis};
 pub use secret::{
-    SECRET_BYTES_MAX, SECRET_CHARS_MIN, SecretError, WriteSecretError, read_key, read_long_secret,
-    read_secret, write_key, write_secret,
+    SECRET_BYTES_MAX, SECRET_CHARS_MIN, SecretError, WriteSecretError, check_owner_alone, read_key,
+    read_long_secret, read_secret, write_key, write_secret,
 };

@@ -81,6 +81,22 @@ pub fn read_secret(path: &Path) -> Result<String, SecretError> {
     Ok(line.to_owned())
 }
 
+/// Refuses a file that holds a secret among other things, where others than its owner may use it.
+pub fn check_owner_alone(path: &Path) -> Result<(), SecretError> {
+    let unreadable = |error| SecretError::Unreadable {
+        path: path.to_owned(),
+        error,
+    };
+    let mode = path.metadata().map_err(unreadable)?.permissions().mode() & 0o777;
+    match mode & OTHERS {
+        0 => Ok(()),
+        _ => Err(SecretError::Exposed {
+            path: path.to_owned(),
+            mode,
+        }),
+    }
+}
+
 /// Reads a secret that nobody can guess: one line of at least [`SECRET_CHARS_MIN`] characters.
 pub fn read_long_secret(path: &Path) -> Result<String, SecretError> {
     let line = read_secret(path)?;

@@ -5,8 +5,10 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
+use tabella_backend::DatabaseUrl;
+use tabella_files::check_owner_alone;
 use tokio::sync::oneshot;
 
 use crate::{
@@ -67,6 +69,14 @@ pub(crate) async fn backend(arguments: &RoleArguments) -> Result<Exit> {
 /// A backend's configuration, with its paths.
 pub(crate) fn backend_config(file: &Path) -> Result<tabella_backend::Config> {
     let (mut config, directory) = read_config::<tabella_backend::Config>(file)?;
+    if config
+        .database
+        .as_ref()
+        .is_some_and(DatabaseUrl::has_password)
+    {
+        check_owner_alone(file)
+            .context("the password in `database` may stand in PGPASSWORD or PGPASSFILE as well")?;
+    }
     resolve(
         &directory,
         [

@@ -12,6 +12,35 @@ use crate::{
     processes::{Bare, first_start, said},
 };
 
+/// What a backend says of a configuration whose database URL holds a password, with this mode.
+fn said_of_a_password(mode: u32) -> String {
+    let network = Bare::new(1, "majority");
+    network.configure("backend", "backend", |config| {
+        let url = "postgres://tabella:hush-hush@127.0.0.1:1/tabella";
+        config.insert("database".into(), url.into());
+        // It does not start whatever the mode is.
+        config.insert("genesis".into(), "missing.json".into());
+    });
+    let config = network.path("backend.toml");
+    set_permissions(&config, Permissions::from_mode(mode)).unwrap();
+    let config = config.to_str().unwrap();
+    let refused = run(&["backend", "--config", config]);
+    assert!(!refused.status.success());
+    said(&refused)
+}
+
+#[test]
+fn a_database_password_that_others_can_read_is_refused() {
+    for mode in [0o644, 0o640, 0o604] {
+        let said = said_of_a_password(mode);
+        assert!(said.contains("open to others"), "{mode:o}: {said}");
+        assert!(said.contains("chmod 600"), "{mode:o}: {said}");
+        assert!(!said.contains("hush-hush"), "{mode:o}: {said}");
+    }
+    let said = said_of_a_password(0o600);
+    assert!(!said.contains("open to others"), "{said}");
+}
+
 fn reached(height: u64) -> impl Fn(&NodeStatus) -> bool {
     move |status| status.height >= height
 }
