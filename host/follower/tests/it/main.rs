@@ -1,6 +1,6 @@
 //! A follower takes what a quorum certified and nothing else, and finds bytes that changed on its disk.
 
-use tabella_follower::{FollowError, Follower};
+use tabella_follower::{FollowError, Follower, Replay};
 use tabella_ledger::{BuildLimits, Ledger};
 use tabella_protocol::{
     CommitCertificate, CommitSignature, ConsensusVote, ConsensusVoteKind, ContestSpec, Disclosure,
@@ -206,4 +206,30 @@ fn a_byte_that_changed_on_the_disk_is_found() {
     std::fs::write(&path, bytes).unwrap();
     let found = follower(&own).recheck(1).unwrap();
     assert!(!found.problems.is_empty(), "{found:?}");
+}
+
+/// What a network sends and what stands in an export or a local ledger are taken by the same rules: they
+/// come to the same chain, and stop at the same forged block.
+#[test]
+fn blocks_from_a_network_and_from_a_file_come_to_the_same_chain() {
+    let [made, followed, replayed] = [(); 3].map(|()| TempDir::new().unwrap());
+    let views = chain(&made);
+    let follower = follower(&followed);
+    let mut replay = Replay::start(replayed.path(), genesis()).unwrap();
+    let (last, sound) = views.split_last().unwrap();
+    for view in sound {
+        follower.take(std::slice::from_ref(view), true).unwrap();
+        replay.apply(&view.block, &view.certificate).unwrap();
+    }
+    let mut alone = last.clone();
+    alone.certificate = certify(last.header.height, last.hash, &[3]);
+    assert!(follower.take(&[alone.clone()], true).is_err());
+    assert!(replay.apply(&alone.block, &alone.certificate).is_err());
+    follower.take(std::slice::from_ref(last), true).unwrap();
+    replay.apply(&last.block, &last.certificate).unwrap();
+    assert_eq!(follower.tip().block_hash, last.hash);
+    assert_eq!(replay.ledger().tip(), follower.tip());
+    let board = |ledger: &Ledger| ledger.election(1).unwrap().board();
+    assert_eq!(board(replay.ledger()), board(follower.ledger()));
+    assert_eq!(board(replay.ledger()).size, 2);
 }

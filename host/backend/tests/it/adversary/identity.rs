@@ -230,7 +230,8 @@ async fn who_repeats_a_credentials_ballot_does_not_learn_what_its_voter_called_i
     assert_eq!((status, &answer["transaction_id"]), (201, &json!("mine")));
     assert_eq!(answer["voter"], json!(voter.public()));
     let id = json!(signed.id());
-    for guess in [None, Some("guess")] {
+    // The right guess is answered as a wrong one.
+    for guess in [None, Some("guess"), Some("mine")] {
         request["transaction_id"] = json!(guess);
         let (status, answer) = backend.post(SUBMIT, Some(&other), request.clone()).await;
         assert_eq!((status, &answer["transaction_id"]), (200, &id), "{answer}");
