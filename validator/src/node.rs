@@ -164,6 +164,9 @@ async fn run_to_the_end(mut config: Config, stop: &Stop) -> Result<(), RunError>
     accepted::once(&mut config, ledger.tip().height)
         .map_err(file_error("data directory", &config.data))?;
     observe::unless_first_start(&config, &ledger, &key)?;
+    // What was found before the restart is known before anything is attested or handed on.
+    let place = scrub::PlaceFile::in_directory(&config.data);
+    let scrubbing = place.resume(&ledger);
     let undecided = Undecided::open(&config.data.join("undecided.redb"))?;
     let (journal, held) = Journal::open(&config.data.join("mempool.redb"), stop.clone())?;
     let bounds = Bounds {
@@ -299,6 +302,8 @@ async fn run_to_the_end(mut config: Config, stop: &Stop) -> Result<(), RunError>
                 Arc::clone(&ledger),
                 Arc::clone(&validator.dissent),
                 Arc::clone(&validator.metrics),
+                place,
+                scrubbing,
             ),
         )),
     ];

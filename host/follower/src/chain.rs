@@ -149,6 +149,13 @@ impl Follower {
         Ok(())
     }
 
+    /// Whether there are validators of a height of which this chain has no ack.
+    pub(crate) fn lacks_acks(&self, height: u64) -> Result<bool, LedgerError> {
+        let history = self.ledger.validators();
+        let validators = history.at(height).validators.len();
+        Ok(self.ledger.acks(height)?.len() < validators)
+    }
+
     fn stands(&self, ack: &Ack) -> Result<bool, LedgerError> {
         let header = match self.ledger.header(ack.height) {
             // There is nothing to compare it with, and no reason to stop following.

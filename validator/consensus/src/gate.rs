@@ -17,6 +17,7 @@ use std::{
 
 use arc_malachitebft_engine::network::{NetworkEvent, NetworkMsg, NetworkRef, Subscriber};
 use arc_malachitebft_network::{Channel, Multiaddr, PeerId};
+use arc_malachitebft_sync::InboundRequestId;
 use async_trait::async_trait;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SpawnErr};
 use tabella_protocol::{Hash, Statement};
@@ -30,6 +31,10 @@ use crate::{
     said::{Known, Said, Seal},
     shared::Shared,
 };
+
+mod served;
+
+use served::Served;
 
 /// How long a connected peer may take to say on which channels it listens.
 ///
@@ -72,6 +77,8 @@ pub(crate) enum GateMsg {
     /// What the network told, and when: it may wait here.
     Event(Box<NetworkEvent<Tabella>>, Instant),
     Subscribe(Box<dyn Subscriber<NetworkEvent<Tabella>>>),
+    /// A request for blocks was answered with so many bytes of them.
+    Answered(InboundRequestId, u64),
     Tick,
 }
 
@@ -93,6 +100,7 @@ pub(crate) struct State {
     heard: BTreeMap<PeerId, Heard>,
     /// What each peer said in its own name.
     said: BTreeMap<PeerId, Said>,
+    served: Served,
 }
 
 /// Messages of one peer within a second of their arrival.
@@ -175,6 +183,14 @@ impl Gate {
                             .refuse(peer, &"more certificates than a validator has to send");
                         return;
                     }
+                }
+            }
+            NetworkEvent::SyncRequest(request, peer, _) => {
+                if !state.served.admits(*peer, request, arrived) {
+                    let reason = "a request for blocks of a peer that had as many bytes as it may";
+                    self.shared.drop_message(peer, &reason);
+                    self.drop_event(event);
+                    return;
                 }
             }
             // Nobody can prove it; it only cuts a wait short.
@@ -360,7 +376,11 @@ impl Actor for Gate {
                 missed.for_each(|event| subscriber.send(event));
                 state.subscribers.push(subscriber);
             }
+            GateMsg::Answered(request, bytes) => {
+                state.served.answered(&request, bytes, Instant::now());
+            }
             GateMsg::Tick => {
+                state.served.forget(Instant::now());
                 self.cut_garblers();
                 let is_allowed =
                     |peer: &PeerId| public_key(peer).is_some_and(|key| self.shared.allows(&key));
@@ -413,7 +433,7 @@ fn tcp_port(address: &Multiaddr) -> Option<u16> {
 }
 
 /// What the engine takes for the network: passes everything on, but lets the gate answer those who
-/// want to hear.
+/// want to hear, and tells it how much peers are sent.
 pub(crate) struct GatedNetwork {
     pub(crate) network: NetworkRef<Tabella>,
     pub(crate) gate: ActorRef<GateMsg>,
@@ -445,7 +465,12 @@ impl Actor for GatedNetwork {
             NetworkMsg::Subscribe(subscriber) => {
                 self.gate.cast(GateMsg::Subscribe(subscriber))?;
             }
-            message => self.network.cast(message)?,
+            message => {
+                if let Some((request, bytes)) = served::answer(&message) {
+                    self.gate.cast(GateMsg::Answered(request, bytes))?;
+                }
+                self.network.cast(message)?;
+            }
         }
         Ok(())
     }

@@ -7,10 +7,11 @@
 //! pass may take as long as it likes while blocks are committed.
 //!
 //! - `block`: a block, its certificate, acks and indexes; `boards`: the ballots of a block;
-//!   `whole`: what is compared at the newest block.
+//!   `whole`: what is compared at the newest block; `place`: what is kept of a pass over a restart.
 
 mod block;
 mod boards;
+mod place;
 #[cfg(test)]
 mod tests;
 mod whole;
@@ -65,6 +66,8 @@ pub struct Scrub {
     /// Ballots that count, of the elections that were closed when the pass began.
     counting: BTreeMap<u64, u64>,
     checked: Checked,
+    /// Damage that was known when the pass began.
+    before: Vec<Damage>,
     damage: Vec<Damage>,
     problems: Vec<String>,
 }
@@ -81,6 +84,7 @@ impl Scrub {
             lost: BTreeSet::new(),
             counting: closed.map(|election| (election.id(), 0)).collect(),
             checked: Checked::default(),
+            before: ledger.damage(),
             damage: Vec::new(),
             problems: Vec::new(),
         }

@@ -128,3 +128,81 @@ fn what_is_in_memory_is_compared_with_what_is_stored() {
     accept(&ledger, Payload::OpenElection { election_id: 1 });
     assert_eq!(ledger.tip().height, 3);
 }
+
+/// The damage that a ledger knows, without that of certificates, which nobody signed here.
+fn known(ledger: &Ledger) -> Vec<String> {
+    let damage = ledger.damage().into_iter();
+    let others = damage.filter(|damage| damage.table != "certificates");
+    others.map(|damage| damage.to_string()).collect()
+}
+
+#[test]
+fn a_pass_goes_on_after_a_restart_where_it_was_and_what_it_found_stays_found() {
+    let directory = TempDir::new().unwrap();
+    let ledger = chain(&directory);
+    let genesis = ledger.genesis().clone();
+    let whole = {
+        let mut scrub = Scrub::new(&ledger, Signatures::OfValidators);
+        while scrub.step(&ledger).unwrap() == Progress::Going {}
+        scrub.checked()
+    };
+    let mut scrub = Scrub::new(&ledger, Signatures::OfValidators);
+    scrub.step(&ledger).unwrap();
+    scrub.found(&ledger, Damage::of_block("blocks", 1, "it changed"));
+    let place = scrub.keep(&ledger, Progress::Going);
+    drop(ledger);
+
+    let ledger = Ledger::open(directory.path(), genesis.clone()).unwrap();
+    assert!(ledger.is_sound());
+    let mut scrub = Scrub::resume(&ledger, &place).expect("its place");
+    assert_eq!(scrub.checked().blocks, 1);
+    let found = ["blocks at height 1: it changed"];
+    assert_eq!(known(&ledger), found);
+    assert!(ledger.block(1).is_err(), "it is not handed out");
+    while scrub.step(&ledger).unwrap() == Progress::Going {}
+    assert_eq!(scrub.checked(), whole);
+    // The pass that found it is over; the next one may find it sound.
+    let place = scrub.keep(&ledger, Progress::Done);
+    drop(ledger);
+
+    let ledger = Ledger::open(directory.path(), genesis.clone()).unwrap();
+    let mut scrub = Scrub::resume(&ledger, &place).expect("its place");
+    assert_eq!(scrub.checked(), Checked::default());
+    assert_eq!(known(&ledger), found);
+    while scrub.step(&ledger).unwrap() == Progress::Going {}
+    // Meanwhile a reader met something that this pass had passed.
+    ledger.note(&Damage::new("plugins", "one", "it changed"));
+    let place = scrub.keep(&ledger, Progress::Done);
+    drop(ledger);
+    let ledger = Ledger::open(directory.path(), genesis).unwrap();
+    Scrub::resume(&ledger, &place).expect("its place");
+    assert_eq!(known(&ledger), ["plugins at one: it changed"]);
+}
+
+#[test]
+fn a_place_that_is_damaged_or_of_another_chain_is_not_believed() {
+    let directory = TempDir::new().unwrap();
+    let ledger = chain(&directory);
+    let mut scrub = Scrub::new(&ledger, Signatures::OfValidators);
+    scrub.step(&ledger).unwrap();
+    let place = scrub.keep(&ledger, Progress::Going);
+    for at in 0..place.len() {
+        let mut changed = place.clone();
+        changed[at] ^= 1;
+        assert!(Scrub::resume(&ledger, &changed).is_none(), "byte {at}");
+    }
+    for length in 0..place.len() {
+        assert!(Scrub::resume(&ledger, &place[..length]).is_none());
+    }
+    assert!(Scrub::resume(&ledger, &place).is_some());
+    let elsewhere = TempDir::new().unwrap();
+    let mut genesis = ledger.genesis().clone();
+    // Not that far, and not that chain.
+    let shorter = Ledger::open(elsewhere.path(), genesis.clone()).unwrap();
+    assert!(Scrub::resume(&shorter, &place).is_none());
+    drop(shorter);
+    genesis.chain_id += 1;
+    let elsewhere = TempDir::new().unwrap();
+    let other = Ledger::open(elsewhere.path(), genesis).unwrap();
+    assert!(Scrub::resume(&other, &place).is_none());
+}

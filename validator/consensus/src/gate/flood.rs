@@ -7,11 +7,13 @@ use arc_malachitebft_engine::{
     network::Status,
     util::output_port::{OutputPort, OutputPortSubscriberTrait},
 };
-use tabella_protocol::SigningKey;
+use arc_malachitebft_sync::{RawDecidedValue, Request, Response, ValueRequest, ValueResponse};
+use tabella_protocol::{CommitCertificate, SigningKey};
 use tracing::Span;
 
 use super::*;
 use crate::{
+    codec::certificate_from_protocol,
     context::{BlockId, Height, Vote},
     peers::peer_id,
     said::tests::vote,
@@ -234,4 +236,62 @@ async fn a_second_is_one_of_arrival_however_late_its_messages_are_looked_at() {
     say(&mut fixture, 2);
     assert_eq!(fixture.gate.shared.times_cut_off(), 1, "at once, and once");
     assert_eq!(fixture.counts().0, 2 * most);
+}
+
+/// A peer asks for blocks.
+fn ask(fixture: &mut Fixture, from: u8, n: u64) -> InboundRequestId {
+    let id = InboundRequestId::new(n);
+    let request = ValueRequest::new(Height(1)..=Height(64));
+    let peer = peer_id(&key(from).public());
+    let event = NetworkEvent::SyncRequest(id.clone(), peer, Request::ValueRequest(request));
+    fixture.gate.event(&mut fixture.state, event, fixture.now);
+    id
+}
+
+#[tokio::test]
+async fn a_peer_that_asks_for_blocks_without_end_is_sent_so_many_bytes_in_a_second() {
+    const ANSWER: u64 = 8 << 20;
+    let most = usize::try_from(served::SYNC_BYTES_PER_SECOND_MAX / ANSWER).unwrap() + 1;
+    let mut fixture = Fixture::new().await;
+    let flood = |fixture: &mut Fixture, from: u8| {
+        let before = fixture.counts().0;
+        for n in 0..100 {
+            let id = ask(fixture, from, n);
+            let now = fixture.now;
+            fixture.state.served.answered(&id, ANSWER, now);
+        }
+        fixture.counts().0 - before
+    };
+    assert_eq!(flood(&mut fixture, 4), most);
+    assert_eq!(flood(&mut fixture, 2), most, "each for itself");
+    assert_eq!(flood(&mut fixture, 4), 0);
+    fixture.now += SECOND;
+    let again = flood(&mut fixture, 4);
+    assert!((1..most).contains(&again), "{again} a second later");
+    // Small answers, and requests that are given up, cost little.
+    let before = fixture.counts().0;
+    for n in 0..1_000 {
+        let id = ask(&mut fixture, 3, n);
+        let now = fixture.now;
+        fixture.state.served.answered(&id, n % 2, now);
+    }
+    assert_eq!(fixture.counts().0 - before, 1_000);
+}
+
+#[tokio::test]
+async fn every_answer_with_blocks_is_counted_by_its_bytes() {
+    let id = InboundRequestId::new(7);
+    let certificate = certificate_from_protocol(CommitCertificate {
+        height: 1,
+        round: 0,
+        block_hash: Hash::ZERO,
+        signatures: Vec::new(),
+    });
+    let value = |bytes: usize| RawDecidedValue::new(vec![0; bytes].into(), certificate.clone());
+    let values = vec![value(1_000), value(234)];
+    let response = Response::ValueResponse(ValueResponse::new(Height(1), values));
+    let sent = NetworkMsg::OutgoingResponse(id.clone(), response);
+    assert_eq!(served::answer(&sent), Some((id.clone(), 1_234)));
+    let given_up = NetworkMsg::CancelInboundRequest(id.clone());
+    assert_eq!(served::answer(&given_up), Some((id, 0)));
 }
