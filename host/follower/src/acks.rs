@@ -118,7 +118,7 @@ impl Looks {
     /// The heights to look at again: from the first to before the last. Counts a round.
     fn again(&mut self, tip: u64) -> Option<(u64, u64)> {
         self.rounds = self.rounds.saturating_add(1);
-        if self.again >= self.first && self.rounds >= AGAIN_ROUNDS {
+        if self.rounds >= AGAIN_ROUNDS {
             self.rounds = 0;
             self.again = 1;
         }

@@ -94,6 +94,10 @@ impl Ledger {
         for vetted in candidates {
             // Each transaction's bytes carry a four-byte length.
             let size = vetted.bytes.len() + 4;
+            if size > bytes_max {
+                // None of this builder's blocks holds it; those behind it do not wait for it.
+                continue;
+            }
             if transactions.len() >= limits.transactions_max || bytes + size > bytes_max {
                 break;
             }

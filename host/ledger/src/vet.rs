@@ -71,6 +71,14 @@ impl Ledger {
     /// For transactions that come in by themselves. A plugin that this host cannot compile is
     /// refused here, where nobody else is bound by the answer; in a block it stops the node.
     pub fn vet(&self, bytes: &[u8]) -> Result<Vetted, VetError> {
+        let (got, most) = (bytes.len(), self.genesis.transaction_bytes_max());
+        if (most + 1..=Transaction::BYTES_MAX).contains(&got) {
+            // At the head of those that wait, it would keep all others out of every block.
+            let message = format!(
+                "expected a transaction of at most {most} bytes, as a block holds, got {got}"
+            );
+            return Err(Refusal::new(RefusalCode::TooLarge, message).into());
+        }
         let transaction = Transaction::from_bytes(bytes)
             .map_err(|error| Refusal::new(RefusalCode::MalformedTransaction, error.to_string()))?;
         match self.vet_decoded(Hash::of(bytes), bytes.into(), transaction, Belief::Nothing) {

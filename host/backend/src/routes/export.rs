@@ -12,6 +12,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::stream;
+use tabella_ledger::{Ledger, LedgerError};
 use tabella_protocol::ExportLine;
 
 use crate::{
@@ -25,8 +26,10 @@ use crate::{
 };
 
 const JSON_LINES: &str = "application/x-ndjson";
-/// Blocks read and sent at once; a block is at most as large as genesis allows.
-const BLOCKS_PER_CHUNK: u64 = 4;
+/// Bytes of text after which what was read is sent: each stream holds this much, or one block.
+const CHUNK_BYTES: usize = 256 << 10;
+/// Most blocks read at once.
+const BLOCKS_PER_CHUNK: u64 = 64;
 
 /// A whole election, for `tabella verify election`
 ///
@@ -112,27 +115,14 @@ fn lines(app: Arc<App>, election_id: u64, last: u64, place: Place) -> Body {
                 }
                 Next::After(height) => {
                     let to = last.min(height + BLOCKS_PER_CHUNK);
-                    let blocks = app.read(move |ledger| {
-                        let heights = height + 1..=to;
-                        heights
-                            .map(|height| ledger.block(height))
-                            .collect::<Result<Vec<_>, _>>()
-                    });
-                    let blocks = blocks
-                        .await
+                    let chunk = app.read(move |ledger| chunk(ledger, height + 1, to));
+                    let chunk = chunk.await;
+                    let chunk = chunk
                         .map_err(|problem| std::io::Error::other(problem.detail().to_owned()))?;
-                    for stored in blocks {
-                        let missing = || std::io::Error::other("a block is missing");
-                        let stored = stored.ok_or_else(missing)?;
-                        line(
-                            &mut text,
-                            &ExportLine::Block {
-                                block: format!("0x{}", hex::encode(&stored.bytes)),
-                                certificate: stored.certificate,
-                            },
-                        )?;
-                    }
-                    Next::After(to)
+                    let missing = || std::io::Error::other("a block is missing");
+                    let (lines, read) = chunk.ok_or_else(missing)?;
+                    text = lines;
+                    Next::After(read)
                 }
                 Next::Done => return Ok(None),
             };
@@ -140,6 +130,23 @@ fn lines(app: Arc<App>, election_id: u64, last: u64, place: Place) -> Body {
         }
     });
     Body::from_stream(lines)
+}
+
+/// The lines of blocks from a height on, and the last one read; nothing where one is missing.
+fn chunk(ledger: &Ledger, from: u64, to: u64) -> Result<Option<(Vec<u8>, u64)>, LedgerError> {
+    let (mut text, mut read) = (Vec::new(), from - 1);
+    while read < to && text.len() < CHUNK_BYTES {
+        let Some(stored) = ledger.block(read + 1)? else {
+            return Ok(None);
+        };
+        let block = ExportLine::Block {
+            block: format!("0x{}", hex::encode(&stored.bytes)),
+            certificate: stored.certificate,
+        };
+        line(&mut text, &block).expect("plain data serialises, and memory takes it");
+        read += 1;
+    }
+    Ok(Some((text, read)))
 }
 
 fn line(text: &mut Vec<u8>, line: &ExportLine) -> std::io::Result<()> {

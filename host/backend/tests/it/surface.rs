@@ -173,7 +173,10 @@ async fn pages_of_named_origins_may_call() {
     );
     assert_eq!(header(&response, "access-control-allow-credentials"), None);
     let exposed = header(&response, "access-control-expose-headers").unwrap();
-    assert_eq!(exposed, "etag,retry-after,x-request-id");
+    assert_eq!(
+        exposed,
+        "etag,retry-after,x-request-id,tabella-source,tabella-as-of-height"
+    );
 }
 
 #[tokio::test]

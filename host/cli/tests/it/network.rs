@@ -200,7 +200,10 @@ impl Network {
         config.insert("data".into(), format!("data/{name}").into());
         config.insert("database".into(), url.into());
         let path = self.data().join(format!("{name}.toml"));
-        std::fs::write(path, config.to_string()).expect("writable");
+        std::fs::write(&path, config.to_string()).expect("writable");
+        // It holds the database's password.
+        let owners_alone = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(path, owners_alone).expect("writable");
         format!("http://{listen}")
     }
 

@@ -1,12 +1,15 @@
 //! What an authority, a registrar or a stranger must not be able to do to an election's voters.
 
 use serde_json::json;
+use tabella_ledger::{BuildLimits, Ledger, VetError};
 use tabella_protocol::{
-    Eligibility, Payload, Revote, RollChanges, RollEntry, Transaction, TransactionBody, VoterId,
-    rpc::RefusalCode,
+    Eligibility, Genesis, Payload, Revote, RollChanges, RollEntry, Transaction, TransactionBody,
+    VoterId, rpc::RefusalCode,
 };
 
-use crate::support::{Chain, authority, credentials, election, key, registrar, voter};
+use crate::support::{
+    Chain, LIMITS, authority, credentials, election, genesis, key, refusal_text, registrar, voter,
+};
 
 fn extend(voters: &[VoterId]) -> Payload {
     let entries = voters.iter().map(|voter| RollEntry {
@@ -141,4 +144,40 @@ fn only_ballots_have_an_order() {
     let bytes = Transaction::sign(body, &authority()).to_bytes();
     let refusal = chain.judge(&bytes).err().unwrap();
     assert_eq!(refusal.code, RefusalCode::MalformedTransaction, "{refusal}");
+}
+
+/// At the head of those that wait, it would keep all others out of every block.
+#[test]
+fn a_transaction_that_no_block_holds_keeps_nothing_out() {
+    let mut chain = upcoming(by_roll(RollChanges::Grows));
+    chain.accept(&authority(), Payload::OpenElection { election_id: 1 });
+    let many: Vec<VoterId> = (0..3_000).map(voter).collect();
+    let large = chain.sign(&authority(), extend(&many));
+    let small = chain.sign(&authority(), extend(&[voter(3_001)]));
+    let waiting = [large.clone(), small].map(|bytes| chain.judge(&bytes).unwrap());
+    let limits = BuildLimits {
+        bytes_max: 64 << 10,
+        ..LIMITS
+    };
+    let proposer = chain.builder.proposers()[0];
+    let built = chain.builder.build(proposer, 1 << 40, &waiting, limits);
+    assert_eq!(
+        built.unwrap().block.transaction_ids(),
+        [waiting[1].id()],
+        "the small one does not wait for the large one"
+    );
+
+    // Where the network's blocks are that small, nobody takes it in the first place.
+    let directory = tempfile::tempdir().unwrap();
+    let narrow = Genesis {
+        block_bytes_max: 64 << 10,
+        ..genesis()
+    };
+    let ledger = Ledger::open(directory.path(), narrow).unwrap();
+    let judged = ledger.vet(&large).map_err(|error| match error {
+        VetError::Refused(refusal) => refusal,
+        VetError::Ledger(error) => panic!("{error}"),
+    });
+    let refusal = refusal_text(judged);
+    assert!(refusal.starts_with("too-large: "), "{refusal}");
 }

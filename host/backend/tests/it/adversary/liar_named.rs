@@ -2,7 +2,7 @@
 
 use tabella_testing::Lie;
 
-use super::lying_validator::lying;
+use super::lying_validator::nearest;
 use crate::{deployment::Running, log_lines};
 
 /// How often a validator was caught, by the metrics.
@@ -19,7 +19,7 @@ async fn lies(backend: &Running, node_id: &str) -> u64 {
 #[tokio::test]
 async fn a_validator_that_was_caught_is_counted_logged_and_shown_with_the_reason() {
     log_lines::capture();
-    let (deployment, _liar) = lying(3, Lie::Certificates).await;
+    let (deployment, _liar) = nearest(Lie::Certificates).await;
     let backend = deployment.start().await;
     log_lines::says("validator-1 was caught: ").await;
     log_lines::says("validator-1 is degraded: ").await;

@@ -336,7 +336,11 @@ async fn a_certified_election_is_shown_with_every_validator_down() {
     let results = &mut after[3]["/api/votes/results?election_id=1"];
     assert_eq!(results["source"], "local");
     assert_eq!(results["verified"], true);
-    results["source"] = json!("poa");
+    for answer in after.iter_mut().filter_map(Value::as_object_mut) {
+        for (_, shown) in answer.iter_mut().filter(|(_, s)| s["source"] == "local") {
+            shown["source"] = json!("poa");
+        }
+    }
     assert_eq!(after, before);
     let (status, again) = backend.get(receipt, Some(ADMIN_TOKEN)).await;
     assert_eq!((status, &again["entry"]), (200, &kept.1["entry"]));

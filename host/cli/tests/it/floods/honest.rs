@@ -16,7 +16,7 @@ use super::GROWTH_MAX;
 use crate::hostile_client::resident;
 
 /// How long an honest client waits before it asks again.
-const WAIT: Duration = Duration::from_secs(5);
+const WAIT: Duration = Duration::from_secs(15);
 /// How often it asks for one answer: while connections are cut off, its own may be among them.
 const ATTEMPTS_MAX: usize = 3;
 const PAUSE: Duration = Duration::from_millis(50);
@@ -26,7 +26,7 @@ const REQUESTS: usize = 100;
 const AT_ONCE: usize = 4;
 /// A percentile below this counts as quick, however quick it was in a quiet time: the flood's clients
 /// share the machine with the process.
-const QUICK: Duration = Duration::from_secs(1);
+const QUICK: Duration = Duration::from_secs(5);
 /// So many times longer than in a quiet time an honest client may wait.
 const TIMES_MAX: u32 = 3;
 

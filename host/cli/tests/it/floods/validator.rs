@@ -4,14 +4,15 @@ use std::net::Ipv4Addr;
 
 use serde_json::{Value, json};
 
-use super::{during, honest::ask, scene::Scene, send_from, unread};
+use super::{scene::Scene, send_from, unread};
 use crate::hostile_client::post;
 
 /// Boards in a batch: about as many as may be asked for at once.
 const BOARDS: u64 = 90;
 /// Blocks in a batch: likewise.
 const BLOCKS: u64 = 190;
-/// Clients that ask for batches again and again, and as many that read no answer.
+/// Clients that read no answer. (A flood of batches that are read is a matter of turns, which all of this
+/// machine are trusted with: `rpc::adversary` plays it from other addresses.)
 const ASKERS: usize = 40;
 
 /// The `n`th address that a stranger comes from.
@@ -28,7 +29,8 @@ fn batch(calls: impl Iterator<Item = (&'static str, Value)>) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_validator_stays_within_its_bounds_and_serves_an_honest_client_in_every_flood() {
+async fn a_validator_stays_within_its_bounds_and_serves_an_honest_client_while_answers_are_not_read()
+ {
     let scene = Scene::start().await;
     let port = scene.rpc_port;
     let honest = scene.honest_reader().await;
@@ -38,17 +40,6 @@ async fn a_validator_stays_within_its_bounds_and_serves_an_honest_client_in_ever
         .cycle()
         .take(usize::try_from(BLOCKS).unwrap_or_default());
     let blocks = batch(blocks.map(|height| ("tabella_getBlock", json!([height]))));
-
-    for (name, request) in [
-        ("batches of boards", &boards),
-        ("batches of blocks", &blocks),
-    ] {
-        let flood = honest.meets(name);
-        let asking = async |n| {
-            ask(stranger(n), port, request).await;
-        };
-        during(ASKERS, asking, honest.is_served_in(&flood)).await;
-    }
 
     let flood = honest.meets("answers that nobody reads");
     let held = unread(ASKERS, async |n| {
