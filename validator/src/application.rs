@@ -397,7 +397,6 @@ fn broadcast(consensus: Option<&Handle>, messages: impl IntoIterator<Item = Byte
 #[cfg(test)]
 mod tests {
     use tabella_ledger::BuildLimits;
-    use tabella_protocol::Revote;
 
     use super::*;
     use crate::{
@@ -428,7 +427,7 @@ mod tests {
 
     #[tokio::test]
     async fn no_vote_is_given_to_a_block_from_the_future_which_is_followed_where_it_is_decided() {
-        let fixture = Fixture::new(Revote::Refuse);
+        let fixture = Fixture::of_today();
         let timely = checked(&fixture, 1, now_ms()).await;
         assert!(
             matches!(timely, (Checked::Valid(_), Checked::Valid(_))),

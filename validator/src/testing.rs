@@ -39,6 +39,13 @@ impl Fixture {
         Self::start(Revote::Refuse, Self::genesis(quorum))
     }
 
+    /// One whose chain begins now.
+    pub(crate) fn of_today() -> Self {
+        let mut genesis = Self::genesis(Quorum::Majority);
+        genesis.timestamp_ms = crate::clock::now_ms();
+        Self::start(Revote::Refuse, genesis)
+    }
+
     /// Of the validators `v`, `v2` and `v3`, with the keys 1 to 3.
     pub(crate) fn of_three() -> Self {
         let mut genesis = Self::genesis(Quorum::Majority);
