@@ -3,13 +3,13 @@
 //! time.
 //!
 //! All clients are of this machine. The backend trusts a proxy here, which names other addresses; before
-//! validators and the bootnode, clients come from other addresses of the loopback network.
+//! the bootnode, clients come from other addresses of the loopback network. Validators trust all of this
+//! machine: `rpc::adversary` floods them from addresses of its own.
 
 mod backend;
 mod bootnode;
 mod honest;
 mod scene;
-mod validator;
 
 use std::{
     future::Future,
