@@ -71,9 +71,9 @@ pub(crate) enum SignedCloseError {
 /// Why an election does not take ballots again.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ResumeError {
-    /// Whoever has the key may be putting the close on the chain.
+    /// A close may be on its way to the chain.
     #[error(
-        "election {0} may be being closed just now, by a backend that holds the authority's key; wait for it"
+        "a close of election {0} may be on its way to the chain; wait for it, or until it has expired"
     )]
     MayBeClosing(u64),
     /// It is over.
@@ -100,6 +100,9 @@ type Reply = oneshot::Sender<Result<Confirmation, AdministerError>>;
 pub(crate) struct Closings {
     waiting: Mutex<HashMap<u64, Vec<Reply>>>,
     asked: Notify,
+    /// Elections for which a close that was signed elsewhere may be on its way, and the height at which it
+    /// expires. Held while an election's mark is looked at for one, or taken away.
+    signed: tokio::sync::Mutex<HashMap<u64, u64>>,
 }
 
 impl Closings {
@@ -180,7 +183,7 @@ impl App {
             self.store
                 .mark_closing(election_id, Some(Closing::Done))
                 .await?;
-            return Err(already_closed(election_id).into());
+            return Err(not_open(election_id).into());
         }
         self.store.mark_closing(election_id, Some(how)).await?;
         crash::point("closing-marked");
@@ -195,6 +198,13 @@ impl App {
         }
         if is_closed(self, election_id).await {
             return Err(ResumeError::Closed(election_id));
+        }
+        let signed = self.closings.signed.lock().await;
+        if signed
+            .get(&election_id)
+            .is_some_and(|expiry| self.height() <= *expiry)
+        {
+            return Err(ResumeError::MayBeClosing(election_id));
         }
         Ok(self.store.mark_closing(election_id, None).await?)
     }
@@ -217,6 +227,7 @@ impl App {
         election_id: u64,
         close: &Transaction,
     ) -> Result<Confirmation, SignedCloseError> {
+        let mut signed = self.closings.signed.lock().await;
         let marks = self.store.closings().await?;
         let mark = marks.iter().find(|(marked, _)| *marked == election_id);
         let Some((_, how)) = mark else {
@@ -229,6 +240,10 @@ impl App {
                 unsettled,
             });
         }
+        // Whatever becomes of it here, somebody may have it: no ballot is taken while it may come.
+        let expiry = signed.entry(election_id).or_default();
+        *expiry = close.body.expiry_height.max(*expiry);
+        drop(signed);
         let confirmation = self.put_signed(close).await?;
         self.store
             .mark_closing(election_id, Some(Closing::Done))
@@ -241,10 +256,7 @@ impl App {
         self.elections.catch_up().await;
         let proven = self.follower.ledger().election(election_id);
         if proven.is_some_and(|election| election.status() == ElectionStatus::Upcoming) {
-            return Err(AdministerError::Rejected {
-                code: RefusalCode::WrongElectionStatus,
-                reason: format!("cannot close election {election_id}: it must be open"),
-            });
+            return Err(not_open(election_id));
         }
         Ok(())
     }
@@ -331,7 +343,7 @@ async fn step(app: &App, election_id: u64, how: Closing) -> Result<(), StoreErro
     Ok(())
 }
 
-fn already_closed(election_id: u64) -> AdministerError {
+fn not_open(election_id: u64) -> AdministerError {
     AdministerError::Rejected {
         code: RefusalCode::WrongElectionStatus,
         reason: format!("cannot close election {election_id}: it must be open"),

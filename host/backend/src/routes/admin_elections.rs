@@ -347,7 +347,7 @@ pub(crate) struct ResumedAnswer {
 
 /// Take ballots of an election again that was asked to be closed
 ///
-/// Where the authority's key is elsewhere, its close may never come. Only a backend without that key and with a database of its own takes ballots again: another may be closing the election just now. A close that was signed already stays good until it expires: do this only where none can be on its way.
+/// Where the authority's key is elsewhere, its close may never come. Only a backend without that key and with a database of its own takes ballots again, and not while a close that it was given may come: another backend may be closing the election just now. After a restart it does not know of earlier ones: do this only where none can be on its way.
 #[utoipa::path(
     delete,
     path = "/api/admin/elections/{id}/close",

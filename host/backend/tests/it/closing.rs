@@ -223,3 +223,40 @@ async fn a_ballot_of_another_carrier_that_comes_late_is_refused_with_the_reason(
     let rejected = cut_off.until("t1", "rejected").await;
     assert_eq!(rejected["code"], "election-closed");
 }
+
+/// Ballots that were taken while it is on its way would be acknowledged and then refused.
+#[tokio::test]
+async fn no_ballot_is_taken_again_while_a_signed_close_may_come() {
+    let mut deployment = Deployment::new().await;
+    deployment.config.authority_key = None;
+    let backend = deployment.start().await;
+    let resume = async || {
+        let request = backend.http.delete(format!("{}{CLOSE}", backend.url));
+        let answer = request.bearer_auth(ADMIN_TOKEN).send().await.unwrap();
+        (
+            answer.status().as_u16(),
+            answer.json::<Value>().await.unwrap(),
+        )
+    };
+    let (status, answer) = close(&backend).await;
+    assert_eq!((status, &answer["unsettled"]), (202, &json!(0)), "{answer}");
+    assert_eq!(resume().await.0, 200);
+    assert_eq!(backend.cast("alice", "t1", "a").await.0, 201);
+    backend.until("t1", "confirmed").await;
+
+    let (status, answer) = close(&backend).await;
+    assert_eq!((status, &answer["unsettled"]), (202, &json!(0)), "{answer}");
+    deployment.kill_validators().await;
+    let signed = by_authority(Payload::CloseElection { election_id: 1 }).to_bytes();
+    let body = json!({"transaction": format!("0x{}", hex::encode(signed))});
+    let path = "/api/admin/transactions";
+    let (status, answer) = backend.post(path, Some(ADMIN_TOKEN), body).await;
+    assert!(status >= 500, "{status} {answer}");
+    let (status, answer) = resume().await;
+    assert_eq!(
+        (status, &answer["code"]),
+        (409, &json!("may-be-closing")),
+        "{answer}"
+    );
+    assert_eq!(backend.cast("bob", "t2", "a").await.0, 409);
+}
