@@ -109,7 +109,8 @@ fn default_rpc_connections_max() -> usize {
 }
 
 impl Config {
-    /// Those that the configuration names, and validators that it knows by number.
+    /// Those whose requests others do not crowd out of a queue: that the configuration names, and
+    /// validators that it knows by number. Connections of the latter are bounded like those of others.
     pub(crate) fn trusted_addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
         let peers = self.peers.iter();
         let peers = peers.filter_map(|peer| peer.p2p_address.parse::<SocketAddr>().ok());

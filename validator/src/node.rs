@@ -219,6 +219,7 @@ async fn run_to_the_end(mut config: Config, stop: &Stop) -> Result<(), RunError>
     });
     // From here on, so that a node that catches up serves what it has.
     let trusted = rpc::Trusted::new(config.trusted_addresses());
+    let named = rpc::Trusted::new(config.rpc_trusted_addresses.iter().copied());
     let context = rpc::Context {
         validator: Arc::clone(&validator),
         discovery: Arc::clone(&discovery),
@@ -227,7 +228,7 @@ async fn run_to_the_end(mut config: Config, stop: &Stop) -> Result<(), RunError>
         stop: stop.clone(),
         bounded: Arc::new(rpc::Bounded::new(&trusted)),
         server: Server::trusting(config.http_bounds(), move |address| {
-            trusted.contains(*address)
+            named.contains(*address)
         }),
         readers: Arc::new(rpc::Readers::new(&config, &node_id)),
     };

@@ -350,7 +350,8 @@ mod tests {
         witness.hear(dissent.clone());
         witness.hear(vote(5, 1, Some(b"five")));
         witness.hear(forged(vote(5, 1, Some(b"forged"))));
-        assert_eq!(witness.decided(5, Hash::of(b"five")), [dissent.clone()]);
+        let decided = witness.decided(5, Hash::of(b"five"));
+        assert_eq!(decided, std::slice::from_ref(&dissent));
         let late = vote(5, 3, Some(b"other"));
         assert_eq!(witness.hear(late.clone()), Heard::Dissent(late.clone()));
         assert_eq!(witness.hear(late), Heard::Fine);

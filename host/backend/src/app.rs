@@ -16,6 +16,7 @@ use tabella_protocol::{
     Hash, OpenBallots, Payload, SigningKey, Transaction, TransactionBody,
     rpc::{PluginView, RefusalCode},
 };
+use tokio::sync::Semaphore;
 
 use crate::{
     auth::{AdminToken, Passwords, Tokens},
@@ -40,6 +41,8 @@ use crate::{
 
 /// How long an administrator's transaction is waited for.
 pub(crate) const ADMIN_WAIT: Duration = Duration::from_secs(15);
+/// Reads of the proven chain that go on at once: each has a thread, and may hold a block.
+pub(crate) const READS_MAX: usize = 4;
 /// How many heights ahead a transaction expires: far enough to outlast any backlog, near enough
 /// that a lost one can be signed again.
 const EXPIRY_HEIGHTS: u64 = 20_000;
@@ -64,6 +67,8 @@ pub(crate) struct App {
     pub(crate) limits: Limits,
     /// The server that this backend's routes are reached through.
     pub(crate) server: Server,
+    /// Reads of the chain that may go on at once.
+    pub(crate) reads: Arc<Semaphore>,
     /// Exports and whole boards under way.
     pub(crate) streams: Places,
     pub(crate) verifications: Verifications,
@@ -91,13 +96,20 @@ impl App {
         self.client.tip().borrow().map_or(0, |tip| tip.height)
     }
 
-    /// Reads the proven chain, off the async threads.
+    /// Reads the proven chain, off the async threads, when its turn comes.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Ledger) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, Problem> {
+        let turn = Arc::clone(&self.reads).acquire_owned().await;
+        let turn = turn.map_err(|error| Problem::internal(&error))?;
         let ledger = Arc::clone(self.follower.ledger());
-        let reading = tokio::task::spawn_blocking(move || read(&ledger));
+        let reading = tokio::task::spawn_blocking(move || {
+            let read = read(&ledger);
+            // Kept until the work is done, whoever still waits for it.
+            drop(turn);
+            read
+        });
         let read = reading.await.map_err(|error| Problem::internal(&error))?;
         read.map_err(|error| Problem::internal(&error))
     }

@@ -14,7 +14,7 @@ use std::{
 
 use tabella_client::Confirmation;
 use tabella_protocol::{
-    Payload, Transaction,
+    Genesis, Payload, Transaction,
     rpc::{ElectionStatus, RefusalCode},
 };
 use tokio::sync::{Notify, oneshot};
@@ -71,11 +71,20 @@ pub(crate) enum SignedCloseError {
 /// Why an election does not take ballots again.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ResumeError {
-    /// A close may be on its way to the chain.
+    /// A backend with the authority's key may be closing it.
     #[error(
-        "a close of election {0} may be on its way to the chain; wait for it, or until it has expired"
+        "a backend with the authority's key, or over the same database, may be closing election {0}"
     )]
     MayBeClosing(u64),
+    /// A close that was signed elsewhere may be on its way to the chain.
+    #[error(
+        "a signed close of election {election_id} may be on its way to the chain until block {expiry}; \
+         wait for it, or for that block"
+    )]
+    SignedUntil { election_id: u64, expiry: u64 },
+    /// It takes no ballots yet.
+    #[error("election {0} is not open yet")]
+    NotOpen(u64),
     /// It is over.
     #[error("election {0} is closed on the chain, for good")]
     Closed(u64),
@@ -100,12 +109,23 @@ type Reply = oneshot::Sender<Result<Confirmation, AdministerError>>;
 pub(crate) struct Closings {
     waiting: Mutex<HashMap<u64, Vec<Reply>>>,
     asked: Notify,
-    /// Elections for which a close that was signed elsewhere may be on its way, and the height at which it
-    /// expires. Held while an election's mark is looked at for one, or taken away.
+    /// When the closes that were signed elsewhere and handed on by this process expire, by election. Held
+    /// while an election's mark is looked at for one, or taken away.
     signed: tokio::sync::Mutex<HashMap<u64, u64>>,
+    /// When every close expires that was handed on before this process began: no validator takes one that
+    /// expires later.
+    earlier_expire: u64,
 }
 
 impl Closings {
+    /// Of a process that begins at this height.
+    pub(crate) fn from(height: u64, genesis: &Genesis) -> Self {
+        Self {
+            earlier_expire: height.saturating_add(genesis.expiry_heights_max),
+            ..Self::default()
+        }
+    }
+
     fn waiting(&self) -> MutexGuard<'_, HashMap<u64, Vec<Reply>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -196,15 +216,25 @@ impl App {
         if self.authority.is_some() || self.store.shared().is_some() {
             return Err(ResumeError::MayBeClosing(election_id));
         }
-        if is_closed(self, election_id).await {
-            return Err(ResumeError::Closed(election_id));
+        self.elections.catch_up().await;
+        let election = self.follower.ledger().election(election_id);
+        match election.map(|election| election.status()) {
+            Some(ElectionStatus::Open) => {}
+            Some(ElectionStatus::Closed | ElectionStatus::Final) => {
+                return Err(ResumeError::Closed(election_id));
+            }
+            Some(ElectionStatus::Upcoming) | None => return Err(ResumeError::NotOpen(election_id)),
         }
         let signed = self.closings.signed.lock().await;
-        if signed
-            .get(&election_id)
-            .is_some_and(|expiry| self.height() <= *expiry)
-        {
-            return Err(ResumeError::MayBeClosing(election_id));
+        let marks = self.store.closings().await?;
+        let is_signed = marks.contains(&(election_id, Closing::Signed));
+        let expiry = signed.get(&election_id).copied();
+        let expiry = expiry.unwrap_or(self.closings.earlier_expire);
+        if is_signed && self.follower.tip().height <= expiry {
+            return Err(ResumeError::SignedUntil {
+                election_id,
+                expiry,
+            });
         }
         Ok(self.store.mark_closing(election_id, None).await?)
     }
@@ -240,15 +270,40 @@ impl App {
                 unsettled,
             });
         }
+        self.require_soon(close)?;
         // Whatever becomes of it here, somebody may have it: no ballot is taken while it may come.
         let expiry = signed.entry(election_id).or_default();
         *expiry = close.body.expiry_height.max(*expiry);
+        self.store
+            .mark_closing(election_id, Some(Closing::Signed))
+            .await?;
         drop(signed);
+        crash::point("closing-signed");
         let confirmation = self.put_signed(close).await?;
         self.store
             .mark_closing(election_id, Some(Closing::Done))
             .await?;
         Ok(confirmation)
+    }
+
+    /// Refuses a close that validators would take only later: somebody could keep it until then.
+    fn require_soon(&self, close: &Transaction) -> Result<(), AdministerError> {
+        let expiry_heights_max = self.client.genesis().expiry_heights_max;
+        let latest = self
+            .follower
+            .tip()
+            .height
+            .saturating_add(expiry_heights_max);
+        if close.body.expiry_height <= latest {
+            return Ok(());
+        }
+        Err(AdministerError::Rejected {
+            code: RefusalCode::ExpiryTooFar,
+            reason: format!(
+                "expected a close that expires at block {latest} at the latest, got {}",
+                close.body.expiry_height
+            ),
+        })
     }
 
     /// Refuses to close what is not open yet: a signed close could be kept, and let out once it is.

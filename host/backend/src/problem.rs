@@ -21,10 +21,10 @@ use crate::{
 pub(crate) struct Problem {
     status: StatusCode,
     code: String,
-    detail: String,
-    pointer: Option<String>,
+    detail: Box<str>,
+    pointer: Option<Box<str>>,
     plugin_code: Option<u32>,
-    transaction_id: Option<String>,
+    transaction_id: Option<Box<str>>,
     retry_after: Option<Duration>,
 }
 
@@ -62,7 +62,7 @@ impl Problem {
         Self {
             status,
             code: code.into(),
-            detail: detail.into(),
+            detail: detail.into().into(),
             pointer: None,
             plugin_code: None,
             transaction_id: None,
@@ -133,13 +133,13 @@ impl Problem {
 
     /// The JSON pointer to the offending field.
     pub(crate) fn at(mut self, pointer: impl Into<String>) -> Self {
-        self.pointer = Some(pointer.into());
+        self.pointer = Some(pointer.into().into());
         self
     }
 
     /// The submission that it is about.
     pub(crate) fn about(mut self, transaction_id: String) -> Self {
-        self.transaction_id = Some(transaction_id);
+        self.transaction_id = Some(transaction_id.into());
         self
     }
 
@@ -282,10 +282,10 @@ impl From<ResumeError> for Problem {
     fn from(error: ResumeError) -> Self {
         let detail = error.to_string();
         match error {
-            ResumeError::MayBeClosing(_) => {
+            ResumeError::MayBeClosing(_) | ResumeError::SignedUntil { .. } => {
                 Self::new(StatusCode::CONFLICT, "may-be-closing", detail)
             }
-            ResumeError::Closed(_) => {
+            ResumeError::Closed(_) | ResumeError::NotOpen(_) => {
                 Self::new(StatusCode::CONFLICT, "wrong-election-status", detail)
             }
             ResumeError::Store(error) => error.into(),

@@ -27,10 +27,13 @@ const BUCKETS_MAX: usize = 100_000;
 /// Pause between two sweeps of full buckets.
 const SWEEP: Duration = Duration::from_secs(1);
 
+/// The library's limiter over the buckets here.
+type Limiter<K, C> = RateLimiter<K, Buckets<K>, C, NoOpMiddleware<<C as Clock>::Instant>>;
+
 /// A limit on how often each `K` may ask.
 pub(crate) struct RateLimit<K: Hash + Eq + Clone, C: Clock = MonotonicClock> {
     /// Nothing where there is no limit.
-    limiter: Option<RateLimiter<K, Buckets<K>, C, NoOpMiddleware<C::Instant>>>,
+    limiter: Option<Limiter<K, C>>,
     burst: u32,
     buckets_max: usize,
     swept: Mutex<Option<Instant>>,

@@ -126,6 +126,8 @@ fn is_lasting(code: RefusalCode) -> bool {
             | RefusalCode::Superseded
             | RefusalCode::BallotRefused
             | RefusalCode::RuleFault
+            // By the genesis document, which does not change.
+            | RefusalCode::TooLarge
     )
 }
 

@@ -17,10 +17,14 @@ use tabella_follower::Follower;
 use tabella_http_server::{Freshness, Server, SharedRun};
 use tabella_ledger::LedgerError;
 use tabella_protocol::{Genesis, SigningKey};
-use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, mpsc},
+    task::JoinSet,
+};
 
 use crate::{
-    app::App,
+    app::{App, READS_MAX},
     auth::{AdminToken, Passwords, Tokens},
     ballot_order::BallotOrder,
     carry,
@@ -372,6 +376,7 @@ impl Files {
             local.clone(),
             earlier,
         );
+        let closings = Closings::from(follower.tip().height, client.genesis());
         let app = Arc::new(App {
             client,
             follower,
@@ -381,7 +386,7 @@ impl Files {
             reconciliation: Reconciliation::default(),
             elections,
             electorate,
-            closings: Closings::default(),
+            closings,
             ballot_order: BallotOrder::new(),
             live: LiveCounts::default(),
             events: Events::new(
@@ -393,6 +398,7 @@ impl Files {
                 Duration::from_secs(config.event_session_s),
             ),
             server,
+            reads: Arc::new(Semaphore::new(READS_MAX)),
             streams: Places::new(config.streams_max, config.streams_per_address_max),
             verifications: Verifications::new(),
             refreshed: SharedRun::new(REFRESH_PAUSE, Freshness::Now),

@@ -399,8 +399,7 @@ impl App {
             }),
             Ok(_) => None,
             Err(error) => {
-                let error = error.detail();
-                tracing::debug!(error, transaction_id = %short(&id), "a refusal waits for what the chain holds");
+                tracing::debug!(error = error.detail(), transaction_id = %short(id), "a refusal waits for what the chain holds");
                 Some(Answer::Pending { validator: None })
             }
         }

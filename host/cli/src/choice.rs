@@ -1,6 +1,9 @@
 //! Whether a receipt is of one choice, with no network.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    path::PathBuf,
+};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -63,9 +66,8 @@ pub(crate) fn encode(
     let runtime = Ledger::runtime_for(genesis, directory.path())?;
     let mut plugins = BTreeMap::new();
     for contest in &election.spec.contests {
-        if !plugins.contains_key(&contest.plugin) {
-            let plugin = runtime.load(&wasm(&contest.plugin, files)?)?;
-            plugins.insert(contest.plugin, plugin);
+        if let Entry::Vacant(entry) = plugins.entry(contest.plugin) {
+            entry.insert(runtime.load(&wasm(&contest.plugin, files)?)?);
         }
     }
     let contests = configure(&plugins, &election.spec.contests)

@@ -202,7 +202,7 @@ fn replay(file: &Path, network: &Genesis, findings: &mut Findings) -> Result<Rep
     }
     findings.backend = Some(key);
     let directory = Scratch::new()?;
-    let mut replay = Replay::start(directory.path(), genesis)?;
+    let mut replay = Replay::start(directory.path(), *genesis)?;
     let mut replayed = Replayed {
         transactions: Vec::new(),
         refused: BTreeMap::new(),

@@ -7,7 +7,7 @@ use tabella_protocol::{
     rpc::{NodeStatus, Standing},
 };
 
-use crate::ValidatorEndpoint;
+use crate::{ValidatorEndpoint, transport::shorten};
 
 /// A validator's status, as the health answer names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -178,7 +178,7 @@ impl Health {
         }
     }
 
-    /// A health check was answered.
+    /// A health check was answered. What it says in words is cut short.
     pub(crate) fn checked(&mut self, status: &NodeStatus) {
         self.height = Some(status.height);
         let note = match status.standing {
@@ -189,9 +189,13 @@ impl Health {
         };
         self.note = (!status.signing).then(|| note.to_owned());
         self.unsound = match (status.damage.first(), status.dissents.first()) {
-            (Some(first), _) => Some(format!(
-                "attests no results: its stored data is damaged ({first})"
-            )),
+            (Some(first), _) => {
+                let mut damage = first.clone();
+                shorten(&mut damage);
+                Some(format!(
+                    "attests no results: its stored data is damaged ({damage})"
+                ))
+            }
             (None, Some(election_id)) => Some(format!(
                 "attests no results: it counted election {election_id} otherwise than the others"
             )),
@@ -217,9 +221,9 @@ impl Health {
         self.fault = Some(fault);
     }
 
-    /// Something it said was disproved.
-    pub(crate) fn lied(&mut self, lie: String) {
-        self.lie = Some((Instant::now(), lie));
+    /// Something it said was disproved. Returns whether that is news: it was believed until now.
+    pub(crate) fn lied(&mut self, lie: String) -> bool {
+        self.lie.replace((Instant::now(), lie)).is_none()
     }
 }
 
@@ -299,6 +303,21 @@ mod tests {
         }
         health.checked(&status());
         assert_eq!(health.status(1), HealthStatus::Healthy);
+    }
+
+    #[test]
+    fn what_it_says_in_words_is_cut_short_and_its_lie_is_news_once() {
+        let mut health = Health::unknown();
+        health.answered(Duration::from_millis(2));
+        health.checked(&NodeStatus {
+            damage: vec!["x".repeat(1 << 20)],
+            ..status()
+        });
+        let problem = health.problem(1).unwrap();
+        assert!(problem.len() < 3_000, "{} bytes", problem.len());
+        assert!(health.lied("says it is another".into()));
+        health.answered(Duration::from_millis(2));
+        assert!(!health.lied("says it is yet another".into()));
     }
 
     #[test]

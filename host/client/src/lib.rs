@@ -54,7 +54,7 @@ pub use endpoint::ValidatorEndpoint;
 pub use follower::{Confirmation, Tip, WaitError};
 pub use health::{HealthReport, HealthStatus, ValidatorHealth};
 pub use integrity::Agreement;
-pub use queries::{ConfirmationStatus, ElectionChanges, QueryError};
+pub use queries::{ConfirmationStatus, QueryError};
 pub use results::{ResultsError, VerifiedResults};
 pub use submission::{Refusal, SubmitError, Submitted};
 pub use transport::CallError;

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use crate::{
     HealthReport, HealthStatus, ValidatorEndpoint, ValidatorHealth,
     health::Health,
-    transport::{ANSWER_BYTES_MAX, Batch, CallError, Transport},
+    transport::{ANSWER_BYTES_MAX, Batch, CallError, Transport, shorten},
 };
 
 /// Another validator is asked as well after this many times the usual answer time of the first,
@@ -36,6 +36,8 @@ const BLOCKS_HEDGE_AFTER_MIN: Duration = Duration::from_secs(1);
 /// nor later than this.
 const BLOCKS_HEDGE_AFTER_MAX: Duration = Duration::from_secs(8);
 
+/// Largest status that is read, in bytes.
+const STATUS_BYTES_MAX: usize = 256 << 10;
 /// Evidence of one validator that is looked at; a chain that needs more has other troubles.
 const EVIDENCE_MAX: usize = 256;
 
@@ -224,7 +226,7 @@ impl Pool {
             "tabella_nodeStatus",
             [(); 0],
             deadline,
-            ANSWER_BYTES_MAX,
+            STATUS_BYTES_MAX,
         );
         let Ok(status) = self.observe(node, Latency::Counted, call).await else {
             return;
@@ -279,10 +281,14 @@ impl Pool {
     }
 
     /// Records that something a validator said was disproved.
-    pub(crate) fn disproved(&self, node: &Node, lie: String) {
-        tracing::warn!(node_id = %node.endpoint.node_id, "{} was caught: {lie}", node.endpoint.node_id);
+    pub(crate) fn disproved(&self, node: &Node, mut lie: String) {
+        shorten(&mut lie);
         node.lies.fetch_add(1, Ordering::Relaxed);
-        node.health().lied(lie);
+        let is_news = node.health().lied(lie.clone());
+        // It is checked on while it is not asked: what it repeats is counted, and not logged again.
+        if is_news {
+            tracing::warn!(node_id = %node.endpoint.node_id, "{} was caught: {lie}", node.endpoint.node_id);
+        }
         self.publish(node);
     }
 

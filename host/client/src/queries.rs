@@ -8,16 +8,14 @@ use serde::{Serialize, de::DeserializeOwned};
 use tabella_protocol::{
     Ack, Hash, Receipt,
     rpc::{
-        self, BlockSummary, BlockView, BoardPage, ElectionStatus, ElectionView, PluginView,
-        RefusalCode, ResultsView, TransactionStatus,
+        BlockSummary, BlockView, BoardPage, ElectionStatus, ElectionView, PluginView, RefusalCode,
+        ResultsView, TransactionStatus,
     },
 };
 
 use crate::{
     BlockProof, BlockProofError, CallError, Client, Confirmation, ResultsError, VerifiedBlock,
-    VerifiedResults, block,
-    pool::Node,
-    transport::{ANSWER_BYTES_MAX, Batch},
+    VerifiedResults, block, pool::Node, transport::Batch,
 };
 
 /// A board page or block may be large: such reads may take this many times as long as others.
@@ -49,15 +47,6 @@ pub enum QueryError {
         /// What was wrong.
         lie: String,
     },
-}
-
-/// What shaped elections within a range of blocks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ElectionChanges {
-    /// The last height that was looked at.
-    pub to_height: u64,
-    /// Canonical bytes of the transactions in each block that has such, in the chain's order.
-    pub blocks: Vec<Vec<Vec<u8>>>,
 }
 
 /// Where a transaction stands.
@@ -267,16 +256,8 @@ impl Client {
         count_max: u64,
     ) -> Result<Vec<Vec<Ack>>, QueryError> {
         let params = (from_height, count_max, 0);
-        let signers_max = self.validators().latest().validators.len();
         let judge = |summaries: Vec<BlockSummary>| {
-            let lists = (from_height..).zip(summaries).map(|(height, mut summary)| {
-                summary.acks.retain(|ack| ack.height == height);
-                // More than there are validators say nothing more.
-                summary.acks.truncate(signers_max);
-                summary.acks
-            });
-            let count_max = usize::try_from(count_max).unwrap_or(usize::MAX);
-            let lists: Vec<_> = lists.take(count_max).collect();
+            let lists = self.acks_in(summaries, from_height, count_max);
             match lists.is_empty() {
                 true => Judged::Lacking(lists),
                 false => Judged::Good(lists),
@@ -284,6 +265,40 @@ impl Client {
         };
         self.read_checked("tabella_getBlockSummaries", params, judge)
             .await
+    }
+
+    /// As [`acks`](Self::acks), from every validator that may be called, one after the other: what one of
+    /// them leaves out, another has. Those that do not answer are passed over.
+    pub async fn acks_of_all(&self, from_height: u64, count_max: u64) -> Vec<Vec<Ack>> {
+        let call = Call {
+            method: "tabella_getBlockSummaries",
+            params: (from_height, count_max, 0),
+            deadline: self.read_deadline,
+            answer_bytes_max: self.chain.summary_bytes_max(),
+        };
+        let mut all: Vec<Vec<Ack>> = Vec::new();
+        for node in self.pool.callable() {
+            let (_, answer) = self.ask_one(node, &call).await;
+            let lists = self.acks_in(answer.unwrap_or_default(), from_height, count_max);
+            all.resize_with(all.len().max(lists.len()), Vec::new);
+            all.iter_mut()
+                .zip(lists)
+                .for_each(|(all, acks)| all.extend(acks));
+        }
+        all
+    }
+
+    /// The acks of each height in an answer.
+    fn acks_in(&self, summaries: Vec<BlockSummary>, from: u64, count_max: u64) -> Vec<Vec<Ack>> {
+        let signers_max = self.validators().latest().validators.len();
+        let lists = (from..).zip(summaries).map(|(height, mut summary)| {
+            summary.acks.retain(|ack| ack.height == height);
+            // More than there are validators say nothing more.
+            summary.acks.truncate(signers_max);
+            summary.acks
+        });
+        let count_max = usize::try_from(count_max).unwrap_or(usize::MAX);
+        lists.take(count_max).collect()
     }
 
     /// The summary of the block at a height, verified, with the number of validators whose
@@ -294,65 +309,6 @@ impl Client {
     ) -> Result<Option<(VerifiedBlock, usize)>, QueryError> {
         let blocks = self.block_summaries(height, 1).await?;
         Ok(blocks.into_iter().next())
-    }
-
-    /// What shaped elections from a height on: published plugins, created elections, rolls,
-    /// opening and closing, each proven to stand on the chain. That a validator left nothing out
-    /// is its word.
-    pub async fn election_changes(&self, from_height: u64) -> Result<ElectionChanges, QueryError> {
-        let from_height = from_height.max(1);
-        let judge = |changes: rpc::ElectionChanges| match self.prove_changes(from_height, changes) {
-            // It may lag behind.
-            Ok(changes) if changes.to_height < from_height => Judged::Lacking(changes),
-            Ok(changes) => Judged::Good(changes),
-            Err(judged) => judged,
-        };
-        let call = Call {
-            method: "tabella_getElectionChanges",
-            params: [from_height],
-            deadline: self.read_deadline * SLOW_READ,
-            answer_bytes_max: self.block_answer_bytes_max() + ANSWER_BYTES_MAX,
-        };
-        self.ask_each(call, judge).await
-    }
-
-    fn prove_changes(
-        &self,
-        from_height: u64,
-        changes: rpc::ElectionChanges,
-    ) -> Result<ElectionChanges, Judged<ElectionChanges>> {
-        let mut proven = ElectionChanges {
-            to_height: changes.to_height,
-            blocks: Vec::with_capacity(changes.blocks.len()),
-        };
-        let mut next = from_height;
-        for block in changes.blocks {
-            let height = block.summary.header.height;
-            if height < next || height > changes.to_height {
-                return Err(Judged::Lie(format!("sent block {height} out of turn")));
-            }
-            next = height.saturating_add(1);
-            let verified = self.verify_summary(height, block.summary);
-            let (verified, _) = verified.map_err(|error| match error {
-                BlockProofError::Validators(_) => Judged::OtherValidators(error.to_string()),
-                lie => Judged::Lie(lie.to_string()),
-            })?;
-            let mut ids = verified.transaction_ids.iter();
-            let mut transactions = Vec::with_capacity(block.transactions.len());
-            for text in block.transactions {
-                let bytes = hex::decode(text.trim_start_matches("0x"))
-                    .map_err(|_| Judged::Lie("sent what is not hex".to_owned()))?;
-                // In the block's order, each once.
-                let id = Hash::of(&bytes);
-                if !ids.any(|included| *included == id) {
-                    let lie = format!("sent transaction {id}, which is not in its block");
-                    return Err(Judged::Lie(lie));
-                }
-                transactions.push(bytes);
-            }
-            proven.blocks.push(transactions);
-        }
-        Ok(proven)
     }
 
     pub(crate) fn verify_summary(

@@ -81,9 +81,7 @@ impl<T: DeserializeOwned> Response<T> {
             data,
         }) = self.error
         {
-            if message.len() > MESSAGE_BYTES_MAX {
-                message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
-            }
+            shorten(&mut message);
             return Err(CallError::Rpc {
                 code,
                 message,
@@ -101,6 +99,13 @@ impl<T: DeserializeOwned> Response<T> {
 
 /// Longest message taken over from a validator, in bytes.
 const MESSAGE_BYTES_MAX: usize = 2_000;
+
+/// Cuts off what goes beyond [`MESSAGE_BYTES_MAX`].
+pub(crate) fn shorten(message: &mut String) {
+    if message.len() > MESSAGE_BYTES_MAX {
+        message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
+    }
+}
 
 /// One method called many times in one request.
 #[derive(Debug, Clone)]
@@ -250,7 +255,12 @@ fn connection(error: reqwest::Error) -> CallError {
 }
 
 fn parse<T: DeserializeOwned>(answer: &[u8]) -> Result<T, CallError> {
-    serde_json::from_slice(answer).map_err(|error| CallError::Garbage(error.to_string()))
+    serde_json::from_slice(answer).map_err(|error| {
+        // It may quote the answer.
+        let mut error = error.to_string();
+        shorten(&mut error);
+        CallError::Garbage(error)
+    })
 }
 
 fn in_order<T: DeserializeOwned>(

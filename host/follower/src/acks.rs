@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tabella_client::Client;
 use tabella_ledger::LedgerError;
+use tabella_protocol::Ack;
 
 use crate::Follower;
 
@@ -57,7 +58,8 @@ impl Acks {
     async fn round(&mut self) {
         let tip = self.follower.tip().height;
         if let Some((from, count)) = self.looks.first(tip) {
-            self.looks.first += self.ask(from, count).await;
+            let acks = self.client.acks(from, count).await;
+            self.looks.first += self.keep(acks.unwrap_or_default()).await;
         }
         let Some((from, to)) = self.looks.again(tip) else {
             return;
@@ -70,7 +72,9 @@ impl Acks {
             Ok(Ok(Some(from))) => {
                 self.looks.again = from;
                 let count = (to - from).min(HEIGHTS_MAX);
-                self.looks.again += self.ask(from, count).await;
+                // Whoever was asked first may have left them out.
+                let acks = self.client.acks_of_all(from, count).await;
+                self.looks.again += self.keep(acks).await;
             }
             Ok(Ok(None)) => self.looks.again = to,
             Ok(Err(error)) => tracing::warn!(%error, "acks cannot be read"),
@@ -78,12 +82,8 @@ impl Acks {
         }
     }
 
-    /// Asks for the acks of these heights, and keeps what stands here; returns of how many there was an
-    /// answer.
-    async fn ask(&self, from: u64, count: u64) -> u64 {
-        let Ok(acks) = self.client.acks(from, count).await else {
-            return 0;
-        };
+    /// Keeps the acks that stand here; returns of how many heights there was an answer.
+    async fn keep(&self, acks: Vec<Vec<Ack>>) -> u64 {
         let answered = acks.len() as u64;
         let follower = self.follower.clone();
         let keeping = tokio::task::spawn_blocking(move || {

@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Bounds {
-    /// Most connections at once. When one more comes, those that have waited longest are closed; where
-    /// none waits, the newcomer is answered 503. Lowered at start to what the limit of open files
-    /// leaves.
+    /// Most connections at once, an eighth of them for trusted addresses alone. When one more comes, those
+    /// that have waited longest are closed; where none waits, the newcomer is answered 503. Lowered at
+    /// start to what the limit of open files leaves.
     pub connections_max: usize,
-    /// Most connections of one address at once; an IPv6 network of 64 bits is one address. This machine
-    /// itself and named proxies are not bounded by it.
+    /// Most connections of one address at once, and never more than an eighth of all; an IPv6 network of
+    /// 64 bits is one address. This machine itself and named proxies are not bounded by it.
     pub connections_per_address_max: usize,
     /// How long a request's head may take from its first byte on, in milliseconds.
     pub head_timeout_ms: u64,

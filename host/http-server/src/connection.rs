@@ -17,7 +17,7 @@ use tokio::{
 
 use crate::{Bounds, counts::Reason, exchange::Failure, room::Room};
 
-/// Whoever has not moved for so long while there is something to move may have to make room.
+/// Whoever is so far behind the slowest pace allowed may have to make room.
 const STALLED: Duration = Duration::from_secs(2);
 
 /// What a connection is at.
@@ -62,9 +62,10 @@ impl Debt {
         self.owed.saturating_add(waited)
     }
 
+    /// Since when it has been behind, where that is long.
     fn stalled_since(&self, now: Instant) -> Option<Instant> {
-        self.blocked_since
-            .filter(|since| now.saturating_duration_since(*since) >= STALLED)
+        let owed = self.owes(now);
+        (owed >= STALLED).then(|| now.checked_sub(owed).unwrap_or(now))
     }
 }
 
@@ -86,6 +87,8 @@ pub(crate) struct Connection {
     pub(crate) id: u64,
     /// The address that it counts for.
     pub(crate) address: IpAddr,
+    /// Whether that is not a stranger's.
+    pub(crate) is_trusted: bool,
     pub(crate) room: Arc<Room>,
     /// Tells its task to drop it.
     pub(crate) close: Notify,
@@ -93,10 +96,11 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(id: u64, address: IpAddr, room: Arc<Room>) -> Self {
+    pub(crate) fn new(id: u64, address: IpAddr, is_trusted: bool, room: Arc<Room>) -> Self {
         Self {
             id,
             address,
+            is_trusted,
             room,
             close: Notify::new(),
             state: Mutex::new(State {

@@ -24,6 +24,11 @@ const IPV6_PREFIX: u128 = !0 << 64;
 /// search all connections for each newcomer.
 const EVICTED_PART: usize = 64;
 
+/// One address has at most this part of all places.
+const ADDRESS_PART: usize = 8;
+/// This part of all places is kept for those that are trusted.
+const TRUSTED_PART: usize = 8;
+
 /// The address that limits count for: one subscriber has a whole IPv6 network of 64 bits.
 pub fn subscriber(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
@@ -74,6 +79,15 @@ struct Table {
     most: usize,
 }
 
+/// Who may have to make room.
+#[derive(Clone, Copy)]
+enum Whose {
+    /// Another connection of this address.
+    Address(IpAddr),
+    /// Any, for somebody who is trusted or not.
+    AnyFor { is_trusted: bool },
+}
+
 /// All connections of a server.
 pub(crate) struct Room {
     pub(crate) bounds: Bounds,
@@ -100,7 +114,8 @@ impl Room {
             );
         }
         bounds.connections_max = fitting;
-        bounds.connections_per_address_max = bounds.connections_per_address_max.max(1);
+        let share = (fitting / ADDRESS_PART).max(1);
+        bounds.connections_per_address_max = bounds.connections_per_address_max.clamp(1, share);
         Arc::new(Self {
             bounds,
             counters: Counters::default(),
@@ -118,17 +133,18 @@ impl Room {
     /// Lets a newcomer in, if need be in the place of one that waits.
     pub(crate) fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Arc<Connection>> {
         let address = subscriber(peer);
-        let is_bounded = !address.is_loopback() && !(self.is_trusted)(&peer.to_canonical());
+        let is_trusted = address.is_loopback() || (self.is_trusted)(&peer.to_canonical());
         let mut table = self.table();
         let of_address = table.of_address.get(&address).copied().unwrap_or(0);
         let per_address = self.bounds.connections_per_address_max;
-        let refused = if is_bounded
+        let places = self.bounds.connections_max - if is_trusted { 0 } else { self.kept() };
+        let refused = if !is_trusted
             && of_address >= per_address
-            && self.make_room(&mut table, Some(address)) == 0
+            && self.make_room(&mut table, Whose::Address(address)) == 0
         {
             Some(Reason::Address)
-        } else if table.connections.len() >= self.bounds.connections_max
-            && self.make_room(&mut table, None) == 0
+        } else if table.connections.len() >= places
+            && self.make_room(&mut table, Whose::AnyFor { is_trusted }) == 0
         {
             Some(Reason::Full)
         } else {
@@ -140,7 +156,7 @@ impl Room {
         }
         let id = table.next_id;
         table.next_id += 1;
-        let connection = Arc::new(Connection::new(id, address, Arc::clone(self)));
+        let connection = Arc::new(Connection::new(id, address, is_trusted, Arc::clone(self)));
         table.connections.insert(id, Arc::clone(&connection));
         *table.of_address.entry(address).or_default() += 1;
         table.most = table.most.max(table.connections.len());
@@ -156,15 +172,28 @@ impl Room {
 
     /// Makes room where the system has no file left for another connection.
     pub(crate) fn make_room_for_files(&self) {
-        self.make_room(&mut self.table(), None);
+        self.make_room(&mut self.table(), Whose::AnyFor { is_trusted: true });
+    }
+
+    /// Places that are kept for those that are trusted.
+    fn kept(&self) -> usize {
+        self.bounds.connections_max / TRUSTED_PART
     }
 
     /// Closes those that have waited longest, of the address that has most of them; returns how many.
-    fn make_room(&self, table: &mut Table, of: Option<IpAddr>) -> usize {
+    fn make_room(&self, table: &mut Table, whose: Whose) -> usize {
         let now = Instant::now();
+        let trusted = table.connections.values().filter(|c| c.is_trusted).count();
+        let may_leave = |connection: &Connection| match whose {
+            Whose::Address(address) => address == connection.address,
+            // Within their places, those that are trusted make no room for strangers.
+            Whose::AnyFor { is_trusted } => {
+                is_trusted || !connection.is_trusted || trusted > self.kept()
+            }
+        };
         let mut waiting: HashMap<IpAddr, Vec<(Instant, u64)>> = HashMap::new();
         for connection in table.connections.values() {
-            if of.is_none_or(|address| address == connection.address)
+            if may_leave(connection)
                 && let Some(since) = connection.waits_since(now)
             {
                 let of_address = waiting.entry(connection.address).or_default();
@@ -314,22 +343,53 @@ mod tests {
         connection.is_some()
     }
 
+    /// As many busy connections as a stranger's address may have, of each of so many of them.
+    fn strangers(room: &Arc<Room>, addresses: u8) -> usize {
+        let taken = (0..addresses).map(|n| {
+            let address = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, n));
+            let share = 0..room.bounds.connections_per_address_max;
+            share.filter(|_| busy(room, address)).count()
+        });
+        taken.sum()
+    }
+
     #[test]
     fn an_address_has_its_share_and_leaves_room_for_others() {
-        let room = room(8, 3);
+        let room = room(32, 3);
         let taken = (0..5).filter(|_| busy(&room, STRANGER)).count();
         assert_eq!(taken, 3);
         assert_eq!(room.counts().refused_address, 2);
         let local = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
         assert!(busy(&room, local) && busy(&room, OTHER));
-        let taken = (0..5).filter(|_| busy(&room, OTHER)).count();
-        assert_eq!(taken, 3, "a named proxy has all that is left");
+        let taken = (0..29).filter(|_| busy(&room, OTHER)).count();
+        assert_eq!(taken, 27, "a named proxy has all that is left");
         assert_eq!(room.counts().refused_full, 2);
     }
 
     #[test]
+    fn no_address_has_more_than_a_part_of_few_places() {
+        let room = room(32, 2_048);
+        let taken = (0..32).filter(|_| busy(&room, STRANGER)).count();
+        assert_eq!(taken, 32 / ADDRESS_PART);
+    }
+
+    #[test]
+    fn however_many_strangers_come_some_places_are_left_to_those_that_are_trusted() {
+        let room = room(32, 4);
+        let idle: Vec<_> = (0..2).map(|_| room.enter(OTHER).unwrap()).collect();
+        let kept = 32 / TRUSTED_PART;
+        assert_eq!(strangers(&room, 20), 32 - kept - idle.len());
+        let kept_connections = room.all();
+        for idle in &idle {
+            let is_there = kept_connections.iter().any(|kept| kept.id == idle.id);
+            assert!(is_there, "it made room for a stranger");
+        }
+        assert_eq!((0..kept).filter(|_| busy(&room, OTHER)).count(), kept);
+    }
+
+    #[test]
     fn an_idle_connection_of_the_address_itself_makes_room_for_its_next() {
-        let room = room(8, 2);
+        let room = room(16, 2);
         let first = room.enter(STRANGER).unwrap();
         assert!(busy(&room, STRANGER));
         let third = room.enter(STRANGER).unwrap();
@@ -344,9 +404,12 @@ mod tests {
 
     #[test]
     fn whoever_has_most_idle_connections_loses_the_oldest() {
-        let room = room(4, 4);
+        let room = room(32, 4);
         let honest = room.enter(OTHER).unwrap();
-        let idle: Vec<_> = (0..3).map(|_| room.enter(STRANGER).unwrap()).collect();
+        let idle: Vec<_> = (0..4).map(|_| room.enter(STRANGER).unwrap()).collect();
+        while room.counts().connections < 32 {
+            assert!(busy(&room, OTHER));
+        }
         let _newcomer = room.enter(OTHER).unwrap();
         let kept = room.all();
         assert!(kept.iter().any(|kept| kept.id == honest.id));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use borsh::BorshDeserialize;
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable};
 use tabella_protocol::{
     Block, BoardEntry, BoardHead, CommitCertificate, Hash, Header, Payload, PublicKey, Transaction,
@@ -116,6 +117,22 @@ impl Ledger {
             return Err(known.into());
         }
         self.noted(read_block(&self.database.begin_read()?, height))
+    }
+
+    /// At most `bytes_max` of the canonical bytes of the block at a height, from the byte `from` on; none
+    /// behind its end. Nothing of the block is checked: [`block`](Self::block) does it.
+    pub fn block_part(
+        &self,
+        height: u64,
+        from: usize,
+        bytes_max: usize,
+    ) -> Result<Option<Vec<u8>>, LedgerError> {
+        let reads = self.database.begin_read()?;
+        let bytes = reads.open_table(BLOCKS)?.get(height)?;
+        Ok(bytes.map(|bytes| {
+            let left = bytes.value().get(from..).unwrap_or_default();
+            left[..left.len().min(bytes_max)].to_vec()
+        }))
     }
 
     /// The block at a height with the ids of its transactions, all of it as it was certified: for whoever
@@ -304,7 +321,16 @@ impl Ledger {
 
     /// The header at a height.
     pub fn header(&self, height: u64) -> Result<Option<Header>, LedgerError> {
-        Ok(self.block(height)?.map(|stored| stored.block.header))
+        Ok(self.head(height)?.map(|(header, _)| header))
+    }
+
+    /// The header at a height and its certificate, compared with each other. The transactions are not
+    /// looked at, however many there are.
+    pub fn head(&self, height: u64) -> Result<Option<(Header, CommitCertificate)>, LedgerError> {
+        if let Some(known) = self.damages.of_block(height) {
+            return Err(known.into());
+        }
+        self.noted(read_head(&self.database.begin_read()?, height))
     }
 }
 
@@ -315,6 +341,46 @@ pub(crate) fn decode<T: borsh::BorshDeserialize>(
     bytes: &[u8],
 ) -> Result<T, Damage> {
     codec::decode(bytes, RECORD_BYTES_MAX).map_err(|error| Damage::new(table, at, error))
+}
+
+/// Reads a block's header and its certificate, and compares the one with the other.
+fn read_head(
+    reads: &ReadTransaction,
+    height: u64,
+) -> Result<Option<(Header, CommitCertificate)>, LedgerError> {
+    let Some(bytes) = reads.open_table(BLOCKS)?.get(height)? else {
+        return Ok(None);
+    };
+    let header = Header::deserialize(&mut bytes.value())
+        .map_err(|error| Damage::of_block("blocks", height, error))?;
+    let (_, certificate) = certificate_of(reads, height, &header)?;
+    Ok(Some((header, certificate)))
+}
+
+/// The hash of a block's header and the certificate that is stored with it, which has to be of it.
+fn certificate_of(
+    reads: &ReadTransaction,
+    height: u64,
+    header: &Header,
+) -> Result<(Hash, CommitCertificate), LedgerError> {
+    let damaged = |table, what: &dyn std::fmt::Display| Damage::of_block(table, height, what);
+    let certificate = reads
+        .open_table(CERTIFICATES)?
+        .get(height)?
+        .ok_or_else(|| damaged("certificates", &"it is missing"))?;
+    let certificate: CommitCertificate = codec::decode(certificate.value(), RECORD_BYTES_MAX)
+        .map_err(|error| damaged("certificates", &error))?;
+    let hash = header.hash();
+    if (header.height, certificate.height, certificate.block_hash) != (height, height, hash) {
+        // Which of the two changed says the third that knows the hash.
+        let known = reads.open_table(HEIGHTS)?.get(hash.0)?;
+        let damage = match known.is_some_and(|known| known.value() == height) {
+            true => damaged("certificates", &"it is of another block"),
+            false => damaged("blocks", &"its header is not the one that was certified"),
+        };
+        return Err(damage.into());
+    }
+    Ok((hash, certificate))
 }
 
 /// Reads a block and its certificate, and compares the one with the other.
@@ -332,27 +398,7 @@ pub(crate) fn read_block(
     let damaged = |table, what: &dyn std::fmt::Display| Damage::of_block(table, height, what);
     let block: Block =
         codec::decode(&bytes, RECORD_BYTES_MAX).map_err(|error| damaged("blocks", &error))?;
-    let certificate = reads
-        .open_table(CERTIFICATES)?
-        .get(height)?
-        .ok_or_else(|| damaged("certificates", &"it is missing"))?;
-    let certificate: CommitCertificate = codec::decode(certificate.value(), RECORD_BYTES_MAX)
-        .map_err(|error| damaged("certificates", &error))?;
-    let hash = block.header.hash();
-    if (
-        block.header.height,
-        certificate.height,
-        certificate.block_hash,
-    ) != (height, height, hash)
-    {
-        // Which of the two changed says the third that knows the hash.
-        let known = reads.open_table(HEIGHTS)?.get(hash.0)?;
-        let damage = match known.is_some_and(|known| known.value() == height) {
-            true => damaged("certificates", &"it is of another block"),
-            false => damaged("blocks", &"its header is not the one that was certified"),
-        };
-        return Err(damage.into());
-    }
+    let (hash, certificate) = certificate_of(reads, height, &block.header)?;
     Ok(Some(StoredBlock {
         hash,
         block,

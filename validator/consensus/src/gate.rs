@@ -185,13 +185,13 @@ impl Gate {
                     }
                 }
             }
-            NetworkEvent::SyncRequest(request, peer, _) => {
-                if !state.served.admits(*peer, request, arrived) {
-                    let reason = "a request for blocks of a peer that had as many bytes as it may";
-                    self.shared.drop_message(peer, &reason);
-                    self.drop_event(event);
-                    return;
-                }
+            NetworkEvent::SyncRequest(request, peer, _)
+                if !state.served.admits(*peer, request, arrived) =>
+            {
+                let reason = "a request for blocks of a peer that had as many bytes as it may";
+                self.shared.drop_message(peer, &reason);
+                self.drop_event(event);
+                return;
             }
             // Nobody can prove it; it only cuts a wait short.
             NetworkEvent::Status(peer, status) => {

@@ -290,6 +290,9 @@ async fn a_flood_of_costly_reads_is_queued_and_refused_and_cheap_calls_are_answe
         for _ in 0..50 {
             node.serves_honest().await;
         }
+        // So have those that read little.
+        let election = node.call("tabella_getElection", json!([1])).await;
+        assert_eq!(election["result"]["election_id"], 1, "{election}");
         turns.clear();
     };
     let (answers, ()) = tokio::join!(flood, honest);

@@ -62,12 +62,13 @@ impl io::Write for Bounded {
     }
 }
 
-/// The answer to the call with this id.
+/// The answer to the call with this id. A result may be large: it is moved, and no copy of it made.
 pub(crate) fn respond(id: &Value, result: Result<Json, RpcError>) -> Json {
     match result {
-        Ok(result) => {
-            let mut text = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":").into_bytes();
-            text.extend_from_slice(&result);
+        Ok(mut text) => {
+            let head = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":");
+            text.reserve_exact(head.len() + 1);
+            text.splice(..0, head.into_bytes());
             text.push(b'}');
             text
         }
@@ -75,17 +76,18 @@ pub(crate) fn respond(id: &Value, result: Result<Json, RpcError>) -> Json {
     }
 }
 
-/// The answers to a batch.
-pub(crate) fn array(answers: &[Json]) -> Json {
-    let mut text = vec![b'['];
-    for (place, answer) in answers.iter().enumerate() {
-        if place > 0 {
-            text.push(b',');
-        }
-        text.extend_from_slice(answer);
+/// The pieces of the answer to a batch.
+pub(crate) fn array(answers: Vec<Json>) -> Vec<Json> {
+    let mut pieces = Vec::with_capacity(2 * answers.len() + 1);
+    for answer in answers {
+        pieces.push(match pieces.is_empty() {
+            true => b"[".to_vec(),
+            false => b",".to_vec(),
+        });
+        pieces.push(answer);
     }
-    text.push(b']');
-    text
+    pieces.push(b"]".to_vec());
+    pieces
 }
 
 #[cfg(test)]
@@ -106,9 +108,8 @@ mod tests {
     fn answers_are_json() {
         let one = respond(&json!("a\"b"), Ok(b"null".to_vec()));
         let other = respond(&json!(2), Err(RpcError::busy()));
-        let batch: Value = serde_json::from_slice(&array(&[one, other])).unwrap();
+        let batch: Value = serde_json::from_slice(&array(vec![one, other]).concat()).unwrap();
         assert_eq!(batch[0]["id"], "a\"b");
         assert_eq!(batch[1]["error"]["code"], -32005);
-        assert_eq!(array(&[]), b"[]");
     }
 }

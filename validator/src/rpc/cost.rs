@@ -36,9 +36,21 @@ pub(crate) const VERIFICATIONS: places::Bounds = places::Bounds {
 /// call under way is finished.
 pub(crate) const TURN_MAX: Duration = Duration::from_millis(500);
 
-/// Requests that read the chain.
+/// Most that the calls of a request weigh that counts as a light one: it does not queue up behind those
+/// that take long.
+const LIGHT_WEIGHT_MAX: u32 = 10;
+
+/// Requests that read little of the chain.
+pub(crate) const LIGHT_READS: queue::Bounds = queue::Bounds {
+    running_max: 2,
+    waiting_max: 256,
+    waiting_per_address_max: 64,
+    wait_max: Duration::from_secs(5),
+};
+
+/// Requests that read much of it. Each holds [`BATCH_BYTES_MAX`] of answers and one result more.
 pub(crate) const READS: queue::Bounds = queue::Bounds {
-    running_max: 4,
+    running_max: 2,
     waiting_max: 256,
     waiting_per_address_max: 64,
     wait_max: Duration::from_secs(5),
@@ -113,9 +125,18 @@ impl Cost {
     }
 }
 
+/// What the calls of one request weigh together.
+pub(crate) fn weight<'a>(methods: impl Iterator<Item = &'a str>) -> u32 {
+    methods.map(|method| Cost::of(method).weight()).sum()
+}
+
+/// Whether a request of this weight reads little.
+pub(crate) fn is_light(weight: u32) -> bool {
+    weight <= LIGHT_WEIGHT_MAX
+}
+
 /// Refuses calls that weigh too much together.
-pub(crate) fn check_weight<'a>(methods: impl Iterator<Item = &'a str>) -> Result<(), RpcError> {
-    let weight: u32 = methods.map(|method| Cost::of(method).weight()).sum();
+pub(crate) fn check_weight(weight: u32) -> Result<(), RpcError> {
     if weight > BATCH_WEIGHT_MAX {
         return Err(RpcError::limit_exceeded(format!(
             "expected a batch that weighs at most {BATCH_WEIGHT_MAX}, got {weight}; send fewer calls \
@@ -194,7 +215,8 @@ mod tests {
 
     #[test]
     fn what_clients_send_weighs_little_enough() {
-        let many = |method: &'static str, count| check_weight(std::iter::repeat_n(method, count));
+        let many =
+            |method: &'static str, count| check_weight(weight(std::iter::repeat_n(method, count)));
         // The backend's status batches, its blocks and the largest batch of submissions.
         many("tabella_getTransactionStatus", 1_000).unwrap();
         many("tabella_getBlock", 16).unwrap();

@@ -14,7 +14,10 @@ use super::{
     Context,
     answer::{Json, Room, respond},
     chain,
-    cost::{BATCH_BYTES_MAX, Cost, LONG_POLL_CALLS_MAX, RESULT_BYTES_MAX, WAIT_MAX, check_weight},
+    cost::{
+        BATCH_BYTES_MAX, Cost, LONG_POLL_CALLS_MAX, RESULT_BYTES_MAX, WAIT_MAX, check_weight,
+        weight,
+    },
     error::RpcError,
     eth,
     params::WaitingParams,
@@ -48,7 +51,8 @@ pub(crate) async fn call_all(
 ) -> Result<Vec<Json>, RpcError> {
     let metrics = &context.validator.metrics;
     metrics.rpc_requests.add(calls.len() as u64);
-    check_weight(well_formed(&calls).map(|call| call.method.as_str()))?;
+    let weight = weight(well_formed(&calls).map(|call| call.method.as_str()));
+    check_weight(weight)?;
     let submitted = submit::submit_all(context, address, &calls).await;
     let verified = match well_formed(&calls).any(|call| call.method == "tabella_verify") {
         true => Some(verified(context, address).await),
@@ -57,7 +61,7 @@ pub(crate) async fn call_all(
     wait_for_block(context, address, &calls).await;
     let reads = well_formed(&calls).any(|call| Cost::of(&call.method).reads());
     let turn = match reads {
-        true => Some(context.bounded.reads.turn(address).await),
+        true => Some(context.bounded.reads(weight).turn(address).await),
         false => None,
     };
     let answering = Answering {

@@ -64,6 +64,7 @@ pub(crate) struct Context {
 
 /// What all requests share.
 pub(crate) struct Bounded {
+    light_reads: Queue,
     reads: Queue,
     /// How long one request may read the chain in its turn.
     turn_max: Duration,
@@ -78,6 +79,7 @@ pub(crate) struct Bounded {
 impl Bounded {
     pub(crate) fn new(trusted: &Trusted) -> Self {
         Self {
+            light_reads: Queue::new(cost::LIGHT_READS, trusted),
             reads: Queue::new(cost::READS, trusted),
             turn_max: cost::TURN_MAX,
             submissions: Queue::new(cost::SUBMISSIONS, trusted),
@@ -86,6 +88,20 @@ impl Bounded {
             verifications: Places::new(cost::VERIFICATIONS),
             certified: Certified::default(),
         }
+    }
+
+    /// Where a request of this weight that reads the chain waits for its turn.
+    fn reads(&self, weight: u32) -> &Queue {
+        match cost::is_light(weight) {
+            true => &self.light_reads,
+            false => &self.reads,
+        }
+    }
+
+    /// Requests that were refused because too many waited.
+    fn refused(&self) -> u64 {
+        let queues = [&self.light_reads, &self.reads, &self.submissions];
+        queues.iter().map(|queue| queue.refused()).sum()
     }
 }
 
@@ -113,24 +129,25 @@ async fn json_rpc(
     body: Bytes,
 ) -> Response {
     match answer(&context, peer, Asker::new(&headers), body).await {
-        Ok(Some(answer)) => json_response(answer),
+        Ok(Some(pieces)) => json_response(pieces),
         // Nothing but notifications.
         Ok(None) => StatusCode::NO_CONTENT.into_response(),
-        Err(error) => json_response(answer::respond(&Value::Null, Err(error))),
+        Err(error) => json_response(vec![answer::respond(&Value::Null, Err(error))]),
     }
 }
 
-fn json_response(text: Json) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+fn json_response(text: Vec<Json>) -> Response {
+    let body = tabella_http_server::pieces(text);
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-/// The answer to a request; an error where it is refused as a whole.
+/// The pieces of the answer to a request; an error where it is refused as a whole.
 async fn answer(
     context: &Context,
     peer: SocketAddr,
     asker: Asker,
     body: Bytes,
-) -> Result<Option<Json>, RpcError> {
+) -> Result<Option<Vec<Json>>, RpcError> {
     let address = subscriber(peer.ip());
     match read(body)? {
         Value::Array(calls) if calls.is_empty() || calls.len() > BATCH_MAX => {
@@ -142,13 +159,12 @@ async fn answer(
         Value::Array(calls) => {
             let calls = methods::read_calls(calls);
             let answers = methods::call_all(context, address, asker, calls).await?;
-            Ok((!answers.is_empty()).then(|| answer::array(&answers)))
+            Ok((!answers.is_empty()).then(|| answer::array(answers)))
         }
         call => {
             let calls = methods::read_calls(vec![call]);
-            Ok(methods::call_all(context, address, asker, calls)
-                .await?
-                .pop())
+            let answers = methods::call_all(context, address, asker, calls).await?;
+            Ok((!answers.is_empty()).then_some(answers))
         }
     }
 }
@@ -177,7 +193,7 @@ async fn metrics(State(context): State<Context>) -> Response {
         ready: Readiness::of(&context).is_ready,
         refused_messages: consensus.map_or(0, Handle::refused_messages),
         peers_cut_off: consensus.map_or(0, Handle::peers_cut_off),
-        rpc_busy: context.bounded.reads.refused() + context.bounded.submissions.refused(),
+        rpc_busy: context.bounded.refused(),
     };
     let mut text = context
         .validator

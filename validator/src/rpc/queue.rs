@@ -169,12 +169,15 @@ fn lock(lines: &Mutex<Lines>) -> MutexGuard<'_, Lines> {
 
 impl Lines {
     /// Sends away the last of the address that has most, if that is more than a newcomer's address
-    /// would have. Within the places of those that are trusted no one of them is sent away, and a
-    /// stranger makes room for each of them.
+    /// would have. Within the places of those that are trusted no one of them makes room for a stranger,
+    /// and a stranger makes room for each of them.
     fn give_way(&mut self, own: usize, is_trusted: bool, places: usize) -> bool {
         let kept = places / PLACES_OF_TRUSTED;
         let has_a_place = is_trusted && self.trusted_waiting < kept;
-        let are_kept = self.trusted_waiting <= kept;
+        let are_kept = match is_trusted {
+            true => has_a_place,
+            false => self.trusted_waiting <= kept,
+        };
         let may_leave = |address: &IpAddr| !(are_kept && self.trusted.contains(*address));
         let others = self.of_address.iter();
         let longest = others
@@ -393,6 +396,21 @@ mod tests {
         assert_eq!(sent_away.filter(Result::is_err).count(), 1);
         assert_eq!(queue.turn(address(201)).await.unwrap_err(), Busy);
         assert_eq!(queue.waiting(), BOUNDS.waiting_max);
+    }
+
+    /// A validator is trusted here, and may lie.
+    #[tokio::test(start_paused = true)]
+    async fn a_long_line_of_one_that_is_trusted_makes_room_for_another() {
+        let queue = queue();
+        let _turns = join_all((0..2).map(|_| queue.turn(address(1)))).await;
+        let mut peer = waiting!(queue, 200, BOUNDS.waiting_max / PLACES_OF_TRUSTED);
+        let _strangers: Vec<_> = (2..5).map(|n| waiting!(queue, n, 1)).collect();
+        let _backend = waiting!(queue, 201, 1);
+        let last = peer.pop().unwrap().now_or_never();
+        assert_eq!(last.expect("it is sent away").unwrap_err(), Busy);
+        for turn in &mut peer {
+            assert!(turn.now_or_never().is_none(), "it keeps its place");
+        }
     }
 
     #[tokio::test(start_paused = true)]

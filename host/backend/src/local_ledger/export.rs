@@ -20,7 +20,7 @@ pub enum LedgerLine {
     /// What pins the ledger to one backend and one network.
     Genesis {
         /// The document.
-        genesis: Genesis,
+        genesis: Box<Genesis>,
     },
     /// One block.
     Block {
@@ -79,7 +79,7 @@ pub(crate) fn export(local: &LocalLedger, store: &Store) -> Result<Body, Problem
                 0 => line(
                     &mut text,
                     &LedgerLine::Genesis {
-                        genesis: opened.ledger.genesis().clone(),
+                        genesis: Box::new(opened.ledger.genesis().clone()),
                     },
                 )?,
                 _ if height > last => line(&mut text, &LedgerLine::End { blocks: last })?,

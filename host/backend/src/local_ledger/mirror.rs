@@ -52,9 +52,12 @@ async fn step(app: &App) -> Result<Step, AppendError> {
     Ok(Step::Advanced)
 }
 
+/// The canonical bytes of transactions of one block, in order.
+type Transactions = Vec<Vec<u8>>;
+
 /// What shaped elections from a height on, as the proven chain has it, and the last height that
 /// was looked at. Nothing is left out: every transaction of every block was executed.
-fn changes(ledger: &Ledger, from: u64) -> Result<(Vec<Vec<Vec<u8>>>, u64), LedgerError> {
+fn changes(ledger: &Ledger, from: u64) -> Result<(Vec<Transactions>, u64), LedgerError> {
     let mut blocks = Vec::new();
     let (mut to_height, mut bytes) = (from - 1, 0);
     for height in (from..=ledger.tip().height).take(HEIGHTS_MAX) {

@@ -347,7 +347,7 @@ pub(crate) struct ResumedAnswer {
 
 /// Take ballots of an election again that was asked to be closed
 ///
-/// Where the authority's key is elsewhere, its close may never come. Only a backend without that key and with a database of its own takes ballots again, and not while a close that it was given may come: another backend may be closing the election just now. After a restart it does not know of earlier ones: do this only where none can be on its way.
+/// Where the authority's key is elsewhere, its close may never come. Only a backend without that key and with a database of its own takes ballots again, and not while a close that it was given may come: another backend may be closing the election just now. After a restart it knows that one was given, and waits until the latest block at which it may have expired.
 #[utoipa::path(
     delete,
     path = "/api/admin/elections/{id}/close",
@@ -367,6 +367,7 @@ pub(crate) async fn resume(
     Path(election_id): Path<u64>,
 ) -> Result<JsonAnswer<ResumedAnswer>, Problem> {
     principal.require_admin()?;
+    app.elections.get(election_id).await?;
     app.resume_election(election_id).await?;
     Ok(JsonAnswer(ResumedAnswer {
         election_id,

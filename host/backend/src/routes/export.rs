@@ -13,7 +13,7 @@ use axum::{
 use bytes::Bytes;
 use futures::stream;
 use tabella_ledger::{Ledger, LedgerError};
-use tabella_protocol::ExportLine;
+use tabella_protocol::{CommitCertificate, ExportLine};
 
 use crate::{
     app::App,
@@ -26,10 +26,11 @@ use crate::{
 };
 
 const JSON_LINES: &str = "application/x-ndjson";
-/// Bytes of text after which what was read is sent: each stream holds this much, or one block.
+/// Bytes of text after which what was read is sent. A larger block is sent in parts, so that a stream
+/// holds this much and the end of a line.
 const CHUNK_BYTES: usize = 256 << 10;
-/// Most blocks read at once.
-const BLOCKS_PER_CHUNK: u64 = 64;
+/// The hex text of no bytes.
+const NO_BLOCK: &str = "0x";
 
 /// A whole election, for `tabella verify election`
 ///
@@ -85,12 +86,25 @@ pub(crate) async fn export(
 /// How far an export has come.
 enum Next {
     Genesis,
-    /// What follows the block at this height.
-    After(u64),
+    Block(At),
     Done,
 }
 
-/// Blocks are fetched as they are read; the stream holds its place until it ends.
+/// A place in the text of blocks.
+struct At {
+    height: u64,
+    within: Option<Within>,
+}
+
+/// A place within the text of a block that is too large for one chunk.
+struct Within {
+    /// Bytes of the block that were sent.
+    sent: usize,
+    /// What follows them all.
+    tail: Vec<u8>,
+}
+
+/// Blocks are read as they are sent; the stream holds its place until it ends.
 fn lines(app: Arc<App>, election_id: u64, last: u64, place: Place) -> Body {
     let lines = stream::try_unfold(Next::Genesis, move |next| {
         let _held = &place;
@@ -107,22 +121,23 @@ fn lines(app: Arc<App>, election_id: u64, last: u64, place: Place) -> Body {
                             genesis,
                         },
                     )?;
-                    Next::After(0)
+                    Next::Block(At {
+                        height: 1,
+                        within: None,
+                    })
                 }
-                Next::After(height) if height >= last => {
+                Next::Block(at) if at.height > last => {
                     line(&mut text, &ExportLine::End { blocks: last })?;
                     Next::Done
                 }
-                Next::After(height) => {
-                    let to = last.min(height + BLOCKS_PER_CHUNK);
-                    let chunk = app.read(move |ledger| chunk(ledger, height + 1, to));
-                    let chunk = chunk.await;
+                Next::Block(at) => {
+                    let chunk = app.read(move |ledger| chunk(ledger, at, last)).await;
                     let chunk = chunk
                         .map_err(|problem| std::io::Error::other(problem.detail().to_owned()))?;
                     let missing = || std::io::Error::other("a block is missing");
-                    let (lines, read) = chunk.ok_or_else(missing)?;
+                    let (lines, at) = chunk.ok_or_else(missing)?;
                     text = lines;
-                    Next::After(read)
+                    Next::Block(at)
                 }
                 Next::Done => return Ok(None),
             };
@@ -132,25 +147,79 @@ fn lines(app: Arc<App>, election_id: u64, last: u64, place: Place) -> Body {
     Body::from_stream(lines)
 }
 
-/// The lines of blocks from a height on, and the last one read; nothing where one is missing.
-fn chunk(ledger: &Ledger, from: u64, to: u64) -> Result<Option<(Vec<u8>, u64)>, LedgerError> {
-    let (mut text, mut read) = (Vec::new(), from - 1);
-    while read < to && text.len() < CHUNK_BYTES {
-        let Some(stored) = ledger.block(read + 1)? else {
+/// The text of blocks from a place on, and the place behind it; nothing where a block is missing.
+fn chunk(ledger: &Ledger, mut at: At, last: u64) -> Result<Option<(Vec<u8>, At)>, LedgerError> {
+    let mut text = Vec::with_capacity(CHUNK_BYTES);
+    while at.height <= last && text.len() < CHUNK_BYTES {
+        let mut within = match at.within.take() {
+            Some(within) => within,
+            None => {
+                let Some((_, certificate)) = ledger.head(at.height)? else {
+                    return Ok(None);
+                };
+                let (head, tail) = around(certificate);
+                text.extend_from_slice(&head);
+                Within { sent: 0, tail }
+            }
+        };
+        let room = CHUNK_BYTES.saturating_sub(text.len()) / 2;
+        let Some(part) = ledger.block_part(at.height, within.sent, room.max(1))? else {
             return Ok(None);
         };
-        let block = ExportLine::Block {
-            block: format!("0x{}", hex::encode(&stored.bytes)),
-            certificate: stored.certificate,
-        };
-        line(&mut text, &block).expect("plain data serialises, and memory takes it");
-        read += 1;
+        if part.is_empty() {
+            text.extend_from_slice(&within.tail);
+            at.height += 1;
+        } else {
+            text.extend_from_slice(hex::encode(&part).as_bytes());
+            within.sent += part.len();
+            at.within = Some(within);
+        }
     }
-    Ok(Some((text, read)))
+    Ok(Some((text, at)))
+}
+
+/// What stands before and behind the hex digits of a block in its line.
+fn around(certificate: CommitCertificate) -> (Vec<u8>, Vec<u8>) {
+    let mut head = Vec::new();
+    let empty = ExportLine::Block {
+        block: NO_BLOCK.to_owned(),
+        certificate,
+    };
+    line(&mut head, &empty).expect("plain data serialises, and memory takes it");
+    let quoted = head
+        .windows(NO_BLOCK.len())
+        .position(|w| w == NO_BLOCK.as_bytes());
+    let tail = head.split_off(quoted.expect("it stands there") + NO_BLOCK.len());
+    (head, tail)
 }
 
 fn line(text: &mut Vec<u8>, line: &ExportLine) -> std::io::Result<()> {
     serde_json::to_writer(&mut *text, line)?;
     text.push(b'\n');
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tabella_protocol::Hash;
+
+    use super::*;
+
+    #[test]
+    fn a_block_that_is_sent_in_parts_is_the_line_that_it_would_be_in_one() {
+        let certificate = CommitCertificate {
+            height: 7,
+            round: 0,
+            block_hash: Hash([3; 32]),
+            signatures: Vec::new(),
+        };
+        let mut whole = Vec::new();
+        let block = ExportLine::Block {
+            block: "0x0aff".to_owned(),
+            certificate: certificate.clone(),
+        };
+        line(&mut whole, &block).unwrap();
+        let (head, tail) = around(certificate);
+        assert_eq!([&head[..], b"0aff", &tail].concat(), whole);
+    }
 }

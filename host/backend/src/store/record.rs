@@ -155,15 +155,31 @@ pub(crate) enum Closing {
     AtOnce,
     /// The chain has closed it.
     Done,
+    /// By a transaction that was signed elsewhere, and may be on its way: no ballot was left open.
+    Signed,
 }
 
 impl Closing {
+    /// Every way.
+    pub(super) const ALL: [Self; 4] = [Self::AfterBallots, Self::AtOnce, Self::Done, Self::Signed];
+
     /// As the database holds it.
     pub(super) fn code(self) -> u8 {
         match self {
             Self::AfterBallots => 0,
             Self::AtOnce => 1,
             Self::Done => 2,
+            Self::Signed => 3,
+        }
+    }
+
+    /// Whether this mark stays where `next` comes: what is closed on the chain stays so, and a close that
+    /// was signed is not forgotten for being asked for again.
+    pub(super) fn outlasts(self, next: Option<Self>) -> bool {
+        match self {
+            Self::AfterBallots | Self::AtOnce => false,
+            Self::Done => true,
+            Self::Signed => matches!(next, Some(Self::AfterBallots | Self::AtOnce)),
         }
     }
 
@@ -172,8 +188,9 @@ impl Closing {
             0 => Ok(Self::AfterBallots),
             1 => Ok(Self::AtOnce),
             2 => Ok(Self::Done),
+            3 => Ok(Self::Signed),
             other => Err(StoreError::Failed(format!(
-                "expected a closing of 0 to 2, got {other}"
+                "expected a closing of 0 to 3, got {other}"
             ))),
         }
     }

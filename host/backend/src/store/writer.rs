@@ -394,7 +394,11 @@ impl<'t> Tables<'t> {
         closing: Option<Closing>,
     ) -> Result<(), StoreError> {
         let known = self.closings.get(election_id).map_err(StoreError::of)?;
-        if known.is_some_and(|known| known.value() == Closing::Done.code()) {
+        let known = known.map(|known| Closing::of_code(known.value()));
+        if known
+            .transpose()?
+            .is_some_and(|known| known.outlasts(closing))
+        {
             return Ok(());
         }
         match closing {

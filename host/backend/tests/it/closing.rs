@@ -7,7 +7,10 @@ use tabella_backend::DatabaseUrl;
 use tabella_protocol::{Payload, Transaction};
 use tabella_test_postgres::Postgres;
 
-use crate::deployment::{ADMIN_TOKEN, Answer, Deployment, Running, by_authority};
+use crate::{
+    deployment::{ADMIN_TOKEN, Answer, Deployment, Running, by_authority},
+    fake::{AUTHORITY, key},
+};
 
 const CLOSE: &str = "/api/admin/elections/1/close";
 
@@ -224,39 +227,60 @@ async fn a_ballot_of_another_carrier_that_comes_late_is_refused_with_the_reason(
     assert_eq!(rejected["code"], "election-closed");
 }
 
+/// Asks to take ballots of an election again.
+async fn resume(backend: &Running, election_id: u64) -> (u16, Value) {
+    let path = format!("/api/admin/elections/{election_id}/close");
+    let request = backend.http.delete(format!("{}{path}", backend.url));
+    let answer = request.bearer_auth(ADMIN_TOKEN).send().await.unwrap();
+    (
+        answer.status().as_u16(),
+        answer.json::<Value>().await.unwrap(),
+    )
+}
+
+/// Hands on a transaction that was signed elsewhere.
+async fn hand_on(backend: &Running, transaction: &Transaction) -> (u16, Value) {
+    let text = format!("0x{}", hex::encode(transaction.to_bytes()));
+    let body = json!({ "transaction": text });
+    backend
+        .post("/api/admin/transactions", Some(ADMIN_TOKEN), body)
+        .await
+}
+
 /// Ballots that were taken while it is on its way would be acknowledged and then refused.
 #[tokio::test]
 async fn no_ballot_is_taken_again_while_a_signed_close_may_come() {
     let mut deployment = Deployment::new().await;
     deployment.config.authority_key = None;
     let backend = deployment.start().await;
-    let resume = async || {
-        let request = backend.http.delete(format!("{}{CLOSE}", backend.url));
-        let answer = request.bearer_auth(ADMIN_TOKEN).send().await.unwrap();
-        (
-            answer.status().as_u16(),
-            answer.json::<Value>().await.unwrap(),
-        )
-    };
     let (status, answer) = close(&backend).await;
     assert_eq!((status, &answer["unsettled"]), (202, &json!(0)), "{answer}");
-    assert_eq!(resume().await.0, 200);
+    assert_eq!(resume(&backend, 1).await.0, 200);
+    assert_eq!(resume(&backend, 99).await.0, 404, "there is none");
+    let (_, answer) = resume(&backend, 2).await;
+    assert_eq!(answer["code"], "wrong-election-status", "it is closed");
     assert_eq!(backend.cast("alice", "t1", "a").await.0, 201);
     backend.until("t1", "confirmed").await;
 
     let (status, answer) = close(&backend).await;
     assert_eq!((status, &answer["unsettled"]), (202, &json!(0)), "{answer}");
     deployment.kill_validators().await;
-    let signed = by_authority(Payload::CloseElection { election_id: 1 }).to_bytes();
-    let body = json!({"transaction": format!("0x{}", hex::encode(signed))});
-    let path = "/api/admin/transactions";
-    let (status, answer) = backend.post(path, Some(ADMIN_TOKEN), body).await;
+    let signed = by_authority(Payload::CloseElection { election_id: 1 });
+    let mut late = signed.body.clone();
+    late.expiry_height = u64::MAX;
+    let late = Transaction::sign(late, &key(AUTHORITY));
+    let (_, answer) = hand_on(&backend, &late).await;
+    assert_eq!(answer["code"], "expiry-too-far", "somebody could keep it");
+    let (status, answer) = hand_on(&backend, &signed).await;
     assert!(status >= 500, "{status} {answer}");
-    let (status, answer) = resume().await;
-    assert_eq!(
-        (status, &answer["code"]),
-        (409, &json!("may-be-closing")),
-        "{answer}"
-    );
+    let (status, answer) = resume(&backend, 1).await;
+    let refused = (409, &json!("may-be-closing"));
+    assert_eq!((status, &answer["code"]), refused, "{answer}");
+    // Asked for again, it is as signed as before; and the next start knows it, too.
+    assert_eq!(close(&backend).await.0, 202);
+    backend.stop().await;
+    let backend = deployment.start().await;
+    let (status, answer) = resume(&backend, 1).await;
+    assert_eq!((status, &answer["code"]), refused, "{answer}");
     assert_eq!(backend.cast("bob", "t2", "a").await.0, 409);
 }

@@ -30,9 +30,8 @@ use tabella_protocol::{
     Quorum, Revote, SigningKey, Transaction, ValidatorHistory, ValidatorInfo,
     merkle::{self, Frontier},
     rpc::{
-        BlockSummary, BlockView, BoardItem, BoardPage, ChangingBlock, ElectionChanges,
-        ElectionStatus, ElectionView, EvidenceView, NodeStatus, RefusalCode, RefusalData,
-        ResultsView, Standing, VALIDATOR_SETS_METHOD,
+        BlockSummary, BlockView, BoardItem, BoardPage, ElectionStatus, ElectionView, EvidenceView,
+        NodeStatus, RefusalCode, RefusalData, ResultsView, Standing, VALIDATOR_SETS_METHOD,
     },
     transactions_root,
 };
@@ -724,7 +723,6 @@ impl Shared {
                 _ => Ok(self.transaction_status(&params[0])),
             },
             "tabella_getEvidence" if *mood == Mood::FloodsEvidence => Ok(self.evidence()),
-            "tabella_getElectionChanges" => Ok(self.election_changes(&params[0], mood)),
             "tabella_getBlock" => Ok(self.block(&params[0], mood)),
             "tabella_getElection" => {
                 let elections = self.network.elections.lock().unwrap();
@@ -901,34 +899,6 @@ impl Shared {
             }
             _ => {}
         }
-    }
-
-    fn election_changes(&self, from: &Value, mood: &Mood) -> Value {
-        let from = from.as_u64().unwrap();
-        let chain = self.network.chain();
-        let blocks = chain.summaries.iter().zip(&chain.blocks);
-        let changing = blocks.filter_map(|(summary, block)| {
-            let shaping = block.transactions.iter().filter(|bytes| {
-                Transaction::from_bytes(bytes).is_ok_and(|t| t.body.payload.shapes_elections())
-            });
-            let mut transactions: Vec<String> = shaping
-                .map(|bytes| format!("0x{}", hex::encode(bytes)))
-                .collect();
-            if *mood == Mood::InventsTransactions {
-                transactions.push("0x00".into());
-            }
-            let mut summary = summary.clone();
-            self.spoil(&mut summary, mood);
-            let in_range = summary.header.height >= from && !transactions.is_empty();
-            in_range.then_some(ChangingBlock {
-                summary,
-                transactions,
-            })
-        });
-        json!(ElectionChanges {
-            blocks: changing.collect(),
-            to_height: chain.summaries.len() as u64,
-        })
     }
 
     /// Entries alone: no election here shows its ballots before the close.

@@ -390,29 +390,6 @@ async fn doubled_and_unreachable_validators_are_refused() {
 }
 
 #[tokio::test]
-async fn what_shaped_elections_is_proven_by_its_blocks() {
-    let setup = setup([Mood::InventsTransactions, Honest, Honest]).await;
-    let opened = transactions(3);
-    for transaction in &opened {
-        setup.network.commit(vec![transaction.clone()]);
-    }
-    setup.network.commit(vec![]);
-    // The liar may be asked first, or later: what it invents is never believed.
-    for from in 1..=3 {
-        let changes = setup.client.election_changes(from).await.unwrap();
-        assert_eq!(changes.to_height, 4);
-        let expected: Vec<_> = opened.iter().map(|t| vec![t.to_bytes()]).collect();
-        assert_eq!(
-            changes.blocks,
-            expected[usize::try_from(from).unwrap() - 1..]
-        );
-    }
-    setup.nodes[1].kill().await;
-    setup.nodes[2].kill().await;
-    assert!(setup.client.election_changes(1).await.is_err());
-}
-
-#[tokio::test]
 async fn blocks_with_other_bytes_than_the_certified_ones_are_asked_of_another() {
     let setup = setup([Mood::TampersWithBlocks, Honest, Honest]).await;
     for transaction in transactions(3) {

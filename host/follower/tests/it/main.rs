@@ -144,7 +144,7 @@ fn certified_blocks_are_executed_and_survive_a_restart() {
     assert!(follower_of.take(&blocks, true).unwrap());
     let election = follower_of.ledger().election(1).unwrap();
     assert_eq!((election.turnout(), election.board().size), (2, 2));
-    assert_eq!(follower_of.recheck(1).unwrap().problems, [String::new(); 0]);
+    assert!(follower_of.recheck(1).unwrap().problems.is_empty());
     drop((election, follower_of));
     assert_eq!(follower(&own).tip().height, 5);
 }

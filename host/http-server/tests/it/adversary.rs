@@ -67,6 +67,36 @@ async fn half_sent_heads_and_stalled_bodies_make_room_too() {
     assert!(server.server.counts().connections_most <= 16);
 }
 
+/// A byte now and then is no pace, however short the pauses.
+#[tokio::test]
+async fn bodies_that_drip_make_room_too() {
+    let bounds = Bounds {
+        connections_max: 16,
+        ..bounds()
+    };
+    let server = Running::start(bounds);
+    let head = b"POST /length HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\r\n";
+    let mut dripping = Vec::new();
+    for _ in 0..16 {
+        let mut stream = server.sent(head).await;
+        dripping.push(tokio::spawn(async move {
+            while stream.write_all(b"x").await.is_ok() {
+                sleep(Duration::from_millis(500)).await;
+            }
+        }));
+    }
+    server.until(|counts| counts.connections == 16).await;
+    let deadline = Instant::now() + Duration::from_secs(15);
+    let mut served = 0;
+    while served < 20 {
+        if server.honest().await.ends_with("here\n") {
+            served += 1;
+        }
+        assert!(Instant::now() < deadline, "served {served}");
+    }
+    dripping.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
 #[tokio::test]
 async fn a_head_that_drips_is_cut_off() {
     let server = Running::start(Bounds {

@@ -296,18 +296,24 @@ async fn mark_closing(
     election_id: u64,
     closing: Option<Closing>,
 ) -> Result<Done, sqlx::Error> {
-    let done = i16::from(Closing::Done.code());
+    let outlasting: Vec<i16> = Closing::ALL
+        .into_iter()
+        .filter(|known| known.outlasts(closing))
+        .map(|known| i16::from(known.code()))
+        .collect();
     let statement = match closing {
         Some(_) => {
             "INSERT INTO closings AS c (election_id, how) VALUES ($1, $2) \
-             ON CONFLICT (election_id) DO UPDATE SET how = EXCLUDED.how WHERE c.how <> $3"
+             ON CONFLICT (election_id) DO UPDATE SET how = EXCLUDED.how WHERE c.how <> ALL($3)"
         }
-        None => "DELETE FROM closings WHERE election_id = $1 AND how <> $3 AND $2::int2 IS NULL",
+        None => {
+            "DELETE FROM closings WHERE election_id = $1 AND how <> ALL($3) AND $2::int2 IS NULL"
+        }
     };
     sqlx::query(statement)
         .bind(election_id.cast_signed())
         .bind(closing.map(|closing| i16::from(closing.code())))
-        .bind(done)
+        .bind(outlasting)
         .execute(connection)
         .await?;
     Ok(Done::Written)

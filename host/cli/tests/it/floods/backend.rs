@@ -12,6 +12,8 @@ use super::{
     send, stranger, unread,
 };
 
+/// Readers of exports that do not read, from as many addresses as there are.
+const EXPORTS: usize = 200;
 /// Bodies that come to a halt just before their end, of [`BODY_BYTES`].
 const BODIES: usize = 2_500;
 /// As many as a login may have.
@@ -34,6 +36,13 @@ async fn a_backend_stays_within_its_bounds_and_serves_an_honest_voter_in_every_f
     let scene = Scene::start().await;
     let port = scene.port;
     let honest = scene.honest_voter().await;
+
+    let flood = honest.meets("exports that nobody reads");
+    let export = |n| get("/api/elections/2/export", &stranger(n));
+    let held = unread(EXPORTS, async |n| send(port, export(n).as_bytes()).await).await;
+    honest.is_served_in(&flood).await;
+    drop(held);
+    scene.exports_all_of(2).await;
 
     let flood = honest.meets("bodies that come to a halt");
     let mut body = head("POST", "/api/auth/login", &stranger(1));

@@ -3,13 +3,13 @@
 //! time.
 //!
 //! All clients are of this machine. The backend trusts a proxy here, which names other addresses; before
-//! the bootnode, clients come from other addresses of the loopback network. Validators trust all of this
-//! machine: `rpc::adversary` floods them from addresses of its own.
+//! validators and the bootnode, clients come from other addresses of the loopback network.
 
 mod backend;
 mod bootnode;
 mod honest;
 mod scene;
+mod validator;
 
 use std::{
     future::Future,

@@ -10,21 +10,26 @@ use tabella_cli::{
     http::Client,
     load::{LoadPlan, Submission, Voter, cast_all},
 };
+use tabella_protocol::ExportLine;
 
 use super::{
     bound,
     honest::{Honest, Kind, ask},
 };
 use crate::{
-    hostile_client::raise_file_limit,
+    hostile_client::{self, call, raise_file_limit},
     network::{PATIENCE, eventually, ok},
     processes::{Bare, first_start},
 };
 
-/// The address of the honest client, as the proxy names it.
+/// The address of the honest client, as the proxy names it;
 pub(super) const OWNER: &str = "198.51.100.9";
+/// and where it comes from when it asks the validator, beside strangers from elsewhere.
+const OWNER_HERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
 /// Voters on a roll that makes the chain large: its export has twice as many bytes as their entries.
 const ROLL: usize = 120_000;
+/// A block of a roll has more bytes than this, and is exported in several parts.
+const LARGE_BLOCK_BYTES: usize = 512 << 10;
 /// Ballots on a board.
 const BALLOTS: usize = 600;
 
@@ -52,6 +57,8 @@ pub(super) struct Scene {
     network: Bare,
     /// The backend's.
     pub(super) port: u16,
+    /// The validator's JSON-RPC.
+    pub(super) rpc_port: u16,
     token: String,
 }
 
@@ -70,6 +77,7 @@ impl Scene {
         let token = std::fs::read_to_string(network.path("keys/admin-token")).expect("a token");
         let scene = Self {
             port: network.listen_port("backend"),
+            rpc_port: network.listen_port("validator-1"),
             token: token.trim().to_owned(),
             network,
         };
@@ -160,5 +168,57 @@ impl Scene {
         ];
         let pid = self.network.processes.id("backend");
         Honest::of(pid, Ipv4Addr::LOCALHOST, self.port, kinds).await
+    }
+
+    /// The export of an election is whole, large blocks of it too.
+    pub(super) async fn exports_all_of(&self, election: u64) {
+        let export = get(&format!("/api/elections/{election}/export"), OWNER);
+        let answer = ask(Ipv4Addr::LOCALHOST, self.port, &export).await;
+        let answer = answer.expect("an export");
+        let lines = answer.lines().filter(|line| line.starts_with("{\"line\":"));
+        let lines: Vec<ExportLine> = lines
+            .map(|line| serde_json::from_str(line).expect("a line of an export"))
+            .collect();
+        let blocks = lines.iter().filter_map(|line| match line {
+            ExportLine::Block { block, .. } => Some(hex::decode(&block[2..]).expect("hex").len()),
+            _ => None,
+        });
+        let sizes: Vec<_> = blocks.collect();
+        assert!(
+            sizes.iter().any(|size| *size > LARGE_BLOCK_BYTES),
+            "{sizes:?}"
+        );
+        let count = sizes.len() as u64;
+        assert!(
+            matches!(lines.last(), Some(ExportLine::End { blocks }) if *blocks == count),
+            "it breaks off after {count} blocks"
+        );
+    }
+
+    /// An honest client of the validator that reads, and asks how high the chain is.
+    pub(super) async fn honest_reader(&self) -> Honest {
+        let number = || hostile_client::post(&call("eth_blockNumber", &json!([])));
+        let election = || hostile_client::post(&call("tabella_getElection", &json!([1])));
+        let kinds = vec![
+            Kind {
+                name: "the height",
+                request: Box::new(number),
+            },
+            Kind {
+                name: "an election",
+                request: Box::new(election),
+            },
+        ];
+        let pid = self.network.processes.id("validator-1");
+        Honest::of(pid, OWNER_HERE, self.rpc_port, kinds).await
+    }
+
+    /// The height of the chain.
+    pub(super) async fn height(&self) -> u64 {
+        let rpc = self.network.rpc(1);
+        self.network
+            .until("it answers", &rpc, |_| true)
+            .await
+            .height
     }
 }
