@@ -170,7 +170,9 @@ fn chunk(ledger: &Ledger, mut at: At, last: u64) -> Result<Option<(Vec<u8>, At)>
             text.extend_from_slice(&within.tail);
             at.height += 1;
         } else {
-            text.extend_from_slice(hex::encode(&part).as_bytes());
+            let digits = text.len();
+            text.resize(digits + 2 * part.len(), 0);
+            hex::encode_to_slice(&part, &mut text[digits..]).expect("two digits a byte");
             within.sent += part.len();
             at.within = Some(within);
         }

@@ -70,6 +70,8 @@ pub(crate) enum Mood {
     RefusesUntold(RefusalCode, String),
     /// Has every block, and does not sign.
     Idle,
+    /// Says that it has a block of this height.
+    Claims(u64),
     /// Has no block yet.
     Behind,
     /// Serves blocks whose transactions' bytes it changed.
@@ -776,6 +778,7 @@ impl Shared {
         let chain = self.network.chain();
         let height = match mood {
             Mood::Behind => 0,
+            Mood::Claims(height) => *height,
             _ => chain.summaries.len() as u64,
         };
         let head = chain.summaries.last();

@@ -247,10 +247,28 @@ fn refuses() -> Mood {
 
 #[tokio::test]
 async fn one_validators_refusal_is_not_the_chains() {
-    let setup = setup([refuses(), Honest, Honest]).await;
+    let slow = Mood::Slow(Duration::from_millis(30));
+    let setup = setup([refuses(), slow.clone(), slow]).await;
+    eventually("all are healthy", PATIENCE, || {
+        setup.client.health().healthy == 3
+    })
+    .await;
     for n in 0..5 {
         setup.client.submit(transaction(n)).await.unwrap();
     }
+    let asked = setup.nodes[0].submission_requests();
+    assert!(asked > 0, "the one that refuses was not asked");
+}
+
+#[tokio::test]
+async fn blocks_that_do_not_follow_the_one_that_is_known_are_refused() {
+    let setup = setup([Honest, Honest, Honest]).await;
+    for _ in 0..3 {
+        setup.network.commit(vec![]);
+    }
+    let known = setup.network.chain().summaries[0].header.hash();
+    assert_eq!(setup.client.blocks(1, known, 3).await.unwrap().len(), 2);
+    assert!(setup.client.blocks(1, Hash([9; 32]), 3).await.is_err());
 }
 
 #[tokio::test]

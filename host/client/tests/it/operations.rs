@@ -203,6 +203,26 @@ async fn one_that_left_the_network_is_no_witness() {
 }
 
 #[tokio::test]
+async fn a_lone_claim_of_a_great_height_makes_nobody_late() {
+    let Setup {
+        network,
+        nodes,
+        client,
+    } = setup([Mood::Claims(1_000_000_000), Mood::Honest, Mood::Honest]).await;
+    network.commit(vec![]);
+    let checked: Vec<usize> = nodes.iter().map(fake::Node::status_calls).collect();
+    eventually("every one was checked again and again", PATIENCE, || {
+        let mut nodes = nodes.iter().zip(&checked);
+        nodes.all(|(node, checked)| node.status_calls() > checked + 3)
+    })
+    .await;
+    assert_eq!(client.blockchain_state().claimed_height, Some(1));
+    for index in [1, 2] {
+        assert_eq!(status(&client, index), HealthStatus::Healthy);
+    }
+}
+
+#[tokio::test]
 async fn where_two_may_lie_three_have_to_refuse() {
     let refuses = || Mood::Refuses(RefusalCode::BallotRefused, "no".into());
     let bft = Genesis {

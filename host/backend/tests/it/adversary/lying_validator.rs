@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tabella_protocol::rpc::RefusalCode;
 use tabella_testing::{Liar, Lie};
 
 use crate::{
@@ -218,6 +219,28 @@ async fn a_refusal_that_only_the_liar_gives_ends_no_ballot() {
     drop(liar);
 }
 
+/// As all of them might refuse it for a while: what a later block may change is not the liar's to say.
+#[tokio::test]
+async fn a_refusal_that_a_later_block_may_change_is_not_one_validators_to_give() {
+    let deployment = Deployment::new().await;
+    let refuses = Mood::Refuses(RefusalCode::NotOnRoll, "who is that?".into());
+    deployment.nodes[0].set_mood(refuses);
+    for node in &deployment.nodes[1..] {
+        node.kill().await;
+    }
+    let backend = deployment.start().await;
+    let (status, answer) = backend.cast("alice", "t1", "a").await;
+    assert_eq!(status, 202, "{answer}");
+    assert!(
+        deployment.nodes[0].submission_requests() > 0,
+        "it was not asked"
+    );
+    for node in &deployment.nodes[1..] {
+        node.restart().await;
+    }
+    backend.until("t1", "confirmed").await;
+}
+
 /// The nearest validator takes administrators' transactions, keeps them, and says that they were rejected.
 #[tokio::test]
 async fn administration_goes_past_one_that_keeps_transactions() {
@@ -259,7 +282,10 @@ async fn a_close_that_one_validator_calls_rejected_stays_announced() {
 /// An upcoming election's close is not even signed: whoever kept it could let it out once it is open.
 #[tokio::test]
 async fn an_election_that_is_not_open_is_not_closed_in_advance() {
-    let (deployment, _liar) = lying(3, Lie::Keeps).await;
+    let (deployment, liar) = lying(3, Lie::Keeps).await;
+    for node in &deployment.nodes[1..] {
+        node.set_mood(Mood::Slow(Duration::from_millis(100)));
+    }
     deployment.create_election(registrar()).await;
     let backend = deployment.start().await;
     let close = backend.post("/api/admin/elections/5/close", Some(ADMIN_TOKEN), json!({}));
@@ -269,6 +295,7 @@ async fn an_election_that_is_not_open_is_not_closed_in_advance() {
         (409, &json!("wrong-election-status")),
         "{answer}"
     );
+    assert_eq!(liar.kept(), 0, "a signed close got out");
 }
 
 #[tokio::test]

@@ -32,8 +32,8 @@ const HELD_MAX: u32 = 32 << 20;
 /// Connections that a process may hold here.
 const CONNECTIONS_MAX: u32 = 3_000;
 /// Bytes by which a process may grow in a flood: what it holds by its bounds, as much again for what is
-/// made of it, and the allocator's slack.
-const GROWTH_MAX: u64 = 4 * HELD_MAX as u64;
+/// made of it, and again for the blocks that are being read and the allocator's slack.
+const GROWTH_MAX: u64 = 6 * HELD_MAX as u64;
 /// How long one step of a flood's client may take before it goes on with the next.
 const STEP_MAX: Duration = Duration::from_secs(3);
 /// Pause of a client between two requests of a flood.
