@@ -267,25 +267,22 @@ impl Client {
             .await
     }
 
-    /// As [`acks`](Self::acks), from every validator that may be called, one after the other: what one of
-    /// them leaves out, another has. Those that do not answer are passed over.
-    pub async fn acks_of_all(&self, from_height: u64, count_max: u64) -> Vec<Vec<Ack>> {
+    /// What each validator that may be called answers to [`acks`](Self::acks), asked one after the other:
+    /// what one of them leaves out, another has. Those that do not answer are passed over.
+    pub async fn acks_of_each(&self, from_height: u64, count_max: u64) -> Vec<Vec<Vec<Ack>>> {
         let call = Call {
             method: "tabella_getBlockSummaries",
             params: (from_height, count_max, 0),
             deadline: self.read_deadline,
             answer_bytes_max: self.chain.summary_bytes_max(),
         };
-        let mut all: Vec<Vec<Ack>> = Vec::new();
+        let mut answers = Vec::new();
         for node in self.pool.callable() {
-            let (_, answer) = self.ask_one(node, &call).await;
-            let lists = self.acks_in(answer.unwrap_or_default(), from_height, count_max);
-            all.resize_with(all.len().max(lists.len()), Vec::new);
-            all.iter_mut()
-                .zip(lists)
-                .for_each(|(all, acks)| all.extend(acks));
+            if let (_, Ok(summaries)) = self.ask_one(node, &call).await {
+                answers.push(self.acks_in(summaries, from_height, count_max));
+            }
         }
-        all
+        answers
     }
 
     /// The acks of each height in an answer.

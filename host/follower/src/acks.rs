@@ -73,8 +73,11 @@ impl Acks {
                 self.looks.again = from;
                 let count = (to - from).min(HEIGHTS_MAX);
                 // Whoever was asked first may have left them out.
-                let acks = self.client.acks_of_all(from, count).await;
-                self.looks.again += self.keep(acks).await;
+                let mut answered = 0;
+                for acks in self.client.acks_of_each(from, count).await {
+                    answered = self.keep(acks).await.max(answered);
+                }
+                self.looks.again += answered;
             }
             Ok(Ok(None)) => self.looks.again = to,
             Ok(Err(error)) => tracing::warn!(%error, "acks cannot be read"),
