@@ -91,13 +91,22 @@ pub(crate) fn side_by_side(ours: &[Round], published: &[Round]) -> String {
     lines.join("\n") + "\n"
 }
 
-/// A result for people.
+/// A number for people, and a dash where it is not known yet.
+fn known(number: &Value) -> String {
+    match number {
+        Value::Null => "-".to_owned(),
+        other => exact(other),
+    }
+}
+
+/// A result for people. Before its certificate, nobody is called elected.
 pub(crate) fn describe(answer: &Value) -> String {
+    let is_certified = answer["certificate"].is_object();
     let mut text = format!(
         "election {}: {}, {} votes\n",
         answer["election_id"],
         answer["status"].as_str().unwrap_or_default(),
-        exact(&answer["total_votes"]),
+        known(&answer["total_votes"]),
     );
     for contest in answer["contests"].as_array().into_iter().flatten() {
         text.push_str(&format!(
@@ -107,7 +116,8 @@ pub(crate) fn describe(answer: &Value) -> String {
         ));
         for option in contest["options"].as_array().into_iter().flatten() {
             let elected = match option["elected"].as_bool() {
-                Some(true) => "elected",
+                Some(true) if is_certified => "elected",
+                Some(true) => "leads",
                 _ => "",
             };
             text.push_str(&format!(
@@ -116,16 +126,17 @@ pub(crate) fn describe(answer: &Value) -> String {
                     .as_str()
                     .or(option["id"].as_str())
                     .unwrap_or_default(),
-                exact(&option["votes"]),
+                known(&option["votes"]),
             ));
         }
         if let Some(explanation) = contest["explanation"].as_str() {
             text.push_str(&format!("  {explanation}\n"));
         }
     }
-    if answer["certificate"].is_object() {
-        text.push_str("\ncertified by a quorum of validators\n");
-    }
+    text.push_str(match is_certified {
+        true => "\ncertified by a quorum of validators\n",
+        false => "\nnot certified yet\n",
+    });
     text
 }
 
@@ -163,5 +174,28 @@ mod tests {
             exhausted              0           0         0.5
         "#]]
         .assert_eq(&side_by_side(&ours, &published));
+    }
+
+    #[test]
+    fn nobody_is_elected_before_the_certificate_and_what_is_unknown_is_no_zero() {
+        let mut answer = json!({
+            "election_id": 1, "status": "closed", "total_votes": null,
+            "contests": [{"id": "c", "rule": {"name": "plurality"}, "options": [
+                {"id": "a", "title": "Ann", "votes": 2, "elected": true},
+                {"id": "b", "title": "Bo", "votes": null, "elected": false},
+            ]}],
+        });
+        expect![[r#"
+            election 1: closed, - votes
+
+            c (plurality)
+              Ann                               2  leads
+              Bo                                -  
+
+            not certified yet
+        "#]]
+        .assert_eq(&describe(&answer));
+        answer["certificate"] = json!({});
+        assert!(describe(&answer).contains("Ann                               2  elected\n"));
     }
 }

@@ -18,6 +18,7 @@ mod full_disk;
 mod hostile_client;
 mod hostile_plugin;
 mod membership;
+mod monitoring;
 mod network;
 mod open_ballots;
 mod openapi_fuzz;
