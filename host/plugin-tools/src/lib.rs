@@ -25,3 +25,4 @@ pub mod conformance;
 pub mod native;
 pub mod sample;
 pub mod scaffold;
+mod sdk;

@@ -1,11 +1,16 @@
 //! A new crate with a rule that works.
 //!
-//! It stands outside every workspace and depends on nothing but the SDK, by path; see
-//! `docs/decisions/0007-new-rules-name-the-sdk-by-path.md` on why.
+//! It stands outside every workspace and depends on nothing but the SDK, which is written into it; see
+//! `docs/decisions/0007-new-rules-carry-the-sdk.md` on why.
 
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
+
+use crate::sdk;
+
+/// The folder of a new crate in which its SDK stands.
+const SDK_FOLDER: &str = "sdk";
 
 /// Every file of a new crate; `NAME` and `SDK` in them are replaced.
 const FILES: [(&str, &str); 8] = [
@@ -74,13 +79,9 @@ pub enum ScaffoldError {
     },
 }
 
-/// The SDK of the checkout that this program was built from.
-pub fn own_sdk() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk")
-}
-
-/// Writes the crate `name` into a folder of that name; answers where.
-pub fn create(parent: &Path, name: &str, sdk: &Path) -> Result<PathBuf, ScaffoldError> {
+/// Writes the crate `name` into a folder of that name, with this program's SDK in it, or naming the one in
+/// the folder `sdk`. Returns the crate's folder.
+pub fn create(parent: &Path, name: &str, sdk: Option<&Path>) -> Result<PathBuf, ScaffoldError> {
     let known = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let is_name = name.len() <= 64
         && name.starts_with(|c: char| c.is_ascii_lowercase())
@@ -91,24 +92,37 @@ pub fn create(parent: &Path, name: &str, sdk: &Path) -> Result<PathBuf, Scaffold
     if TAKEN.contains(&name) || KEYWORDS.contains(&name) {
         return Err(ScaffoldError::Taken(name.to_owned()));
     }
-    let no_sdk = || ScaffoldError::Sdk(sdk.display().to_string());
-    let sdk_folder = sdk.canonicalize().map_err(|_| no_sdk())?;
-    if !sdk_folder.join("abi/Cargo.toml").is_file() {
-        return Err(no_sdk());
-    }
+    let sdk_path = match sdk {
+        Some(sdk) => named(sdk)?,
+        None => SDK_FOLDER.to_owned(),
+    };
     let folder = parent.join(name);
     if folder.exists() {
         return Err(ScaffoldError::Exists(folder.display().to_string()));
     }
-    let sdk = toml_text(&sdk_folder.to_string_lossy());
+    if sdk.is_none() {
+        for (file, text) in sdk::files() {
+            write(&folder.join(SDK_FOLDER).join(file), &text)?;
+        }
+    }
     for (file, text) in FILES {
         let text = text
-            .replace("@SDK@", &sdk)
+            .replace("@SDK@", &sdk_path)
             .replace("@CRATE@", &name.replace('-', "_"))
             .replace("@NAME@", name);
         write(&folder.join(file), &text)?;
     }
     Ok(folder)
+}
+
+/// The path of an SDK that stands elsewhere, for a manifest.
+fn named(sdk: &Path) -> Result<String, ScaffoldError> {
+    let no_sdk = || ScaffoldError::Sdk(sdk.display().to_string());
+    let folder = sdk.canonicalize().map_err(|_| no_sdk())?;
+    if !folder.join("abi/Cargo.toml").is_file() {
+        return Err(no_sdk());
+    }
+    Ok(toml_text(&folder.to_string_lossy()))
 }
 
 /// A path as it stands between the quotes of a TOML text.

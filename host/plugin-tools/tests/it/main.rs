@@ -23,9 +23,14 @@ fn contest(wasm: &[u8]) -> Contest {
     runtime.load(wasm).unwrap().contest(&config()).unwrap()
 }
 
+/// The SDK of this checkout.
+fn checkout_sdk() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk")
+}
+
 /// A new crate; `change` is applied to its source.
 fn new_crate(parent: &Path, change: impl Fn(String) -> String) -> PathBuf {
-    let folder = scaffold::create(parent, "my-rule", &scaffold::own_sdk()).unwrap();
+    let folder = scaffold::create(parent, "my-rule", None).unwrap();
     let source = folder.join("src/lib.rs");
     let text = std::fs::read_to_string(&source).unwrap();
     std::fs::write(&source, change(text)).unwrap();
@@ -58,7 +63,7 @@ fn a_new_crate_passes_untouched() {
     assert_eq!(native.unwrap().broken, None);
     let again = build::build(&folder).unwrap();
     assert_eq!(again.sha256, built.sha256);
-    let exists = scaffold::create(parent.path(), "my-rule", &scaffold::own_sdk()).unwrap_err();
+    let exists = scaffold::create(parent.path(), "my-rule", None).unwrap_err();
     assert!(exists.to_string().contains("exists already"), "{exists}");
 }
 
@@ -89,9 +94,9 @@ fn broken_promises_are_noticed() {
 /// The example crate, outside the workspace as its author would have it, in a place that stays from
 /// run to run.
 fn custom_rule() -> PathBuf {
-    let from = scaffold::own_sdk().join("../examples/custom-rule");
+    let from = checkout_sdk().join("../examples/custom-rule");
     let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join("custom-rule");
-    let sdk = scaffold::own_sdk().canonicalize().unwrap();
+    let sdk = checkout_sdk().canonicalize().unwrap();
     let files = [
         "Cargo.toml",
         "Cargo.lock",
@@ -149,7 +154,7 @@ fn the_zig_rule_agrees_with_its_rust_twin() {
 
 /// Builds the example with its own script, where its compiler is installed.
 fn agrees_with_its_rust_twin(example: &str) {
-    let script = scaffold::own_sdk().join("../examples").join(example);
+    let script = checkout_sdk().join("../examples").join(example);
     let folder = tempfile::tempdir().unwrap();
     let wasm = folder.path().join("approval.wasm");
     let compiled = Command::new(script.join("build.sh"))
@@ -208,14 +213,14 @@ fn every_built_in_rule_keeps_its_promises() {
 fn names_that_are_no_crates() {
     let parent = tempfile::tempdir().unwrap();
     for name in ["", "My", "1a", "a_b", "../x"] {
-        let error = scaffold::create(parent.path(), name, &scaffold::own_sdk()).unwrap_err();
+        let error = scaffold::create(parent.path(), name, None).unwrap_err();
         assert!(error.to_string().starts_with("expected a name"), "{error}");
     }
     for name in ["test", "self", "fn", "tabella-sdk"] {
-        let error = scaffold::create(parent.path(), name, &scaffold::own_sdk()).unwrap_err();
+        let error = scaffold::create(parent.path(), name, None).unwrap_err();
         assert!(error.to_string().contains("is taken"), "{error}");
     }
-    let error = scaffold::create(parent.path(), "a", parent.path()).unwrap_err();
+    let error = scaffold::create(parent.path(), "a", Some(parent.path())).unwrap_err();
     assert!(error.to_string().contains("--sdk-path"), "{error}");
     let error = build::build(parent.path()).unwrap_err();
     assert!(error.to_string().contains("Cargo.toml"), "{error}");

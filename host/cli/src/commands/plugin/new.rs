@@ -20,7 +20,7 @@ pub(crate) struct NewArguments {
     /// The folder in which the crate's folder is made
     #[arg(long, default_value = ".")]
     parent: PathBuf,
-    /// The folder `sdk` of a checkout of Tabella; by default of the one that built this program
+    /// Name the SDK in this folder, such as `sdk` of a checkout of Tabella, instead of writing one into the crate
     #[arg(long)]
     sdk_path: Option<PathBuf>,
     /// Answer in JSON
@@ -30,8 +30,8 @@ pub(crate) struct NewArguments {
 
 /// Runs the command.
 pub(crate) fn run(arguments: &NewArguments) -> Result<Exit> {
-    let sdk = arguments.sdk_path.clone().unwrap_or_else(scaffold::own_sdk);
-    let folder = scaffold::create(&arguments.parent, &arguments.name, &sdk)?;
+    let sdk = arguments.sdk_path.as_deref();
+    let folder = scaffold::create(&arguments.parent, &arguments.name, sdk)?;
     match arguments.json {
         true => println!("{}", json!({"name": arguments.name, "path": folder})),
         false => println!(
