@@ -200,15 +200,16 @@ pub fn count_telling(
         marks_max: marks_max(manifest, &params),
         names: election.names(),
     };
-    let mut urn = Urn::new(&contest, &paper, tell);
-    for file in files {
-        urn.file = file.name();
+    let mut urn = Urn::new(&contest, &paper, files, tell);
+    for (number, file) in files.iter().enumerate() {
+        (urn.file, urn.file_number) = (file.name(), number);
         urn.records = 0;
         file.each(&paper, &mut |cast| urn.put(cast))?;
     }
     if let Some(failure) = urn.failure {
         return Err(failure);
     }
+    urn.repeats.refuse()?;
     if urn.undecided > 0 {
         let (count, problems) = (urn.undecided, urn.problems);
         return Err(CountError::Undecided { count, problems });

@@ -33,6 +33,7 @@ mod convert;
 mod count;
 mod election;
 mod options;
+mod repeats;
 mod report;
 mod rule;
 mod tie_break;

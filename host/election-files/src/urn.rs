@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 use tabella_runtime::{Contest, TallyError, Verdict};
 
-use crate::ballots::{Cast, ImportError, Paper, Problem, Unread};
+use crate::ballots::{BallotFile, Cast, ImportError, Paper, Problem, Unread};
 use crate::count::CountError;
+use crate::repeats::Repeats;
 use crate::report::{MarkCounts, Report};
 
 /// After so many records somebody is told how many were read.
@@ -18,6 +19,9 @@ pub(crate) struct Urn<'a> {
     pub(crate) contest: &'a Contest,
     pub(crate) paper: &'a Paper<'a>,
     pub(crate) file: &'a str,
+    /// Its position among all.
+    pub(crate) file_number: usize,
+    pub(crate) repeats: Repeats<'a>,
     pub(crate) known: HashMap<Vec<u8>, Result<u32, String>>,
     pub(crate) distinct: Vec<Vec<u8>>,
     /// Weight and number of the distinct ballot, in the order of the file.
@@ -50,12 +54,15 @@ impl<'a> Urn<'a> {
     pub(crate) fn new(
         contest: &'a Contest,
         paper: &'a Paper<'a>,
+        files: &'a [BallotFile],
         tell: &'a mut dyn FnMut(u64),
     ) -> Self {
         Self {
             contest,
             paper,
             file: "",
+            file_number: 0,
+            repeats: Repeats::new(files),
             known: HashMap::new(),
             distinct: Vec::new(),
             board: Vec::new(),
@@ -127,6 +134,10 @@ impl<'a> Urn<'a> {
     }
 
     fn accept(&mut self, number: u32, cast: &Cast) {
+        if let Some(id) = cast.id.as_ref().filter(|_| cast.is_id_unique) {
+            let ballot = &self.distinct[number as usize];
+            self.repeats.see(self.file_number, cast.line, id, ballot);
+        }
         self.counted_records += 1;
         self.counted += u128::from(cast.weight);
         self.board.push((cast.weight, number));

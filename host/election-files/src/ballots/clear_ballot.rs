@@ -64,6 +64,7 @@ pub(super) fn read(text: &str, paper: &Paper<'_>, sink: &mut dyn FnMut(Cast)) ->
         };
         let id = columns.id.and_then(|cell| row.cells.get(cell));
         cast.id = id.filter(|id| !id.is_empty()).map(|id| id.to_string());
+        cast.is_id_unique = true;
         if let Some(id) = &cast.id
             && !seen.insert(id.clone())
         {

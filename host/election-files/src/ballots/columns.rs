@@ -302,6 +302,11 @@ pub(crate) fn is_beside(cell: &str) -> bool {
     is_id(cell) || BESIDE.contains(&&*bare(cell))
 }
 
+/// Heads of columns that say who voted.
+pub(crate) fn is_voter(cell: &str) -> bool {
+    ["email", "emailaddress", "username"].contains(&&*bare(cell))
+}
+
 /// A head without spaces and signs.
 fn bare(cell: &str) -> String {
     fold(cell).chars().filter(|c| c.is_alphanumeric()).collect()

@@ -1,10 +1,9 @@
 //! Tables of ballots as text. The grammar is in `docs/election-files.md`.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 use tabella_runtime::BallotKind;
 
 use super::columns::Columns;
@@ -12,6 +11,8 @@ use super::layout::{self, Layout, Marks};
 use super::paper::{Paper, Rank, ranks_of_numbers};
 use super::problem::{At, Cast, Unread, brief};
 use super::rows::{Row, Rows};
+use crate::options::fold;
+use crate::repeats::short;
 
 pub(super) fn read(
     text: &str,
@@ -29,7 +30,11 @@ pub(super) fn read(
     };
     let mut empty_lines = Vec::new();
     let mut seen = HashSet::new();
-    while let Some(row) = rows.next()? {
+    let mut people = HashMap::new();
+    loop {
+        let next = rows.next()?;
+        refuse_remarks_that_may_be_ballots(&rows, &layout, paper)?;
+        let Some(row) = next else { break };
         // In a file of one column an empty line is an empty cell: a blank ballot. In any other it is
         // nothing at the end, and cannot be told from a lost ballot before it.
         if row.is_empty_line() && !is_one_column {
@@ -43,11 +48,22 @@ pub(super) fn read(
         let mut cast = layout.cast(&row, paper);
         if layout.has_unique_ids
             && let Some(id) = &cast.id
-            && !seen.insert(short(id))
+            && !seen.insert(short(id.as_bytes()))
         {
             let message = format!(
                 "the ballot {id} stands twice, and a ballot counts once; take one out, or say with \
                  --columns that the column is no id"
+            );
+            cast.ballot = Err(Unread::File(message));
+        }
+        if let Some(person) = layout.voter.map(|cell| row.cells.get(cell))
+            && let Some(person) = person.filter(|person| !person.is_empty())
+            && let Some(line) = people.insert(short(fold(person).as_bytes()), row.line)
+        {
+            let message = format!(
+                "{} stands on line {line} too, and a voter counts once; take one out, or pass the \
+                 column over with --columns, as `ignore`",
+                brief(person)
             );
             cast.ballot = Err(Unread::File(message));
         }
@@ -56,12 +72,28 @@ pub(super) fn read(
     Ok(())
 }
 
-/// Enough of a digest to tell ids apart in little memory.
-fn short(id: &str) -> [u8; 16] {
-    let digest = Sha256::digest(id.as_bytes());
-    let mut short = [0; 16];
-    short.copy_from_slice(&digest[..16]);
-    short
+/// Refuses a line that starts with `#` where what it says could be a ballot: its first cell is an option,
+/// or it has a cell for each column.
+fn refuse_remarks_that_may_be_ballots(
+    rows: &Rows<'_>,
+    layout: &Layout,
+    paper: &Paper<'_>,
+) -> Result<(), At> {
+    for (line, text) in rows.remarks() {
+        let Some(cells) = rows.cells_of(text) else {
+            continue;
+        };
+        let is_whole = cells.len() > 1 && layout.width == Some(cells.len());
+        if is_whole || cells.first().is_some_and(|cell| paper.names.is_name(cell)) {
+            let message = format!(
+                "{} may be a remark, or a ballot that starts with `#`: take the line out, or put \
+                 quotation marks around its first cell",
+                brief(text)
+            );
+            return Err(At::new(*line, message));
+        }
+    }
+    Ok(())
 }
 
 fn is_one_column(rows: &Rows<'_>) -> Result<bool, At> {
@@ -79,6 +111,7 @@ impl Layout {
         let mut cast = self.cast_without_id(row, paper);
         let id = self.id.and_then(|cell| row.cells.get(cell));
         cast.id = id.filter(|id| !id.is_empty()).map(|id| id.to_string());
+        cast.is_id_unique = self.has_unique_ids;
         cast
     }
 

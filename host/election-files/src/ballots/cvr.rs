@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::cvr_selections::{Contest, ElectionPart};
@@ -32,12 +33,15 @@ struct Ids {
     printed: Option<String>,
     #[serde(rename = "UniqueId", default)]
     unique: Option<String>,
+    #[serde(rename = "BallotAuditId", default)]
+    audit: Option<String>,
 }
 
 impl Ids {
     fn ballot(self) -> Option<String> {
         let known = |id: &String| !id.trim().is_empty();
-        (self.printed.filter(known)).or_else(|| self.unique.filter(known))
+        let ids = [self.printed, self.unique, self.audit];
+        ids.into_iter().flatten().find(known)
     }
 }
 
@@ -91,6 +95,8 @@ struct Mark {
     is_allocable: Option<String>,
     #[serde(rename = "NumberVotes", default)]
     votes: Option<u64>,
+    #[serde(rename = "FractionalVotes", default)]
+    fraction: Option<IgnoredAny>,
     #[serde(rename = "Rank", default)]
     rank: Option<u64>,
     #[serde(rename = "Status", default)]
@@ -145,6 +151,9 @@ impl Status {
 impl Mark {
     fn counts(&self) -> Result<bool, Unread> {
         let is = |word: &Option<String>, wanted| word.as_deref() == Some(wanted);
+        if self.fraction.is_some() {
+            return Err("expected whole votes, found FractionalVotes".into());
+        }
         let neutral = ["adjudicated", "generated-rules"];
         if let Standing::Invalid = self.status.standing("mark", &neutral)? {
             return Ok(false);
@@ -337,6 +346,12 @@ fn marked_contest(
     }
     let is_current =
         |snapshot: &&mut Snapshot| current.is_none() || snapshot.id.as_ref() == current;
+    let current_ones = record.snapshots.iter_mut().filter(is_current).count();
+    if current_ones > 1 {
+        return Err(Unread::File(
+            "the record has two snapshots with the id of its current one".into(),
+        ));
+    }
     let Some(snapshot) = record.snapshots.iter_mut().find(is_current) else {
         let id = record.current.as_deref().unwrap_or("none");
         return Err(format!("the record has no snapshot {id:?}, its current one").into());
@@ -383,6 +398,7 @@ fn cast(
         Err(reason) => Cast::new(line, 1, Err(reason)),
     };
     cast.id = id;
+    cast.is_id_unique = true;
     cast
 }
 
@@ -402,6 +418,12 @@ fn marks(marked: &[MarkedContest], contest: &Contest, paper: &Paper<'_>) -> Resu
                 continue;
             }
             let id = selection.id.as_deref().unwrap_or_default();
+            if selection.positions.is_empty() {
+                return Err(format!(
+                    "the selection {id:?} has no SelectionPosition, which says whether it is marked"
+                )
+                .into());
+            }
             let mut target = None;
             for mark in &selection.positions {
                 if !mark.counts()? {

@@ -72,9 +72,12 @@ impl Contest {
                 selections: HashMap::new(),
             });
         };
-        let candidates: HashMap<&str, &str> = elections
+        let order: Vec<&Named> = elections
             .iter()
             .flat_map(|election| &election.candidates)
+            .collect();
+        let candidates: HashMap<&str, &str> = order
+            .iter()
             .map(|candidate| (candidate.id.as_str(), candidate.name.as_str()))
             .collect();
         let mut selections: HashMap<String, Target> = HashMap::new();
@@ -121,7 +124,21 @@ impl Contest {
                 let name = paper.names.shown(options[0]);
                 return Err(At::new(1, paper.several(name, &options)));
             }
-            // As many of the name on the paper as in the file: they stand in the same order.
+            // As many of the name on the paper as in the file: they stand in the same order, if the file
+            // has only one.
+            let place = |selection: &&SelectionPart| {
+                let id = selection.candidates.first()?;
+                order.iter().position(|candidate| candidate.id == *id)
+            };
+            let places: Vec<Option<usize>> = called.iter().map(place).collect();
+            if !places.is_sorted() {
+                let name = paper.names.shown(options[0]);
+                let message = format!(
+                    "several candidates are called {name:?}, and its selections stand in another \
+                     order than its candidates: give the options the ids of the file"
+                );
+                return Err(At::new(1, message));
+            }
             for (option, selection) in options.into_iter().zip(called) {
                 selections.insert(selection.id.clone(), Target::Option(option));
             }

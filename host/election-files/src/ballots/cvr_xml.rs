@@ -21,8 +21,10 @@ const LISTS: [&str; 7] = [
 const IDS: [&str; 1] = ["CandidateIds"];
 
 /// Elements that are read and stand once; what else a record holds is passed over.
-const ONCE: [&str; 12] = [
+const ONCE: [&str; 14] = [
+    "BallotAuditId",
     "BallotPrePrintedId",
+    "FractionalVotes",
     "UniqueId",
     "CurrentSnapshotId",
     "ContestId",

@@ -207,6 +207,7 @@ pub(super) fn read(
 ) -> Result<(), At> {
     paper.takes_marks_of_machines()?;
     let contest = Contest::find(parts, paper)?;
+    refuse_gaps(parts)?;
     let mut seen = HashSet::new();
     let mut holds_contest = false;
     for part in parts.iter().filter(|part| is_export(&part.name)) {
@@ -236,6 +237,30 @@ pub(super) fn read(
         false => Err(At::new(
             1,
             format!("no session holds the contest {}", contest.id),
+        )),
+    }
+}
+
+/// Refuses numbered files of sessions, between two of which one is missing.
+fn refuse_gaps(parts: &[Part]) -> Result<(), At> {
+    let number = |part: &Part| {
+        let rest = part.name.strip_prefix("CvrExport_")?;
+        rest.strip_suffix(".json")?.parse::<u64>().ok()
+    };
+    let mut numbers: Vec<u64> = parts.iter().filter_map(number).collect();
+    numbers.sort_unstable();
+    // Numbers start at 0 or 1.
+    let from = numbers.first().map_or(1, |first| (*first).min(1));
+    let missing = (from..)
+        .zip(&numbers)
+        .find(|(expected, number)| expected < *number);
+    match missing {
+        None => Ok(()),
+        Some((missing, number)) => Err(At::new(
+            1,
+            format!(
+                "found CvrExport_{number}.json and no CvrExport_{missing}.json: the export is not whole"
+            ),
         )),
     }
 }
@@ -322,6 +347,7 @@ impl Contest {
             cast.ballot = Err(Unread::File(message));
         }
         cast.id = id;
+        cast.is_id_unique = true;
         Some(cast)
     }
 

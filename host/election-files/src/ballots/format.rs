@@ -91,7 +91,7 @@ impl Format {
             (Some("jsonl" | "ndjson"), _) => Ok(Self::JsonLines),
             (Some("blt"), _) => Ok(Self::Blt),
             (Some("pb"), _) => Ok(Self::Pabulib),
-            (Some("soc" | "soi" | "toc" | "toi"), _) => Ok(Self::PrefLib),
+            (Some("soc" | "soi" | "toc" | "toi" | "cat"), _) => Ok(Self::PrefLib),
             (Some("csv"), Some(found @ (Self::ScotElex | Self::ClearBallot))) => Ok(found),
             (Some("csv" | "tsv"), None | Some(Self::Blt)) => Ok(Self::Csv),
             (Some("csv" | "tsv"), Some(_)) => {

@@ -90,6 +90,7 @@ fn ballot(part: &Part, paper: &Paper<'_>, ids: &mut HashSet<String>) -> Result<O
         Err(reason) => Cast::new(contest.line, 1, Err(reason)),
     };
     cast.id = id.filter(|id| !id.is_empty());
+    cast.is_id_unique = true;
     Ok(Some(cast))
 }
 

@@ -39,6 +39,7 @@ pub(super) fn headless(
             count: None,
             id: None,
             has_unique_ids: false,
+            voter: None,
             width: Some(cells.len()),
             marks: Marks::Options(columns),
         }))
@@ -51,7 +52,7 @@ pub(super) fn headless(
         let found = unknown.map_or(String::new(), |cell| brief(cell));
         return Err(At::new(row.line, format!("{EXPECTED}, found {found}")));
     }
-    refuse_counts_that_are_options(row, rest, paper)?;
+    refuse_numbers_of_two_readings(row, rest, paper)?;
     refuse_a_head_without_a_name(row, rest, paper)?;
     if !all_names || cells.len() < 2 {
         return Ok(None);
@@ -151,40 +152,69 @@ fn is_mark(cell: &str, kind: BallotKind) -> bool {
     }
 }
 
-/// Refuses rows that all begin with a number, some of which are options.
-fn refuse_counts_that_are_options(
+/// Rows of different numbers, from which on it is unlikely that each is a number of ballots.
+const DIFFERENT_COUNTS_MAX: usize = 20;
+
+/// Refuses rows that all begin with a number, where the numbers may be options, or the ballots' own.
+fn refuse_numbers_of_two_readings(
     row: &Row<'_>,
     rest: &Rows<'_>,
     paper: &Paper<'_>,
 ) -> Result<(), At> {
-    let number = |row: &Row<'_>| row.cells.len() > 1 && row.cells[0].parse::<u64>().is_ok();
-    if !number(row) {
-        return Ok(());
-    }
+    let number = |row: &Row<'_>| match row.cells.len() {
+        0 | 1 => None,
+        _ => row.cells[0].parse::<u64>().ok(),
+    };
     let mut rows = rest.clone();
+    let mut numbers = Vec::new();
     let mut first_option = None;
     let mut next = Some(row.clone());
     while let Some(row) = next {
         if !row.is_blank() {
-            if !number(&row) {
+            let Some(number) = number(&row) else {
                 return Ok(());
-            }
+            };
+            numbers.push(number);
             if first_option.is_none() && paper.names.is_name(&row.cells[0]) {
                 first_option = Some((row.line, row.cells.join(",")));
             }
         }
         next = rows.next()?;
     }
-    match first_option {
-        None => Ok(()),
+    let (line, shown, readings) = match first_option {
         Some((line, shown)) => {
-            let message = format!(
-                "{} may be a number of ballots and a ballot, or a ballot whose first choice is an \
-                 option; say which with --columns count,... or --columns ..., or write a head such as \
-                 `count,rank1,rank2` or `rank1,rank2` above",
-                brief(&shown)
-            );
-            Err(At::new(line, message))
+            let readings = "a number of ballots and a ballot, or a ballot whose first choice is an \
+                            option; say which with --columns count,... or --columns ..., or write a \
+                            head such as `count,rank1,rank2` or `rank1,rank2` above";
+            (line, shown, readings)
         }
+        None if are_like_ids(&numbers) => {
+            let readings = "how many ballots a line stands for, or the ballot's own number, as the \
+                            numbers of all lines have it; say which with --columns count,... or \
+                            --columns id,..., or write a head such as `count,rank1` or `id,rank1` above";
+            (row.line, row.cells.join(","), readings)
+        }
+        None => return Ok(()),
+    };
+    let message = format!("{} may be {readings}", brief(&shown));
+    Err(At::new(line, message))
+}
+
+/// Whether numbers rise from line to line, or are too many different ones, as numbers of rows and ballots
+/// are and numbers of ballots hardly ever.
+fn are_like_ids(numbers: &[u64]) -> bool {
+    let by_one = numbers
+        .windows(2)
+        .all(|pair| pair[0].checked_add(1) == Some(pair[1]));
+    let rise = numbers.windows(2).all(|pair| pair[0] < pair[1]);
+    let are_different = || {
+        let mut sorted = numbers.to_vec();
+        sorted.sort_unstable();
+        sorted.windows(2).all(|pair| pair[0] < pair[1])
+    };
+    match numbers.len() {
+        0 | 1 => false,
+        2 => by_one,
+        lines => rise || (lines >= DIFFERENT_COUNTS_MAX && are_different()),
     }
 }

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::columns::{
-    Columns, RankHead, Role, is_ballot, is_beside, is_count, is_id, is_unique_id, rank_head,
+    Columns, RankHead, Role, is_ballot, is_beside, is_count, is_id, is_unique_id, is_voter,
+    rank_head,
 };
 use super::headless::headless;
 use super::paper::Paper;
@@ -20,6 +21,8 @@ pub(crate) struct Layout {
     pub(crate) id: Option<usize>,
     /// Whether no two ballots can have the same id.
     pub(crate) has_unique_ids: bool,
+    /// Who voted.
+    pub(crate) voter: Option<usize>,
     /// Cells of every row; `None` where rows may differ.
     pub(crate) width: Option<usize>,
     pub(crate) marks: Marks,
@@ -82,6 +85,7 @@ pub(crate) fn find(
         count: None,
         id: None,
         has_unique_ids: false,
+        voter: None,
         width: None,
         marks: Marks::Free,
     }))
@@ -105,6 +109,7 @@ fn as_said(columns: &Columns) -> Layout {
         count: place(&Role::Count),
         id: place(&Role::Id),
         has_unique_ids: false,
+        voter: None,
         width: (!columns.goes_on).then_some(columns.roles.len()),
         marks,
     }
@@ -209,11 +214,7 @@ impl Cells<'_> {
             );
         }
         let marks = match kinds {
-            [0, 0, 0] => {
-                let unknown = self.unknown.first();
-                let found = unknown.map_or("nothing else".to_owned(), |c| brief(&self.cells[*c]));
-                return self.refuse(format!("{EXPECTED}, found {found}"));
-            }
+            [0, 0, 0] => Marks::One(self.question(paper)?),
             [_, 0, 0] => {
                 let (ranks, is_one_of_many) = self.ranks_of_contest(paper)?;
                 if !is_one_of_many {
@@ -235,9 +236,35 @@ impl Cells<'_> {
             count: self.counts.first().copied(),
             id,
             has_unique_ids: unique.is_some(),
+            voter: is(is_voter),
             width: Some(self.cells.len()),
             marks,
         })
+    }
+
+    /// The column whose head is the contest that is counted, as of a form's question.
+    fn question(&self, paper: &Paper<'_>) -> Result<usize, At> {
+        let wanted = paper.contest.text().map(words);
+        let is_asked = |cell: &&usize| wanted.as_deref() == Some(&*words(&self.cells[**cell]));
+        let asked: Vec<&usize> = self.unknown.iter().filter(is_asked).collect();
+        if let [cell] = asked[..] {
+            return Ok(*cell);
+        }
+        let Some(first) = self.unknown.first() else {
+            return self.refuse(format!("{EXPECTED}, found nothing else"));
+        };
+        let role = |cell: usize| match cell {
+            cell if cell == *first => "ballot",
+            cell if self.counts.contains(&cell) => "count",
+            _ => "ignore",
+        };
+        let roles: Vec<&str> = (0..self.cells.len()).map(role).collect();
+        self.refuse(format!(
+            "{EXPECTED}, found {}; a column of ballots is named by --contest, or by its place with \
+             --columns, such as --columns head,{}",
+            brief(&self.cells[*first]),
+            roles.join(",")
+        ))
     }
 
     /// Refuses a column of which nothing is known.

@@ -17,6 +17,8 @@ pub(super) struct Marks {
     /// By option, its votes.
     votes: BTreeMap<usize, u64>,
     write_ins: u64,
+    /// The most votes that one mark gives.
+    votes_most: u64,
 }
 
 #[derive(Default)]
@@ -50,6 +52,7 @@ impl Marks {
             }
             None => 1,
         };
+        self.votes_most = self.votes_most.max(votes);
         let at_rank = self.ranks.entry(rank).or_default();
         match target {
             Target::Option(option) => {
@@ -80,6 +83,11 @@ impl Marks {
             let mut cast = Cast::new(line, 1, paper.ballot_of_values(votes));
             cast.write_ins = self.write_ins;
             return cast;
+        }
+        if self.votes_most > 1 {
+            let found = self.votes_most;
+            let reason = format!("expected marks of one vote each, found one of {found} votes");
+            return Cast::new(line, 1, Err(reason.into()));
         }
         let is_ranked = self.ranks.keys().any(|rank| *rank > 1);
         let mut ranks: Vec<Rank> = Vec::new();

@@ -6,6 +6,7 @@
 mod abif;
 mod archive;
 mod blt;
+mod categories;
 mod cell_references;
 mod clear_ballot;
 mod columns;

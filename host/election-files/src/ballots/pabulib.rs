@@ -55,6 +55,7 @@ pub(super) fn read(text: &str, paper: &Paper<'_>, sink: &mut dyn FnMut(Cast)) ->
     let mut head: Option<Vec<String>> = None;
     let mut columns: Option<Columns> = None;
     let mut voters = HashSet::new();
+    let mut votes = 0;
     while let Some(row) = rows.next()? {
         if row.is_blank() {
             continue;
@@ -77,7 +78,7 @@ pub(super) fn read(text: &str, paper: &Paper<'_>, sink: &mut dyn FnMut(Cast)) ->
             continue;
         };
         match &*section {
-            "META" => file.meta(&row),
+            "META" => file.meta(&row)?,
             "PROJECTS" => file.project(&row, head, paper)?,
             "VOTES" => {
                 if let Some(columns) = &columns {
@@ -89,12 +90,15 @@ pub(super) fn read(text: &str, paper: &Paper<'_>, sink: &mut dyn FnMut(Cast)) ->
                             format!("the voter {voter} stands twice, and a ballot counts once");
                         cast.ballot = Err(Unread::File(message));
                     }
+                    votes += 1;
                     sink(cast);
                 }
             }
             _ => return Err(At::new(row.line, "expected the section META first")),
         }
     }
+    file.hold(File::PROJECTS, file.projects.len() as u64)?;
+    file.hold(File::VOTES, votes)?;
     match columns {
         Some(_) => Ok(()),
         None => Err(At::new(1, "expected a section VOTES, found none")),
@@ -120,16 +124,44 @@ impl Columns {
 #[derive(Default)]
 struct File {
     vote_type: Option<String>,
+    /// By line and key, how many votes and projects the file says it has.
+    said: Vec<(u64, &'static str, u64)>,
     /// By project id; `None` where a project is no option of the election.
     projects: HashMap<String, Option<usize>>,
 }
 
 impl File {
-    fn meta(&mut self, row: &Row<'_>) {
-        if let [key, value, ..] = &row.cells[..]
-            && key == "vote_type"
-        {
+    const VOTES: &'static str = "num_votes";
+    const PROJECTS: &'static str = "num_projects";
+
+    fn meta(&mut self, row: &Row<'_>) -> Result<(), At> {
+        let [key, value, ..] = &row.cells[..] else {
+            return Ok(());
+        };
+        if key == "vote_type" {
             self.vote_type = Some(value.to_lowercase());
+        }
+        if let Some(key) = [Self::VOTES, Self::PROJECTS]
+            .into_iter()
+            .find(|known| known == key)
+        {
+            let number = value.parse().map_err(|_| {
+                let message = format!("expected a number in {key}, found {}", brief(value));
+                At::new(row.line, message)
+            })?;
+            self.said.push((row.line, key, number));
+        }
+        Ok(())
+    }
+
+    /// Refuses a file that holds another number than it says: some of it may be missing.
+    fn hold(&self, key: &str, found: u64) -> Result<(), At> {
+        match self.said.iter().find(|(_, known, _)| *known == key) {
+            Some((line, _, said)) if *said != found => {
+                let message = format!("{key} says {said}, found {found}: the file is not whole");
+                Err(At::new(*line, message))
+            }
+            _ => Ok(()),
         }
     }
 

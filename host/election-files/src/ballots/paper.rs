@@ -136,15 +136,19 @@ impl Paper<'_> {
         let mut seen = vec![false; self.options.len()];
         let mut is_overvoted = false;
         let mut plain: Vec<Vec<&str>> = Vec::new();
+        // A choice ballot's marks are its first ranks: below them nothing was chosen.
+        let mut chosen = 0;
         for rank in ranks {
             match rank {
                 Rank::Options(options) => {
                     let fresh = options.iter().copied();
                     let fresh = fresh.filter(|option| self.stays(*option));
                     let fresh = fresh.filter(|option| !std::mem::replace(&mut seen[*option], true));
-                    plain.push(fresh.map(|option| self.id(option)).collect());
+                    let fresh: Vec<&str> = fresh.map(|option| self.id(option)).collect();
+                    chosen += fresh.len() as u64;
+                    plain.push(fresh);
                 }
-                Rank::Overvote => is_overvoted = true,
+                Rank::Overvote => is_overvoted |= chosen < self.marks_max,
                 Rank::Skipped | Rank::Other => {}
             }
         }
@@ -161,7 +165,7 @@ impl Paper<'_> {
             BallotKind::Approval => {
                 Ok(json!({ "approve": plain.into_iter().flatten().collect::<Value>() }))
             }
-            BallotKind::Choice if is_overvoted && plain.is_empty() => {
+            BallotKind::Choice if is_overvoted => {
                 Err("the voter marked more options than allowed (overvote)".into())
             }
             BallotKind::Choice => Ok(self.choices(plain)),

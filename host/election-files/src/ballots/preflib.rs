@@ -12,11 +12,66 @@
 
 use std::collections::BTreeMap;
 
+use tabella_runtime::BallotKind;
+
+use super::categories::Categories;
 use super::paper::{Paper, Rank};
 use super::problem::{At, Cast, Unread, brief};
 use crate::options::Meaning;
 
 const NAME: &str = "ALTERNATIVE NAME ";
+const CATEGORY: &str = "CATEGORY NAME ";
+
+/// Kinds of files in which every alternative stands in every order.
+const COMPLETE: [&str; 2] = ["soc", "toc"];
+
+/// Numbers that the lines above the orders say, and that the file must hold.
+#[derive(Default)]
+struct Said {
+    /// By line and key.
+    numbers: Vec<(u64, &'static str, u64)>,
+}
+
+impl Said {
+    const ALTERNATIVES: &'static str = "NUMBER ALTERNATIVES";
+    const CATEGORIES: &'static str = "NUMBER CATEGORIES";
+    const VOTERS: &'static str = "NUMBER VOTERS";
+    const ORDERS: &'static str = "NUMBER UNIQUE ORDERS";
+
+    fn note(&mut self, line: u64, about: &str) -> Result<(), At> {
+        let Some((key, number)) = about.split_once(':') else {
+            return Ok(());
+        };
+        let known = [
+            Self::ALTERNATIVES,
+            Self::CATEGORIES,
+            Self::VOTERS,
+            Self::ORDERS,
+        ];
+        let Some(key) = known.into_iter().find(|known| *known == key.trim()) else {
+            return Ok(());
+        };
+        let number = number.trim().parse().map_err(|_| {
+            At::new(
+                line,
+                format!("expected a number in {key}, found {}", brief(number)),
+            )
+        })?;
+        self.numbers.push((line, key, number));
+        Ok(())
+    }
+
+    /// Refuses a file that holds another number than it says: some of it may be missing.
+    fn hold(&self, key: &str, found: u64) -> Result<(), At> {
+        match self.numbers.iter().find(|(_, known, _)| *known == key) {
+            Some((line, _, said)) if *said != found => {
+                let message = format!("{key} says {said}, found {found}: the file is not whole");
+                Err(At::new(*line, message))
+            }
+            _ => Ok(()),
+        }
+    }
+}
 
 /// Whether a text starts as these files do.
 pub(super) fn looks_like(text: &str) -> bool {
@@ -30,42 +85,77 @@ pub(super) fn looks_like(text: &str) -> bool {
     })
 }
 
+/// What stands above the orders.
+#[derive(Default)]
+struct Head {
+    said: Said,
+    /// By an alternative's number, the option.
+    options: BTreeMap<u64, usize>,
+    categories: Categories,
+    /// Whether every alternative stands in every order, by the file's word.
+    is_complete: bool,
+}
+
 pub(super) fn read(text: &str, paper: &Paper<'_>, sink: &mut dyn FnMut(Cast)) -> Result<(), At> {
-    // By an alternative's number, the option.
-    let mut options: BTreeMap<u64, usize> = BTreeMap::new();
-    let mut has_ballots = false;
+    let mut head = Head::default();
+    let (mut voters, mut orders) = (0u64, 0u64);
     for (line, content) in (1..).zip(text.lines()) {
         let content = content.trim();
         if let Some(about) = content.strip_prefix('#') {
-            if about.trim().starts_with("NUMBER CATEGORIES") {
-                let message = "expected orders of preference, found categories, which are not read";
-                return Err(At::new(line, message));
-            }
-            let Some(named) = about.trim().strip_prefix(NAME) else {
-                continue;
-            };
-            if has_ballots {
-                return Err(At::new(
-                    line,
-                    "expected names of alternatives above the orders",
-                ));
-            }
-            let (number, option) = alternative(named, line, paper)?;
-            if options.values().any(|known| *known == option) || options.contains_key(&number) {
-                let message = format!("an alternative is named twice: {}", brief(named));
-                return Err(At::new(line, message));
-            }
-            options.insert(number, option);
+            head.line(about.trim(), line, orders > 0, paper)?;
         } else if !content.is_empty() {
-            if options.is_empty() {
+            if head.options.is_empty() {
                 let message = "expected lines `# ALTERNATIVE NAME 1: …` above the orders";
                 return Err(At::new(line, message));
             }
-            has_ballots = true;
-            sink(order(content, line, &options, paper));
+            if head.is_complete && paper.kind == BallotKind::Approval {
+                let message = "every alternative stands in every order of this file, which says \
+                               nothing of whom a voter approves";
+                return Err(At::new(line, message));
+            }
+            let cast = order(content, line, &head, paper);
+            orders += 1;
+            voters = voters.saturating_add(cast.weight);
+            sink(cast);
         }
     }
-    Ok(())
+    let said = &head.said;
+    said.hold(Said::ALTERNATIVES, head.options.len() as u64)?;
+    said.hold(Said::CATEGORIES, head.categories.len())?;
+    said.hold(Said::VOTERS, voters)?;
+    said.hold(Said::ORDERS, orders)
+}
+
+impl Head {
+    /// Takes a line that starts with `#`.
+    fn line(&mut self, about: &str, line: u64, below: bool, paper: &Paper<'_>) -> Result<(), At> {
+        self.said.note(line, about)?;
+        if let Some(file) = about.strip_prefix("FILE NAME:") {
+            let ending = file.trim().rsplit('.').next().unwrap_or_default();
+            self.is_complete |= COMPLETE.contains(&ending);
+        }
+        if let Some(kind) = about.strip_prefix("DATA TYPE:") {
+            self.is_complete |= COMPLETE.contains(&kind.trim());
+        }
+        if let Some(named) = about.strip_prefix(CATEGORY) {
+            return self.categories.name(named, line);
+        }
+        let Some(named) = about.strip_prefix(NAME) else {
+            return Ok(());
+        };
+        if below {
+            let message = "expected names of alternatives above the orders";
+            return Err(At::new(line, message));
+        }
+        let (number, option) = alternative(named, line, paper)?;
+        let options = &mut self.options;
+        if options.values().any(|known| *known == option) || options.contains_key(&number) {
+            let message = format!("an alternative is named twice: {}", brief(named));
+            return Err(At::new(line, message));
+        }
+        options.insert(number, option);
+        Ok(())
+    }
 }
 
 fn alternative(named: &str, line: u64, paper: &Paper<'_>) -> Result<(u64, usize), At> {
@@ -90,7 +180,7 @@ fn alternative(named: &str, line: u64, paper: &Paper<'_>) -> Result<(u64, usize)
     }
 }
 
-fn order(content: &str, line: u64, options: &BTreeMap<u64, usize>, paper: &Paper<'_>) -> Cast {
+fn order(content: &str, line: u64, head: &Head, paper: &Paper<'_>) -> Cast {
     let Some((weight, order)) = content.split_once(':') else {
         let reason = format!(
             "expected a number of ballots and `:`, found {}",
@@ -99,7 +189,14 @@ fn order(content: &str, line: u64, options: &BTreeMap<u64, usize>, paper: &Paper
         return Cast::new(line, 1, Err(reason.into()));
     };
     match weight.trim().parse::<u64>() {
-        Ok(weight) => paper.cast(line, weight, ranks(order, options)),
+        Ok(weight) if head.categories.are_none() => {
+            paper.cast(line, weight, ranks(order, &head.options))
+        }
+        Ok(weight) => {
+            let sorted = ranks(order, &head.options);
+            let ballot = sorted.and_then(|sorted| head.categories.ballot(&sorted, paper));
+            Cast::new(line, weight, ballot)
+        }
         Err(_) => {
             let reason = format!("expected a number of ballots, found {}", brief(weight));
             Cast::new(line, 1, Err(reason.into()))

@@ -95,6 +95,8 @@ pub(crate) struct Cast {
     pub(crate) line: u64,
     /// The ballot's own id.
     pub(crate) id: Option<String>,
+    /// Whether no two ballots can have the same id.
+    pub(crate) is_id_unique: bool,
     pub(crate) weight: u64,
     /// The ballot as JSON, or why it cannot be read.
     pub(crate) ballot: Result<Value, Unread>,
@@ -113,6 +115,7 @@ impl Cast {
             part: None,
             line,
             id: None,
+            is_id_unique: false,
             weight,
             ballot,
             marks: None,

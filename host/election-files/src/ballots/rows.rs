@@ -32,6 +32,8 @@ pub(crate) struct Rows<'a> {
     rest: &'a str,
     line: u64,
     delimiter: char,
+    /// The lines of comment that were passed over before the last row.
+    remarks: Vec<(u64, &'a str)>,
 }
 
 impl<'a> Rows<'a> {
@@ -40,6 +42,7 @@ impl<'a> Rows<'a> {
             rest: text,
             line: 1,
             delimiter: delimiter(text),
+            remarks: Vec::new(),
         }
     }
 
@@ -49,12 +52,16 @@ impl<'a> Rows<'a> {
             rest: text,
             line: 1,
             delimiter,
+            remarks: Vec::new(),
         }
     }
 
     /// The next row; `None` at the end of the text.
     pub(crate) fn next(&mut self) -> Result<Option<Row<'a>>, At> {
+        self.remarks.clear();
         while self.rest.starts_with('#') {
+            let end = self.rest.find('\n').unwrap_or(self.rest.len());
+            self.remarks.push((self.line, &self.rest[..end]));
             self.end_line();
         }
         if self.rest.is_empty() {
@@ -67,6 +74,24 @@ impl<'a> Rows<'a> {
             cells.push(cell);
             if is_last {
                 return Ok(Some(Row { line, cells }));
+            }
+        }
+    }
+
+    /// The lines of comment right before the last row, or before the end.
+    pub(crate) fn remarks(&self) -> &[(u64, &'a str)] {
+        &self.remarks
+    }
+
+    /// The cells of a line as if it were no comment.
+    pub(crate) fn cells_of(&self, line: &'a str) -> Option<Vec<Cow<'a, str>>> {
+        let mut rows = Self::separated(line, self.delimiter);
+        let mut cells = Vec::new();
+        loop {
+            let (cell, is_last) = rows.cell().ok()?;
+            cells.push(cell);
+            if is_last {
+                return Some(cells);
             }
         }
     }

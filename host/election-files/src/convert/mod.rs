@@ -14,6 +14,7 @@ use thiserror::Error;
 use crate::ballots::{BallotFile, Cast, Format, ImportError, Paper, Problem, Unread};
 use crate::count::{CountError, Spoiled, facts, marks_max, params};
 use crate::election::Election;
+use crate::repeats::Repeats;
 
 /// Why ballots cannot be had in another format.
 #[derive(Debug, Error)]
@@ -93,14 +94,15 @@ pub fn convert(
         marks_max: marks_max(manifest, &params),
         names: election.names(),
     };
-    let mut read = Read::new(&contest);
-    for file in files {
-        read.file = file.name();
+    let mut read = Read::new(&contest, files);
+    for (number, file) in files.iter().enumerate() {
+        (read.file, read.file_number) = (file.name(), number);
         read.number = 0;
         let read = &mut read;
         file.each(&paper, &mut |cast| read.put(cast))
             .map_err(CountError::from)?;
     }
+    read.repeats.refuse().map_err(CountError::from)?;
     let read = read.all(spoiled)?;
     let stated = params.get("seats").and_then(Value::as_u64);
     let source = Source {
@@ -127,6 +129,9 @@ pub fn convert(
 struct Read<'a> {
     contest: &'a Contest,
     file: &'a str,
+    /// Its position among all.
+    file_number: usize,
+    repeats: Repeats<'a>,
     /// Records of the file so far.
     number: u64,
     records: Vec<Record>,
@@ -137,10 +142,12 @@ struct Read<'a> {
 }
 
 impl<'a> Read<'a> {
-    fn new(contest: &'a Contest) -> Self {
+    fn new(contest: &'a Contest, files: &'a [BallotFile]) -> Self {
         Self {
             contest,
             file: "",
+            file_number: 0,
+            repeats: Repeats::new(files),
             number: 0,
             records: Vec::new(),
             spoiled: 0,
@@ -174,6 +181,9 @@ impl<'a> Read<'a> {
             let bytes = bytes.map_err(|error| error.to_string())?;
             Ok((ballot, bytes))
         });
+        if let (Ok((_, bytes)), Some(id), true) = (&encoded, &cast.id, cast.is_id_unique) {
+            self.repeats.see(self.file_number, cast.line, id, bytes);
+        }
         match encoded {
             Ok((ballot, bytes)) => self.records.push(Record {
                 place,

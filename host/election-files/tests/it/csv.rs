@@ -75,7 +75,7 @@ fn heads_that_make_no_sense() {
         "instant-runoff",
         "count,colour\n1,red\n",
         expect![[r#"
-            x.csv:1: expected a head such as `count,ranking`, `rank1,rank2` or the ids of the options, found "colour"
+            x.csv:1: expected a head such as `count,ranking`, `rank1,rank2` or the ids of the options, found "colour"; a column of ballots is named by --contest, or by its place with --columns, such as --columns head,count,ballot
         "#]],
     );
     check(

@@ -9,7 +9,9 @@ mod exports;
 mod field;
 mod formats;
 mod json;
+mod preflib;
 mod published;
+mod refused;
 mod runs;
 
 use std::path::Path;

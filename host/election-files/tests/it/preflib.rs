@@ -1,0 +1,69 @@
+//! PrefLib's categories.
+
+use serde_json::json;
+use tabella_election_files::Spoiled;
+
+use crate::refused::{counts, is_refused};
+use crate::summary;
+
+#[test]
+fn categories_of_preflib() {
+    let head = "# FILE NAME: x.cat\n# DATA TYPE: cat\n# NUMBER ALTERNATIVES: 3\n# NUMBER CATEGORIES: 2\n\
+        # CATEGORY NAME 1: Yes\n# CATEGORY NAME 2: No\n# ALTERNATIVE NAME 1: Ann Lee\n\
+        # ALTERNATIVE NAME 2: Bo Ek\n# ALTERNATIVE NAME 3: Cy Fa\n";
+    counts(
+        "approval",
+        "x.cat",
+        &format!("{head}3: {{1,2}},3\n2: {{}},{{1,2,3}}\n4: 3,{{}}\n"),
+        "\"a\" 3, \"b\" 3, \"c\" 4",
+    );
+    let unknown = head.replace("Yes", "Maybe");
+    is_refused(
+        "approval",
+        "x.cat",
+        &format!("{unknown}3: 1,2\n"),
+        "called yes or no",
+    );
+    is_refused(
+        "instant-runoff",
+        "x.cat",
+        &format!("{head}3: 1,2\n"),
+        "orders, which categories are not",
+    );
+    is_refused(
+        "approval",
+        "x.cat",
+        &format!("{head}3: 1,1\n"),
+        "stands in two categories",
+    );
+    is_refused(
+        "approval",
+        "x.cat",
+        &format!("{head}3: 1,2,3\n"),
+        "expected at most 2 categories",
+    );
+    is_refused(
+        "approval",
+        "x.cat",
+        &format!("{}3: 1,2\n", head.replace("CATEGORIES: 2", "CATEGORIES: 3")),
+        "NUMBER CATEGORIES says 3",
+    );
+    let grades =
+        json!({"options": ["Ann Lee", "Bo Ek", "Cy Fa"], "params": {"grades": ["bad", "good"]}});
+    let text = format!(
+        "{}3: 1,{{2,3}}\n1: 2,1\n",
+        head.replace("Yes", "good").replace("No", "bad")
+    );
+    let found = summary("majority-judgment", &grades, "x.cat", &text, Spoiled::Count);
+    assert!(
+        found.contains("winners [\"Ann Lee\"]; 4 counted"),
+        "{found}"
+    );
+    let points = head.replace("Yes", "3").replace("No", "1");
+    counts(
+        "score",
+        "x.cat",
+        &format!("{points}2: 1,{{2,3}}\n"),
+        "\"a\" 6, \"b\" 2, \"c\" 2",
+    );
+}
