@@ -1,12 +1,13 @@
 //! The contest as a rule sees it.
 
 use alloc::collections::BinaryHeap;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use tabella_abi::contest::ContestOption;
 
-use crate::{Number, OptionResult, Outcome};
+use crate::{Number, OptionResult, Outcome, Tie};
 
 /// The options that voters decide about. Ballots and results name an option by its number, from 0.
 #[derive(Clone, Debug)]
@@ -52,6 +53,19 @@ impl Contest {
             }
             text.push_str(self.title(*option));
         }
+        text
+    }
+
+    /// A tie in a sentence: `A and B tied (the last seat), decided by lot.`
+    pub fn told(&self, tie: &Tie) -> String {
+        // Every option of a large contest may tie, and an outcome is bounded.
+        const NAMES_MAX: usize = 12;
+        let named = tie.options.len().min(NAMES_MAX);
+        let mut text = self.list(&tie.options[..named]);
+        if tie.options.len() > named {
+            text.push_str(&format!(" and {} others", tie.options.len() - named));
+        }
+        text.push_str(&format!(" tied ({}), {}.", tie.question, tie.how()));
         text
     }
 

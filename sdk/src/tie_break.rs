@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use tabella_abi::contest::{Decider, TieOrder};
 
-use crate::Tie;
+use crate::{Contest, Tie};
 
 /// Decides between options that the votes cannot tell apart.
 ///
@@ -104,6 +104,23 @@ impl TieBreak {
 
     fn record(&mut self, tied: &[usize], question: &str) {
         self.record_decided(tied, question, self.decider.name());
+    }
+
+    /// How the last tie was decided, as a sentence goes on; empty where there was none.
+    pub fn how(&self) -> String {
+        self.ties.last().map(Tie::how).unwrap_or_default()
+    }
+
+    /// A sentence for each tie that was decided, with a space before it: the first dozen.
+    pub fn told(&self, contest: &Contest) -> String {
+        const TOLD_MAX: usize = 12;
+        let decided = self.ties.iter().filter(|tie| tie.decided_by != "report");
+        let mut text = String::new();
+        for tie in decided.take(TOLD_MAX) {
+            text.push(' ');
+            text.push_str(&contest.told(tie));
+        }
+        text
     }
 
     /// The ties so far.

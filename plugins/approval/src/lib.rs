@@ -120,13 +120,13 @@ impl Rule for Approval {
         let best = self.contest.highest(&count.approvals);
         let winners = ties.choose(&best, 1, "the most approvals");
         let mut outcome = self.contest.outcome(&count.approvals, winners);
-        outcome.explanation = self.explain(&count, &best, &outcome.winners);
+        outcome.explanation = self.explain(&count, &best, &outcome.winners, ties);
         outcome
     }
 }
 
 impl Approval {
-    fn explain(&self, count: &Count, best: &[usize], winners: &[usize]) -> String {
+    fn explain(&self, count: &Count, best: &[usize], winners: &[usize], ties: &TieBreak) -> String {
         let Some(first) = best.first() else {
             return String::from("No option is approved of, so nobody wins.");
         };
@@ -137,10 +137,10 @@ impl Approval {
                 format!("{names} has the most approvals, on {most} of {ballots} ballots, and wins.")
             }
             (_, [winner]) => {
-                let winner = self.contest.title(*winner);
+                let (winner, how) = (self.contest.title(*winner), ties.how());
                 format!(
                     "{names} tie with approvals on {most} of {ballots} ballots; \
-                     the tie-break elects {winner}."
+                     {winner} wins, {how}."
                 )
             }
             _ => format!(

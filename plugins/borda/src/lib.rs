@@ -159,13 +159,20 @@ impl Rule for Borda {
         let winners = ties.choose(&best, 1, "the most points");
         let shown: Vec<Number> = sums.iter().map(|sum| self.scale.number(*sum)).collect();
         let mut outcome = self.contest.outcome(&shown, winners);
-        outcome.explanation = self.explain(&points, &best, most, &outcome.winners);
+        outcome.explanation = self.explain(&points, &best, most, &outcome.winners, ties);
         outcome
     }
 }
 
 impl Borda {
-    fn explain(&self, points: &Points, best: &[usize], most: i128, winners: &[usize]) -> String {
+    fn explain(
+        &self,
+        points: &Points,
+        best: &[usize],
+        most: i128,
+        winners: &[usize],
+        ties: &TieBreak,
+    ) -> String {
         if best.is_empty() {
             return String::from("No ballot ranks an option, so nobody wins.");
         }
@@ -180,8 +187,8 @@ impl Borda {
                 "{names} has the most points, {most} from {ballots} ballots, and wins.{blank}"
             ),
             (_, [winner]) => {
-                let winner = self.contest.title(*winner);
-                format!("{names} tie with {most} points; the tie-break elects {winner}.{blank}")
+                let (winner, how) = (self.contest.title(*winner), ties.how());
+                format!("{names} tie with {most} points; {winner} wins, {how}.{blank}")
             }
             _ => format!("{names} tie with {most} points; the tie is not decided.{blank}"),
         }

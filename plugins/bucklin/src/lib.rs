@@ -140,7 +140,14 @@ impl Rule for Bucklin {
             last.elected = winners.clone();
         }
         let mut outcome = self.contest.outcome(&votes, winners);
-        outcome.explanation = self.explain(&ranks, &votes, rounds.len(), has_majority, &outcome);
+        outcome.explanation = self.explain(
+            &ranks,
+            &votes,
+            rounds.len(),
+            has_majority,
+            &outcome,
+            &ties.how(),
+        );
         outcome.rounds = rounds;
         outcome
     }
@@ -154,6 +161,7 @@ impl Bucklin {
         rounds: usize,
         has_majority: bool,
         outcome: &Outcome,
+        how: &str,
     ) -> String {
         let best = self.contest.highest(votes);
         let Some(first) = best.first() else {
@@ -169,7 +177,7 @@ impl Bucklin {
         let names = self.contest.list(&best);
         let end = match (&best[..], &outcome.winners[..]) {
             ([_], _) => String::from("and wins"),
-            (_, [winner]) => format!("and the tie-break elects {}", self.contest.title(*winner)),
+            (_, [winner]) => format!("and {} wins, {how}", self.contest.title(*winner)),
             _ => String::from("and the tie is not decided"),
         };
         let verb = if best.len() == 1 { "is" } else { "are each" };

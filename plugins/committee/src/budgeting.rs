@@ -129,7 +129,7 @@ impl Rule for Budgeting {
             |lots| self.count(&voters, lots),
             |count| &count.funded,
         );
-        let explanation = self.explain(&voters, &followed);
+        let explanation = self.explain(&voters, &followed, ties);
         let mut outcome = self.contest.outcome(&voters.approvals, followed.winners);
         outcome.explanation = explanation;
         outcome
@@ -226,7 +226,7 @@ impl Budgeting {
         funded
     }
 
-    fn explain(&self, voters: &Voters, followed: &Followed<Count>) -> String {
+    fn explain(&self, voters: &Voters, followed: &Followed<Count>, ties: &TieBreak) -> String {
         let Count { funded, raised } = &followed.count;
         if funded.is_empty() {
             return String::from("No approved project can be paid for, so nothing is funded.");
@@ -254,6 +254,7 @@ impl Budgeting {
         }
         let (spent, budget) = (self.cost(funded), self.budget);
         text.push_str(&format!(". {spent} of {budget} are spent."));
+        text.push_str(&ties.told(&self.contest));
         if followed.winners.len() > funded.len() {
             let also = self.contest.list(&followed.winners[funded.len()..]);
             text.push_str(&format!(

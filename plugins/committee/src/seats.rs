@@ -112,7 +112,7 @@ impl Rule for Committee {
             |lots| self.count(&voters, lots),
             |count| &count.elected,
         );
-        let explanation = self.explain(&voters, &followed);
+        let explanation = self.explain(&voters, &followed, ties);
         let mut outcome = self.contest.outcome(&voters.approvals, followed.winners);
         outcome.explanation = explanation;
         let seat = |option: &usize| Round {
@@ -159,7 +159,7 @@ impl Committee {
         }
     }
 
-    fn explain(&self, voters: &Voters, followed: &Followed<Count>) -> String {
+    fn explain(&self, voters: &Voters, followed: &Followed<Count>, ties: &TieBreak) -> String {
         let Count { elected, bought } = &followed.count;
         if elected.is_empty() {
             return String::from("No ballot approves of any option, so nobody wins.");
@@ -206,6 +206,7 @@ impl Committee {
             let empty = self.seats - elected.len();
             text.push_str(&format!(" Seats left empty: {empty}."));
         }
+        text.push_str(&ties.told(&self.contest));
         if followed.winners.len() > elected.len() {
             let also = self.contest.list(&followed.winners[elected.len()..]);
             text.push_str(&format!(

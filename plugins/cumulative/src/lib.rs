@@ -150,13 +150,13 @@ impl<P: Price> Rule for Credits<P> {
         let best = self.contest.highest(&given.votes);
         let winners = ties.choose(&best, 1, "the most votes");
         let mut outcome = self.contest.outcome(&given.votes, winners);
-        outcome.explanation = self.explain(&given, &best, &outcome.winners);
+        outcome.explanation = self.explain(&given, &best, &outcome.winners, ties);
         outcome
     }
 }
 
 impl<P> Credits<P> {
-    fn explain(&self, given: &Given, best: &[usize], winners: &[usize]) -> String {
+    fn explain(&self, given: &Given, best: &[usize], winners: &[usize], ties: &TieBreak) -> String {
         let Some(first) = best.first() else {
             return String::from("No option has a vote, so nobody wins.");
         };
@@ -167,8 +167,8 @@ impl<P> Credits<P> {
                 format!("{names} has the most votes, {most} from {ballots} ballots, and wins.")
             }
             (_, [winner]) => {
-                let winner = self.contest.title(*winner);
-                format!("{names} tie with {most} votes; the tie-break elects {winner}.")
+                let (winner, how) = (self.contest.title(*winner), ties.how());
+                format!("{names} tie with {most} votes; {winner} wins, {how}.")
             }
             _ => format!("{names} tie with {most} votes; the tie is not decided."),
         }

@@ -182,13 +182,21 @@ impl Rule for MajorityJudgment {
         let winners = ties.choose(&best, 1, "the best grades");
         let medians: Vec<u64> = merits.iter().map(|merit| merit.median() as u64).collect();
         let mut outcome = self.contest.outcome(&medians, winners);
-        outcome.explanation = self.explain(&merits, &best, &outcome.winners, given.ballots);
+        outcome.explanation =
+            self.explain(&merits, &best, &outcome.winners, given.ballots, &ties.how());
         outcome
     }
 }
 
 impl MajorityJudgment {
-    fn explain(&self, merits: &[Merit], best: &[usize], winners: &[usize], ballots: u64) -> String {
+    fn explain(
+        &self,
+        merits: &[Merit],
+        best: &[usize],
+        winners: &[usize],
+        ballots: u64,
+        how: &str,
+    ) -> String {
         let median = merits[best[0]].median();
         let grade = &self.grades[median];
         let equals = merits.iter().filter(|merit| merit.median() == median);
@@ -217,7 +225,7 @@ impl MajorityJudgment {
             ([_], _) => format!(" {names} wins."),
             (_, [winner]) => {
                 let winner = self.contest.title(*winner);
-                format!(" {names} tie; the tie-break elects {winner}.")
+                format!(" {names} tie; {winner} wins, {how}.")
             }
             _ => format!(" {names} tie; the tie is not decided."),
         });

@@ -151,7 +151,8 @@ impl<M: Method> Rule for Pairwise<M> {
             let judgement = M::judge(contest, &duels, ties);
             let winners = ties.choose(&judgement.winners, 1, "winning");
             let mut outcome = contest.outcome(&judgement.votes, winners);
-            outcome.explanation = explain(contest, &duels, &judgement, &outcome.winners);
+            outcome.explanation =
+                explain(contest, &duels, &judgement, &outcome.winners, &ties.how());
             outcome
         };
         outcome.pairwise = duels.preferences();
@@ -159,7 +160,13 @@ impl<M: Method> Rule for Pairwise<M> {
     }
 }
 
-fn explain(contest: &Contest, duels: &Duels, judgement: &Judgement, winners: &[usize]) -> String {
+fn explain(
+    contest: &Contest,
+    duels: &Duels,
+    judgement: &Judgement,
+    winners: &[usize],
+    how: &str,
+) -> String {
     let names = contest.list(&judgement.winners);
     if let ([winner], true) = (winners, judgement.winners.len() == 1) {
         let others = (0..contest.len()).filter(|option| option != winner);
@@ -178,7 +185,7 @@ fn explain(contest: &Contest, duels: &Duels, judgement: &Judgement, winners: &[u
         };
     }
     let decision = match winners {
-        [winner] => format!("the tie-break elects {}", contest.title(*winner)),
+        [winner] => format!("{} wins, {how}", contest.title(*winner)),
         _ => String::from("the tie is not decided"),
     };
     format!("{} {names} tie; {decision}.", judgement.reason)

@@ -206,7 +206,8 @@ impl Rule for PartyList {
             }
         }
         let kept = seats.keep(&self.admission.direct);
-        let explanation = self.explain(&marks, &left_in, &seats, all, &kept);
+        let explanation =
+            self.explain(&marks, &left_in, &seats, all, &kept) + &ties.told(&self.contest);
         let mut outcome = self.contest.outcome(&marks.votes, seats.winners);
         for (result, given) in outcome.options.iter_mut().zip(&seats.given) {
             result.seats = *given;

@@ -95,13 +95,13 @@ impl Rule for Plurality {
         let best = self.contest.highest(&marks.votes);
         let winners = ties.choose(&best, 1, "the most votes");
         let mut outcome = self.contest.outcome(&marks.votes, winners);
-        outcome.explanation = self.explain(&marks, &best, &outcome.winners);
+        outcome.explanation = self.explain(&marks, &best, &outcome.winners, ties);
         outcome
     }
 }
 
 impl Plurality {
-    fn explain(&self, marks: &Marks, best: &[usize], winners: &[usize]) -> String {
+    fn explain(&self, marks: &Marks, best: &[usize], winners: &[usize], ties: &TieBreak) -> String {
         let Some(first) = best.first() else {
             return String::from("No option has a vote, so nobody wins.");
         };
@@ -115,10 +115,8 @@ impl Plurality {
         match (best, winners) {
             ([_], _) => format!("{names} has the most votes, {most} of {all}, and wins.{blank}"),
             (_, [winner]) => {
-                let winner = self.contest.title(*winner);
-                format!(
-                    "{names} tie with {most} of {all} votes; the tie-break elects {winner}.{blank}"
-                )
+                let (winner, how) = (self.contest.title(*winner), ties.how());
+                format!("{names} tie with {most} of {all} votes; {winner} wins, {how}.{blank}")
             }
             _ => format!("{names} tie with {most} of {all} votes; the tie is not decided.{blank}"),
         }

@@ -71,13 +71,13 @@ impl Rule for Score {
         let best = self.contest.highest(&sums.points);
         let winners = ties.choose(&best, 1, "the highest score");
         let mut outcome = self.contest.outcome(&sums.points, winners);
-        outcome.explanation = self.explain(&sums, &best, &outcome.winners);
+        outcome.explanation = self.explain(&sums, &best, &outcome.winners, ties);
         outcome
     }
 }
 
 impl Score {
-    fn explain(&self, sums: &Sums, best: &[usize], winners: &[usize]) -> String {
+    fn explain(&self, sums: &Sums, best: &[usize], winners: &[usize], ties: &TieBreak) -> String {
         let Some(first) = best.first() else {
             return String::from("No option has a point, so nobody wins.");
         };
@@ -88,8 +88,8 @@ impl Score {
                 "{names} has the highest score, {most} points from {ballots} ballots, and wins."
             ),
             (_, [winner]) => {
-                let winner = self.contest.title(*winner);
-                format!("{names} tie with {most} points; the tie-break elects {winner}.")
+                let (winner, how) = (self.contest.title(*winner), ties.how());
+                format!("{names} tie with {most} points; {winner} wins, {how}.")
             }
             _ => format!("{names} tie with {most} points; the tie is not decided."),
         }

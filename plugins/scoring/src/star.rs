@@ -31,6 +31,9 @@ const CONTENDERS_MAX: usize = 16;
 
 const PLACE: &str = "a place in the runoff";
 
+/// Ties for a place that the explanation names; the outcome lists all of them.
+const TIES_TOLD_MAX: usize = 12;
+
 impl Rule for Star {
     type Ballot = Scores;
     type Tally = Stars;
@@ -100,7 +103,7 @@ impl Rule for Star {
             Finals::Runoffs(runoffs) => {
                 for runoff in runoffs {
                     let elected = runoff.elect(points, ties);
-                    sentences.push(self.explain(points, &runoff, &elected));
+                    sentences.push(self.explain(points, &runoff, &elected, &ties.how()));
                     rounds.push(runoff.round(&elected));
                     winners.extend(elected);
                 }
@@ -108,6 +111,11 @@ impl Rule for Star {
         }
         let mut outcome = self.contest.outcome(points, winners.into_iter().collect());
         outcome.rounds = rounds;
+        let places = ties.ties().iter().filter(|tie| tie.question == PLACE);
+        let decided = places
+            .filter(|tie| tie.decided_by != "report")
+            .take(TIES_TOLD_MAX);
+        sentences.splice(0..0, decided.map(|tie| self.contest.told(tie)));
         outcome.explanation = sentences.join(" ");
         outcome
     }
@@ -156,7 +164,7 @@ impl Star {
         (vec![first], tied.collect())
     }
 
-    fn explain(&self, points: &[i128], runoff: &Runoff, elected: &[usize]) -> String {
+    fn explain(&self, points: &[i128], runoff: &Runoff, elected: &[usize], how: &str) -> String {
         let title = |option: usize| self.contest.title(option);
         let [first, second] = match runoff.finalists[..] {
             [first, second] => [first, second],
@@ -173,7 +181,7 @@ impl Star {
             [winner] if runoff.tops[0] != runoff.tops[1] => {
                 format!("{} wins by more scores of {}", title(*winner), self.max)
             }
-            [winner] => format!("the tie-break elects {}", title(*winner)),
+            [winner] => format!("{} wins, {how}", title(*winner)),
             _ => String::from("the tie is not decided"),
         };
         format!(

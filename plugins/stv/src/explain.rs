@@ -64,8 +64,8 @@ pub(crate) fn paragraph(rule: &Stv, followed: &Followed<Count>, ties: &[Tie]) ->
         .filter(|tie| tie.decided_by != "report")
         .take(TIES_SHOWN_MAX)
     {
-        let (tied, how) = (contest.list(&tie.options), tie.how());
-        text.push_str(&format!("{tied} tied ({}), {how}. ", tie.question));
+        text.push_str(&contest.told(tie));
+        text.push(' ');
     }
     if *winners == count.elected {
         text.push_str(&format!("Elected: {}.", contest.list(winners)));

@@ -13,6 +13,7 @@ mod preflib;
 mod published;
 mod refused;
 mod runs;
+mod ties;
 
 use std::path::Path;
 

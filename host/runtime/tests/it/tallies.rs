@@ -137,7 +137,7 @@ fn ties_in_plurality() {
         &order(&["c"]),
         expect![[r#"
         winners ["c"] ties [{"decided_by":"order","options":["b","c"],"question":"the most votes"}]
-        b and c tie with 2 of 5 votes; the tie-break elects c.
+        b and c tie with 2 of 5 votes; c wins, decided by the declared order.
     "#]],
     );
     check(
@@ -146,7 +146,7 @@ fn ties_in_plurality() {
         &order(&["a", "b", "c"]),
         expect![[r#"
             winners ["b"] ties [{"decided_by":"order","options":["b","c"],"question":"the most votes"}]
-            b and c tie with 2 of 5 votes; the tie-break elects b.
+            b and c tie with 2 of 5 votes; b wins, decided by the declared order.
         "#]],
     );
     check(
@@ -164,7 +164,7 @@ fn ties_in_plurality() {
         &TieBreak::Seed([0; 32]),
         expect![[r#"
             winners ["c"] ties [{"decided_by":"seed","options":["b","c"],"question":"the most votes"}]
-            b and c tie with 2 of 5 votes; the tie-break elects c.
+            b and c tie with 2 of 5 votes; c wins, decided by lot.
         "#]],
     );
     check(
@@ -173,7 +173,7 @@ fn ties_in_plurality() {
         &TieBreak::Seed([3; 32]),
         expect![[r#"
             winners ["b"] ties [{"decided_by":"seed","options":["b","c"],"question":"the most votes"}]
-            b and c tie with 2 of 5 votes; the tie-break elects b.
+            b and c tie with 2 of 5 votes; b wins, decided by lot.
         "#]],
     );
 }

@@ -63,7 +63,7 @@ fn ties() {
             winners: c
             tie: a, b, c: the most approvals (by order)
             votes: a 2, b 2, c 2
-            a, b and c tie with approvals on 2 of 3 ballots; the tie-break elects c.
+            a, b and c tie with approvals on 2 of 3 ballots; c wins, decided by the declared order.
         "#]],
     );
     check(

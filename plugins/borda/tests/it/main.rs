@@ -105,11 +105,11 @@ fn shared_ranks() {
         ballots,
         order("b a c d"),
         expect![[r#"
-        winners: b
-        tie: a, b, c: the most points (by order)
-        votes: a 4, b 4, c 4, d 0
-        a, b and c tie with 4 points; the tie-break elects b.
-    "#]],
+            winners: b
+            tie: a, b, c: the most points (by order)
+            votes: a 4, b 4, c 4, d 0
+            a, b and c tie with 4 points; b wins, decided by the declared order.
+        "#]],
     );
     check(
         "a b c d",

@@ -110,7 +110,7 @@ fn shared_ranks_count_together() {
             votes: a 2, b 2, c 2
             round 1: a 1, b 1, c 1; exhausted 0
             round 2: a 2, b 2, c 2; elected b; exhausted 0
-            With ranks 1 to 2 counted, and not before, a, b and c are each on 2 of 2 ballots, a majority and the most, and the tie-break elects b.
+            With ranks 1 to 2 counted, and not before, a, b and c are each on 2 of 2 ballots, a majority and the most, and b wins, decided by the declared order.
         "#]],
     );
     check(

@@ -78,11 +78,11 @@ fn ties() {
         "a=5 b=5",
         order("b c a"),
         expect![[r#"
-        winners: b
-        tie: a, b: the most votes (by order)
-        votes: a 5, b 5, c 0
-        a and b tie with 5 votes; the tie-break elects b.
-    "#]],
+            winners: b
+            tie: a, b: the most votes (by order)
+            votes: a 5, b 5, c 0
+            a and b tie with 5 votes; b wins, decided by the declared order.
+        "#]],
     );
     check(
         "a=5 b=5",

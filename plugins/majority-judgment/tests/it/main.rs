@@ -197,7 +197,7 @@ fn equal_grades() {
             winners: b
             tie: a, b: the best grades (by order)
             votes: a 1, b 1, c 0
-            The highest median of 2 grades is fair. a: 1 above it, 0 below. b: 1 above it, 0 below. a and b tie; the tie-break elects b.
+            The highest median of 2 grades is fair. a: 1 above it, 0 below. b: 1 above it, 0 below. a and b tie; b wins, decided by the declared order.
         "#]],
     );
     check(

@@ -166,30 +166,30 @@ fn all_equal() {
         "a = b = c",
         order("b c a"),
         expect![[r#"
-        a over: 0 0 0
-        b over: 0 0 0
-        c over: 0 0 0
-        schulze
-          winners: b
-          tie: a, b, c: winning (by order)
-          votes: a 0, b 0, c 0
-          Their paths of majorities to each other are equally strong. a, b and c tie; the tie-break elects b.
-        ranked-pairs
-          winners: b
-          tie: a, b, c: winning (by order)
-          votes: a 0, b 0, c 0
-          Each of them wins for some order of equal majorities. a, b and c tie; the tie-break elects b.
-        minimax
-          winners: b
-          tie: a, b, c: winning (by order)
-          votes: a 0, b 0, c 0
-          Options that no majority is against win. a, b and c tie; the tie-break elects b.
-        copeland
-          winners: b
-          tie: a, b, c: winning (by order)
-          votes: a 1, b 1, c 1
-          The most points from comparisons are 1 of 2: a, b and c. a, b and c tie; the tie-break elects b.
-    "#]],
+            a over: 0 0 0
+            b over: 0 0 0
+            c over: 0 0 0
+            schulze
+              winners: b
+              tie: a, b, c: winning (by order)
+              votes: a 0, b 0, c 0
+              Their paths of majorities to each other are equally strong. a, b and c tie; b wins, decided by the declared order.
+            ranked-pairs
+              winners: b
+              tie: a, b, c: winning (by order)
+              votes: a 0, b 0, c 0
+              Each of them wins for some order of equal majorities. a, b and c tie; b wins, decided by the declared order.
+            minimax
+              winners: b
+              tie: a, b, c: winning (by order)
+              votes: a 0, b 0, c 0
+              Options that no majority is against win. a, b and c tie; b wins, decided by the declared order.
+            copeland
+              winners: b
+              tie: a, b, c: winning (by order)
+              votes: a 1, b 1, c 1
+              The most points from comparisons are 1 of 2: a, b and c. a, b and c tie; b wins, decided by the declared order.
+        "#]],
     );
 }
 

@@ -48,30 +48,30 @@ fn a_circle() {
         ballots,
         order("c b a"),
         expect![[r#"
-        a over: 0 2 1
-        b over: 1 0 2
-        c over: 2 1 0
-        schulze
-          winners: c
-          tie: a, b, c: winning (by order)
-          votes: a 0, b 0, c 0
-          Their paths of majorities to each other are equally strong. a, b and c tie; the tie-break elects c.
-        ranked-pairs
-          winners: c
-          tie: a, b, c: winning (by order)
-          votes: a 1, b 1, c 1
-          Each of them wins for some order of equal majorities. a, b and c tie; the tie-break elects c.
-        minimax
-          winners: c
-          tie: a, b, c: winning (by order)
-          votes: a 1, b 1, c 1
-          The weakest worst defeat has strength 1: that of a, b and c. a, b and c tie; the tie-break elects c.
-        copeland
-          winners: c
-          tie: a, b, c: winning (by order)
-          votes: a 1, b 1, c 1
-          The most points from comparisons are 1 of 2: a, b and c. a, b and c tie; the tie-break elects c.
-    "#]],
+            a over: 0 2 1
+            b over: 1 0 2
+            c over: 2 1 0
+            schulze
+              winners: c
+              tie: a, b, c: winning (by order)
+              votes: a 0, b 0, c 0
+              Their paths of majorities to each other are equally strong. a, b and c tie; c wins, decided by the declared order.
+            ranked-pairs
+              winners: c
+              tie: a, b, c: winning (by order)
+              votes: a 1, b 1, c 1
+              Each of them wins for some order of equal majorities. a, b and c tie; c wins, decided by the declared order.
+            minimax
+              winners: c
+              tie: a, b, c: winning (by order)
+              votes: a 1, b 1, c 1
+              The weakest worst defeat has strength 1: that of a, b and c. a, b and c tie; c wins, decided by the declared order.
+            copeland
+              winners: c
+              tie: a, b, c: winning (by order)
+              votes: a 1, b 1, c 1
+              The most points from comparisons are 1 of 2: a, b and c. a, b and c tie; c wins, decided by the declared order.
+        "#]],
     );
 }
 
@@ -117,29 +117,29 @@ fn two_at_the_top() {
         ballots,
         order("b a c"),
         expect![[r#"
-        a over: 0 1 2
-        b over: 1 0 2
-        c over: 0 0 0
-        schulze
-          winners: b
-          tie: a, b: winning (by order)
-          votes: a 1, b 1, c 0
-          Their paths of majorities to each other are equally strong. a and b tie; the tie-break elects b.
-        ranked-pairs
-          winners: b
-          tie: a, b: winning (by order)
-          votes: a 1, b 1, c 0
-          Each of them wins for some order of equal majorities. a and b tie; the tie-break elects b.
-        minimax
-          winners: b
-          tie: a, b: winning (by order)
-          votes: a 0, b 0, c 2
-          Options that no majority is against win. a and b tie; the tie-break elects b.
-        copeland
-          winners: b
-          tie: a, b: winning (by order)
-          votes: a 1.5, b 1.5, c 0
-          The most points from comparisons are 1.5 of 2: a and b. a and b tie; the tie-break elects b.
-    "#]],
+            a over: 0 1 2
+            b over: 1 0 2
+            c over: 0 0 0
+            schulze
+              winners: b
+              tie: a, b: winning (by order)
+              votes: a 1, b 1, c 0
+              Their paths of majorities to each other are equally strong. a and b tie; b wins, decided by the declared order.
+            ranked-pairs
+              winners: b
+              tie: a, b: winning (by order)
+              votes: a 1, b 1, c 0
+              Each of them wins for some order of equal majorities. a and b tie; b wins, decided by the declared order.
+            minimax
+              winners: b
+              tie: a, b: winning (by order)
+              votes: a 0, b 0, c 2
+              Options that no majority is against win. a and b tie; b wins, decided by the declared order.
+            copeland
+              winners: b
+              tie: a, b: winning (by order)
+              votes: a 1.5, b 1.5, c 0
+              The most points from comparisons are 1.5 of 2: a and b. a and b tie; b wins, decided by the declared order.
+        "#]],
     );
 }

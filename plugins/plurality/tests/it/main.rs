@@ -72,7 +72,7 @@ fn ties() {
             winners: c
             tie: a, c: the most votes (by order)
             votes: a 2, b 0, c 2
-            a and c tie with 2 of 4 votes; the tie-break elects c.
+            a and c tie with 2 of 4 votes; c wins, decided by the declared order.
         "#]],
     );
     check(

@@ -121,11 +121,11 @@ fn ties_of_scores() {
         ballots,
         order("b a c"),
         expect![[r#"
-        winners: b
-        tie: a, b: the highest score (by order)
-        votes: a 3, b 3, c 1
-        a and b tie with 3 points; the tie-break elects b.
-    "#]],
+            winners: b
+            tie: a, b: the highest score (by order)
+            votes: a 3, b 3, c 1
+            a and b tie with 3 points; b wins, decided by the declared order.
+        "#]],
     );
     score(
         "a b c",
@@ -152,13 +152,13 @@ fn a_tie_for_the_runoff_is_decided_head_to_head() {
         ballots,
         Ties::Report,
         expect![[r#"
-        winners: amy
-        tie: brian, chuck: a place in the runoff (by head-to-head)
-        votes: amy 15, brian 5, chuck 5
-        round 1: amy 15, brian 5, chuck 5; exhausted 0
-        round 2: amy 3, chuck 0; elected amy; exhausted 0
-        amy (15 points) and chuck (5 points) run off: 3 ballots prefer amy and 0 prefer chuck, 0 neither; amy wins.
-    "#]],
+            winners: amy
+            tie: brian, chuck: a place in the runoff (by head-to-head)
+            votes: amy 15, brian 5, chuck 5
+            round 1: amy 15, brian 5, chuck 5; exhausted 0
+            round 2: amy 3, chuck 0; elected amy; exhausted 0
+            brian and chuck tied (a place in the runoff), decided by head-to-head. amy (15 points) and chuck (5 points) run off: 3 ballots prefer amy and 0 prefer chuck, 0 neither; amy wins.
+        "#]],
     );
 }
 
@@ -198,7 +198,7 @@ fn a_tie_that_is_left_is_decided_by_five_stars() {
             votes: amy 20, brian 6, chuck 6
             round 1: amy 20, brian 6, chuck 6; exhausted 0
             round 2: amy 3, brian 0; elected amy; exhausted 1
-            amy (20 points) and brian (6 points) run off: 3 ballots prefer amy and 0 prefer brian, 1 neither; amy wins.
+            brian and chuck tied (a place in the runoff), decided by top scores. amy (20 points) and brian (6 points) run off: 3 ballots prefer amy and 0 prefer brian, 1 neither; amy wins.
         "#]],
     );
     star(
@@ -235,7 +235,7 @@ fn five_stars_decide_about_both_places() {
             votes: amy 6, brian 6, chuck 6
             round 1: amy 6, brian 6, chuck 6; exhausted 0
             round 2: amy 2, brian 1; elected amy; exhausted 0
-            amy (6 points) and brian (6 points) run off: 2 ballots prefer amy and 1 prefer brian, 0 neither; amy wins.
+            amy, brian and chuck tied (a place in the runoff), decided by top scores. amy (6 points) and brian (6 points) run off: 2 ballots prefer amy and 1 prefer brian, 0 neither; amy wins.
         "#]],
     );
 }
@@ -269,13 +269,13 @@ fn ties_that_the_ballots_do_not_decide() {
         cycle,
         order("c a b"),
         expect![[r#"
-        winners: c
-        tie: a, b, c: a place in the runoff (by order)
-        votes: a 3, b 3, c 3
-        round 1: a 3, b 3, c 3; exhausted 0
-        round 2: c 2, a 1; elected c; exhausted 0
-        c (3 points) and a (3 points) run off: 2 ballots prefer c and 1 prefer a, 0 neither; c wins.
-    "#]],
+            winners: c
+            tie: a, b, c: a place in the runoff (by order)
+            votes: a 3, b 3, c 3
+            round 1: a 3, b 3, c 3; exhausted 0
+            round 2: c 2, a 1; elected c; exhausted 0
+            a, b and c tied (a place in the runoff), decided by the declared order. c (3 points) and a (3 points) run off: 2 ballots prefer c and 1 prefer a, 0 neither; c wins.
+        "#]],
     );
     star(
         "a b c",
