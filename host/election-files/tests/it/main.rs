@@ -10,6 +10,7 @@ mod field;
 mod formats;
 mod json;
 mod preflib;
+mod public_record;
 mod published;
 mod refused;
 mod runs;
