@@ -6,6 +6,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use serde::de::DeserializeOwned;
+use serde_path_to_error::Segment;
 use tabella_http_server::BodyError;
 
 use crate::problem::Problem;
@@ -85,13 +86,48 @@ fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
             "expected a JSON object, got an array",
         ));
     }
-    serde_json::from_slice(body).map_err(|error| {
-        let code = match error.classify() {
-            serde_json::error::Category::Data => "invalid-request",
-            _ => "malformed-json",
-        };
-        Problem::bad_request(code, error.to_string())
-    })
+    let mut text = serde_json::Deserializer::from_slice(body);
+    let read = serde_path_to_error::deserialize(&mut text);
+    let value = read.map_err(|error| {
+        let pointer = pointer(error.path());
+        let error = error.into_inner();
+        match error.classify() {
+            serde_json::error::Category::Data => {
+                let position = format!(" at line {} column {}", error.line(), error.column());
+                let reason = error.to_string();
+                let reason = reason.strip_suffix(&position).unwrap_or(&reason);
+                let problem = Problem::bad_request("invalid-request", reason);
+                if pointer.is_empty() {
+                    problem
+                } else {
+                    problem.at(pointer)
+                }
+            }
+            _ => malformed(&error),
+        }
+    })?;
+    text.end().map_err(|error| malformed(&error))?;
+    Ok(value)
+}
+
+fn malformed(error: &serde_json::Error) -> Problem {
+    Problem::bad_request("malformed-json", error.to_string())
+}
+
+/// The JSON pointer (RFC 6901) to a value; empty for the whole document.
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    let mut pointer = String::new();
+    for segment in path {
+        match segment {
+            Segment::Seq { index } => pointer += &format!("/{index}"),
+            Segment::Map { key } => {
+                pointer.push('/');
+                pointer += &key.replace('~', "~0").replace('/', "~1");
+            }
+            Segment::Enum { .. } | Segment::Unknown => {}
+        }
+    }
+    pointer
 }
 
 /// The query's parameters.

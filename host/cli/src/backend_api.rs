@@ -275,6 +275,10 @@ fn accept(what: &str, answer: &Answer) -> Result<()> {
         .iter()
         .find_map(|member| problem[*member].as_str())
         .map_or_else(|| answer.excerpt(), str::to_owned);
+    let sentence = match problem["pointer"].as_str() {
+        Some(pointer) => format!("{}: {sentence}", pointer.trim_start_matches('/')),
+        None => sentence,
+    };
     match problem["code"].as_str() {
         Some(code) => bail!("{what}: {sentence} (status {}, {code})", answer.status),
         None => bail!("{what}: {sentence} (status {})", answer.status),

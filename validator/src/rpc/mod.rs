@@ -22,7 +22,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use axum::{
     Router,
     body::Bytes,
-    extract::{ConnectInfo, DefaultBodyLimit, State},
+    extract::{ConnectInfo, DefaultBodyLimit, RawQuery, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -182,7 +182,8 @@ async fn live() -> &'static str {
     "live\n"
 }
 
-async fn metrics(State(context): State<Context>) -> Response {
+/// `GET /metrics`; `?engine=0` leaves out those of the consensus engine, which are most of them.
+async fn metrics(State(context): State<Context>, RawQuery(query): RawQuery) -> Response {
     let consensus = context.consensus();
     let gauges = Gauges {
         height: context.tip.borrow().height,
@@ -200,7 +201,9 @@ async fn metrics(State(context): State<Context>) -> Response {
         .metrics
         .render(&gauges, &context.validator.intake.timings());
     text.push_str(&context.server.render_metrics("tabella"));
-    text.push_str(&consensus.map(Handle::metrics).unwrap_or_default());
+    if query.as_deref() != Some("engine=0") {
+        text.push_str(&consensus.map(Handle::metrics).unwrap_or_default());
+    }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
 

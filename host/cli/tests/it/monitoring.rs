@@ -39,6 +39,17 @@ async fn each_metric_of_an_alert_is_one_that_a_process_shows() {
         .lines()
         .filter_map(|line| line.split(|c| !is_name(c)).next())
         .collect();
+    let mut client = Client::new(&network.rpc_urls()[0]).expect("a URL");
+    let own = client.get("/metrics?engine=0").await.expect("an answer");
+    let own = String::from_utf8_lossy(&own.body).into_owned();
+    let foreign = own
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.starts_with("tabella_"));
+    assert_eq!(
+        foreign.collect::<Vec<_>>(),
+        [""; 0],
+        "the engine's are left out"
+    );
     let rules = file("deploy/monitoring/tabella.rules.yml");
     let named: BTreeSet<&str> = values(&rules, "expr: ").flat_map(metrics).collect();
     assert!(named.len() >= 15, "{named:?}");
