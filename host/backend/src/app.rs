@@ -41,8 +41,8 @@ use crate::{
 
 /// How long an administrator's transaction is waited for.
 pub(crate) const ADMIN_WAIT: Duration = Duration::from_secs(15);
-/// Reads of the proven chain that go on at once: each has a thread, and may hold a block.
-pub(crate) const READS_MAX: usize = 4;
+/// Reads of many blocks that go on at once: each has a thread, and may hold a block.
+pub(crate) const LONG_READS_MAX: usize = 4;
 /// How many heights ahead a transaction expires: far enough to outlast any backlog, near enough
 /// that a lost one can be signed again.
 const EXPIRY_HEIGHTS: u64 = 20_000;
@@ -67,8 +67,8 @@ pub(crate) struct App {
     pub(crate) limits: Limits,
     /// The server that this backend's routes are reached through.
     pub(crate) server: Server,
-    /// Reads of the chain that may go on at once.
-    pub(crate) reads: Arc<Semaphore>,
+    /// Turns of those who read many blocks.
+    pub(crate) long_reads: Arc<Semaphore>,
     /// Exports and whole boards under way.
     pub(crate) streams: Places,
     pub(crate) verifications: Verifications,
@@ -96,22 +96,31 @@ impl App {
         self.client.tip().borrow().map_or(0, |tip| tip.height)
     }
 
-    /// Reads the proven chain, off the async threads, when its turn comes.
+    /// Reads the proven chain, off the async threads.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Ledger) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, Problem> {
-        let turn = Arc::clone(&self.reads).acquire_owned().await;
-        let turn = turn.map_err(|error| Problem::internal(&error))?;
         let ledger = Arc::clone(self.follower.ledger());
-        let reading = tokio::task::spawn_blocking(move || {
-            let read = read(&ledger);
+        let reading = tokio::task::spawn_blocking(move || read(&ledger));
+        let read = reading.await.map_err(|error| Problem::internal(&error))?;
+        read.map_err(|error| Problem::internal(&error))
+    }
+
+    /// As [`read`](Self::read) where many blocks are read, when its turn comes: no ballot waits behind it.
+    pub(crate) async fn read_much<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Ledger) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let turn = Arc::clone(&self.long_reads).acquire_owned().await;
+        let turn = turn.map_err(|error| Problem::internal(&error))?;
+        self.read(move |ledger| {
+            let read = read(ledger);
             // Kept until the work is done, whoever still waits for it.
             drop(turn);
             read
-        });
-        let read = reading.await.map_err(|error| Problem::internal(&error))?;
-        read.map_err(|error| Problem::internal(&error))
+        })
+        .await
     }
 
     /// Returns every rule that is on the proven chain, by hash.

@@ -13,8 +13,9 @@ use std::{
 };
 
 use tabella_client::Confirmation;
+use tabella_ledger::VetError;
 use tabella_protocol::{
-    Genesis, Payload, Transaction,
+    Payload, Transaction,
     rpc::{ElectionStatus, RefusalCode},
 };
 use tokio::sync::{Notify, oneshot};
@@ -109,23 +110,11 @@ type Reply = oneshot::Sender<Result<Confirmation, AdministerError>>;
 pub(crate) struct Closings {
     waiting: Mutex<HashMap<u64, Vec<Reply>>>,
     asked: Notify,
-    /// When the closes that were signed elsewhere and handed on by this process expire, by election. Held
-    /// while an election's mark is looked at for one, or taken away.
-    signed: tokio::sync::Mutex<HashMap<u64, u64>>,
-    /// When every close expires that was handed on before this process began: no validator takes one that
-    /// expires later.
-    earlier_expire: u64,
+    /// Held while an election's mark is looked at for a close that was signed elsewhere, or taken away.
+    signed: tokio::sync::Mutex<()>,
 }
 
 impl Closings {
-    /// Of a process that begins at this height.
-    pub(crate) fn from(height: u64, genesis: &Genesis) -> Self {
-        Self {
-            earlier_expire: height.saturating_add(genesis.expiry_heights_max),
-            ..Self::default()
-        }
-    }
-
     fn waiting(&self) -> MutexGuard<'_, HashMap<u64, Vec<Reply>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -225,15 +214,15 @@ impl App {
             }
             Some(ElectionStatus::Upcoming) | None => return Err(ResumeError::NotOpen(election_id)),
         }
-        let signed = self.closings.signed.lock().await;
+        let _signed = self.closings.signed.lock().await;
         let marks = self.store.closings().await?;
-        let is_signed = marks.contains(&(election_id, Closing::Signed));
-        let expiry = signed.get(&election_id).copied();
-        let expiry = expiry.unwrap_or(self.closings.earlier_expire);
-        if is_signed && self.follower.tip().height <= expiry {
+        let mark = marks.iter().find(|(marked, _)| *marked == election_id);
+        if let Some((_, Closing::Signed { until })) = mark
+            && self.follower.tip().height <= *until
+        {
             return Err(ResumeError::SignedUntil {
                 election_id,
-                expiry,
+                expiry: *until,
             });
         }
         Ok(self.store.mark_closing(election_id, None).await?)
@@ -257,7 +246,7 @@ impl App {
         election_id: u64,
         close: &Transaction,
     ) -> Result<Confirmation, SignedCloseError> {
-        let mut signed = self.closings.signed.lock().await;
+        let signed = self.closings.signed.lock().await;
         let marks = self.store.closings().await?;
         let mark = marks.iter().find(|(marked, _)| *marked == election_id);
         let Some((_, how)) = mark else {
@@ -270,12 +259,11 @@ impl App {
                 unsettled,
             });
         }
-        self.require_soon(close)?;
+        self.require_sound(close).await?;
         // Whatever becomes of it here, somebody may have it: no ballot is taken while it may come.
-        let expiry = signed.entry(election_id).or_default();
-        *expiry = close.body.expiry_height.max(*expiry);
+        let until = close.body.expiry_height;
         self.store
-            .mark_closing(election_id, Some(Closing::Signed))
+            .mark_closing(election_id, Some(Closing::Signed { until }))
             .await?;
         drop(signed);
         crash::point("closing-signed");
@@ -286,24 +274,29 @@ impl App {
         Ok(confirmation)
     }
 
-    /// Refuses a close that validators would take only later: somebody could keep it until then.
-    fn require_soon(&self, close: &Transaction) -> Result<(), AdministerError> {
-        let expiry_heights_max = self.client.genesis().expiry_heights_max;
-        let latest = self
-            .follower
-            .tip()
-            .height
-            .saturating_add(expiry_heights_max);
-        if close.body.expiry_height <= latest {
-            return Ok(());
+    /// Refuses a close that no validator takes, whatever is in the blocks that are not known here; and one
+    /// that they would take only later, because somebody could keep it until then.
+    async fn require_sound(&self, close: &Transaction) -> Result<(), SignedCloseError> {
+        let (ledger, bytes) = (Arc::clone(self.follower.ledger()), close.to_bytes());
+        let judging = tokio::task::spawn_blocking(move || {
+            let vetted = ledger.vet(&bytes)?;
+            ledger.admit(&vetted)
+        });
+        let refusal = match judging.await {
+            Ok(Err(VetError::Refused(refusal))) => refusal,
+            _ => return Ok(()),
+        };
+        match refusal.code {
+            RefusalCode::OtherChain
+            | RefusalCode::BadSignature
+            | RefusalCode::NotAuthorised
+            | RefusalCode::ExpiryTooFar => Err(AdministerError::Rejected {
+                code: refusal.code,
+                reason: refusal.message,
+            }
+            .into()),
+            _ => Ok(()),
         }
-        Err(AdministerError::Rejected {
-            code: RefusalCode::ExpiryTooFar,
-            reason: format!(
-                "expected a close that expires at block {latest} at the latest, got {}",
-                close.body.expiry_height
-            ),
-        })
     }
 
     /// Refuses to close what is not open yet: a signed close could be kept, and let out once it is.
@@ -387,6 +380,10 @@ async fn step(app: &App, election_id: u64, how: Closing) -> Result<(), StoreErro
             _ => return Ok(()),
         },
     };
+    if end.is_none() && matches!(how, Closing::Signed { .. }) {
+        // One that was signed elsewhere may still come.
+        return Ok(());
+    }
     if end.is_none() {
         tracing::warn!(
             election_id,

@@ -111,6 +111,8 @@ pub(crate) fn verification() {
 /// Values read at the moment of asking.
 pub(crate) struct Gauges {
     pub(crate) pending: usize,
+    /// Seconds that the oldest of them has waited.
+    pub(crate) oldest_pending_s: u64,
     pub(crate) now: Now,
     pub(crate) height: u64,
     pub(crate) proven_height: u64,
@@ -164,6 +166,13 @@ pub(crate) fn render(gauges: &Gauges) -> String {
         "gauge",
         "Submissions recorded and not settled on the chain.",
         gauges.pending as u64,
+    );
+    gauge(
+        &mut text,
+        "oldest_pending_seconds",
+        "gauge",
+        "How long the oldest of them has waited.",
+        gauges.oldest_pending_s,
     );
     gauge(
         &mut text,

@@ -24,7 +24,7 @@ use tokio::{
 };
 
 use crate::{
-    app::{App, READS_MAX},
+    app::{App, LONG_READS_MAX},
     auth::{AdminToken, Passwords, Tokens},
     ballot_order::BallotOrder,
     carry,
@@ -376,7 +376,6 @@ impl Files {
             local.clone(),
             earlier,
         );
-        let closings = Closings::from(follower.tip().height, client.genesis());
         let app = Arc::new(App {
             client,
             follower,
@@ -386,7 +385,7 @@ impl Files {
             reconciliation: Reconciliation::default(),
             elections,
             electorate,
-            closings,
+            closings: Closings::default(),
             ballot_order: BallotOrder::new(),
             live: LiveCounts::default(),
             events: Events::new(
@@ -398,7 +397,7 @@ impl Files {
                 Duration::from_secs(config.event_session_s),
             ),
             server,
-            reads: Arc::new(Semaphore::new(READS_MAX)),
+            long_reads: Arc::new(Semaphore::new(LONG_READS_MAX)),
             streams: Places::new(config.streams_max, config.streams_per_address_max),
             verifications: Verifications::new(),
             refreshed: SharedRun::new(REFRESH_PAUSE, Freshness::Now),

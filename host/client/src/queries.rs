@@ -267,22 +267,26 @@ impl Client {
             .await
     }
 
-    /// What each validator that may be called answers to [`acks`](Self::acks), asked one after the other:
-    /// what one of them leaves out, another has. Those that do not answer are passed over.
-    pub async fn acks_of_each(&self, from_height: u64, count_max: u64) -> Vec<Vec<Vec<Ack>>> {
+    /// As [`acks`](Self::acks), of one of the validators that may be called, whose turn it is: what one of
+    /// them leaves out, another has.
+    pub async fn acks_of_next(
+        &self,
+        turn: usize,
+        from_height: u64,
+        count_max: u64,
+    ) -> Vec<Vec<Ack>> {
         let call = Call {
             method: "tabella_getBlockSummaries",
             params: (from_height, count_max, 0),
             deadline: self.read_deadline,
             answer_bytes_max: self.chain.summary_bytes_max(),
         };
-        let mut answers = Vec::new();
-        for node in self.pool.callable() {
-            if let (_, Ok(summaries)) = self.ask_one(node, &call).await {
-                answers.push(self.acks_in(summaries, from_height, count_max));
-            }
-        }
-        answers
+        let callable = self.pool.callable();
+        let Some(node) = callable.get(turn % callable.len().max(1)) else {
+            return Vec::new();
+        };
+        let (_, answer) = self.ask_one(node.clone(), &call).await;
+        self.acks_in(answer.unwrap_or_default(), from_height, count_max)
     }
 
     /// The acks of each height in an answer.

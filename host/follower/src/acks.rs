@@ -22,6 +22,8 @@ pub(crate) struct Acks {
     follower: Follower,
     client: Client,
     looks: Looks,
+    /// Which validator is asked at the next second look.
+    turn: usize,
 }
 
 /// Which heights are asked for: each once, and those that lack acks again and again for as long as they are
@@ -42,6 +44,7 @@ impl Acks {
             looks: Looks::after(follower.tip().height),
             follower,
             client,
+            turn: 0,
         }
     }
 
@@ -73,11 +76,9 @@ impl Acks {
                 self.looks.again = from;
                 let count = (to - from).min(HEIGHTS_MAX);
                 // Whoever was asked first may have left them out.
-                let mut answered = 0;
-                for acks in self.client.acks_of_each(from, count).await {
-                    answered = self.keep(acks).await.max(answered);
-                }
-                self.looks.again += answered;
+                self.turn = self.turn.wrapping_add(1);
+                let acks = self.client.acks_of_next(self.turn, from, count).await;
+                self.looks.again += self.keep(acks).await;
             }
             Ok(Ok(None)) => self.looks.again = to,
             Ok(Err(error)) => tracing::warn!(%error, "acks cannot be read"),
@@ -90,8 +91,14 @@ impl Acks {
         let answered = acks.len() as u64;
         let follower = self.follower.clone();
         let keeping = tokio::task::spawn_blocking(move || {
-            acks.iter().try_for_each(|acks| follower.take_acks(acks))?;
-            follower.sync()
+            let mut is_new = false;
+            for acks in &acks {
+                is_new |= follower.take_acks(acks)?;
+            }
+            if is_new {
+                follower.sync()?;
+            }
+            Ok::<_, LedgerError>(())
         });
         match keeping.await {
             Ok(Ok(())) => {}

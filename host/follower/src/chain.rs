@@ -132,21 +132,32 @@ impl Follower {
         });
     }
 
-    /// Keeps acks of blocks that stand here; others prove nothing and are dropped. A signature is
-    /// checked before the block that it is of is read.
-    pub(crate) fn take_acks(&self, acks: &[Ack]) -> Result<(), LedgerError> {
+    /// Keeps acks of a block that stands here; others prove nothing and are dropped. A signature is
+    /// checked before the block that it is of is read, and not at all where there is an ack of its signer.
+    /// Returns whether there was a new one.
+    pub(crate) fn take_acks(&self, acks: &[Ack]) -> Result<bool, LedgerError> {
         let history = self.ledger.validators();
         let genesis = self.ledger.genesis_hash();
+        let mut known: Option<(u64, Vec<Ack>)> = None;
+        let mut is_new = false;
         // More acks of a block than there are validators are not worth checking.
         for ack in acks.iter().take(history.latest().validators.len()) {
+            if known
+                .as_ref()
+                .is_none_or(|(height, _)| *height != ack.height)
+            {
+                known = Some((ack.height, self.ledger.acks(ack.height)?));
+            }
+            let mut of_height = known.iter().flat_map(|(_, acks)| acks);
             if history.at(ack.height).contains(&ack.validator)
+                && !of_height.any(|known| known.validator == ack.validator)
                 && ack.verify(&genesis)
                 && self.stands(ack)?
             {
-                self.ledger.add_ack(ack.clone())?;
+                is_new |= self.ledger.add_ack(ack.clone())?;
             }
         }
-        Ok(())
+        Ok(is_new)
     }
 
     /// Whether there are validators of a height of which this chain has no ack.

@@ -203,7 +203,12 @@ impl Room {
         let most = waiting.into_values().max_by_key(Vec::len);
         let mut most = most.unwrap_or_default();
         most.sort_unstable();
-        most.truncate((self.bounds.connections_max / EVICTED_PART).max(1));
+        let mut evicted = (self.bounds.connections_max / EVICTED_PART).max(1);
+        if matches!(whose, Whose::AnyFor { is_trusted: false }) && trusted > self.kept() {
+            // They may be those that are trusted.
+            evicted = evicted.min(trusted - self.kept());
+        }
+        most.truncate(evicted);
         for (_, id) in &most {
             if let Some(connection) = table.connections.get(id).cloned() {
                 table.remove(&connection);

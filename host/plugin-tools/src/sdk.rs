@@ -6,10 +6,12 @@ const FILES: &[(&str, &str)] = &include!(concat!(env!("OUT_DIR"), "/sdk_files.rs
 /// The files of the SDK as crates that stand alone: what their manifests take from the workspace of Tabella
 /// is written out.
 pub(crate) fn files() -> impl Iterator<Item = (&'static str, String)> {
-    FILES.iter().map(|(path, text)| match *path {
+    let licence = ("LICENSE", include_str!("../../../LICENSE").to_owned());
+    let sources = FILES.iter().map(|(path, text)| match *path {
         "Cargo.toml" | "abi/Cargo.toml" => (*path, standing_alone(text)),
         path => (path, (*text).to_owned()),
-    })
+    });
+    sources.chain([licence])
 }
 
 fn standing_alone(manifest: &str) -> String {

@@ -39,6 +39,8 @@ pub(crate) const TURN_MAX: Duration = Duration::from_millis(500);
 /// Most that the calls of a request weigh that counts as a light one: it does not queue up behind those
 /// that take long.
 const LIGHT_WEIGHT_MAX: u32 = 10;
+/// Where blocks may be larger, a block is not light.
+const LIGHT_BLOCK_BYTES_MAX: usize = 4 << 20;
 
 /// Requests that read little of the chain.
 pub(crate) const LIGHT_READS: queue::Bounds = queue::Bounds {
@@ -50,7 +52,7 @@ pub(crate) const LIGHT_READS: queue::Bounds = queue::Bounds {
 
 /// Requests that read much of it. Each holds [`BATCH_BYTES_MAX`] of answers and one result more.
 pub(crate) const READS: queue::Bounds = queue::Bounds {
-    running_max: 2,
+    running_max: 3,
     waiting_max: 256,
     waiting_per_address_max: 64,
     wait_max: Duration::from_secs(5),
@@ -130,9 +132,10 @@ pub(crate) fn weight<'a>(methods: impl Iterator<Item = &'a str>) -> u32 {
     methods.map(|method| Cost::of(method).weight()).sum()
 }
 
-/// Whether a request of this weight reads little.
-pub(crate) fn is_light(weight: u32) -> bool {
-    weight <= LIGHT_WEIGHT_MAX
+/// Whether a request of this weight reads little, on a chain whose blocks may have so many bytes.
+pub(crate) fn is_light(weight: u32, block_bytes_max: usize) -> bool {
+    let has_blocks = weight >= Cost::Block.weight();
+    weight <= LIGHT_WEIGHT_MAX && !(has_blocks && block_bytes_max > LIGHT_BLOCK_BYTES_MAX)
 }
 
 /// Refuses calls that weigh too much together.

@@ -16,7 +16,7 @@ use super::{
     chain,
     cost::{
         BATCH_BYTES_MAX, Cost, LONG_POLL_CALLS_MAX, RESULT_BYTES_MAX, WAIT_MAX, check_weight,
-        weight,
+        is_light, weight,
     },
     error::RpcError,
     eth,
@@ -60,8 +60,9 @@ pub(crate) async fn call_all(
     };
     wait_for_block(context, address, &calls).await;
     let reads = well_formed(&calls).any(|call| Cost::of(&call.method).reads());
+    let is_light = is_light(weight, context.block_bytes_max());
     let turn = match reads {
-        true => Some(context.bounded.reads(weight).turn(address).await),
+        true => Some(context.bounded.reads(is_light).turn(address).await),
         false => None,
     };
     let answering = Answering {

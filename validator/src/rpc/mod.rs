@@ -90,9 +90,9 @@ impl Bounded {
         }
     }
 
-    /// Where a request of this weight that reads the chain waits for its turn.
-    fn reads(&self, weight: u32) -> &Queue {
-        match cost::is_light(weight) {
+    /// Where a request that reads the chain waits for its turn.
+    fn reads(&self, is_light: bool) -> &Queue {
+        match is_light {
             true => &self.light_reads,
             false => &self.reads,
         }

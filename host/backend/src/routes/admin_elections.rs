@@ -347,7 +347,7 @@ pub(crate) struct ResumedAnswer {
 
 /// Take ballots of an election again that was asked to be closed
 ///
-/// Where the authority's key is elsewhere, its close may never come. Only a backend without that key and with a database of its own takes ballots again, and not while a close that it was given may come: another backend may be closing the election just now. After a restart it knows that one was given, and waits until the latest block at which it may have expired.
+/// Where the authority's key is elsewhere, its close may never come. Only a backend without that key and with a database of its own takes ballots again, and not while a close that it was given may come: another backend may be closing the election just now. It remembers that one was given over a restart.
 #[utoipa::path(
     delete,
     path = "/api/admin/elections/{id}/close",

@@ -89,7 +89,7 @@ pub(crate) async fn blocks(
     let height = app.follower.tip().height;
     let last = query.before.unwrap_or(height).min(height);
     let count = query.count.unwrap_or(PAGE).clamp(1, PAGE_MAX).min(last);
-    let found = app.read(move |ledger| {
+    let found = app.read_much(move |ledger| {
         let heights = (last - count + 1..=last).rev();
         let found = heights.map(|height| find(ledger, height));
         found

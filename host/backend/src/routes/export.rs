@@ -29,6 +29,8 @@ const JSON_LINES: &str = "application/x-ndjson";
 /// Bytes of text after which what was read is sent. A larger block is sent in parts, so that a stream
 /// holds this much and the end of a line.
 const CHUNK_BYTES: usize = 256 << 10;
+/// A part of a block is at least this part of what was sent of the block before.
+const PARTS: usize = 32;
 /// The hex text of no bytes.
 const NO_BLOCK: &str = "0x";
 
@@ -131,7 +133,7 @@ fn lines(app: Arc<App>, election_id: u64, last: u64, place: Place) -> Body {
                     Next::Done
                 }
                 Next::Block(at) => {
-                    let chunk = app.read(move |ledger| chunk(ledger, at, last)).await;
+                    let chunk = app.read_much(move |ledger| chunk(ledger, at, last)).await;
                     let chunk = chunk
                         .map_err(|problem| std::io::Error::other(problem.detail().to_owned()))?;
                     let missing = || std::io::Error::other("a block is missing");
@@ -163,7 +165,9 @@ fn chunk(ledger: &Ledger, mut at: At, last: u64) -> Result<Option<(Vec<u8>, At)>
             }
         };
         let room = CHUNK_BYTES.saturating_sub(text.len()) / 2;
-        let Some(part) = ledger.block_part(at.height, within.sent, room.max(1))? else {
+        // The storage reads all of a block for each part: those of a very large one grow.
+        let part_bytes = room.max(within.sent / PARTS).max(1);
+        let Some(part) = ledger.block_part(at.height, within.sent, part_bytes)? else {
             return Ok(None);
         };
         if part.is_empty() {

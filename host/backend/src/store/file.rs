@@ -145,10 +145,15 @@ impl Handle {
     pub(super) fn closings(&self) -> Result<Vec<(u64, Closing)>, StoreError> {
         let read = self.begin_read()?;
         let closings = read.open_table(tables::CLOSINGS).map_err(StoreError::of)?;
+        let signed = read.open_table(tables::SIGNED_CLOSES);
+        let signed = signed.map_err(StoreError::of)?;
         let mut found = Vec::new();
         for row in closings.iter().map_err(StoreError::of)? {
             let (election_id, code) = row.map_err(StoreError::of)?;
-            found.push((election_id.value(), Closing::of_code(code.value())?));
+            let election_id = election_id.value();
+            let until = signed.get(election_id).map_err(StoreError::of)?;
+            let closing = Closing::of_code(code.value(), until.map(|until| until.value()))?;
+            found.push((election_id, closing));
         }
         Ok(found)
     }

@@ -155,13 +155,19 @@ pub(crate) enum Closing {
     AtOnce,
     /// The chain has closed it.
     Done,
-    /// By a transaction that was signed elsewhere, and may be on its way: no ballot was left open.
-    Signed,
+    /// By a transaction that was signed elsewhere, and may be on its way until this height: no ballot was
+    /// left open.
+    Signed { until: u64 },
 }
 
 impl Closing {
     /// Every way.
-    pub(super) const ALL: [Self; 4] = [Self::AfterBallots, Self::AtOnce, Self::Done, Self::Signed];
+    pub(super) const ALL: [Self; 4] = [
+        Self::AfterBallots,
+        Self::AtOnce,
+        Self::Done,
+        Self::Signed { until: 0 },
+    ];
 
     /// As the database holds it.
     pub(super) fn code(self) -> u8 {
@@ -169,7 +175,7 @@ impl Closing {
             Self::AfterBallots => 0,
             Self::AtOnce => 1,
             Self::Done => 2,
-            Self::Signed => 3,
+            Self::Signed { .. } => 3,
         }
     }
 
@@ -179,16 +185,28 @@ impl Closing {
         match self {
             Self::AfterBallots | Self::AtOnce => false,
             Self::Done => true,
-            Self::Signed => matches!(next, Some(Self::AfterBallots | Self::AtOnce)),
+            Self::Signed { .. } => matches!(next, Some(Self::AfterBallots | Self::AtOnce)),
         }
     }
 
-    pub(super) fn of_code(code: u8) -> Result<Self, StoreError> {
+    /// Until when a signed one may be on its way.
+    pub(super) fn until(self) -> Option<u64> {
+        match self {
+            Self::Signed { until } => Some(until),
+            Self::AfterBallots | Self::AtOnce | Self::Done => None,
+        }
+    }
+
+    /// From its code, and until when it may be on its way.
+    pub(super) fn of_code(code: u8, until: Option<u64>) -> Result<Self, StoreError> {
         match code {
             0 => Ok(Self::AfterBallots),
             1 => Ok(Self::AtOnce),
             2 => Ok(Self::Done),
-            3 => Ok(Self::Signed),
+            // One that says no height never ends.
+            3 => Ok(Self::Signed {
+                until: until.unwrap_or(u64::MAX),
+            }),
             other => Err(StoreError::Failed(format!(
                 "expected a closing of 0 to 3, got {other}"
             ))),

@@ -32,6 +32,9 @@ pub(super) const OPEN: TableDefinition<'_, u64, ()> = TableDefinition::new("open
 pub(super) const ELECTIONS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("elections");
 /// Elections that are being closed, or are closed, and how: see `Closing`.
 pub(super) const CLOSINGS: TableDefinition<'_, u64, u8> = TableDefinition::new("closings");
+/// The height until which a close that was signed elsewhere may be on its way, by election.
+pub(super) const SIGNED_CLOSES: TableDefinition<'_, u64, u64> =
+    TableDefinition::new("signed_closes");
 /// Accounts by name.
 pub(super) const ACCOUNTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("accounts");
 /// Sessions by id, which begins with the time at which they expire.
@@ -60,6 +63,7 @@ pub(super) fn create(write: &WriteTransaction) -> Result<(), TableError> {
     write.open_multimap_table(VOTERS)?;
     write.open_table(OPEN)?;
     write.open_table(CLOSINGS)?;
+    write.open_table(SIGNED_CLOSES)?;
     write.open_table(ACCOUNTS)?;
     write.open_table(SESSIONS)?;
     Ok(())

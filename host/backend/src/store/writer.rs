@@ -183,6 +183,7 @@ struct Tables<'t> {
     voters: MultimapTable<'t, (u64, &'static [u8; 32]), u64>,
     open: Table<'t, u64, ()>,
     closings: Table<'t, u64, u8>,
+    signed_closes: Table<'t, u64, u64>,
 }
 
 impl<'t> Tables<'t> {
@@ -210,6 +211,9 @@ impl<'t> Tables<'t> {
                 .map_err(StoreError::of)?,
             open: write.open_table(tables::OPEN).map_err(StoreError::of)?,
             closings: write.open_table(tables::CLOSINGS).map_err(StoreError::of)?,
+            signed_closes: write
+                .open_table(tables::SIGNED_CLOSES)
+                .map_err(StoreError::of)?,
         })
     }
 
@@ -394,7 +398,7 @@ impl<'t> Tables<'t> {
         closing: Option<Closing>,
     ) -> Result<(), StoreError> {
         let known = self.closings.get(election_id).map_err(StoreError::of)?;
-        let known = known.map(|known| Closing::of_code(known.value()));
+        let known = known.map(|known| Closing::of_code(known.value(), None));
         if known
             .transpose()?
             .is_some_and(|known| known.outlasts(closing))
@@ -406,6 +410,16 @@ impl<'t> Tables<'t> {
             None => self.closings.remove(election_id),
         }
         .map_err(StoreError::of)?;
+        let latest = self
+            .signed_closes
+            .remove(election_id)
+            .map_err(StoreError::of)?;
+        let latest = latest.map_or(0, |latest| latest.value());
+        if let Some(until) = closing.and_then(Closing::until) {
+            // An earlier one may still come, too.
+            let inserted = self.signed_closes.insert(election_id, until.max(latest));
+            inserted.map_err(StoreError::of)?;
+        }
         Ok(())
     }
 

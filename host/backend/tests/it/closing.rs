@@ -271,6 +271,12 @@ async fn no_ballot_is_taken_again_while_a_signed_close_may_come() {
     let late = Transaction::sign(late, &key(AUTHORITY));
     let (_, answer) = hand_on(&backend, &late).await;
     assert_eq!(answer["code"], "expiry-too-far", "somebody could keep it");
+    let foreign = Transaction::sign(signed.body.clone(), &key(9));
+    let (_, answer) = hand_on(&backend, &foreign).await;
+    assert_eq!(answer["code"], "not-authorised", "{answer}");
+    // What no validator takes leaves no mark.
+    assert_eq!(resume(&backend, 1).await.0, 200);
+    assert_eq!(close(&backend).await.0, 202);
     let (status, answer) = hand_on(&backend, &signed).await;
     assert!(status >= 500, "{status} {answer}");
     let (status, answer) = resume(&backend, 1).await;
@@ -282,5 +288,14 @@ async fn no_ballot_is_taken_again_while_a_signed_close_may_come() {
     let backend = deployment.start().await;
     let (status, answer) = resume(&backend, 1).await;
     assert_eq!((status, &answer["code"]), refused, "{answer}");
+    // Another one that expires sooner does not take its place.
+    let mut sooner = signed.body.clone();
+    sooner.expiry_height -= 100;
+    let (status, answer) = hand_on(&backend, &Transaction::sign(sooner, &key(AUTHORITY))).await;
+    assert!(status >= 500, "{status} {answer}");
+    let (_, answer) = resume(&backend, 1).await;
+    let until = format!("until block {};", signed.body.expiry_height);
+    let detail = answer["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains(&until), "{answer}");
     assert_eq!(backend.cast("bob", "t2", "a").await.0, 409);
 }

@@ -303,17 +303,21 @@ async fn mark_closing(
         .collect();
     let statement = match closing {
         Some(_) => {
-            "INSERT INTO closings AS c (election_id, how) VALUES ($1, $2) \
-             ON CONFLICT (election_id) DO UPDATE SET how = EXCLUDED.how WHERE c.how <> ALL($3)"
+            "INSERT INTO closings AS c (election_id, how, until) VALUES ($1, $2, $4) \
+             ON CONFLICT (election_id) DO UPDATE \
+             SET how = EXCLUDED.how, until = GREATEST(c.until, EXCLUDED.until) \
+             WHERE c.how <> ALL($3)"
         }
         None => {
-            "DELETE FROM closings WHERE election_id = $1 AND how <> ALL($3) AND $2::int2 IS NULL"
+            "DELETE FROM closings \
+             WHERE election_id = $1 AND how <> ALL($3) AND $2::int2 IS NULL AND $4::int8 IS NULL"
         }
     };
     sqlx::query(statement)
         .bind(election_id.cast_signed())
         .bind(closing.map(|closing| i16::from(closing.code())))
         .bind(outlasting)
+        .bind(closing.and_then(Closing::until).map(u64::cast_signed))
         .execute(connection)
         .await?;
     Ok(Done::Written)

@@ -258,6 +258,11 @@ async fn migrate(connection: &mut PgConnection) -> Result<(), OpenError> {
         migration(2, "connected", connected),
         migration(3, "voters", voters),
         migration(4, "closings", include_str!("migrations/0004_closings.sql")),
+        migration(
+            5,
+            "signed closes",
+            include_str!("migrations/0005_signed_closes.sql"),
+        ),
     ]);
     // Not `run`, whose future the compiler does not take for one that may change threads.
     let migrated = migrator.run_direct(None, connection, false).await;
@@ -454,7 +459,7 @@ impl Shared {
 
     pub(super) async fn closings(&self) -> Result<Vec<(u64, Closing)>, StoreError> {
         let rows = self.answered(async {
-            sqlx::query("SELECT election_id, how FROM closings ORDER BY election_id")
+            sqlx::query("SELECT election_id, how, until FROM closings ORDER BY election_id")
                 .fetch_all(&self.pool)
                 .await
         });
@@ -462,7 +467,9 @@ impl Shared {
             let election_id: i64 = row.try_get("election_id").map_err(StoreError::of)?;
             let how: i16 = row.try_get("how").map_err(StoreError::of)?;
             let how = u8::try_from(how).map_err(StoreError::of)?;
-            Ok((election_id.cast_unsigned(), Closing::of_code(how)?))
+            let until: Option<i64> = row.try_get("until").map_err(StoreError::of)?;
+            let closing = Closing::of_code(how, until.map(i64::cast_unsigned))?;
+            Ok((election_id.cast_unsigned(), closing))
         });
         closings.collect()
     }
