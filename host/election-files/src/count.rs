@@ -203,6 +203,7 @@ pub fn count_telling(
     let mut urn = Urn::new(&contest, &paper, files, tell);
     for (number, file) in files.iter().enumerate() {
         (urn.file, urn.file_number) = (file.name(), number);
+        urn.report.notes.extend(file.note());
         urn.records = 0;
         file.each(&paper, &mut |cast| urn.put(cast))?;
     }
@@ -278,7 +279,7 @@ pub(crate) fn facts(files: &[BallotFile], election: &Election) -> Result<Facts, 
     Ok(known.map(|(_, facts)| facts).unwrap_or_default())
 }
 
-/// The rule's parameters: where the election gives no seats, those of the file hold.
+/// The rule's parameters: where the election gives no seats, budget or costs, those of the file hold.
 pub(crate) fn params(
     manifest: &Manifest,
     election: &Election,
@@ -291,13 +292,25 @@ pub(crate) fn params(
     {
         params.insert("seats".into(), seats.into());
     }
+    let said = [
+        ("budget", facts.budget.map(Value::from)),
+        ("costs", facts.costs.clone().map(Value::from)),
+    ];
+    for (name, value) in said {
+        if let Some(value) = value
+            && !params.contains_key(name)
+            && manifest.params.iter().any(|param| param.name == name)
+        {
+            params.insert(name.into(), value);
+        }
+    }
     params
 }
 
-/// Whether the rule has a parameter `seats` that can be that many.
+/// Whether the rule asks for a parameter `seats` that can be that many.
 fn takes_seats(manifest: &Manifest, seats: u64) -> bool {
     manifest.params.iter().any(|param| match param.kind {
-        ParamKind::Integer { min, max } if param.name == "seats" => {
+        ParamKind::Integer { min, max } if param.name == "seats" && param.default.is_none() => {
             i64::try_from(seats).is_ok_and(|seats| (min..=max).contains(&seats))
         }
         _ => false,

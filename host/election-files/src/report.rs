@@ -82,6 +82,8 @@ pub struct Report {
     pub write_ins: u128,
     /// Ballots that were not counted, by reason; beyond a number of reasons, as `other`.
     pub spoiled: BTreeMap<String, u128>,
+    /// What somebody should know of the files, though they can be counted.
+    pub notes: Vec<String>,
 }
 
 impl Report {
@@ -108,7 +110,7 @@ impl Report {
     pub fn to_json(&self) -> Value {
         let spoiled = self.spoiled.iter();
         let spoiled = spoiled.map(|(reason, ballots)| (reason.clone(), exact(*ballots)));
-        json!({
+        let mut json = json!({
             "ballots": exact(self.ballots),
             "blank": exact(self.blank),
             "overvotes": exact(self.overvotes),
@@ -117,13 +119,17 @@ impl Report {
             "repeated": exact(self.repeated),
             "write_ins": exact(self.write_ins),
             "spoiled": spoiled.collect::<serde_json::Map<_, _>>(),
-        })
+        });
+        if !self.notes.is_empty() {
+            json["notes"] = json!(self.notes);
+        }
+        json
     }
 
     /// The report in one line.
     pub fn to_line(&self) -> String {
         let spoiled: u128 = self.spoiled.values().sum();
-        format!(
+        let mut line = format!(
             "read {} ballots: {} blank, {spoiled} spoiled; {} overvotes, {} undervotes, {} skipped \
              ranks, {} repeated options, {} write-ins",
             self.ballots,
@@ -133,6 +139,11 @@ impl Report {
             self.skipped_ranks,
             self.repeated,
             self.write_ins,
-        )
+        );
+        for note in &self.notes {
+            line.push_str("; ");
+            line.push_str(note);
+        }
+        line
     }
 }

@@ -113,6 +113,10 @@ reader!(READ_PREFLIB, "preflib");
 reader!(READ_SCOT_ELEX, "scot-elex");
 reader!(READ_PABULIB, "pabulib");
 reader!(READ_ABIF, "abif");
+reader!(READ_BLT, "blt");
+reader!(READ_CVR, "cvr");
+reader!(READ_JSON, "json");
+reader!(READ_JSONL, "jsonl");
 
 /// Bytes as a file of ballots that is written in another format.
 pub const CONVERT: Target = Target {
@@ -123,7 +127,7 @@ pub const CONVERT: Target = Target {
 };
 
 /// Every target.
-pub const TARGETS: [Target; 19] = [
+pub const TARGETS: [Target; 23] = [
     MODULE,
     BALLOT,
     BALLOT_JSON,
@@ -142,5 +146,9 @@ pub const TARGETS: [Target; 19] = [
     READ_SCOT_ELEX,
     READ_PABULIB,
     READ_ABIF,
+    READ_BLT,
+    READ_CVR,
+    READ_JSON,
+    READ_JSONL,
     CONVERT,
 ];

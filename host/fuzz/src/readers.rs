@@ -16,7 +16,7 @@ const ELECTION: &str = r#"{"id": "m", "options": [{"id": "a", "title": "Ann"}, "
 const RULES: [&str; 4] = ["instant-runoff", "plurality", "cumulative", "borda"];
 
 /// The format of each target, and files to start from.
-const FILES: [(&str, &[&str]); 10] = [
+const FILES: [(&str, &[&str]); 14] = [
     (
         "csv",
         &[
@@ -58,7 +58,10 @@ const FILES: [(&str, &[&str]); 10] = [
     ),
     (
         "preflib",
-        &["# FILE NAME: x.toi\n# ALTERNATIVE NAME 1: a\n# ALTERNATIVE NAME 2: b\n3: 1,{2}\n"],
+        &[
+            "# FILE NAME: x.toi\n# NUMBER VOTERS: 3\n# ALTERNATIVE NAME 1: a\n# ALTERNATIVE NAME 2: b\n3: 1,{2}\n",
+            "# FILE NAME: x.cat\n# NUMBER CATEGORIES: 2\n# CATEGORY NAME 1: 2\n# CATEGORY NAME 2: 0\n# ALTERNATIVE NAME 1: a\n# ALTERNATIVE NAME 2: b\n3: 1,{2}\n1: {},1\n",
+        ],
     ),
     (
         "scot-elex",
@@ -73,6 +76,26 @@ const FILES: [(&str, &[&str]); 10] = [
     (
         "abif",
         &["# x\n=A:[Ann]\n3: A > b = c\n2: a/5, b/1\n{\"title\": \"x\"}\n"],
+    ),
+    (
+        "blt",
+        &["3 1\n-2\n4 1 - 3 0\n(b7) 2 1=3 2 0\n0\n\"Ann\"\n\"b\"\n\"c\"\n\"An election\"\n"],
+    ),
+    (
+        "cvr",
+        &[
+            r#"{"Election":[{"Candidate":[{"@id":"k","Name":"Ann"}],"Contest":[{"@id":"m","ContestSelection":[{"@id":"s","CandidateIds":["k"]},{"@id":"w","IsWriteIn":true}]}]}],"CVR":[{"UniqueId":"1","CurrentSnapshotId":"x","CVRSnapshot":[{"@id":"x","Status":"overvoted","CVRContest":[{"ContestId":"m","CVRContestSelection":[{"ContestSelectionId":"s","SelectionPosition":[{"HasIndication":"yes","NumberVotes":1,"Rank":1}]}]}]}]}]}"#,
+        ],
+    ),
+    (
+        "json",
+        &[
+            r#"{"ballots": [{"ranking": ["a", [], {"mark": "overvote"}, ["b", "c"]], "weight": 3}, {"choice": "a"}]}"#,
+        ],
+    ),
+    (
+        "jsonl",
+        &["{\"ranking\": [\"a\", \"b\"]}\n{\"votes\": {\"a\": 2}, \"weight\": 2}\n"],
     ),
 ];
 

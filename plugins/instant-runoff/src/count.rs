@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 
 use tabella_sdk::prelude::*;
 
-use crate::InstantRunoff;
 use crate::law::{Overvote, Until};
+use crate::{InstantRunoff, Several};
 
 /// Distinct ballots and how often each was cast.
 pub(crate) type Ballots<'a> = Vec<(&'a Ranking, u64)>;
@@ -45,9 +45,11 @@ enum Holder {
 }
 
 impl State {
-    pub(crate) fn start(options: usize, ballots: &Ballots<'_>) -> Self {
+    /// Nobody has left but those who were elected before.
+    pub(crate) fn start(options: usize, ballots: &Ballots<'_>, elected: &[usize]) -> Self {
+        let continuing = (0..options).map(|option| !elected.contains(&option));
         Self {
-            continuing: vec![true; options],
+            continuing: continuing.collect(),
             holders: vec![Holder::Unread; ballots.len()],
             starts: vec![0; ballots.len()],
             first_votes: None,
@@ -84,7 +86,7 @@ pub(crate) enum Why {
 /// What follows from a standing.
 pub(crate) enum Step {
     /// The count is over. No option wins where no ballot counts.
-    Over { winner: Option<usize> },
+    Over { winners: Vec<usize> },
     /// These leave together.
     Eliminate(Vec<usize>),
     /// These leave because they cannot win, whatever votes would pass to them.
@@ -154,10 +156,11 @@ impl InstantRunoff {
         let votes = &standing.votes;
         let continuing = &state.continuing;
         let left = (0..votes.len()).filter(|option| continuing[*option]);
-        let mut left = self.contest.ascending(left, votes);
+        let left = self.contest.ascending(left, votes);
         let all: u64 = votes.iter().sum();
         if all == 0 {
-            return Step::Over { winner: None };
+            let winners = Vec::new();
+            return Step::Over { winners };
         }
         let is_first = state.first_votes.is_none();
         let first_votes = *state.first_votes.get_or_insert(all);
@@ -172,16 +175,27 @@ impl InstantRunoff {
             Until::Two => has_majority && left.len() <= 2,
             Until::FirstMajorityOrTwo => has_majority && (is_first || left.len() <= 2),
         };
+        if self.several == Several::BottomsUp && self.seats > 1 {
+            return self.step_of_bottoms_up(left, standing, is_first);
+        }
         let leads_two = left.len() == 2 && votes[left[0]] < votes[most];
+        if !self.undeclared[most] && (left.len() == 1 || stops_here || leads_two) {
+            let winners = vec![most];
+            return Step::Over { winners };
+        }
+        self.who_leaves(left, votes, is_first)
+    }
+
+    /// Who leaves of those that are left, the last first.
+    fn who_leaves(&self, mut left: Vec<usize>, votes: &[u64], is_first: bool) -> Step {
         let undeclared: Vec<usize> = (left.iter().copied())
             .filter(|option| self.undeclared[*option])
             .collect();
-        if !self.undeclared[most] && (left.len() == 1 || stops_here || leads_two) {
-            return Step::Over { winner: Some(most) };
-        }
         if !undeclared.is_empty() {
             return match undeclared.len() == left.len() {
-                true => Step::Over { winner: None },
+                true => Step::Over {
+                    winners: Vec::new(),
+                },
                 false => Step::Exclude(undeclared, Why::Undeclared),
             };
         }
@@ -204,12 +218,23 @@ impl InstantRunoff {
         }
     }
 
+    /// The last leave until as many are left as there are seats; the most votes come first.
+    fn step_of_bottoms_up(&self, left: Vec<usize>, standing: &Standing, is_first: bool) -> Step {
+        let is_undeclared = left.iter().any(|option| self.undeclared[*option]);
+        if left.len() <= self.seats && !is_undeclared {
+            let winners = left.into_iter().rev().collect();
+            return Step::Over { winners };
+        }
+        self.who_leaves(left, &standing.votes, is_first)
+    }
+
     /// The most options, from the last up, whose votes together are fewer than the next one's.
     fn batch(&self, ascending: &[usize], votes: &[u64]) -> Option<Vec<usize>> {
         if !self.law.batch_elimination {
             return None;
         }
         let keep = match self.law.until {
+            _ if self.several == Several::BottomsUp && self.seats > 1 => self.seats,
             Until::Majority => 1,
             Until::Two | Until::FirstMajorityOrTwo | Until::FixedMajorityOrTwo => 2,
         };
@@ -225,13 +250,21 @@ impl InstantRunoff {
     }
 }
 
+/// Why a count, or one of several, is over.
+pub(crate) struct End {
+    /// The position of its last round.
+    pub(crate) round: usize,
+    pub(crate) winners: Vec<usize>,
+    pub(crate) standing: Standing,
+}
+
 /// A finished count.
 pub(crate) struct Count {
-    pub(crate) winner: Option<usize>,
+    /// One, or for several seats filled one after another one for each.
+    pub(crate) ends: Vec<End>,
     pub(crate) rounds: Vec<Round>,
     /// By option, the votes it had when it last took part.
     pub(crate) last_totals: Vec<u64>,
-    pub(crate) last: Standing,
     /// Positions of the rounds after which those left who cannot win, and why.
     pub(crate) excluded: Vec<(usize, Why)>,
 }
@@ -243,11 +276,42 @@ pub(crate) fn elimination(round: usize) -> String {
 
 impl Count {
     pub(crate) fn run(rule: &InstantRunoff, ballots: &Ballots<'_>, ties: &mut TieBreak) -> Self {
+        let mut count = Self {
+            ends: Vec::new(),
+            rounds: Vec::new(),
+            last_totals: vec![0; rule.contest.len()],
+            excluded: Vec::new(),
+        };
+        loop {
+            let elected = count.winners();
+            if !rule.has_more_seats(&elected) && !count.ends.is_empty() {
+                return count;
+            }
+            let end = count.one(rule, ballots, ties, &elected);
+            let is_last = end.winners.is_empty();
+            count.ends.push(end);
+            if is_last {
+                return count;
+            }
+        }
+    }
+
+    /// All winners, in the order of election.
+    pub(crate) fn winners(&self) -> Vec<usize> {
+        let winners = self.ends.iter().flat_map(|end| &end.winners);
+        winners.copied().collect()
+    }
+
+    /// One count, without those who were elected before.
+    fn one(
+        &mut self,
+        rule: &InstantRunoff,
+        ballots: &Ballots<'_>,
+        ties: &mut TieBreak,
+        elected: &[usize],
+    ) -> End {
         let options = rule.contest.len();
-        let mut state = State::start(options, ballots);
-        let mut last_totals = vec![0; options];
-        let mut rounds = Vec::new();
-        let mut excluded = Vec::new();
+        let mut state = State::start(options, ballots, elected);
         loop {
             let standing = rule.standing(ballots, &mut state);
             let continuing = &state.continuing;
@@ -260,33 +324,31 @@ impl Count {
                 ..Round::default()
             };
             for option in (0..options).filter(|option| continuing[*option]) {
-                last_totals[option] = standing.votes[option];
+                self.last_totals[option] = standing.votes[option];
             }
             let leaving = match rule.step(&standing, &mut state) {
-                Step::Over { winner } => {
-                    round.elected = winner.into_iter().collect();
-                    rounds.push(round);
-                    return Self {
-                        winner,
-                        rounds,
-                        last_totals,
-                        last: standing,
-                        excluded,
+                Step::Over { winners } => {
+                    round.elected = winners.clone();
+                    self.rounds.push(round);
+                    return End {
+                        round: self.rounds.len() - 1,
+                        winners,
+                        standing,
                     };
                 }
                 Step::Eliminate(leaving) => leaving,
                 Step::Exclude(leaving, why) => {
-                    excluded.push((rounds.len(), why));
+                    self.excluded.push((self.rounds.len(), why));
                     leaving
                 }
                 Step::Tie(tied) => {
-                    let question = elimination(rounds.len() + 1);
+                    let question = elimination(self.rounds.len() + 1);
                     vec![ties.loser(&tied, &question)]
                 }
             };
             state.eliminate(&leaving);
             round.eliminated = leaving;
-            rounds.push(round);
+            self.rounds.push(round);
         }
     }
 }

@@ -5,7 +5,7 @@ use alloc::string::String;
 
 use tabella_sdk::prelude::*;
 
-use crate::count::{Count, Why, elimination};
+use crate::count::{Count, End, Why, elimination};
 
 pub(crate) fn paragraph(
     contest: &Contest,
@@ -13,12 +13,18 @@ pub(crate) fn paragraph(
     winners: &[usize],
     ties: &[Tie],
 ) -> String {
-    let Some(winner) = count.winner else {
+    let elected = count.winners();
+    if elected.is_empty() {
         return String::from("No ballot counts for any option, so nobody wins.");
-    };
+    }
+    let is_decided = winners == elected;
     let mut text = String::new();
     for (position, round) in count.rounds.iter().enumerate() {
         if round.eliminated.is_empty() {
+            let end = count.ends.iter().find(|end| end.round == position);
+            if let Some(end) = end.filter(|_| is_decided) {
+                text.push_str(&won(contest, end));
+            }
             continue;
         }
         let (number, names) = (position + 1, contest.list(&round.eliminated));
@@ -44,21 +50,36 @@ pub(crate) fn paragraph(
             )),
         }
     }
-    if winners != [winner] {
+    if !is_decided {
         let names = contest.list(winners);
         text.push_str(&format!(
             "Ties were left undecided; depending on them {names} can win. \
              The rounds show one way to decide them."
         ));
-        return text;
     }
-    let all: u64 = count.last.votes.iter().sum();
-    text.push_str(&format!(
-        "In round {} {} has {} of the {all} votes that still count, and wins; {} are exhausted.",
-        count.rounds.len(),
-        contest.title(winner),
-        count.last.votes[winner],
-        count.last.exhausted,
-    ));
-    text
+    String::from(text.trim_end())
+}
+
+/// Who wins at the end of a count, in a sentence.
+fn won(contest: &Contest, end: &End) -> String {
+    let round = end.round + 1;
+    let End {
+        winners, standing, ..
+    } = end;
+    let all: u64 = standing.votes.iter().sum();
+    let exhausted = standing.exhausted;
+    match winners[..] {
+        [] => format!("In round {round} no ballot counts for any option that is left. "),
+        [winner] => format!(
+            "In round {round} {} has {} of the {all} votes that still count, and wins; {exhausted} are \
+             exhausted. ",
+            contest.title(winner),
+            standing.votes[winner],
+        ),
+        _ => format!(
+            "In round {round} {} are left, with {all} votes that still count, and win; {exhausted} are \
+             exhausted. ",
+            contest.list(winners)
+        ),
+    }
 }

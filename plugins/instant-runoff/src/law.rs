@@ -177,6 +177,11 @@ pub(crate) const PARAMS: &[Param] = &[
     Param::integer("minimum_votes", 0, i64::MAX).default_integer(0).about(
         "Options with fewer votes in round 1 leave after it, unless all have fewer.",
     ),
+    Param::integer("seats", 1, 256).default_integer(1).about("How many options are elected."),
+    Param::choice("several_seats", &["block", "bottoms-up"]).default_text("block").about(
+        "How several seats are filled: one after another, each by a count without those who are \
+         elected; or by one count, until as many are left.",
+    ),
 ];
 
 impl Law {

@@ -20,6 +20,10 @@
 //! how many ranks are read. `undeclared`: options that leave first and cannot win. `minimum_votes`: who has fewer
 //! first votes leaves after round 1.
 //!
+//! `seats`: more than one are filled by `several_seats`: `block`, one after another, each by a count of all
+//! ballots without those who are elected; or `bottoms-up`, by one count in which the last leave until as many
+//! are left as there are seats. Neither shares seats among groups of voters, as `stv` does.
+//!
 //! Ties: a tie for elimination is decided by the contest's tie-break, which eliminates the tied
 //! option that stands last in its order. Where ties are only reported, every way to decide each of
 //! them is followed (up to a bound); the winners are all options that win in one of them. A contest
@@ -55,6 +59,25 @@ pub struct InstantRunoff {
     undeclared: Vec<bool>,
     /// First votes without which an option leaves after round 1.
     minimum_votes: u64,
+    seats: usize,
+    several: Several,
+}
+
+/// How several seats are filled.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Several {
+    /// One after another, each by a count of all ballots without those who are elected.
+    Block,
+    /// By one count, until as many are left.
+    BottomsUp,
+}
+
+impl InstantRunoff {
+    /// Whether a further count fills a further seat.
+    pub(crate) fn has_more_seats(&self, elected: &[usize]) -> bool {
+        let is_by_counts = self.several == Several::Block;
+        is_by_counts && elected.len() < self.seats && elected.len() < self.contest.len()
+    }
 }
 
 impl Rule for InstantRunoff {
@@ -96,6 +119,11 @@ impl Rule for InstantRunoff {
             undeclared,
             // The manifest bounds it from below by 0.
             minimum_votes: params.integer("minimum_votes").unsigned_abs(),
+            seats: params.integer("seats").unsigned_abs() as usize,
+            several: match params.choice("several_seats") {
+                "bottoms-up" => Several::BottomsUp,
+                _ => Several::Block,
+            },
         })
     }
 
@@ -124,11 +152,14 @@ impl Rule for InstantRunoff {
     fn finish(&self, profile: Profile<Ranking>, ties: &mut TieBreak) -> Outcome {
         let ballots: Ballots<'_> = profile.iter().collect();
         let count = Count::run(self, &ballots, ties);
-        let winners = if ties.only_reports() && !ties.ties().is_empty() {
-            universes::winners(self, &ballots)
-        } else {
-            count.winner.into_iter().collect()
-        };
+        let mut winners = count.winners();
+        if ties.only_reports() && !ties.ties().is_empty() {
+            let possible = universes::winners(self, &ballots);
+            // Where the ties make no difference, the order of election stays.
+            if possible.len() != winners.len() || possible.iter().any(|o| !winners.contains(o)) {
+                winners = possible;
+            }
+        }
         let votes: Vec<u64> = count.last_totals.clone();
         let mut outcome = self.contest.outcome(&votes, winners);
         outcome.explanation =

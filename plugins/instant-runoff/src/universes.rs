@@ -20,23 +20,33 @@ pub(crate) fn winners(rule: &InstantRunoff, ballots: &Ballots<'_>) -> Vec<usize>
     let mut winners = BTreeSet::new();
     let mut seen = BTreeSet::new();
     // Who leaves which state.
-    let start = Rc::new(State::start(rule.contest.len(), ballots));
-    let mut open = vec![(start, Vec::new())];
-    while let Some((before, leaving)) = open.pop() {
+    let start = |elected: &[usize]| Rc::new(State::start(rule.contest.len(), ballots, elected));
+    let mut open = vec![(start(&[]), Vec::new(), Vec::new())];
+    while let Some((before, leaving, elected)) = open.pop() {
         let mut state = Rc::unwrap_or_clone(before);
         state.eliminate(&leaving);
-        if seen.len() == states_max || !seen.insert(state.key()) {
+        if seen.len() == states_max || !seen.insert((state.key(), elected.clone())) {
             continue;
         }
         let standing = rule.standing(ballots, &mut state);
         let step = rule.step(&standing, &mut state);
         let state = Rc::new(state);
         match step {
-            Step::Over { winner } => winners.extend(winner),
-            Step::Eliminate(leaving) | Step::Exclude(leaving, _) => open.push((state, leaving)),
+            Step::Over { winners: now } => {
+                winners.extend(now.iter().copied());
+                let mut elected: Vec<usize> = elected.into_iter().chain(now.clone()).collect();
+                // Who was elected first makes no difference to what follows.
+                elected.sort_unstable();
+                if !now.is_empty() && rule.has_more_seats(&elected) {
+                    open.push((start(&elected), Vec::new(), elected));
+                }
+            }
+            Step::Eliminate(leaving) | Step::Exclude(leaving, _) => {
+                open.push((state, leaving, elected));
+            }
             Step::Tie(tied) => {
-                let each = tied.into_iter().map(|option| (state.clone(), vec![option]));
-                open.extend(each);
+                let each = tied.into_iter();
+                open.extend(each.map(|option| (state.clone(), vec![option], elected.clone())));
             }
         }
     }

@@ -26,12 +26,17 @@ pub(crate) fn paragraph(rule: &Stv, followed: &Followed<Count>, ties: &[Tie]) ->
         Rules::Wigm => "the weighted inclusive Gregory method",
         Rules::Meek => "Meek's method",
         Rules::FractionalGregory => "Gregory's method",
+        Rules::Senate => "the Australian Senate's rules",
     };
     let seats = match rule.seats {
         1 => String::from("1 seat"),
         seats => format!("{seats} seats"),
     };
-    let mut text = format!("{seats} by {name}, in {} decimal places. ", rule.places);
+    let places = match rule.places {
+        0 => String::from("whole votes"),
+        places => format!("{places} decimal places"),
+    };
+    let mut text = format!("{seats} by {name}, in {places}. ");
     let last = match rule.rules {
         Rules::Meek => "The last quota is",
         _ => "The quota is",

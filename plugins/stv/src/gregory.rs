@@ -191,7 +191,7 @@ impl Stages<'_> {
         match self.rule.rules {
             Rules::Scottish => narrow(&mut tied, chosen, history.iter().rev()),
             Rules::FractionalGregory => narrow(&mut tied, chosen, history.iter()),
-            Rules::Wigm | Rules::Meek => {}
+            Rules::Wigm | Rules::Meek | Rules::Senate => {}
         }
         if before.len() > 1 && tied.len() == 1 {
             lots.decided_by(&before, question, "an earlier stage");
@@ -295,7 +295,9 @@ impl Stages<'_> {
                     (surplus / u128::from(transferable.max(1))).min(received)
                 }
                 Rules::Scottish => received * surplus / total,
-                Rules::Wigm | Rules::Meek => received * surplus / scale * scale / total,
+                Rules::Wigm | Rules::Meek | Rules::Senate => {
+                    received * surplus / scale * scale / total
+                }
             };
             // At most the value received.
             let value = value as u64;

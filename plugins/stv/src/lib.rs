@@ -1,7 +1,7 @@
 //! Single transferable vote: seats go to options that reach a quota; what they have beyond it, and
 //! the votes of options that are excluded, pass on by the voters' rankings.
 //!
-//! Four counts (`rules`), all in fixed decimal arithmetic that cuts off what does not fit `places`:
+//! Five counts (`rules`), all in fixed decimal arithmetic that cuts off what does not fit `places`:
 //!
 //! - `scottish`: the Scottish Local Government Elections Order 2007, schedule 1, rules 45 to 52.
 //!   Whole Droop quota; largest surplus first; every paper of the candidate passes on at
@@ -26,6 +26,18 @@
 //!   the highest first, each value a stage of its own. Five places; the statute has two
 //!   (`places: 2`). Ties: the earliest stage at which the tied differed, then lot.
 //!
+//! - `australian-senate`: the inclusive Gregory method of the Commonwealth Electoral Act 1918, section 273:
+//!   whole votes, whole Droop quota; a surplus passes on over all papers of the elected, each at
+//!   surplus / papers, an exact fraction, and each candidate gets whole votes; surpluses in the order of
+//!   election; an excluded candidate's papers by transfer value, the highest first, each a count of its own;
+//!   of two who are left for the last place, the one with more votes is elected. Ties: the last count at
+//!   which all of the tied differed, then lot, for the Electoral Officer's decision; lot at once for the last
+//!   place. Candidates never leave together, as the Act allows and a computer has no need to.
+//!
+//! `law` sets all parameters as one law does; a parameter that is given replaces the law's. Ireland, Malta and
+//! Cambridge, Massachusetts, are not among them: they draw the papers of a surplus from a pile in the order in
+//! which it lies, or every so manyth, so that no count of the ballots alone comes out as theirs.
+//!
 //! `quota` replaces a count's own quota: `droop` is votes / (seats + 1), cut to a whole number, plus
 //! one; `droop-fractional` is cut to the last place, plus one unit of it; `hare` is votes / seats,
 //! rounded up to the last place.
@@ -44,13 +56,16 @@ extern crate alloc;
 mod election;
 mod explain;
 mod gregory;
+mod law;
 mod meek;
 mod papers;
 mod quota;
+mod senate;
 
 use tabella_sdk::prelude::*;
-use tabella_sdk::{Followed, Lots, MarkRules, Repeated, Several};
+use tabella_sdk::{Followed, Lots, MarkRules};
 
+use law::Law;
 use papers::Papers;
 use quota::QuotaKind;
 
@@ -83,42 +98,7 @@ enum Rules {
     Wigm,
     Meek,
     FractionalGregory,
-}
-
-impl Rules {
-    fn places(self) -> i64 {
-        match self {
-            Self::Scottish | Self::FractionalGregory => 5,
-            Self::Wigm | Self::Meek => 9,
-        }
-    }
-
-    fn quota(self) -> QuotaKind {
-        match self {
-            Self::Scottish | Self::FractionalGregory => QuotaKind::Droop,
-            Self::Wigm | Self::Meek => QuotaKind::DroopFractional,
-        }
-    }
-}
-
-/// Skipped ranks in a row, and ranks that are read, at most: no ballot has as many.
-const RANKS_MAX: i64 = 16_384;
-
-fn marks(params: &Params) -> MarkRules {
-    // The manifest bounds both from below by 0.
-    let count = |name| params.optional_integer(name).map(i64::unsigned_abs);
-    MarkRules {
-        skipped_max: count("skipped_ranks"),
-        repeated: match params.choice("repeated") {
-            "exhaust" => Repeated::Exhaust,
-            _ => Repeated::Skip,
-        },
-        several: match params.choice("overvote") {
-            "skip" => Several::Skip,
-            _ => Several::Exhaust,
-        },
-        ranks_max: count("ranks_max"),
-    }
+    Senate,
 }
 
 impl Rule for Stv {
@@ -135,58 +115,30 @@ impl Rule for Stv {
         "Scottish Local Government Elections Order 2007, schedule 1, rules 45 to 52; \
          Hill, Wichmann, Woodall, The Computer Journal 30 (1987)",
     )
-    .params(&[
-        Param::integer("seats", 1, 4_096).about("How many options are elected."),
-        Param::choice("rules", &["scottish", "wigm", "meek", "fractional-gregory"])
-            .default_text("scottish")
-            .about("How votes pass on, and in which arithmetic."),
-        Param::integer("places", 0, 9)
-            .optional()
-            .about("Decimal places; 5 in scottish and fractional-gregory, 9 in wigm and meek."),
-        Param::choice("quota", &["droop", "droop-fractional", "hare"])
-            .optional()
-            .about("Whole droop in scottish and fractional-gregory, else droop-fractional."),
-        Param::integer("skipped_ranks", 0, RANKS_MAX)
-            .optional()
-            .about("Skipped ranks in a row that are passed over; one more ends the ballot. Left out: any number."),
-        Param::choice("repeated", &["skip", "exhaust"])
-            .default_text("skip")
-            .about("What becomes of a ballot at an option that stood at a better rank."),
-        Param::choice("overvote", &["exhaust", "skip"])
-            .default_text("exhaust")
-            .about("What becomes of a ballot at a rank with several marks."),
-        Param::integer("ranks_max", 1, RANKS_MAX)
-            .optional()
-            .about("How many ranks are read, the best first; left out: all."),
-    ]);
+    .params(law::PARAMS);
 
     fn configure(params: &Params, contest: &Contest) -> Result<Self, ConfigError> {
-        let rules = match params.choice("rules") {
-            "wigm" => Rules::Wigm,
-            "meek" => Rules::Meek,
-            "fractional-gregory" => Rules::FractionalGregory,
-            _ => Rules::Scottish,
-        };
         if contest.len() > OPTIONS_MAX {
             return Err(ConfigError::new(alloc::format!(
                 "stv counts at most {OPTIONS_MAX} options, found {}",
                 contest.len()
             )));
         }
-        let places = params.optional_integer("places");
+        let law = Law::of(params);
+        let places = law.places();
+        if law.rules == Rules::Senate && places > 0 {
+            return Err(ConfigError::new(
+                "the Senate's votes are whole: leave places out, or give 0",
+            ));
+        }
         Ok(Self {
             contest: contest.clone(),
-            // The manifest bounds both, so they fit.
+            // The manifest bounds it, so it fits.
             seats: params.integer("seats") as usize,
-            places: places.unwrap_or_else(|| rules.places()) as u8,
-            quota: match params.optional_choice("quota") {
-                Some("droop") => QuotaKind::Droop,
-                Some("droop-fractional") => QuotaKind::DroopFractional,
-                Some("hare") => QuotaKind::Hare,
-                _ => rules.quota(),
-            },
-            rules,
-            marks: marks(params),
+            places,
+            quota: law.quota(),
+            rules: law.rules,
+            marks: law.marks,
         })
     }
 
@@ -217,13 +169,14 @@ impl Rule for Stv {
         drop(profile);
         let readings = match self.rules {
             Rules::Meek => MEEK_READINGS,
-            Rules::Scottish | Rules::Wigm | Rules::FractionalGregory => 1,
+            Rules::Scottish | Rules::Wigm | Rules::FractionalGregory | Rules::Senate => 1,
         };
         // There are about as many rounds as options, and each lists them.
         let work = papers.preferences().len() * readings + self.contest.len().pow(2);
         let counts_max = COUNTS_MAX.min(WORK_MAX / work);
         let count = |lots: &mut Lots<'_>| match self.rules {
             Rules::Meek => meek::count(self, &papers, lots),
+            Rules::Senate => senate::count(self, &papers, lots),
             _ => gregory::count(self, &papers, lots),
         };
         let followed = Lots::follow(ties, counts_max, count, |count| &count.elected);

@@ -80,9 +80,8 @@ fn without_remark(line: &str) -> &str {
 }
 
 fn unbracketed(text: &str) -> &str {
-    let inner = text
-        .strip_prefix('[')
-        .and_then(|text| text.strip_suffix(']'));
+    let within = |start: char, end: char| text.strip_prefix(start)?.strip_suffix(end);
+    let inner = within('[', ']').or_else(|| within('"', '"'));
     inner.unwrap_or(text)
 }
 
@@ -125,13 +124,13 @@ fn said_of(
     let mut sign = Sign::Better;
     let mut rest = said.trim();
     while !rest.is_empty() {
-        let is_bracketed = rest.starts_with('[');
-        let end = match is_bracketed {
-            true => rest.find(']').map(|end| end + 1),
-            false => Some(rest.find(['>', '=', ',', '/']).unwrap_or(rest.len())),
+        let end = match rest.chars().next() {
+            Some('[') => rest.find(']').map(|end| end + 1),
+            Some('"') => rest[1..].find('"').map(|end| end + 2),
+            _ => Some(rest.find(['>', '=', ',', '/']).unwrap_or(rest.len())),
         };
         let Some(end) = end else {
-            return Err("expected `]` after a name in brackets".into());
+            return Err("expected `]` or a quotation mark at the end of a name".into());
         };
         let name = unbracketed(rest[..end].trim());
         let option = match short.get(name) {

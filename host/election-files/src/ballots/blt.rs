@@ -331,6 +331,7 @@ impl Blt {
         Ok(Facts {
             withdrawn,
             seats: Some(self.seats),
+            ..Facts::default()
         })
     }
 

@@ -207,7 +207,6 @@ pub(super) fn read(
 ) -> Result<(), At> {
     paper.takes_marks_of_machines()?;
     let contest = Contest::find(parts, paper)?;
-    refuse_gaps(parts)?;
     let mut seen = HashSet::new();
     let mut holds_contest = false;
     for part in parts.iter().filter(|part| is_export(&part.name)) {
@@ -241,28 +240,34 @@ pub(super) fn read(
     }
 }
 
-/// Refuses numbered files of sessions, between two of which one is missing.
-fn refuse_gaps(parts: &[Part]) -> Result<(), At> {
+/// Which of the numbered files of sessions are missing between others: offices give out parts of an export.
+pub(super) fn missing(parts: &[Part]) -> Option<String> {
+    const NAMED_MAX: usize = 5;
     let number = |part: &Part| {
         let rest = part.name.strip_prefix("CvrExport_")?;
         rest.strip_suffix(".json")?.parse::<u64>().ok()
     };
     let mut numbers: Vec<u64> = parts.iter().filter_map(number).collect();
     numbers.sort_unstable();
-    // Numbers start at 0 or 1.
-    let from = numbers.first().map_or(1, |first| (*first).min(1));
-    let missing = (from..)
-        .zip(&numbers)
-        .find(|(expected, number)| expected < *number);
-    match missing {
-        None => Ok(()),
-        Some((missing, number)) => Err(At::new(
-            1,
-            format!(
-                "found CvrExport_{number}.json and no CvrExport_{missing}.json: the export is not whole"
-            ),
-        )),
-    }
+    let missing = numbers
+        .windows(2)
+        .flat_map(|pair| pair[0].saturating_add(1)..pair[1]);
+    let missing: Vec<u64> = missing.take(NAMED_MAX + 1).collect();
+    let named = missing.iter().take(NAMED_MAX);
+    let named: Vec<String> = named
+        .map(|number| format!("CvrExport_{number}.json"))
+        .collect();
+    let more = if missing.len() > NAMED_MAX {
+        " and more"
+    } else {
+        ""
+    };
+    (!named.is_empty()).then(|| {
+        format!(
+            "the export may not be whole: there is no {}{more}",
+            named.join(", ")
+        )
+    })
 }
 
 fn text(part: &Part) -> Result<&str, At> {

@@ -40,6 +40,8 @@ pub(crate) use paper::Paper;
 pub(crate) use problem::{Cast, Unread};
 pub use problem::{ImportError, Problem};
 
+use serde_json::{Map, Value};
+
 use crate::election::Election;
 use archive::Part;
 use blt::Blt;
@@ -51,6 +53,10 @@ pub(crate) struct Facts {
     /// Positions of options that withdrew.
     pub(crate) withdrawn: Vec<usize>,
     pub(crate) seats: Option<u64>,
+    /// What may be spent.
+    pub(crate) budget: Option<u64>,
+    /// By option id, what each project costs.
+    pub(crate) costs: Option<Map<String, Value>>,
 }
 
 /// A file of ballots, or files that belong together.
@@ -279,8 +285,19 @@ impl BallotFile {
                 .and_then(|blt| blt.facts(&election.options, &election.names()))
                 .map_err(|at| self.malformed(at)),
             Format::ScotElex => scottish::facts(&self.text).map_err(|at| self.malformed(at)),
+            Format::Pabulib => pabulib::facts(&self.text, &election.options, &election.names())
+                .map_err(|at| self.malformed(at)),
             _ => Ok(Facts::default()),
         }
+    }
+
+    /// What somebody should know of the file, though it can be counted.
+    pub(crate) fn note(&self) -> Option<String> {
+        let missing = match self.format {
+            Format::Dominion => dominion::missing(&self.parts),
+            _ => None,
+        };
+        missing.map(|missing| format!("{}: {missing}", self.name))
     }
 
     /// Gives every ballot of the contest to `sink`, in the order of the file.

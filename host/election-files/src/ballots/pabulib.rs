@@ -13,15 +13,17 @@
 //! 1;7;
 //! ```
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
-use tabella_runtime::BallotKind;
+use tabella_runtime::{BallotKind, ContestOption};
 
+use super::Facts;
 use super::paper::{Paper, Rank};
 use super::problem::{At, Cast, Unread, brief};
 use super::rows::{Row, Rows};
-use crate::options::Meaning;
+use crate::options::{Meaning, OptionNames};
 
 /// Whether a text starts as these files do.
 pub(super) fn looks_like(text: &str) -> bool {
@@ -103,6 +105,58 @@ pub(super) fn read(text: &str, paper: &Paper<'_>, sink: &mut dyn FnMut(Cast)) ->
         Some(_) => Ok(()),
         None => Err(At::new(1, "expected a section VOTES, found none")),
     }
+}
+
+/// What the file says may be spent, and what its projects cost, where both are whole numbers.
+pub(super) fn facts(
+    text: &str,
+    options: &[ContestOption],
+    names: &OptionNames,
+) -> Result<Facts, At> {
+    let mut facts = Facts::default();
+    let mut costs = Map::new();
+    let mut rows = Rows::separated(text, ';');
+    let mut section = String::new();
+    let mut head: Option<Vec<String>> = None;
+    while let Some(row) = rows.next()? {
+        match &row.cells[..] {
+            [name] if &**name == "VOTES" => break,
+            [name] if ["META", "PROJECTS"].contains(&&**name) => {
+                section = name.to_string();
+                head = None;
+            }
+            cells if head.is_none() => {
+                head = Some(cells.iter().map(|cell| cell.to_lowercase()).collect());
+            }
+            [key, value, ..] if section == "META" && key == "budget" => {
+                facts.budget = value.parse().ok();
+            }
+            cells if section == "PROJECTS" => {
+                let cell = |name: &str| {
+                    let place = head.as_ref()?.iter().position(|cell| cell == name)?;
+                    cells.get(place)
+                };
+                let option = project(cell("project_id"), cell("name"), names);
+                let cost = cell("cost").and_then(|cost| cost.parse::<u64>().ok());
+                if let (Some(option), Some(cost)) = (option, cost) {
+                    costs.insert(options[option].id.clone(), cost.into());
+                }
+            }
+            _ => {}
+        }
+    }
+    facts.costs = (!costs.is_empty()).then_some(costs);
+    Ok(facts)
+}
+
+/// The option that a project is, by its id or else its name.
+fn project(
+    id: Option<&Cow<'_, str>>,
+    name: Option<&Cow<'_, str>>,
+    names: &OptionNames,
+) -> Option<usize> {
+    let by_id = id.and_then(|id| names.exact(id));
+    by_id.or_else(|| names.find(name?))
 }
 
 impl Columns {

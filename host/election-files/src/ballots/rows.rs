@@ -38,10 +38,25 @@ pub(crate) struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
+        // Spreadsheets' first line `sep=;` says what separates cells.
+        let said = text.split_inclusive('\n').next().and_then(|line| {
+            let mut said = line
+                .trim_end_matches(['\n', '\r'])
+                .strip_prefix("sep=")?
+                .chars();
+            let delimiter = said
+                .next()
+                .filter(|sign| [',', ';', '\t', '|'].contains(sign))?;
+            said.next().is_none().then_some((delimiter, line.len()))
+        });
+        let (delimiter, start, line) = match said {
+            Some((delimiter, length)) => (delimiter, length, 2),
+            None => (delimiter(text), 0, 1),
+        };
         Self {
-            rest: text,
-            line: 1,
-            delimiter: delimiter(text),
+            rest: &text[start..],
+            line,
+            delimiter,
             remarks: Vec::new(),
         }
     }

@@ -122,8 +122,8 @@ impl Ward {
 
 pub(super) fn facts(text: &str) -> Result<Facts, At> {
     Ok(Facts {
-        withdrawn: Vec::new(),
         seats: Some(Ward::read(text)?.seats),
+        ..Facts::default()
     })
 }
 

@@ -136,3 +136,13 @@ fn a_quotation_mark_that_is_never_closed() {
         "#]],
     );
 }
+
+#[test]
+fn a_first_line_that_says_the_separator() {
+    let election = json!({ "options": ["a", "b"] });
+    let counted = |text: &str| summary("instant-runoff", &election, "x.csv", text, Spoiled::Count);
+    assert!(counted("sep=;\nrank1;rank2\na;b\nb;\n").starts_with("\"a\" 1, \"b\" 1"));
+    assert!(counted("sep=|\r\nrank1|rank2\r\na|b\r\n").starts_with("\"a\" 1, \"b\" 0"));
+    assert!(counted("sep=;\nrank1;rank2\nx;b\n").contains("x.csv:3: "));
+    assert!(counted("sep=;;\na;b\n").contains("not an option"));
+}

@@ -144,7 +144,7 @@ fn the_mayor_of_burlington_2009() {
 }
 
 fn scottish() -> Value {
-    json!({"rules": "scottish"})
+    json!({"law": "scotland"})
 }
 
 /// BLT.
@@ -310,18 +310,8 @@ fn the_budget_of_miedzylesie_2019() {
     let ids = [
         "310", "609", "305", "304", "312", "492", "316", "2365", "2331", "1105",
     ];
-    let costs = [
-        52250, 37000, 5546, 30000, 63000, 11000, 26200, 13000, 143_340, 44700,
-    ];
-    let costs: serde_json::Map<String, Value> = (0..ids.len())
-        .map(|number| (ids[number].into(), costs[number].into()))
-        .collect();
-    let answer = counted(
-        "budgeting",
-        "miedzylesie-2019.pb",
-        &ids,
-        json!({"budget": 179_370, "costs": costs}),
-    );
+    // Budget and costs are the file's, unless the election has its own.
+    let answer = counted("budgeting", "miedzylesie-2019.pb", &ids, json!({}));
     assert_eq!(
         answer.by_option(),
         [224, 201, 193, 185, 180, 175, 156, 135, 108, 68]
@@ -332,10 +322,16 @@ fn the_budget_of_miedzylesie_2019() {
 /// pabulib.
 #[test]
 fn the_budget_of_konczyce_2020() {
-    let costs = json!({"P0064": 9_996, "P0065": 140_000});
-    let params = json!({"budget": 150_000, "costs": costs});
+    let params = json!({"budget": 100_000});
     let answer = counted("budgeting", "konczyce-2020.pb", &["P0064", "P0065"], params);
     assert_eq!(answer.by_option(), [49, 35]);
+    assert_eq!(answer.winners(), "P0064", "the election has another budget");
+    let answer = counted(
+        "budgeting",
+        "konczyce-2020.pb",
+        &["P0064", "P0065"],
+        json!({}),
+    );
     assert_eq!(answer.winners(), "P0064, P0065");
 }
 

@@ -191,10 +191,7 @@ const PARK_BOARD: [&str; 10] = [
 /// Section 167.70 of the city's code, with several winners.
 #[test]
 fn the_park_board_of_minneapolis_2013() {
-    let params = json!({
-        "seats": 3, "rules": "wigm", "quota": "droop", "places": 4,
-        "overvote": "skip", "ranks_max": 3,
-    });
+    let params = json!({"seats": 3, "law": "minneapolis"});
     let held = Held::new(
         "stv",
         "minneapolis-park-board-2013.csv.zip",

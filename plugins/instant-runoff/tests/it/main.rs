@@ -350,3 +350,108 @@ fn what_holds_for_every_rule() {
         }
     }
 }
+
+/// Three of four seats' worth of voters agree on a, b and c; block fills every seat by the same majority.
+const COUNCIL: &str = "40: a > b > c > d > e
+                       35: d > e > a > b > c
+                       25: c > b > a > e > d";
+
+#[test]
+fn several_seats_one_after_another() {
+    check(
+        "a b c d e",
+        json!({"seats": 2}),
+        COUNCIL,
+        Ties::Report,
+        expect![[r#"
+            winners: a, b
+            tie: b, e: elimination in round 1 (by report)
+            votes: a 65, b 65, c 25, d 35, e 0
+            round 1: a 40, b 0, c 25, d 35, e 0; out e; exhausted 0
+            round 2: a 40, b 0, c 25, d 35; out b; exhausted 0
+            round 3: a 40, c 25, d 35; out c; exhausted 0
+            round 4: a 65, d 35; elected a; exhausted 0
+            round 5: b 40, c 25, d 35, e 0; out e; exhausted 0
+            round 6: b 40, c 25, d 35; out c; exhausted 0
+            round 7: b 65, d 35; elected b; exhausted 0
+            After round 1 b and e tied for the fewest votes; e left, which nobody decided. After round 2 b had the fewest votes and left. After round 3 c had the fewest votes and left. In round 4 a has 65 of the 100 votes that still count, and wins; 0 are exhausted. After round 5 e had the fewest votes and left. After round 6 c had the fewest votes and left. In round 7 b has 65 of the 100 votes that still count, and wins; 0 are exhausted.
+        "#]],
+    );
+    // More seats than options: each is elected, by its own count.
+    check(
+        "a b",
+        json!({"seats": 3}),
+        "2: a > b\n1: b",
+        Ties::Report,
+        expect![[r#"
+            winners: a, b
+            votes: a 2, b 3
+            round 1: a 2, b 1; elected a; exhausted 0
+            round 2: b 3; elected b; exhausted 0
+            In round 1 a has 2 of the 3 votes that still count, and wins; 0 are exhausted. In round 2 b has 3 of the 3 votes that still count, and wins; 0 are exhausted.
+        "#]],
+    );
+}
+
+#[test]
+fn several_seats_from_the_bottom_up() {
+    check(
+        "a b c d e",
+        json!({"seats": 2, "several_seats": "bottoms-up"}),
+        COUNCIL,
+        Ties::Report,
+        expect![[r#"
+            winners: a, d
+            tie: b, e: elimination in round 1 (by report)
+            votes: a 65, b 0, c 25, d 35, e 0
+            round 1: a 40, b 0, c 25, d 35, e 0; out e; exhausted 0
+            round 2: a 40, b 0, c 25, d 35; out b; exhausted 0
+            round 3: a 40, c 25, d 35; out c; exhausted 0
+            round 4: a 65, d 35; elected a, d; exhausted 0
+            After round 1 b and e tied for the fewest votes; e left, which nobody decided. After round 2 b had the fewest votes and left. After round 3 c had the fewest votes and left. In round 4 a and d are left, with 100 votes that still count, and win; 0 are exhausted.
+        "#]],
+    );
+    check(
+        "a b c d e",
+        json!({"seats": 3, "several_seats": "bottoms-up", "batch_elimination": true}),
+        COUNCIL,
+        Ties::Report,
+        expect![[r#"
+            winners: a, d, c
+            votes: a 40, b 0, c 25, d 35, e 0
+            round 1: a 40, b 0, c 25, d 35, e 0; out b, e; exhausted 0
+            round 2: a 40, c 25, d 35; elected a, d, c; exhausted 0
+            After round 1 b and e had the fewest votes and left. In round 2 a, d and c are left, with 100 votes that still count, and win; 0 are exhausted.
+        "#]],
+    );
+    // Who ties for the last place may win.
+    check(
+        "a b c d",
+        json!({"seats": 2, "several_seats": "bottoms-up"}),
+        "5: a\n3: b\n3: c\n1: d",
+        Ties::Report,
+        expect![[r#"
+            winners: a, b, c
+            tie: b, c: elimination in round 2 (by report)
+            votes: a 5, b 3, c 3, d 1
+            round 1: a 5, b 3, c 3, d 1; out d; exhausted 0
+            round 2: a 5, b 3, c 3; out c; exhausted 1
+            round 3: a 5, b 3; elected a, b; exhausted 4
+            After round 1 d had the fewest votes and left. After round 2 b and c tied for the fewest votes; c left, which nobody decided. Ties were left undecided; depending on them a, b and c can win. The rounds show one way to decide them.
+        "#]],
+    );
+    check(
+        "a b c d",
+        json!({"seats": 2, "several_seats": "bottoms-up", "undeclared": ["b"]}),
+        "5: a\n3: b\n2: c\n1: d",
+        Ties::Report,
+        expect![[r#"
+            winners: a, c
+            votes: a 5, b 3, c 2, d 1
+            round 1: a 5, b 3, c 2, d 1; out b; exhausted 0
+            round 2: a 5, c 2, d 1; out d; exhausted 3
+            round 3: a 5, c 2; elected a, c; exhausted 4
+            After round 1 b left, for write-ins who did not declare cannot win. After round 2 d had the fewest votes and left. In round 3 a and c are left, with 7 votes that still count, and win; 4 are exhausted.
+        "#]],
+    );
+}

@@ -42,14 +42,16 @@ enum Rules {
     Wigm,
     Meek,
     FractionalGregory,
+    Senate,
 }
 
 impl Rules {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self::Scottish,
         Self::Wigm,
         Self::Meek,
         Self::FractionalGregory,
+        Self::Senate,
     ];
 }
 
@@ -80,6 +82,8 @@ impl Setting {
                 ParamValue::Absent,
                 ParamValue::Choice(0),
                 ParamValue::Choice(0),
+                ParamValue::Absent,
+                // No law.
                 ParamValue::Absent,
             ],
         };
