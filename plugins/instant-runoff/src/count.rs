@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use tabella_sdk::prelude::*;
 
 use crate::law::{Overvote, Until};
-use crate::{InstantRunoff, Several};
+use crate::{InstantRunoff, Several, Ties};
 
 /// Distinct ballots and how often each was cast.
 pub(crate) type Ballots<'a> = Vec<(&'a Ranking, u64)>;
@@ -30,6 +30,8 @@ pub(crate) struct State {
     starts: Vec<u16>,
     /// The votes of the first round, once they are counted.
     first_votes: Option<u64>,
+    /// By round before this one, everybody's votes, where ties look at them.
+    earlier: Vec<Vec<u64>>,
 }
 
 /// Whom a ballot counts for.
@@ -53,7 +55,22 @@ impl State {
             holders: vec![Holder::Unread; ballots.len()],
             starts: vec![0; ballots.len()],
             first_votes: None,
+            earlier: Vec::new(),
         }
+    }
+
+    /// Keeps those of the tied options who had the fewest votes in the round before, and so on back with
+    /// those left.
+    fn settle(&self, tied: Vec<usize>) -> Step {
+        let mut left = tied.clone();
+        for votes in self.earlier.iter().rev() {
+            let fewest = left.iter().map(|option| votes[*option]).min();
+            left.retain(|option| Some(votes[*option]) == fewest);
+            if let [leaves] = left[..] {
+                return Step::ByEarlierRounds { tied, leaves };
+            }
+        }
+        Step::Tie(left)
     }
 
     pub(crate) fn eliminate(&mut self, leaving: &[usize]) {
@@ -64,12 +81,13 @@ impl State {
 
     /// What the rest of the count depends on: who continues, and which ballots, by position, a rank
     /// with several marks has ended.
-    pub(crate) fn key(&self) -> (Vec<bool>, Vec<usize>) {
+    pub(crate) fn key(&self) -> (Vec<bool>, Vec<usize>, Vec<Vec<u64>>) {
         let ballots = self.holders.iter().enumerate();
         let ended = ballots.filter(|(_, holder)| **holder == Holder::Ended);
         (
             self.continuing.clone(),
             ended.map(|(position, _)| position).collect(),
+            self.earlier.clone(),
         )
     }
 }
@@ -91,6 +109,8 @@ pub(crate) enum Step {
     Eliminate(Vec<usize>),
     /// These leave because they cannot win, whatever votes would pass to them.
     Exclude(Vec<usize>, Why),
+    /// Of these, all with the fewest votes, this one had the fewest in an earlier round.
+    ByEarlierRounds { tied: Vec<usize>, leaves: usize },
     /// One of these, all with the fewest votes, leaves; the votes cannot tell which.
     Tie(Vec<usize>),
 }
@@ -153,6 +173,18 @@ impl InstantRunoff {
     }
 
     pub(crate) fn step(&self, standing: &Standing, state: &mut State) -> Step {
+        let step = self.step_by_votes(standing, state);
+        let step = match step {
+            Step::Tie(tied) if self.ties == Ties::EarlierRounds => state.settle(tied),
+            step => step,
+        };
+        if self.ties == Ties::EarlierRounds {
+            state.earlier.push(standing.votes.clone());
+        }
+        step
+    }
+
+    fn step_by_votes(&self, standing: &Standing, state: &mut State) -> Step {
         let votes = &standing.votes;
         let continuing = &state.continuing;
         let left = (0..votes.len()).filter(|option| continuing[*option]);
@@ -269,6 +301,9 @@ pub(crate) struct Count {
     pub(crate) excluded: Vec<(usize, Why)>,
 }
 
+/// What decides a tie that earlier rounds tell apart.
+const EARLIER_ROUNDS: &str = "an earlier round";
+
 /// What a tie for elimination decides.
 pub(crate) fn elimination(round: usize) -> String {
     format!("elimination in round {round}")
@@ -340,6 +375,11 @@ impl Count {
                 Step::Exclude(leaving, why) => {
                     self.excluded.push((self.rounds.len(), why));
                     leaving
+                }
+                Step::ByEarlierRounds { tied, leaves } => {
+                    let question = elimination(self.rounds.len() + 1);
+                    ties.record_decided(&tied, &question, EARLIER_ROUNDS);
+                    vec![leaves]
                 }
                 Step::Tie(tied) => {
                     let question = elimination(self.rounds.len() + 1);

@@ -182,6 +182,10 @@ pub(crate) const PARAMS: &[Param] = &[
         "How several seats are filled: one after another, each by a count without those who are \
          elected; or by one count, until as many are left.",
     ),
+    Param::choice("ties", &["tie-break", "earlier-rounds"]).default_text("tie-break").about(
+        "Who leaves of those with equally few votes: as the tie-break says at once, or who had fewer in \
+         the rounds before, the last one first.",
+    ),
 ];
 
 impl Law {

@@ -24,7 +24,8 @@
 //! ballots without those who are elected; or `bottoms-up`, by one count in which the last leave until as many
 //! are left as there are seats. Neither shares seats among groups of voters, as `stv` does.
 //!
-//! Ties: a tie for elimination is decided by the contest's tie-break, which eliminates the tied
+//! Ties (`ties`): with `earlier-rounds` the tied option leaves that had the fewest votes in the round before,
+//! and so on back. A tie for elimination that is left is decided by the contest's tie-break, which eliminates the tied
 //! option that stands last in its order. Where ties are only reported, every way to decide each of
 //! them is followed (up to a bound); the winners are all options that win in one of them. A contest
 //! has at most 256 options.
@@ -61,6 +62,16 @@ pub struct InstantRunoff {
     minimum_votes: u64,
     seats: usize,
     several: Several,
+    ties: Ties,
+}
+
+/// What is looked at where votes are equal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ties {
+    /// The tie-break at once.
+    TieBreak,
+    /// The rounds before, the last one first.
+    EarlierRounds,
 }
 
 /// How several seats are filled.
@@ -124,6 +135,10 @@ impl Rule for InstantRunoff {
                 "bottoms-up" => Several::BottomsUp,
                 _ => Several::Block,
             },
+            ties: match params.choice("ties") {
+                "earlier-rounds" => Ties::EarlierRounds,
+                _ => Ties::TieBreak,
+            },
         })
     }
 
@@ -153,7 +168,8 @@ impl Rule for InstantRunoff {
         let ballots: Ballots<'_> = profile.iter().collect();
         let count = Count::run(self, &ballots, ties);
         let mut winners = count.winners();
-        if ties.only_reports() && !ties.ties().is_empty() {
+        let is_undecided = ties.ties().iter().any(|tie| tie.decided_by == "report");
+        if ties.only_reports() && is_undecided {
             let possible = universes::winners(self, &ballots);
             // Where the ties make no difference, the order of election stays.
             if possible.len() != winners.len() || possible.iter().any(|o| !winners.contains(o)) {

@@ -44,6 +44,7 @@ pub(crate) fn winners(rule: &InstantRunoff, ballots: &Ballots<'_>) -> Vec<usize>
             Step::Eliminate(leaving) | Step::Exclude(leaving, _) => {
                 open.push((state, leaving, elected));
             }
+            Step::ByEarlierRounds { leaves, .. } => open.push((state, vec![leaves], elected)),
             Step::Tie(tied) => {
                 let each = tied.into_iter();
                 open.extend(each.map(|option| (state.clone(), vec![option], elected.clone())));

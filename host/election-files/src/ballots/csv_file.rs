@@ -72,8 +72,7 @@ pub(super) fn read(
     Ok(())
 }
 
-/// Refuses a line that starts with `#` where what it says could be a ballot: its first cell is an option,
-/// or it has a cell for each column.
+/// Refuses a line that starts with `#` where it can be read as a ballot: by an option or an id that starts so.
 fn refuse_remarks_that_may_be_ballots(
     rows: &Rows<'_>,
     layout: &Layout,
@@ -83,14 +82,15 @@ fn refuse_remarks_that_may_be_ballots(
         let Some(cells) = rows.cells_of(text) else {
             continue;
         };
-        let is_whole = cells.len() > 1 && layout.width == Some(cells.len());
-        if is_whole || cells.first().is_some_and(|cell| paper.names.is_name(cell)) {
+        let line = *line;
+        let cast = layout.cast(&Row { line, cells }, paper);
+        if matches!(cast.ballot, Ok(_) | Err(Unread::File(_))) {
             let message = format!(
                 "{} may be a remark, or a ballot that starts with `#`: take the line out, or put \
                  quotation marks around its first cell",
                 brief(text)
             );
-            return Err(At::new(*line, message));
+            return Err(At::new(line, message));
         }
     }
     Ok(())

@@ -111,6 +111,12 @@ fn lines_that_may_be_remarks() {
     counts(
         "plurality",
         "x.csv",
+        "id,choice\n# by hand, and checked\n7,Bo Ek\n",
+        "\"a\" 0, \"b\" 1",
+    );
+    counts(
+        "plurality",
+        "x.csv",
         "# id,choice\nid,choice\n# by hand\n7,Bo Ek\n",
         "\"a\" 0, \"b\" 1",
     );

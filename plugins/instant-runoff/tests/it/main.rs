@@ -455,3 +455,41 @@ fn several_seats_from_the_bottom_up() {
         "#]],
     );
 }
+
+/// In round 2 b and c tie; in round 1 c had fewer.
+#[test]
+fn ties_by_earlier_rounds() {
+    let ballots = "6: a
+                   4: b
+                   3: c
+                   1: d > c";
+    for ties in [Ties::Report, order("c b a d")] {
+        let found = count::<InstantRunoff>(
+            "a b c d",
+            json!({"until": "two", "ties": "earlier-rounds"}),
+            ballots,
+            ties,
+        );
+        assert!(found.starts_with("winners: a\n"), "{found}");
+        assert!(found.contains("b 4, c 4; out c"), "{found}");
+        assert!(found.contains("After round 2 b and c tied for the fewest votes; c left, decided by an earlier round."), "{found}");
+    }
+    let first = count::<InstantRunoff>(
+        "a b c d",
+        json!({"until": "two"}),
+        ballots,
+        order("c b a d"),
+    );
+    assert!(first.contains("b 4, c 4; out b"), "{first}");
+    // Equal in all rounds: then the tie-break.
+    let equal = count::<InstantRunoff>(
+        "a b c",
+        json!({"until": "two", "ties": "earlier-rounds"}),
+        "6: a\n4: b\n4: c",
+        order("c b a"),
+    );
+    assert!(
+        equal.contains("out b") && equal.contains("decided by the declared order"),
+        "{equal}"
+    );
+}
