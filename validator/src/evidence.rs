@@ -353,6 +353,22 @@ mod tests {
     }
 
     #[test]
+    fn acks_of_heights_far_ahead_are_the_last_few_of_their_validator() {
+        let fixture = Fixture::with_quorum(Quorum::Bft);
+        let ledger = &fixture.ledger;
+        let log = open(&fixture);
+        let tip = ledger.tip().height;
+        for height in tip + 1..=tip + 3 * EARLY_MAX as u64 {
+            let genesis = ledger.genesis_hash();
+            let ack = Ack::sign(&genesis, height, Hash::ZERO, Hash::ZERO, &key(1));
+            assert_eq!(log.take_ack(ledger, ack), None);
+        }
+        let early = log.early.lock().unwrap();
+        let waiting: usize = early.values().map(BTreeMap::len).sum();
+        assert_eq!(waiting, EARLY_MAX);
+    }
+
+    #[test]
     fn evidence_that_cannot_be_kept_stops_the_node() {
         let fixture = Fixture::new(Revote::Refuse);
         let ledger = &fixture.ledger;

@@ -408,6 +408,18 @@ mod tests {
     }
 
     #[test]
+    fn a_forged_statement_that_was_heard_makes_no_evidence_of_what_others_tell() {
+        let (witness, history) = (witness(), history());
+        witness.hear(forged(vote(5, 0, Some(b"c"))));
+        let (a, b) = (vote(5, 1, Some(b"a")), vote(5, 1, None));
+        let told = witness.take_told(&history, a.clone());
+        assert_eq!(told, Some(Heard::Fine));
+        let evidence = Evidence::statements(&a, &b).unwrap();
+        let told = witness.take_told(&history, b);
+        assert_eq!(told, Some(Heard::Contradiction(evidence)));
+    }
+
+    #[test]
     fn memory_is_bounded() {
         let witness = witness();
         for round in 0..1_000 {

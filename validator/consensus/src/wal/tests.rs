@@ -152,6 +152,19 @@ fn a_log_that_was_being_emptied_holds_nothing_of_the_new_height() {
     assert_eq!(fs::read(&path).unwrap().len(), HEADER_BYTES);
 }
 
+/// No crash puts entries of a height behind the header of one before it.
+#[test]
+fn a_log_with_entries_of_a_later_height_is_damaged() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(FILE_NAME);
+    drop(log(&path, 5, 6));
+    let refused = check(directory.path(), WalPolicy::Require, 5);
+    assert!(
+        matches!(refused, Err(WalError::Damaged { .. })),
+        "{refused:?}"
+    );
+}
+
 #[test]
 fn a_header_that_was_never_written_is_written_again() {
     let directory = tempfile::tempdir().unwrap();

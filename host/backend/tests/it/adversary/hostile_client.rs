@@ -173,7 +173,7 @@ async fn exports_that_nobody_reads_are_few_and_end() {
     }
     let backend = deployment.start().await;
     let height = deployment.network.chain().blocks.len() as u64;
-    until_metric(&backend, "tabella_backend_chain_height ", |value| {
+    until_metric(&backend, "tabella_backend_proven_height ", |value| {
         value >= height
     })
     .await;
