@@ -96,10 +96,10 @@ async fn malformed_requests() {
             400 malformed-json: expected value at line 1 column 1
             400 invalid-request: expected a JSON object, got an array
             413 body-too-large: the body is larger than this path accepts
-            400 invalid-request: unknown field `surprise`, expected one of `election_id`, `ballot`, `encrypted_vote`, `transaction_id`, `voter_id`, `credential`, `signature`, `nonce`, `sequence`, `expiry_height` at line 1 column 51
-            400 invalid-request: invalid type: string "1", expected u64 at line 1 column 42
-            400 invalid-request: invalid value: integer `-1`, expected u64 at line 1 column 41
-            400 invalid-request: invalid type: floating point `1.5`, expected u64 at line 1 column 42
+            400 invalid-request at "/surprise": unknown field `surprise`, expected one of `election_id`, `ballot`, `encrypted_vote`, `transaction_id`, `voter_id`, `credential`, `signature`, `nonce`, `sequence`, `expiry_height`
+            400 invalid-request at "/election_id": invalid type: string "1", expected u64
+            400 invalid-request at "/election_id": invalid value: integer `-1`, expected u64
+            400 invalid-request at "/election_id": invalid type: floating point `1.5`, expected u64
             400 invalid-request at "/transaction_id": expected a transaction_id of 1 to 128 printable characters without spaces, not shaped like the chain's own ids
             400 invalid-request at "/transaction_id": expected a transaction_id of 1 to 128 printable characters without spaces, not shaped like the chain's own ids
             400 invalid-request at "/transaction_id": expected a transaction_id of 1 to 128 printable characters without spaces, not shaped like the chain's own ids
@@ -111,7 +111,7 @@ async fn malformed_requests() {
             400 invalid-request at "": expected either ballot or encrypted_vote
             400 invalid-request at "/encrypted_vote": expected base64
             400 invalid-request at "": expected credential and signature together
-            400 invalid-request: expected 0x and 128 lowercase hex digits, got "0x00" at line 1 column 59
+            400 invalid-request at "/signature": expected 0x and 128 lowercase hex digits, got "0x00"
         "#]],
     )
     .await;
