@@ -42,7 +42,7 @@ use crate::{
 /// How long an administrator's transaction is waited for.
 pub(crate) const ADMIN_WAIT: Duration = Duration::from_secs(15);
 /// Reads of many blocks that go on at once: each has a thread, and may hold a block.
-pub(crate) const LONG_READS_MAX: usize = 4;
+pub(crate) const LONG_READS_MAX: usize = 2;
 /// How many heights ahead a transaction expires: far enough to outlast any backlog, near enough
 /// that a lost one can be signed again.
 const EXPIRY_HEIGHTS: u64 = 20_000;

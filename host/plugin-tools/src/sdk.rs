@@ -23,8 +23,8 @@ fn standing_alone(manifest: &str) -> String {
     ];
     let mut text = manifest.replace("[lints]\nworkspace = true\n\n", "");
     for (key, value) in inherited {
-        let of_workspace = format!("{key}.workspace = true");
-        text = text.replace(&of_workspace, &format!("{key} = \"{value}\""));
+        let of_workspace = format!("\n{key}.workspace = true");
+        text = text.replace(&of_workspace, &format!("\n{key} = \"{value}\""));
     }
     text.replace("publish.workspace = true", "publish = false")
         .replace(
@@ -43,6 +43,8 @@ mod tests {
         let mut count = 0;
         for (path, text) in manifests {
             assert!(!text.contains("workspace"), "{path}: {text}");
+            let rust = concat!("\nrust-version = \"", env!("CARGO_PKG_RUST_VERSION"), "\"\n");
+            assert!(text.contains(rust), "{path}: {text}");
             count += 1;
         }
         assert_eq!(count, 2);
