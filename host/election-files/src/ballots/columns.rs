@@ -235,8 +235,11 @@ pub(crate) fn is_id(cell: &str) -> bool {
 
 /// Heads of columns that hold an id which no two ballots have.
 pub(crate) fn is_unique_id(cell: &str) -> bool {
-    [
+    const UNIQUE: [&str; 13] = [
+        "id",
         "ballotid",
+        "ballotnumber",
+        "ballotno",
         "castvoterecord",
         "cvrid",
         "cvrnumber",
@@ -244,9 +247,10 @@ pub(crate) fn is_unique_id(cell: &str) -> bool {
         "imprintedid",
         "voteid",
         "responseid",
+        "respondentid",
         "submissionid",
-    ]
-    .contains(&&*bare(cell))
+    ];
+    UNIQUE.contains(&&*bare(cell)) || fold(cell) == "ballot #"
 }
 
 /// Heads of columns that have nothing to do with the marks.

@@ -249,7 +249,7 @@ fn marked(cells: &[(usize, usize)], row: &Row<'_>, paper: &Paper<'_>) -> Result<
     let mut marked = Vec::new();
     for (text, option) in filled(cells, row) {
         match text.to_lowercase().as_str() {
-            "1" | "x" | "yes" | "true" => marked.push(option),
+            "1" | "x" | "yes" | "true" | "✓" | "✔" => marked.push(option),
             "0" | "no" | "false" => {}
             _ => {
                 let id = paper.id(option);

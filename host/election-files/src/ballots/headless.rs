@@ -148,7 +148,8 @@ fn below(rest: &Rows<'_>, width: usize, paper: &Paper<'_>) -> Result<Below, At> 
 fn is_mark(cell: &str, kind: BallotKind) -> bool {
     match kind {
         BallotKind::Ranking => cell.is_empty() || cell.parse::<u64>().is_ok(),
-        _ => ["", "1", "0", "x", "yes", "no", "true", "false"].contains(&&*cell.to_lowercase()),
+        _ => ["", "1", "0", "x", "yes", "no", "true", "false", "✓", "✔"]
+            .contains(&&*cell.to_lowercase()),
     }
 }
 

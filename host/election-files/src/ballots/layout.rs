@@ -108,7 +108,7 @@ fn as_said(columns: &Columns) -> Layout {
     Layout {
         count: place(&Role::Count),
         id: place(&Role::Id),
-        has_unique_ids: false,
+        has_unique_ids: place(&Role::Id).is_some(),
         voter: None,
         width: (!columns.goes_on).then_some(columns.roles.len()),
         marks,

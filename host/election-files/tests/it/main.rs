@@ -13,6 +13,7 @@ mod preflib;
 mod public_record;
 mod published;
 mod refused;
+mod repeated;
 mod runs;
 mod ties;
 

@@ -4,12 +4,12 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use tabella_election_files::{BallotFile, CountError, Election, Spoiled, count_all, load_rule};
+use tabella_election_files::{BallotFile, Election, Spoiled, count_all, load_rule};
 use tabella_runtime::{Runtime, RuntimeConfig, TieBreak};
 
 use crate::summary;
 
-fn people() -> Value {
+pub(crate) fn people() -> Value {
     json!({"options": [
         {"id": "a", "title": "Ann Lee"}, {"id": "b", "title": "Bo Ek"}, {"id": "c", "title": "Cy Fa"}
     ]})
@@ -30,19 +30,6 @@ pub(crate) fn is_refused(rule: &str, file: &str, text: &str, why: &str) {
 pub(crate) fn counts(rule: &str, file: &str, text: &str, votes: &str) {
     let found = found(rule, file, text);
     assert!(found.starts_with(votes), "{text}\n{found}");
-}
-
-/// Several files as one election's.
-fn together(rule: &str, files: &[(&str, &str)]) -> Result<Value, CountError> {
-    let runtime = Runtime::new(RuntimeConfig::default()).unwrap();
-    let rule = load_rule(&runtime, rule).unwrap();
-    let election = Election::from_text(&people().to_string(), "e.json", None).unwrap();
-    let file = |(name, text): &(&str, &str)| {
-        BallotFile::from_bytes(Path::new(name), text.as_bytes().to_vec(), None).unwrap()
-    };
-    let files: Vec<BallotFile> = files.iter().map(file).collect();
-    let counted = count_all(&rule, &election, &files, &TieBreak::Report, Spoiled::Count)?;
-    Ok(counted.to_json())
 }
 
 #[test]
@@ -135,27 +122,6 @@ fn an_overvote_above_the_choice_that_counts() {
     assert!(
         counted("rank1,rank2,rank3\na,overvote,b\na,b,overvote\n")
             .contains("; 1 counted, 1 spoiled")
-    );
-}
-
-#[test]
-fn two_lines_of_one_person() {
-    for head in ["Email Address", "Username", "E-mail"] {
-        let text = format!(
-            "Timestamp,{head},Vote\n1,ann@x.org,Ann Lee\n2,bo@x.org,Bo Ek\n3,Ann@x.org ,Ann Lee\n"
-        );
-        is_refused(
-            "plurality",
-            "x.csv",
-            &text,
-            "stands on line 2 too, and a voter counts once",
-        );
-    }
-    counts(
-        "plurality",
-        "x.csv",
-        "Email,Vote\n,Ann Lee\n,Bo Ek\na@x.org,Bo Ek\n",
-        "\"a\" 1, \"b\" 2",
     );
 }
 
@@ -373,32 +339,6 @@ fn namesakes_in_two_orders() {
         "{}",
         counted(&text)
     );
-}
-
-#[test]
-fn a_ballot_that_stands_in_two_files() {
-    let refused = |files: &[(&str, &str)]| together("plurality", files).unwrap_err().to_string();
-    let one = "ballot id,choice\nu1,Ann Lee\nu2,Bo Ek\n";
-    let why = "a ballot counts once";
-    assert!(refused(&[("x.csv", one), ("y.csv", "ballot id,choice\nu2,Bo Ek\n")]).contains(why));
-    let xs = "{\"CVR\": [{\"UniqueId\": \"u2\", \"CVRSnapshot\": [{\"CVRContest\": [{\"ContestId\": \"m\", \
-        \"CVRContestSelection\": [{\"ContestSelectionId\": \"b\", \"SelectionPosition\": [{\"HasIndication\": \"yes\"}]}]}]}]}]}";
-    assert!(
-        refused(&[("x.csv", one), ("y.json", xs)]).contains(why),
-        "in another format"
-    );
-    assert!(
-        refused(&[("x.csv", one), ("y.csv", &one.replace("u1,Ann Lee\n", ""))]).contains("y.csv")
-    );
-    // Files that number their ballots each from 1 have other marks under the same numbers.
-    let answer = together(
-        "plurality",
-        &[
-            ("x.csv", one),
-            ("y.csv", "ballot id,choice\nu1,Bo Ek\nu2,Bo Ek\n"),
-        ],
-    );
-    assert_eq!(answer.unwrap()["ballots"]["counted"], 4);
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn parameters_are_checked_against_the_manifest() {
     check_params(
         json!({"overvotes": "skip"}),
         expect![
-            "/params/overvotes: instant-runoff has no such parameter; it has: overvote, batch_elimination, until, law, skipped_ranks, repeated, ranks_max, undeclared, minimum_votes"
+            "/params/overvotes: instant-runoff has no such parameter; it has: overvote, batch_elimination, until, law, skipped_ranks, repeated, ranks_max, undeclared, minimum_votes, seats, several_seats, ties"
         ],
     );
     check_params(
@@ -165,11 +165,34 @@ fn the_schema_says_what_is_accepted() {
                   "exhaust"
                 ]
               },
+              "seats": {
+                "default": 1,
+                "description": "How many options are elected.",
+                "maximum": 256,
+                "minimum": 1,
+                "type": "integer"
+              },
+              "several_seats": {
+                "default": "block",
+                "description": "How several seats are filled: one after another, each by a count without those who are elected; or by one count, until as many are left.",
+                "enum": [
+                  "block",
+                  "bottoms-up"
+                ]
+              },
               "skipped_ranks": {
                 "description": "Skipped ranks in a row that are passed over; one more ends the ballot. Left out: as `law` says, else 1.",
                 "maximum": 16384,
                 "minimum": 0,
                 "type": "integer"
+              },
+              "ties": {
+                "default": "tie-break",
+                "description": "Who leaves of those with equally few votes: as the tie-break says at once, or who had fewer in the rounds before, the last one first.",
+                "enum": [
+                  "tie-break",
+                  "earlier-rounds"
+                ]
               },
               "undeclared": {
                 "description": "Ids of options that stand for write-ins who did not declare: they leave first and cannot win.",

@@ -5,7 +5,13 @@ use tabella_rule_stv::Stv;
 
 use crate::agreement::{check, draw, ranks};
 
-const RULES: [&str; 4] = ["scottish", "wigm", "meek", "fractional-gregory"];
+const RULES: [&str; 5] = [
+    "scottish",
+    "wigm",
+    "meek",
+    "fractional-gregory",
+    "australian-senate",
+];
 
 #[test]
 fn wasm_and_native_agree() {
@@ -51,6 +57,11 @@ fn many_ballots_by_meek() {
 #[test]
 fn many_ballots_by_fractional_gregory() {
     many_ballots("fractional-gregory");
+}
+
+#[test]
+fn many_ballots_by_the_senates_rules() {
+    many_ballots("australian-senate");
 }
 
 #[test]
