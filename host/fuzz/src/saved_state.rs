@@ -25,13 +25,16 @@ fn instant_runoff() -> Vec<u8> {
         ParamValue::Choice(0),
         ParamValue::Flag(false),
         ParamValue::Choice(0),
-        // law, skipped_ranks, repeated, ranks_max, undeclared, minimum_votes
+        // law, skipped_ranks, repeated, ranks_max, undeclared, minimum_votes, seats, several_seats, ties
         ParamValue::Absent,
         ParamValue::Integer(1),
         ParamValue::Choice(0),
         ParamValue::Absent,
         ParamValue::Texts(Vec::new()),
         ParamValue::Integer(0),
+        ParamValue::Integer(1),
+        ParamValue::Choice(0),
+        ParamValue::Choice(0),
     ])
 }
 
