@@ -29,7 +29,7 @@ const OWNER_HERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
 /// Voters on a roll that makes the chain large: its export has twice as many bytes as their entries.
 const ROLL: usize = 120_000;
 /// A block of a roll has more bytes than this, and is exported in several parts.
-const LARGE_BLOCK_BYTES: usize = 512 << 10;
+const LARGE_BLOCK_BYTES: usize = 128 << 10;
 /// Ballots on a board.
 const BALLOTS: usize = 600;
 
@@ -172,11 +172,13 @@ impl Scene {
 
     /// The export of an election is whole, large blocks of it too.
     pub(super) async fn exports_all_of(&self, election: u64) {
-        let export = get(&format!("/api/elections/{election}/export"), OWNER);
-        let answer = ask(Ipv4Addr::LOCALHOST, self.port, &export).await;
-        let answer = answer.expect("an export");
-        let lines = answer.lines().filter(|line| line.starts_with("{\"line\":"));
-        let lines: Vec<ExportLine> = lines
+        let url = format!("http://127.0.0.1:{}", self.port);
+        let mut client = Client::new(&url).expect("a URL");
+        let path = format!("/api/elections/{election}/export");
+        let answer = client.get(&path).await.expect("an export");
+        let text = String::from_utf8_lossy(&answer.body);
+        let lines: Vec<ExportLine> = text
+            .lines()
             .map(|line| serde_json::from_str(line).expect("a line of an export"))
             .collect();
         let blocks = lines.iter().filter_map(|line| match line {
