@@ -43,7 +43,11 @@ mod tests {
         let mut count = 0;
         for (path, text) in manifests {
             assert!(!text.contains("workspace"), "{path}: {text}");
-            let rust = concat!("\nrust-version = \"", env!("CARGO_PKG_RUST_VERSION"), "\"\n");
+            let rust = concat!(
+                "\nrust-version = \"",
+                env!("CARGO_PKG_RUST_VERSION"),
+                "\"\n"
+            );
             assert!(text.contains(rust), "{path}: {text}");
             count += 1;
         }
