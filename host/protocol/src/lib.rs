@@ -4,7 +4,7 @@
 //! encoded here, once, by [`codec`]; everything a third party checks offline is checked here too, so
 //! that an auditor's tool and a validator run the same lines.
 //!
-//! - [`Hash`], [`PublicKey`], [`Signature`], [`SigningKey`]: the primitives (SHA-256, strict ed25519).
+//! - [`struct@Hash`], [`PublicKey`], [`Signature`], [`SigningKey`]: the primitives (SHA-256, strict ed25519).
 //! - [`Genesis`]: what pins a network; its hash names the chain.
 //! - [`Transaction`], [`Payload`], [`ElectionSpec`]: what people ask of the chain.
 //! - [`Header`], [`Block`], [`CommitCertificate`], [`Ack`]: what validators agree on.

@@ -28,18 +28,18 @@ pub trait Outside {
 pub enum Act {
     /// Send this to every other validator.
     Send(Wire),
-    /// Call [`Machine::elapsed`] after this long.
+    /// Call `Machine::elapsed` after this long.
     StartTimer(Timer, Duration),
-    /// Build the block of this round, for [`Machine::built`].
+    /// Build the block of this round, for `Machine::built`.
     Build {
         /// The height.
         height: u64,
         /// The round.
         round: u32,
     },
-    /// Check a body, for [`Machine::checked`].
+    /// Check a body, for `Machine::checked`.
     Check(Received),
-    /// Find the body of a stored block, for [`Machine::publish`].
+    /// Find the body of a stored block, for `Machine::publish`.
     FindBody {
         /// The height.
         height: u64,
@@ -50,7 +50,7 @@ pub enum Act {
     },
     /// Commit a decided block.
     Commit(CommitCertificate),
-    /// The height is over: once its block is committed, the next may [start](Machine::start).
+    /// The height is over: once its block is committed, the next may start (`Machine::start`).
     Finalized {
         /// The height.
         height: u64,
