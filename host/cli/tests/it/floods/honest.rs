@@ -26,7 +26,7 @@ const REQUESTS: usize = 100;
 const AT_ONCE: usize = 4;
 /// A percentile below this counts as quick, however quick it was in a quiet time: the flood's clients
 /// share the machine with the process.
-const QUICK: Duration = Duration::from_secs(1);
+const QUICK: Duration = Duration::from_secs(2);
 /// So many times longer than in a quiet time an honest client may wait.
 const TIMES_MAX: u32 = 3;
 
