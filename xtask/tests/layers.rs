@@ -65,7 +65,7 @@ fn name(package: &Value) -> &str {
     package["name"].as_str().expect("a name")
 }
 
-/// Who depends on whom, as Cargo builds it.
+/// The dependencies between crates, as Cargo builds them.
 fn built() -> Graph {
     let packages = packages();
     let mut graph = Graph::new();

@@ -22,7 +22,7 @@ pub(crate) struct Acks {
     follower: Follower,
     client: Client,
     looks: Looks,
-    /// Which validator is asked at the next second look.
+    /// Counts the second looks: each asks the next validator.
     turn: usize,
 }
 

@@ -17,7 +17,7 @@ use tokio::{
 
 use crate::{Bounds, counts::Reason, exchange::Failure, room::Room};
 
-/// Whoever is so far behind the slowest pace allowed may have to make room.
+/// A connection that is this far behind the slowest pace allowed may be closed to make room.
 const STALLED: Duration = Duration::from_secs(2);
 
 /// What a connection is at.

@@ -79,7 +79,7 @@ struct Table {
     most: usize,
 }
 
-/// Who may have to make room.
+/// The connections that may be closed to make room.
 #[derive(Clone, Copy)]
 enum Whose {
     /// Another connection of this address.

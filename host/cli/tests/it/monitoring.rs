@@ -79,7 +79,7 @@ fn each_alert_names_a_runbook_that_there_is() {
     for runbook in runbooks {
         assert!(
             anchors.contains(runbook),
-            "{runbook} is none of {anchors:?}"
+            "expected one of {anchors:?}, got {runbook}"
         );
     }
 }
