@@ -122,7 +122,8 @@ fn build(targets: &[String]) -> Result<()> {
     let build = ["build", "--release", "--workspace"];
     run(cargo().args(build).args(["--bin", "tabella-fuzz"]))?;
     run(Command::new(binary("tabella-fuzz")?).arg(Path::new(KEPT).join("seeds")))?;
-    let own = std::env::current_exe().context("cannot find this binary")?;
+    // The file that cargo keeps, because a build of the tests may have replaced the one that runs.
+    let own = binary("xtask")?;
     let mut command = cargo();
     command.args(build);
     command.args(["--features", "tabella-fuzz/libfuzzer"]);
