@@ -302,6 +302,34 @@ mod tests {
         assert!(!node.attesting.dissent.may_attest(ledger));
     }
 
+    /// The others certified what it does not count while it counted.
+    #[tokio::test]
+    async fn a_count_that_turns_out_to_be_another_than_the_certified_one_is_not_sent() {
+        for (is_as_certified, sent) in [(true, 1), (false, 0)] {
+            let fixture = Fixture::of_three();
+            fixture.commit_bytes(&fixture.ballot(1, 0));
+            fixture.commit(Payload::CloseElection { election_id: 1 });
+            let before = fixture.ledger.election(1).unwrap();
+            let mut certified = fixture.ledger.tally(&before).unwrap().attestation;
+            if !is_as_certified {
+                certified.outcomes = vec![Hash::ZERO];
+            }
+            for n in [2, 3] {
+                let payload = Payload::AttestResult(certified.clone());
+                fixture.commit_bytes(&fixture.sign_by(&key(n), 0, payload));
+            }
+            let attesting = attesting(&fixture).await;
+            assert!(attesting.dissent.may_attest(&fixture.ledger));
+            attesting.attest(before).await;
+            assert_eq!(attesting.stop.failure(), None);
+            assert_eq!(attesting.intake.len(), sent);
+            assert_eq!(
+                attesting.dissent.may_attest(&fixture.ledger),
+                is_as_certified
+            );
+        }
+    }
+
     /// What a validator that starts says of an election of which it attested `own` and a quorum `others`:
     /// which it counted otherwise, and whether it attests.
     async fn starts_with(own: &str, others: &str) -> (Vec<u64>, bool) {

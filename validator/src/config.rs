@@ -110,12 +110,18 @@ fn default_rpc_connections_max() -> usize {
 
 impl Config {
     /// Those whose requests others do not crowd out of a queue: that the configuration names, and
-    /// validators that it knows by number. Connections of the latter are bounded like those of others.
-    pub(crate) fn trusted_addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
+    /// validators that it knows by number.
+    pub(crate) fn with_turns(&self) -> impl Iterator<Item = IpAddr> + '_ {
         let peers = self.peers.iter();
         let peers = peers.filter_map(|peer| peer.p2p_address.parse::<SocketAddr>().ok());
         let named = self.rpc_trusted_addresses.iter().copied();
         named.chain(peers.map(|address| address.ip()))
+    }
+
+    /// Those for whom places are kept among the connections: a validator may lie, and is bounded like a
+    /// stranger.
+    pub(crate) fn with_places(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        self.rpc_trusted_addresses.iter().copied()
     }
 
     pub(crate) fn http_bounds(&self) -> Bounds {
@@ -230,5 +236,30 @@ impl From<&TimeoutsConfig> for Timeouts {
             increase_ms,
             max_ms,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::key;
+
+    #[test]
+    fn a_validator_among_the_peers_has_its_turns_and_no_places_of_its_own() {
+        let config: Config = serde_json::from_value(json!({
+            "genesis": "genesis.json",
+            "key": "key",
+            "data": "data",
+            "rpc_url": "http://192.0.2.4:8545",
+            "p2p_address": "192.0.2.4:9000",
+            "rpc_trusted_addresses": ["192.0.2.1"],
+            "peers": [{"public_key": key(2).public(), "p2p_address": "192.0.2.2:9000"}],
+        }))
+        .unwrap();
+        let [named, peer] = ["192.0.2.1", "192.0.2.2"].map(|ip| ip.parse::<IpAddr>().unwrap());
+        assert_eq!(Vec::from_iter(config.with_turns()), [named, peer]);
+        assert_eq!(Vec::from_iter(config.with_places()), [named]);
     }
 }

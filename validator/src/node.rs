@@ -218,17 +218,17 @@ async fn run_to_the_end(mut config: Config, stop: &Stop) -> Result<(), RunError>
         last_commit: Mutex::default(),
     });
     // From here on, so that a node that catches up serves what it has.
-    let trusted = rpc::Trusted::new(config.trusted_addresses());
-    let named = rpc::Trusted::new(config.rpc_trusted_addresses.iter().copied());
+    let with_turns = rpc::Trusted::new(config.with_turns());
+    let with_places = rpc::Trusted::new(config.with_places());
     let context = rpc::Context {
         validator: Arc::clone(&validator),
         discovery: Arc::clone(&discovery),
         node_id: node_id.clone(),
         tip: follow.clone(),
         stop: stop.clone(),
-        bounded: Arc::new(rpc::Bounded::new(&trusted)),
+        bounded: Arc::new(rpc::Bounded::new(&with_turns)),
         server: Server::trusting(config.http_bounds(), move |address| {
-            named.contains(*address)
+            with_places.contains(*address)
         }),
         readers: Arc::new(rpc::Readers::new(&config, &node_id)),
     };

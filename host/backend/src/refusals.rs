@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tabella_client::SubmitError;
+use tabella_follower::Progress;
 use tabella_ledger::{Ledger, Refusal, VetError};
 use tabella_protocol::{Hash, Payload, RollChanges, rpc::RefusalCode};
 
@@ -26,11 +27,8 @@ impl App {
     /// Whether the chain is executed here as far as it is known to go: no certified block is left, and
     /// validators, by more than one's word, claim hardly more.
     pub(crate) fn knows_head(&self) -> bool {
-        let progress = self.follower.progress();
         let claimed = self.client.blockchain_state().claimed_height;
-        progress.behind() == 0
-            && progress.problem.is_none()
-            && claimed.is_some_and(|height| height <= progress.height + LATE_MAX)
+        is_head(&self.follower.progress(), claimed)
     }
 
     /// Judges a recorded transaction by the proven chain, whatever validators say of it.
@@ -114,6 +112,13 @@ impl App {
     }
 }
 
+/// Whether this is all there is of a chain whose validators claim so many blocks.
+fn is_head(progress: &Progress, claimed: Option<u64>) -> bool {
+    progress.behind() == 0
+        && progress.problem.is_none()
+        && claimed.is_some_and(|height| height <= progress.height + LATE_MAX)
+}
+
 /// Whether a chain that refuses a ballot so will always do.
 fn is_lasting(code: RefusalCode) -> bool {
     matches!(
@@ -138,4 +143,33 @@ fn has_fixed_roll(ledger: &Ledger, payload: &Payload) -> bool {
     };
     let election = ledger.election(*election_id);
     election.is_some_and(|e| e.spec().eligibility.roll() == Some(RollChanges::Fixed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_that_is_behind_in_doubt_or_alone_is_not_all_there_is() {
+        let whole = || Progress {
+            height: 10,
+            certified_height: 10,
+            ..Progress::default()
+        };
+        for claimed in [0, 10, 10 + LATE_MAX] {
+            assert!(is_head(&whole(), Some(claimed)), "{claimed}");
+        }
+        assert!(!is_head(&whole(), Some(11 + LATE_MAX)));
+        assert!(!is_head(&whole(), None), "nobody says how far it goes");
+        let behind = Progress {
+            certified_height: 11,
+            ..whole()
+        };
+        assert!(!is_head(&behind, Some(10)));
+        let doubtful = Progress {
+            problem: Some("a block does not hold".into()),
+            ..whole()
+        };
+        assert!(!is_head(&doubtful, Some(10)));
+    }
 }

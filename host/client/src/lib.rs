@@ -39,6 +39,7 @@ mod endpoint;
 mod follower;
 mod health;
 mod integrity;
+mod log_lines;
 mod pool;
 mod queries;
 mod reader;

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use crate::{
     HealthReport, HealthStatus, ValidatorEndpoint, ValidatorHealth,
     health::Health,
+    log_lines::{LogLines, News},
     transport::{ANSWER_BYTES_MAX, Batch, CallError, Transport, shorten},
 };
 
@@ -51,7 +52,7 @@ pub(crate) struct Node {
     evidence_read: AtomicU64,
     /// How often something that it said was disproved.
     lies: AtomicU64,
-    logged: Mutex<Option<HealthStatus>>,
+    logged: Mutex<LogLines>,
 }
 
 impl Node {
@@ -100,7 +101,7 @@ impl Pool {
                 in_flight: AtomicUsize::new(0),
                 evidence_read: AtomicU64::new(0),
                 lies: AtomicU64::new(0),
-                logged: Mutex::new(None),
+                logged: Mutex::new(LogLines::new(Instant::now())),
             })
         });
         Self {
@@ -357,17 +358,26 @@ impl Pool {
     /// Logs and announces a change of status.
     fn publish(&self, node: &Node) {
         let status = self.status(node);
-        {
+        let news = {
             let mut logged = node.logged.lock().unwrap_or_else(PoisonError::into_inner);
-            if *logged == Some(status) {
-                return;
-            }
-            *logged = Some(status);
+            logged.take(status, Instant::now())
+        };
+        match news {
+            News::No => return,
+            News::Unlogged => {}
+            News::Logged { left_out } => self.log(node, status, left_out),
         }
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    fn log(&self, node: &Node, status: HealthStatus, left_out: u32) {
         let node_id = &node.endpoint.node_id;
         let problem = node
             .health()
             .problem(self.best_height.load(Ordering::Relaxed));
+        if left_out > 0 {
+            tracing::warn!("{node_id} changed {left_out} times more than is logged");
+        }
         match (status, problem) {
             (HealthStatus::Healthy, _) => tracing::info!("{node_id} is healthy"),
             (HealthStatus::Degraded, problem) => {
@@ -383,7 +393,6 @@ impl Pool {
             report.healthy,
             report.validators.len()
         );
-        self.changes.send_modify(|count| *count += 1);
     }
 }
 

@@ -175,9 +175,10 @@ impl Room {
         self.make_room(&mut self.table(), Whose::AnyFor { is_trusted: true });
     }
 
-    /// Places that are kept for those that are trusted.
+    /// Places that are kept for those that are trusted: one at least, where a stranger has another.
     fn kept(&self) -> usize {
-        self.bounds.connections_max / TRUSTED_PART
+        let places = self.bounds.connections_max;
+        (places / TRUSTED_PART).max(1).min(places.saturating_sub(1))
     }
 
     /// Closes those that have waited longest, of the address that has most of them; returns how many.
@@ -390,6 +391,15 @@ mod tests {
             assert!(is_there, "it made room for a stranger");
         }
         assert_eq!((0..kept).filter(|_| busy(&room, OTHER)).count(), kept);
+    }
+
+    #[test]
+    fn of_few_places_one_is_kept() {
+        for (places, kept) in [(1, 0), (2, 1), (7, 1), (8, 1), (16, 2)] {
+            let room = room(places, places);
+            assert_eq!(strangers(&room, 20), places - kept, "of {places}");
+            assert_eq!((0..places).filter(|_| busy(&room, OTHER)).count(), kept);
+        }
     }
 
     #[test]

@@ -147,6 +147,44 @@ async fn where_revoting_is_allowed_the_last_ballot_stands() {
     assert_eq!(deployment.ballots().len(), 2);
 }
 
+/// A later ballot that arrived first would make the chain refuse the earlier one, which was acknowledged.
+#[tokio::test]
+async fn a_later_ballot_goes_out_once_the_earlier_one_is_settled() {
+    let mut deployment = Deployment::new().await;
+    deployment.config.confirmation_wait_ms = 300;
+    deployment.open_election(3);
+    let backend = deployment.start().await;
+    let cast = async |id: &str, choice: &str| {
+        let body = json!({
+            "election_id": 3, "ballot": {"choice": choice}, "voter_id": "alice", "transaction_id": id,
+        });
+        let answer = backend
+            .post("/api/votes/submit", Some(ADMIN_TOKEN), body)
+            .await;
+        assert_eq!(answer.0, 202, "{answer:?}");
+    };
+    *deployment.network.commits.lock().unwrap() = false;
+    let before = deployment.network.chain().mempool_len();
+    cast("t1", "a").await;
+    cast("t2", "b").await;
+    assert_eq!(deployment.network.chain().mempool_len() - before, 1);
+    *deployment.network.commits.lock().unwrap() = true;
+    deployment.network.commit(vec![]);
+    for id in ["t1", "t2"] {
+        let path = format!("/api/votes/transaction-status?transaction_id={id}&election_id=3");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let (_, answer) = backend.get(&path, Some(ADMIN_TOKEN)).await;
+            if answer["status"] == "confirmed" {
+                break;
+            }
+            assert!(Instant::now() < deadline, "still {answer}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    assert_eq!(deployment.ballots().len(), 2);
+}
+
 #[tokio::test]
 async fn the_chains_refusal_is_told_and_remembered() {
     let deployment = Deployment::new().await;
@@ -261,6 +299,20 @@ async fn credential_voters_sign_for_themselves() {
         .await;
     assert_eq!(status, 201, "{answer}");
     assert_eq!(answer["transaction_id"], json!(signed.id()));
+    // One that could not be kept for long, or that somebody could keep for ever.
+    for expiry_height in [0, 2, 77_000] {
+        let mut body = signed.body.clone();
+        body.expiry_height = expiry_height;
+        let mut request = request(Transaction::sign(body, &voter).signature);
+        request["expiry_height"] = json!(expiry_height);
+        let (status, problem) = backend.post(path, Some(&token), request).await;
+        assert_eq!(
+            (status, &problem["code"], &problem["pointer"]),
+            (422, &json!("expiry-out-of-range"), &json!("/expiry_height")),
+            "{problem}"
+        );
+    }
+    assert_eq!(deployment.ballots().len(), 1);
     let unsigned = json!({"election_id": 4, "ballot": {"choice": "a"}});
     let (status, problem) = backend.post(path, Some(&token), unsigned).await;
     assert_eq!(

@@ -84,6 +84,28 @@ async fn what_is_no_ballot_of_this_network_is_not_sent() {
     assert_eq!(sent, 0);
 }
 
+/// Only what takes this very transaction has taken it.
+#[tokio::test]
+async fn one_that_says_it_took_another_transaction_took_none() {
+    let Setup {
+        network, client, ..
+    } = setup([Mood::TakesAnother, Mood::Honest, Mood::Honest]).await;
+    for n in 1..=6 {
+        let vote = ballot(77, n);
+        let submitted = client.submit_vote(&vote).await.unwrap();
+        assert_eq!(submitted.transaction_id, vote.id());
+        assert!(network.chain().included.contains_key(&vote.id()), "{n}");
+    }
+    let lies = || client.health().validators[0].lies;
+    eventually("it is asked once, and found out", PATIENCE, || lies() > 0).await;
+    let moods = [Mood::TakesAnother, Mood::TakesAnother, Mood::TakesAnother];
+    let Setup { client, .. } = setup(moods).await;
+    match client.submit_vote(&ballot(77, 1)).await {
+        Err(SubmitError::Unavailable(_)) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
 #[tokio::test]
 async fn a_refusal_says_how_many_validators_gave_it() {
     let refuses = || Mood::Refuses(RefusalCode::AlreadyVoted, "once".into());

@@ -179,6 +179,30 @@ fn a_pass_goes_on_after_a_restart_where_it_was_and_what_it_found_stays_found() {
     assert_eq!(known(&ledger), ["plugins at one: it changed"]);
 }
 
+/// The damage was known when the pass began: only finding it again keeps it.
+#[test]
+fn what_a_pass_found_again_before_a_restart_is_known_when_it_ends() {
+    let directory = TempDir::new().unwrap();
+    let mut ledger = chain(&directory);
+    let genesis = ledger.genesis().clone();
+    let damage = || Damage::of_block("blocks", 1, "it changed");
+    let mut first = Scrub::new(&ledger, Signatures::OfValidators);
+    first.found(&ledger, damage());
+    let place = first.keep(&ledger, Progress::Done);
+    let mut second = Scrub::resume(&ledger, &place).expect("its place");
+    second.step(&ledger).unwrap();
+    second.found(&ledger, damage());
+    let mut place = second.keep(&ledger, Progress::Going);
+    for progress in [Progress::Done, Progress::Going] {
+        drop(ledger);
+        ledger = Ledger::open(directory.path(), genesis.clone()).unwrap();
+        let mut scrub = Scrub::resume(&ledger, &place).expect("its place");
+        assert_eq!(known(&ledger), ["blocks at height 1: it changed"]);
+        while progress == Progress::Done && scrub.step(&ledger).unwrap() == Progress::Going {}
+        place = scrub.keep(&ledger, progress);
+    }
+}
+
 #[test]
 fn a_place_that_is_damaged_or_of_another_chain_is_not_believed() {
     let directory = TempDir::new().unwrap();

@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tabella_protocol::rpc::RefusalCode;
+use tabella_client::Client;
+use tabella_protocol::{Hash, rpc::RefusalCode};
 use tabella_testing::{Liar, Lie};
 
 use crate::{
     deployment::{ADMIN_TOKEN, Deployment, FIRST_BLOCKS, Running, registrar},
-    fake::Mood,
+    fake::{Mood, Node},
 };
 
 /// A network whose first validator answers through a liar.
@@ -63,6 +64,41 @@ async fn shown(backend: &Running) -> Value {
         shown.push(json!({ path: answer }));
     }
     Value::Array(shown)
+}
+
+/// Forged, or another ballot's: only the receipt that was asked for, and that holds, is handed on.
+#[tokio::test]
+async fn a_receipt_is_the_ballots_own_whoever_hands_it_out() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    let mut ids = Vec::new();
+    for (voter, name) in [("alice", "t1"), ("bob", "t2")] {
+        assert_eq!(backend.cast(voter, name, "a").await.0, 201);
+        let id = &backend.status(name).await["chain_transaction_id"];
+        ids.push(serde_json::from_value::<Hash>(id.clone()).unwrap());
+    }
+    let ledger = deployment.network.ledger.as_ref().unwrap();
+    let [own, other] = [0, 1].map(|n| ledger.receipt(&ids[n]).unwrap().unwrap());
+    let mut forged = own.clone();
+    forged.entry.ballot_hash = Hash::ZERO;
+    for lie in [forged, other] {
+        deployment.nodes[0].set_mood(Mood::Receipt(Box::new(lie)));
+        for node in &deployment.nodes[1..] {
+            node.set_mood(Mood::Slow(Duration::from_millis(30)));
+        }
+        let endpoints = deployment.nodes.iter().map(Node::endpoint);
+        let client = Client::builder(deployment.network.genesis.clone())
+            .validators(endpoints)
+            .build()
+            .unwrap();
+        client.refresh_validator_status().await;
+        // Whoever is asked first, the liar is asked once at least.
+        for _ in 0..20 {
+            let receipt = client.transaction_receipt(ids[0]).await.unwrap();
+            assert_eq!(receipt.as_ref(), Some(&own));
+        }
+        assert!(client.health().validators[0].lies > 0);
+    }
 }
 
 /// Casts three ballots, closes the election and has its result certified.
