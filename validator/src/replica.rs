@@ -274,8 +274,7 @@ impl Replica {
     pub(crate) fn follow(&self, blocks: &[BlockView]) -> Result<Vec<Hash>, Fatal> {
         let mut forget = Vec::new();
         for (left, view) in (0..blocks.len()).rev().zip(blocks) {
-            let bytes = hex::decode(view.block.trim_start_matches("0x")).map_err(Fatal::new)?;
-            let checked = self.ledger.check(&bytes, |id| self.pool.get(id));
+            let checked = self.ledger.check(&view.block.0, |id| self.pool.get(id));
             let block = checked.map_err(Fatal::new)?.map_err(|invalid| {
                 let hash = view.hash;
                 Fatal::new(format!(

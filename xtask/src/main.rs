@@ -49,11 +49,11 @@ enum Task {
     },
     /// Torment a network of real processes, and check that it lost nothing
     ///
-    /// Builds everything and runs `tabella chaos` with the given arguments, such as
+    /// Builds everything and runs `tabella-lab chaos` with the given arguments, such as
     /// `--minutes 10 --seed 7`: kills, stops, partitions, full and wiped disks, wrong clocks, a lying
     /// validator and a hostile client under load.
     Chaos {
-        /// Arguments of `tabella chaos`
+        /// Arguments of `tabella-lab chaos`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<OsString>,
     },
@@ -66,9 +66,9 @@ enum Task {
         #[arg(long, default_value_t = 0)]
         from: u64,
     },
-    /// Write 100,000 blocks and measure start-up, memory and catching up: `tabella long-chain`
+    /// Write 100,000 blocks and measure start-up, memory and catching up: `tabella-lab long-chain`
     LongChain {
-        /// Arguments of `tabella long-chain`
+        /// Arguments of `tabella-lab long-chain`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<OsString>,
     },
@@ -126,13 +126,13 @@ fn perform(task: Task) -> Result<()> {
         }
         Task::Chaos { rest } => {
             build_binary()?;
-            become_program(Command::new(binary("tabella")?).arg("chaos").args(rest))
+            become_program(Command::new(binary("tabella-lab")?).arg("chaos").args(rest))
         }
         Task::Simulate { seeds, from } => simulate(seeds, from),
         Task::LongChain { rest } => {
             build_binary()?;
             become_program(
-                Command::new(binary("tabella")?)
+                Command::new(binary("tabella-lab")?)
                     .arg("long-chain")
                     .args(rest),
             )

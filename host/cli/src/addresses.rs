@@ -15,20 +15,20 @@ const P2P_OFFSET: u16 = 100;
 
 /// The first port of each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Ports {
+pub struct Ports {
     /// The backend's REST port.
-    pub(crate) backend: u16,
+    pub backend: u16,
     /// The bootnode's port.
-    pub(crate) bootnode: u16,
+    pub bootnode: u16,
     /// JSON-RPC of the first validator; the others follow.
-    pub(crate) rpc_first: u16,
+    pub rpc_first: u16,
     /// Consensus port of the first validator; the others follow.
-    pub(crate) p2p_first: u16,
+    pub p2p_first: u16,
 }
 
 impl Ports {
     /// The documented ports, or all of them moved to `port_base`.
-    pub(crate) fn new(port_base: Option<u16>) -> Result<Self> {
+    pub fn new(port_base: Option<u16>) -> Result<Self> {
         let Some(base) = port_base else {
             return Ok(Self {
                 backend: BACKEND_PORT,
@@ -56,59 +56,59 @@ impl Ports {
 
 /// Where one validator listens and how others reach it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ValidatorAddress {
+pub struct ValidatorAddress {
     /// `validator-1`, `validator-2` and so on.
-    pub(crate) node_id: String,
+    pub node_id: String,
     /// Host name or address that others use.
-    pub(crate) host: String,
+    pub host: String,
     /// JSON-RPC port.
-    pub(crate) rpc_port: u16,
+    pub rpc_port: u16,
     /// Consensus port.
-    pub(crate) p2p_port: u16,
+    pub p2p_port: u16,
     /// URL of what stands before its RPC, as the backend sees it.
-    pub(crate) front: Option<String>,
+    pub front: Option<String>,
 }
 
 impl ValidatorAddress {
     /// The JSON-RPC URL.
-    pub(crate) fn rpc_url(&self) -> String {
+    pub fn rpc_url(&self) -> String {
         format!("http://{}:{}", self.host, self.rpc_port)
     }
 
     /// The JSON-RPC URL that the backend is told.
-    pub(crate) fn backend_rpc_url(&self) -> String {
+    pub fn backend_rpc_url(&self) -> String {
         self.front.clone().unwrap_or_else(|| self.rpc_url())
     }
 
     /// The consensus address as health answers show it.
-    pub(crate) fn p2p_url(&self) -> String {
+    pub fn p2p_url(&self) -> String {
         format!("http://{}", self.p2p_address())
     }
 
     /// The consensus address, `host:port`.
-    pub(crate) fn p2p_address(&self) -> String {
+    pub fn p2p_address(&self) -> String {
         format!("{}:{}", self.host, self.p2p_port)
     }
 }
 
 /// The addresses of all processes of a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Addresses {
+pub struct Addresses {
     /// In the order of genesis.
-    pub(crate) validators: Vec<ValidatorAddress>,
+    pub validators: Vec<ValidatorAddress>,
     /// Host of the backend.
-    pub(crate) backend_host: String,
+    pub backend_host: String,
     /// Host of the bootnode.
-    pub(crate) bootnode_host: String,
+    pub bootnode_host: String,
     /// The backend's port.
-    pub(crate) backend_port: u16,
+    pub backend_port: u16,
     /// The bootnode's port.
-    pub(crate) bootnode_port: u16,
+    pub bootnode_port: u16,
 }
 
 impl Addresses {
     /// Addresses for `count` validators on `hosts`: one host for all, or one for each.
-    pub(crate) fn new(count: usize, hosts: &[String], ports: Ports) -> Result<Self> {
+    pub fn new(count: usize, hosts: &[String], ports: Ports) -> Result<Self> {
         for host in hosts {
             check_host(host)?;
         }
@@ -143,7 +143,7 @@ impl Addresses {
     }
 
     /// Places the backend and the bootnode where they are not on the first validator's host.
-    pub(crate) fn place(
+    pub fn place(
         mut self,
         backend_host: Option<&String>,
         bootnode_host: Option<&String>,
@@ -161,12 +161,12 @@ impl Addresses {
     }
 
     /// The backend's URL.
-    pub(crate) fn backend_url(&self) -> String {
+    pub fn backend_url(&self) -> String {
         format!("http://{}:{}", self.backend_host, self.backend_port)
     }
 
     /// Every port that the processes listen on.
-    pub(crate) fn ports(&self) -> Vec<u16> {
+    pub fn ports(&self) -> Vec<u16> {
         let mut ports = vec![self.backend_port, self.bootnode_port];
         for validator in &self.validators {
             ports.extend([validator.rpc_port, validator.p2p_port]);
@@ -175,13 +175,13 @@ impl Addresses {
     }
 
     /// The bootnode's URL.
-    pub(crate) fn bootnode_url(&self) -> String {
+    pub fn bootnode_url(&self) -> String {
         format!("http://{}:{}", self.bootnode_host, self.bootnode_port)
     }
 }
 
 /// Where a process that is reached as `host` listens: on loopback only, or on every address.
-pub(crate) fn listen_address(host: &str, port: u16) -> SocketAddr {
+pub fn listen_address(host: &str, port: u16) -> SocketAddr {
     let loopback = host == "localhost"
         || host
             .parse::<IpAddr>()

@@ -19,13 +19,13 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A backend, called with an administrator's token.
 #[derive(Debug)]
-pub(crate) struct BackendApi {
+pub struct BackendApi {
     client: Client,
 }
 
 impl BackendApi {
     /// The backend at `url`.
-    pub(crate) fn new(url: &str, token: Option<&str>) -> Result<Self> {
+    pub fn new(url: &str, token: Option<&str>) -> Result<Self> {
         let client = Client::new(url)?.with_timeout(Duration::from_secs(60));
         let client = match token {
             Some(token) => client.with_token(token),
@@ -36,7 +36,7 @@ impl BackendApi {
 
     /// Creates an election after publishing the built-in rules that it names and the chain lacks.
     /// Answers what the backend says of the new election.
-    pub(crate) async fn create_election(&mut self, election: &ElectionFile) -> Result<Value> {
+    pub async fn create_election(&mut self, election: &ElectionFile) -> Result<Value> {
         let mut statement = serde_json::to_value(election).context("plain data serialises")?;
         for (contest, slot) in election
             .contests
@@ -65,7 +65,7 @@ impl BackendApi {
     }
 
     /// Publishes a plugin; answers its hash and manifest. The same bytes again change nothing.
-    pub(crate) async fn publish(&mut self, wasm: Vec<u8>) -> Result<Value> {
+    pub async fn publish(&mut self, wasm: Vec<u8>) -> Result<Value> {
         let path = "/api/admin/plugins";
         let answer = self
             .client
@@ -76,13 +76,13 @@ impl BackendApi {
     }
 
     /// Whether a plugin is on the chain.
-    pub(crate) async fn knows_plugin(&mut self, hash: &Hash) -> Result<bool> {
+    pub async fn knows_plugin(&mut self, hash: &Hash) -> Result<bool> {
         let known = self.client.get(&format!("/api/plugins/{hash}")).await?;
         Ok(known.is_success())
     }
 
     /// The newest height that the backend has proven.
-    pub(crate) async fn height(&mut self) -> Result<u64> {
+    pub async fn height(&mut self) -> Result<u64> {
         let answer = self.get("/api/blocks?count=1").await?;
         answer["height"]
             .as_u64()
@@ -90,13 +90,13 @@ impl BackendApi {
     }
 
     /// Puts a transaction on the chain that an authority signed.
-    pub(crate) async fn put_signed(&mut self, transaction: &[u8]) -> Result<Value> {
+    pub async fn put_signed(&mut self, transaction: &[u8]) -> Result<Value> {
         let body = json!({"transaction": format!("0x{}", hex::encode(transaction))});
         self.administer("/api/admin/transactions", &body).await
     }
 
     /// Creates an account with a role.
-    pub(crate) async fn create_account(
+    pub async fn create_account(
         &mut self,
         username: &str,
         password: &str,
@@ -107,7 +107,7 @@ impl BackendApi {
     }
 
     /// Opens an election.
-    pub(crate) async fn open(&mut self, election_id: u64) -> Result<Value> {
+    pub async fn open(&mut self, election_id: u64) -> Result<Value> {
         self.post(
             &format!("/api/admin/elections/{election_id}/open"),
             &json!({}),
@@ -116,28 +116,24 @@ impl BackendApi {
     }
 
     /// Closes an election.
-    pub(crate) async fn close(&mut self, election_id: u64) -> Result<Value> {
+    pub async fn close(&mut self, election_id: u64) -> Result<Value> {
         let path = format!("/api/admin/elections/{election_id}/close");
         self.administer(&path, &json!({})).await
     }
 
     /// The elections.
-    pub(crate) async fn elections(&mut self) -> Result<Value> {
+    pub async fn elections(&mut self) -> Result<Value> {
         self.get("/api/elections").await
     }
 
     /// The results of an election.
-    pub(crate) async fn results(&mut self, election_id: u64) -> Result<Value> {
+    pub async fn results(&mut self, election_id: u64) -> Result<Value> {
         self.get(&format!("/api/votes/results?election_id={election_id}"))
             .await
     }
 
     /// Waits until the result of a closed election is certified.
-    pub(crate) async fn final_results(
-        &mut self,
-        election_id: u64,
-        patience: Duration,
-    ) -> Result<Value> {
+    pub async fn final_results(&mut self, election_id: u64, patience: Duration) -> Result<Value> {
         let deadline = Instant::now() + patience;
         loop {
             let results = self.results(election_id).await?;
@@ -155,7 +151,7 @@ impl BackendApi {
     }
 
     /// A token for each voter, in the order given.
-    pub(crate) async fn voter_tokens(&mut self, voter_ids: &[String]) -> Result<Vec<String>> {
+    pub async fn voter_tokens(&mut self, voter_ids: &[String]) -> Result<Vec<String>> {
         let mut tokens = Vec::with_capacity(voter_ids.len());
         for part in voter_ids.chunks(VOTER_TOKENS_MAX) {
             let answer = self
@@ -174,7 +170,7 @@ impl BackendApi {
     }
 
     /// Where a submission stands.
-    pub(crate) async fn transaction_status(
+    pub async fn transaction_status(
         &mut self,
         transaction_id: &str,
         election_id: u64,
@@ -186,7 +182,7 @@ impl BackendApi {
     }
 
     /// Waits until a submission stands in a block.
-    pub(crate) async fn wait_confirmed(
+    pub async fn wait_confirmed(
         &mut self,
         transaction_id: &str,
         election_id: u64,
@@ -206,7 +202,7 @@ impl BackendApi {
     }
 
     /// The bytes of an election's proof.
-    pub(crate) async fn election_proof(&mut self, election_id: u64) -> Result<Vec<u8>> {
+    pub async fn election_proof(&mut self, election_id: u64) -> Result<Vec<u8>> {
         let path = format!("/api/elections/{election_id}/proof");
         let answer = self.client.get(&path).await?;
         accept(&path, &answer)?;
@@ -214,7 +210,7 @@ impl BackendApi {
     }
 
     /// The bytes of a ballot's receipt, as they are to be kept.
-    pub(crate) async fn receipt(&mut self, transaction_id: &str) -> Result<Vec<u8>> {
+    pub async fn receipt(&mut self, transaction_id: &str) -> Result<Vec<u8>> {
         let path = format!("/api/votes/receipt?transaction_id={transaction_id}");
         let answer = self.client.get(&path).await?;
         accept(&path, &answer)?;
@@ -251,7 +247,7 @@ impl BackendApi {
 }
 
 /// The built-in rule of that name; nothing for a hash.
-pub(crate) fn builtin(rule: &str) -> Result<Option<&'static tabella_plugins::Builtin>> {
+pub fn builtin(rule: &str) -> Result<Option<&'static tabella_plugins::Builtin>> {
     if Hash::parse_lenient(rule).is_ok() {
         return Ok(None);
     }
@@ -283,4 +279,11 @@ fn accept(what: &str, answer: &Answer) -> Result<()> {
         Some(code) => bail!("{what}: {sentence} (status {}, {code})", answer.status),
         None => bail!("{what}: {sentence} (status {})", answer.status),
     }
+}
+
+/// The id in what the backend answered to a creation.
+pub fn id_of(created: &Value) -> Result<u64> {
+    created["election_id"]
+        .as_u64()
+        .with_context(|| format!("expected an election_id, got {created}"))
 }

@@ -15,18 +15,18 @@ use tabella_runtime::StrictJson;
 use crate::scratch::Scratch;
 
 /// A choice, and what it is encoded with.
-pub(crate) struct Choice<'a> {
+pub struct Choice<'a> {
     /// The ballot as JSON, as it was sent.
-    pub(crate) ballot: &'a str,
+    pub ballot: &'a str,
     /// The election's proof, as `GET /api/elections/{id}/proof` answered it.
-    pub(crate) election: &'a [u8],
+    pub election: &'a [u8],
     /// Rules that are not built in, as Wasm files.
-    pub(crate) plugins: &'a [PathBuf],
+    pub plugins: &'a [PathBuf],
 }
 
 /// Returns whether `receipt`, which was verified, is of this choice: the ballot is encoded with the
 /// options and the rule that the chain's state commits to, and its hash compared.
-pub(crate) fn is_of(receipt: &Receipt, choice: &Choice<'_>, genesis: &Genesis) -> Result<bool> {
+pub fn is_of(receipt: &Receipt, choice: &Choice<'_>, genesis: &Genesis) -> Result<bool> {
     let StrictJson(ballot) = serde_json::from_str(choice.ballot)
         .context("--ballot: expected JSON such as {\"choice\": \"a\"}")?;
     let encoded = |election: &ProvenElection| {
@@ -50,13 +50,13 @@ fn read(proof: &[u8]) -> Result<ElectionProof> {
 }
 
 /// Returns the election that a proof shows, as `GET /api/elections/{id}/proof` answers it.
-pub(crate) fn proven(proof: &[u8], genesis: &Genesis) -> Result<ProvenElection> {
+pub fn proven(proof: &[u8], genesis: &Genesis) -> Result<ProvenElection> {
     Ok(read(proof)?.verify(genesis)?)
 }
 
 /// Returns the canonical bytes of each of these choices, one for each contest, by the options and the
 /// rules that the chain commits to.
-pub(crate) fn encode(
+pub fn encode(
     election: &ProvenElection,
     choices: &[Value],
     files: &[PathBuf],

@@ -87,7 +87,7 @@ pub(crate) fn check(file: &Path, genesis: &Genesis) -> Result<Verified> {
         match next.context("the export breaks off before its end; fetch it again")? {
             ExportLine::Block { block, certificate } => {
                 replay
-                    .apply(&block, &certificate)
+                    .apply(&block.0, &certificate)
                     .with_context(|| format!("block {} does not hold", height + 1))?;
                 progress.inc(1);
             }

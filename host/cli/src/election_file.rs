@@ -9,65 +9,65 @@ use tabella_runtime::StrictObject;
 /// An election as its author writes it down. Unknown members are refused.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ElectionFile {
+pub struct ElectionFile {
     /// The name that people read.
-    pub(crate) title: String,
+    pub title: String,
     /// Who may vote: `registrar` (default), `registrar_roll` or `credentials`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) eligibility: Option<String>,
+    pub eligibility: Option<String>,
     /// Whom an election without a roll is open to beside the voters whom the registrar names: `named`
     /// (nobody, default) or `accounts`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) open_to: Option<String>,
+    pub open_to: Option<String>,
     /// Until when the roll may grow: `fixed` (until the election opens, default) or `grows`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) roll: Option<String>,
+    pub roll: Option<String>,
     /// What a second ballot of one voter does: `refuse` (default) or `last`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) revote: Option<String>,
+    pub revote: Option<String>,
     /// When a backend shows counts: `at_close` (default) or `live`. Whoever reads blocks can count at any
     /// time. `disclosure` is its name of before.
     #[serde(default, skip_serializing_if = "Option::is_none", alias = "disclosure")]
-    pub(crate) counts_shown: Option<String>,
+    pub counts_shown: Option<String>,
     /// The questions.
-    pub(crate) contests: Vec<ContestFile>,
+    pub contests: Vec<ContestFile>,
 }
 
 /// One question.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ContestFile {
+pub struct ContestFile {
     /// The id that ballots with several contests name.
-    pub(crate) id: String,
+    pub id: String,
     /// The question that people read; the id where absent.
     #[serde(default)]
-    pub(crate) title: String,
+    pub title: String,
     /// A built-in rule's name, or the SHA-256 of a published plugin.
-    pub(crate) rule: String,
+    pub rule: String,
     /// The rule's parameters.
     #[serde(default)]
-    pub(crate) params: StrictObject,
+    pub params: StrictObject,
     /// What can be voted for.
-    pub(crate) options: Vec<OptionFile>,
+    pub options: Vec<OptionFile>,
 }
 
 /// One option.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct OptionFile {
+pub struct OptionFile {
     /// The id that ballots name.
-    pub(crate) id: String,
+    pub id: String,
     /// The name that people read; the id where absent.
     #[serde(default)]
-    pub(crate) title: String,
+    pub title: String,
     /// Names that files of ballots have for it (`tabella plugin run`): nothing that the chain knows.
     #[serde(default, skip_serializing)]
-    pub(crate) aliases: Vec<String>,
+    pub aliases: Vec<String>,
 }
 
 impl ElectionFile {
     /// Reads the file; its name ends in `.toml` or `.json`.
-    pub(crate) fn read(path: &Path) -> Result<Self> {
+    pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read {}", path.display()))?;
         let context = || format!("in {}", path.display());

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 /// What a command that ran to its end tells its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Exit {
+pub enum Exit {
     /// What was asked holds or is done: 0.
     Success,
     /// What was checked does not hold: 1.

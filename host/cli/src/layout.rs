@@ -9,80 +9,80 @@ use anyhow::{Context, Result};
 
 /// The directory of one network and the names of the files in it.
 #[derive(Debug, Clone)]
-pub(crate) struct Layout {
+pub struct Layout {
     root: PathBuf,
 }
 
 impl Layout {
     /// The layout under `root`.
-    pub(crate) fn new(root: &Path) -> Self {
+    pub fn new(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
         }
     }
 
     /// The directory itself.
-    pub(crate) fn root(&self) -> &Path {
+    pub fn root(&self) -> &Path {
         &self.root
     }
 
     /// The genesis document, the same on every machine.
-    pub(crate) fn genesis(&self) -> PathBuf {
+    pub fn genesis(&self) -> PathBuf {
         self.root.join("genesis.json")
     }
 
     /// The directory of the secrets.
-    pub(crate) fn keys(&self) -> PathBuf {
+    pub fn keys(&self) -> PathBuf {
         self.root.join("keys")
     }
 
     /// The key of one validator.
-    pub(crate) fn validator_key(&self, node_id: &str) -> PathBuf {
+    pub fn validator_key(&self, node_id: &str) -> PathBuf {
         self.keys().join(format!("{node_id}.key"))
     }
 
     /// The data directory of one validator, as its configuration names it.
-    pub(crate) fn data(&self, node_id: &str) -> PathBuf {
+    pub fn data(&self, node_id: &str) -> PathBuf {
         self.root.join("data").join(node_id)
     }
 
     /// The key that administers the chain.
-    pub(crate) fn authority_key(&self) -> PathBuf {
+    pub fn authority_key(&self) -> PathBuf {
         self.keys().join("authority.key")
     }
 
     /// The key that signs the ballots of voters whom the backend authenticated.
-    pub(crate) fn registrar_key(&self) -> PathBuf {
+    pub fn registrar_key(&self) -> PathBuf {
         self.keys().join("registrar.key")
     }
 
     /// The token that administers the backend.
-    pub(crate) fn admin_token(&self) -> PathBuf {
+    pub fn admin_token(&self) -> PathBuf {
         self.keys().join("admin-token")
     }
 
     /// The secret from which the backend derives each election's pseudonym secret.
-    pub(crate) fn master_secret(&self) -> PathBuf {
+    pub fn master_secret(&self) -> PathBuf {
         self.keys().join("master-secret")
     }
 
     /// The configuration of one process: `validator-1`, `bootnode`, `backend`.
-    pub(crate) fn config(&self, process: &str) -> PathBuf {
+    pub fn config(&self, process: &str) -> PathBuf {
         self.root.join(format!("{process}.toml"))
     }
 
     /// The log of one process of a development network.
-    pub(crate) fn log(&self, process: &str) -> PathBuf {
+    pub fn log(&self, process: &str) -> PathBuf {
         self.root.join("logs").join(format!("{process}.log"))
     }
 
     /// What a running development network tells about itself.
-    pub(crate) fn ready(&self) -> PathBuf {
+    pub fn ready(&self) -> PathBuf {
         self.root.join("ready.json")
     }
 
     /// Removes the network's files, and nothing that `tabella` did not write.
-    pub(crate) fn remove_network(&self) -> Result<()> {
+    pub fn remove_network(&self) -> Result<()> {
         if !self.genesis().exists() {
             return Ok(());
         }
@@ -97,7 +97,7 @@ impl Layout {
     }
 
     /// Held locked by the `tabella dev` that runs this directory.
-    pub(crate) fn lock(&self) -> PathBuf {
+    pub fn lock(&self) -> PathBuf {
         self.root.join("dev.lock")
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! - `commands`: one file per subcommand; each parses its arguments and runs.
 //! - `layout`, `addresses`, `network_files`: the files of a network and how they are first written.
-//! - [`dev`]: a network of separate processes on one machine; `ready.json`. `chaos`: one under faults.
+//! - [`dev`]: a network of separate processes on one machine; `ready.json`.
 //! - [`http`], [`json_rpc`]: how the tools call the processes; [`chain`]: what validators serve.
-//! - [`load`]: casts many ballots as many voters would; used by `demo`, `bench` and the tests.
+//! - [`load`]: casts many ballots as many voters would; used by `demo`, the laboratory and the tests.
 //!
 //! The roles themselves are libraries of their own; this crate only starts them.
 //!
@@ -19,34 +19,31 @@
 //! # }
 //! ```
 
-mod addresses;
+pub mod addresses;
 mod authority;
-mod backend_api;
+pub mod backend_api;
 mod ballot_file;
 pub mod chain;
-mod chaos;
-mod choice;
+pub mod choice;
 mod commands;
 mod config_file;
 pub mod dev;
 mod election_export;
-mod election_file;
-mod exit;
+pub mod election_file;
+pub mod exit;
 pub mod http;
 pub mod json_rpc;
-mod layout;
+pub mod layout;
 pub mod load;
 mod local_ledger;
 mod logging;
-mod machine;
-mod network_files;
+pub mod network_files;
 mod open_ballots;
-mod quorum;
+pub mod quorum;
 mod receipt_nonce;
 mod results;
 mod scratch;
-mod shutdown;
-mod usage;
+pub mod shutdown;
 
 use std::process::ExitCode;
 
@@ -72,12 +69,6 @@ enum Command {
     Dev(commands::dev::DevArguments),
     Demo(commands::demo::DemoArguments),
     Election(commands::election::ElectionArguments),
-    Bench(commands::bench::BenchArguments),
-    Soak(commands::soak::SoakArguments),
-    #[command(hide = true)]
-    Chaos(commands::chaos::ChaosArguments),
-    #[command(hide = true)]
-    LongChain(commands::long_chain::LongChainArguments),
     Validator(commands::validator::ValidatorArguments),
     /// Run the bootnode, where validators find each other
     Bootnode(commands::role::RoleArguments),
@@ -137,15 +128,11 @@ fn run(command: Command) -> Result<Exit> {
         Command::Ballots(arguments) => return arguments.run(),
         Command::Validator(arguments) => return block_on(commands::validator::run(&arguments)),
         Command::Health(arguments) => return block_on(commands::health::run(&arguments)),
-        Command::Soak(arguments) => return block_on(commands::soak::run(&arguments)),
         Command::Bootnode(arguments) => return block_on(commands::role::bootnode(&arguments)),
         Command::Backend(arguments) => return block_on(commands::backend::run(&arguments)),
         Command::Dev(arguments) => return block_on(commands::dev::run(&arguments)),
         Command::Demo(arguments) => return block_on(commands::demo::run(&arguments)),
         Command::Election(arguments) => return block_on(commands::election::run(&arguments)),
-        Command::Chaos(arguments) => return block_on(commands::chaos::run(&arguments)),
-        Command::LongChain(arguments) => return block_on(commands::long_chain::run(&arguments)),
-        Command::Bench(arguments) => return block_on(commands::bench::run(&arguments)),
     }
     Ok(Exit::Success)
 }

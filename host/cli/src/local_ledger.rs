@@ -213,7 +213,7 @@ fn replay(file: &Path, network: &Genesis, findings: &mut Findings) -> Result<Rep
         match line? {
             LedgerLine::Genesis { .. } => bail!("unexpected second genesis line"),
             LedgerLine::Block { block, certificate } => {
-                replay.apply(&block, &certificate).with_context(|| {
+                replay.apply(&block.0, &certificate).with_context(|| {
                     format!("block {} of the local ledger", findings.blocks + 1)
                 })?;
                 replayed.transactions.extend(replay.newest_transactions()?);

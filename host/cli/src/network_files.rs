@@ -23,7 +23,7 @@ const WALLET_CHAIN_ID_MAX: u64 = 4_503_599_627_370_476;
 
 /// What becomes of the validators' data directories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DataDirectories {
+pub enum DataDirectories {
     /// They are made and marked: the validators start here, now, for the first time.
     FirstStart,
     /// They are left to whoever starts the validators.
@@ -31,7 +31,7 @@ pub(crate) enum DataDirectories {
 }
 
 /// Creates keys, secrets and the genesis document. Nothing that exists is replaced.
-pub(crate) fn create_network(
+pub fn create_network(
     layout: &Layout,
     name: &str,
     quorum: Quorum,
@@ -93,7 +93,7 @@ pub(crate) fn create_network(
 }
 
 /// Writes the configuration of every process, replacing what is there.
-pub(crate) fn write_configs(
+pub fn write_configs(
     layout: &Layout,
     addresses: &Addresses,
     registration: Registration,
@@ -381,12 +381,12 @@ bootnodes = ["{}"]
 }
 
 /// 32 random bytes as hex, for tokens and secrets.
-pub(crate) fn random_secret() -> String {
+pub fn random_secret() -> String {
     Hash(rand::random()).to_string()
 }
 
 /// Unix time in milliseconds.
-pub(crate) fn unix_ms() -> Result<u64> {
+pub fn unix_ms() -> Result<u64> {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .context("the clock stands before 1970")?;

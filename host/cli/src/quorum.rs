@@ -5,7 +5,7 @@ use tabella_protocol::Quorum;
 
 /// `--quorum`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum QuorumArgument {
+pub enum QuorumArgument {
     /// More than half of the validators: three survive one crash
     Majority,
     /// More than two thirds: from four validators on, survives lying ones too
@@ -22,7 +22,7 @@ impl From<QuorumArgument> for Quorum {
 }
 
 /// Which faults a network of `n` validators survives under `quorum`.
-pub(crate) fn survives(quorum: Quorum, n: usize) -> String {
+pub fn survives(quorum: Quorum, n: usize) -> String {
     let threshold = quorum.threshold(n);
     let crashed = quorum.tolerates_crashed(n);
     let byzantine = quorum.tolerates_byzantine(n);

@@ -11,7 +11,7 @@ use tokio::{
 
 /// Whether a process outlives the one that started it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lifetime {
+pub enum Lifetime {
     /// It runs until it is told to stop.
     Independent,
     /// Its standard input is a pipe held by its parent; it stops when the pipe closes, which the
@@ -20,7 +20,7 @@ pub(crate) enum Lifetime {
 }
 
 /// Resolves once, when the process is to stop. Must be called inside the runtime.
-pub(crate) fn requested(lifetime: Lifetime) -> Result<impl Future<Output = ()> + Send + use<>> {
+pub fn requested(lifetime: Lifetime) -> Result<impl Future<Output = ()> + Send + use<>> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
     let mut lifeline = match lifetime {

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tabella_protocol::{Block, Hash, rpc::BlockView};
+use tabella_protocol::{Block, Hash, HexBytes, rpc::BlockView};
 
 use crate::{
     BlockProof, BlockProofError, CallError, Client, QueryError, pool::Node, queries::Judged,
@@ -22,10 +22,8 @@ const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Whether the bytes are those of the header's block.
 fn is_body_of(view: &BlockView) -> bool {
-    let Ok(bytes) = hex::decode(view.block.trim_start_matches("0x")) else {
-        return false;
-    };
-    let decoded = Block::decode(&bytes, bytes.len());
+    let HexBytes(bytes) = &view.block;
+    let decoded = Block::decode(bytes, bytes.len());
     decoded.is_ok_and(|(block, _)| block.header == view.header)
 }
 

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use futures::{StreamExt, stream::FuturesUnordered};
 use serde::{Serialize, de::DeserializeOwned};
 use tabella_protocol::{
-    Ack, Hash, Receipt,
+    Ack, Hash, HexBytes, Receipt,
     rpc::{
         BlockSummary, BlockView, BoardPage, ElectionStatus, ElectionView, PluginView, RefusalCode,
         ResultsView, TransactionStatus,
@@ -99,13 +99,9 @@ impl Client {
                 let Some(view) = view else {
                     return Judged::Lacking(None);
                 };
-                let text = view.wasm.unwrap_or_default();
-                let wasm = hex::decode(text.trim_start_matches("0x"))
-                    .ok()
-                    .filter(|wasm| Hash::of(wasm) == sha256);
-                match wasm {
-                    Some(wasm) => Judged::Good(Some(wasm)),
-                    None => Judged::Lie("sent another plugin's bytes".to_owned()),
+                match view.wasm {
+                    Some(HexBytes(wasm)) if Hash::of(&wasm) == sha256 => Judged::Good(Some(wasm)),
+                    _ => Judged::Lie("sent another plugin's bytes".to_owned()),
                 }
             },
         )

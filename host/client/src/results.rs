@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use tabella_protocol::{
-    Attestation, Genesis, Hash, Payload, Transaction, TransactionError, ValidatorHistory,
+    Attestation, Genesis, Hash, HexBytes, Payload, Transaction, TransactionError, ValidatorHistory,
     rpc::{ElectionStatus, ResultCertificate, ResultsView},
 };
 
@@ -65,12 +65,11 @@ impl Client {
         if (attestation.board_size, attestation.board_root) != (view.board.size, view.board.root) {
             return Err(ResultsError::Other("board"));
         }
-        let outcomes = view
+        let outcomes: Vec<_> = view
             .outcomes
             .iter()
-            .map(|text| hex::decode(text.trim_start_matches("0x")))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| ResultsError::Unreadable(error.to_string()))?;
+            .map(|HexBytes(bytes)| bytes.clone())
+            .collect();
         if !outcomes
             .iter()
             .map(|outcome| Hash::of(outcome))
@@ -96,9 +95,7 @@ fn count_attesters(
     let unreadable = |error: TransactionError| ResultsError::Unreadable(error.to_string());
     let mut attesters = BTreeSet::new();
     for proof in &certificate.proofs {
-        let bytes = hex::decode(proof.transaction.trim_start_matches("0x"))
-            .map_err(|error| ResultsError::Unreadable(error.to_string()))?;
-        let transaction = Transaction::from_bytes(&bytes).map_err(unreadable)?;
+        let transaction = Transaction::from_bytes(&proof.transaction.0).map_err(unreadable)?;
         let attests = matches!(
             &transaction.body.payload,
             Payload::AttestResult(attestation) if *attestation == certificate.attestation

@@ -16,9 +16,6 @@ pub struct Replay {
 /// Why a block does not hold.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    /// Its bytes are not hex.
-    #[error("expected the block's bytes as hex")]
-    NotHex,
     /// No quorum of the height's validators signed it.
     #[error("the certificate does not hold: {0}")]
     Certificate(#[from] CertificateError),
@@ -48,15 +45,13 @@ impl Replay {
     /// Checks and executes the next block.
     pub fn apply(
         &mut self,
-        block: &str,
+        block: &[u8],
         certificate: &CommitCertificate,
     ) -> Result<(), ReplayError> {
-        let digits = block.strip_prefix("0x").ok_or(ReplayError::NotHex)?;
-        let bytes = hex::decode(digits).map_err(|_| ReplayError::NotHex)?;
         let history = self.ledger.validators();
         let set = history.at(self.ledger.tip().height + 1);
         certificate.verify(&self.ledger.genesis_hash(), set.quorum, &set.validators)?;
-        let executed = self.ledger.check(&bytes, |_| None)??;
+        let executed = self.ledger.check(block, |_| None)??;
         let header = executed.header().clone();
         self.ledger.commit(executed, certificate)?;
         // The sets decided up to this block are known only now.

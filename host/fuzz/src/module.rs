@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use tabella_plugin_tools::sample;
 use tabella_runtime::{
-    Compiler, ConfigError, Limits, LoadError, Runtime, RuntimeConfig, TallyError, Verdict,
+    Compiler, ConfigError, LoadError, PluginLimits, Runtime, RuntimeConfig, TallyError, Verdict,
 };
 
 /// Small enough that most changes hit something.
@@ -52,14 +52,14 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
 fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| {
-        let limits = Limits {
+        let limits = PluginLimits {
             // Endless loops are frequent among changed modules.
             fold_fuel: 1_000_000,
             finish_fuel: 1_000_000,
             configure_fuel: 1_000_000,
             batch_ballots: 1,
             chunk_batches: 1,
-            ..Limits::default()
+            ..PluginLimits::default()
         };
         Runtime::new(RuntimeConfig {
             compiler: Compiler::InProcess,

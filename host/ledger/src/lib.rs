@@ -49,6 +49,6 @@ pub use read::{BallotRecord, StoredBlock};
 pub use refusal::Refusal;
 pub use scrub::{Checked, Progress, Scrub, Signatures};
 pub use state::{Election, Tip};
-pub use store::{ConfigureError, Ledger, configure, runtime_limits};
+pub use store::{ConfigureError, Ledger, configure};
 pub use tally::{ElectionTally, ElectionTallyError};
 pub use vet::Vetted;

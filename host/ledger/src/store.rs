@@ -11,12 +11,12 @@ use redb::{
     WriteTransaction,
 };
 use tabella_protocol::{
-    Ack, ContestSpec, Genesis, Hash, PluginLimits, PublicKey, ValidatorHistory, ValidatorSet,
-    codec, merkle::Frontier,
+    Ack, ContestSpec, Genesis, Hash, PublicKey, ValidatorHistory, ValidatorSet, codec,
+    merkle::Frontier,
 };
 use tabella_runtime::{
-    Compiler, ConfigError, Contest, ContestConfig, ContestOption, Limits, LoadError, Plugin,
-    Runtime, RuntimeConfig, StrictObject,
+    Compiler, ConfigError, Contest, ContestConfig, ContestOption, LoadError, Plugin, Runtime,
+    RuntimeConfig, StrictObject,
 };
 
 use crate::{
@@ -202,7 +202,7 @@ fn runtime_with(
     Ok(Runtime::new(RuntimeConfig {
         cache_dir: Some(cache.to_owned()),
         compiler,
-        limits: runtime_limits(&genesis.plugin_limits),
+        limits: genesis.plugin_limits.clone(),
         ..RuntimeConfig::default()
     })?)
 }
@@ -219,14 +219,6 @@ pub(crate) fn begin_write(database: &Database) -> Result<WriteTransaction, Ledge
     let mut transaction = database.begin_write()?;
     transaction.set_quick_repair(true);
     Ok(transaction)
-}
-
-/// The sandbox's limits as genesis sets them.
-pub fn runtime_limits(limits: &PluginLimits) -> Limits {
-    let same = |value| serde_json::from_value(value);
-    serde_json::to_value(limits)
-        .and_then(same)
-        .expect("a test compares the members of both")
 }
 
 fn create_tables(database: &Database, place: &str, document: &Genesis) -> Result<(), LedgerError> {
@@ -422,21 +414,4 @@ fn configure_one(
         params: params.into(),
     };
     Ok(plugin.contest(&config)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn genesis_grants_what_the_sandbox_defaults_to() {
-        let granted = serde_json::to_value(PluginLimits::default()).unwrap();
-        let default = serde_json::to_value(Limits::default()).unwrap();
-        assert_eq!(granted, default);
-        let lower = PluginLimits {
-            block_depth: 7,
-            ..PluginLimits::default()
-        };
-        assert_eq!(runtime_limits(&lower).block_depth, 7);
-    }
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use tabella_runtime::{Contest, HostFault, Limits, TallyError, TieBreak, Verdict};
+use tabella_runtime::{Contest, HostFault, PluginLimits, TallyError, TieBreak, Verdict};
 use thiserror::Error;
 
 /// Why there are no figures.
@@ -81,7 +81,7 @@ pub fn measure(
     contest: &Contest,
     ballots: &[Vec<u8>],
     tally_ballots: usize,
-    limits: &Limits,
+    limits: &PluginLimits,
 ) -> Result<Figures, BenchError> {
     let mut accepted = Vec::new();
     let (mut fuel_sum, mut fuel_most) = (0, 0);

@@ -8,8 +8,8 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::Value;
 use tabella_runtime::{
-    ConfigError, Contest, ContestConfig, HostFault, Limits, LoadError, Runtime, RuntimeConfig,
-    Tally, TallyError, TieBreak, Verdict,
+    ConfigError, Contest, ContestConfig, HostFault, LoadError, PluginLimits, Runtime,
+    RuntimeConfig, Tally, TallyError, TieBreak, Verdict,
 };
 use thiserror::Error;
 
@@ -152,7 +152,7 @@ struct Exam<'a> {
 fn contest(
     wasm: &[u8],
     config: &ContestConfig,
-    limits: Limits,
+    limits: PluginLimits,
     tally_threads: usize,
 ) -> Result<Contest, ExamineError> {
     let runtime = Runtime::new(RuntimeConfig {
@@ -182,7 +182,7 @@ impl<'a> Exam<'a> {
         seed: u64,
         report: &mut Report,
     ) -> Result<Self, ExamineError> {
-        let contest = contest(wasm, config, Limits::default(), 2)?;
+        let contest = contest(wasm, config, PluginLimits::default(), 2)?;
         let mut numbers = Numbers::new(seed);
         let sampled =
             (0..BALLOTS).map(|_| sample::ballot(contest.manifest(), config, &mut numbers));
@@ -284,10 +284,10 @@ impl<'a> Exam<'a> {
     }
 
     fn threads(&self) -> Result<(), String> {
-        let limits = Limits {
+        let limits = PluginLimits {
             batch_ballots: 16,
             chunk_batches: 2,
-            ..Limits::default()
+            ..PluginLimits::default()
         };
         let one = contest(self.wasm, self.config, limits.clone(), 1).map_err(text)?;
         let three = contest(self.wasm, self.config, limits, 3).map_err(text)?;
@@ -313,10 +313,10 @@ impl<'a> Exam<'a> {
 
     fn splits(&self) -> Result<(), String> {
         for (batch_ballots, chunk_batches) in [(1, 1), (7, 1), (16, 3), (100, 2)] {
-            let limits = Limits {
+            let limits = PluginLimits {
                 batch_ballots,
                 chunk_batches,
-                ..Limits::default()
+                ..PluginLimits::default()
             };
             let contest = contest(self.wasm, self.config, limits, 2).map_err(text)?;
             let parts = tally(&contest, &self.board).map_err(text)?;

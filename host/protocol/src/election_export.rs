@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CommitCertificate, Genesis};
+use crate::{CommitCertificate, Genesis, HexBytes};
 
 /// One line of an export: the genesis first, then every block of the chain from height 1, then the
 /// end. `tabella verify election` reads it.
@@ -21,8 +21,8 @@ pub enum ExportLine {
     },
     /// One block.
     Block {
-        /// The canonical bytes of the block, `0x` hex.
-        block: String,
+        /// The canonical bytes of the block.
+        block: HexBytes,
         /// A quorum's precommits.
         certificate: CommitCertificate,
     },

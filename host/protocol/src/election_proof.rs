@@ -4,8 +4,8 @@ use borsh::BorshDeserialize;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CommitCertificate, ElectionSpec, Genesis, Hash, Header, HeaderError, ValidatorHistory,
-    ValidatorProofError, ValidatorSetProof, merkle,
+    CommitCertificate, ElectionSpec, Genesis, Hash, Header, HeaderError, HexBytes,
+    ValidatorHistory, ValidatorProofError, ValidatorSetProof, merkle,
 };
 
 /// Proves the statement of one election (title, contests, options, rules, who may vote) with no
@@ -19,16 +19,16 @@ pub struct ElectionProof {
     pub version: u32,
     /// The network.
     pub genesis: Hash,
-    /// The canonical bytes of the election's record, hex with 0x.
-    pub record: String,
+    /// The canonical bytes of the election's record.
+    pub record: HexBytes,
     /// The record's place among the chain's elections, and how many those are.
     pub index: u64,
     /// See `index`.
     pub count: u64,
     /// Inclusion proof of the record among the elections (RFC 6962).
     pub path: Vec<Hash>,
-    /// The canonical bytes of what else the state root commits to, hex with 0x.
-    pub logs: String,
+    /// The canonical bytes of what else the state root commits to.
+    pub logs: HexBytes,
     /// The block's header.
     pub header: Header,
     /// A quorum of precommits for it.
@@ -64,9 +64,9 @@ pub enum ElectionProofError {
         /// The proof's.
         got: Hash,
     },
-    /// A field is not hex, or not a record.
-    #[error("{0} cannot be read; fetch the proof again")]
-    Unreadable(&'static str),
+    /// The record's bytes are no election's.
+    #[error("the record cannot be read; fetch the proof again")]
+    Unreadable,
     /// The record is not below the header's state root.
     #[error("the election's record is not what the block's state commits to")]
     OtherState,
@@ -97,19 +97,18 @@ impl ElectionProof {
             let got = self.genesis;
             return Err(ElectionProofError::OtherNetwork { expected, got });
         }
-        let record = bytes("record", &self.record)?;
-        let logs = bytes("logs", &self.logs)?;
-        let leaf = merkle::leaf_hash(&record);
+        let (HexBytes(record), HexBytes(logs)) = (&self.record, &self.logs);
+        let leaf = merkle::leaf_hash(record);
         let root = merkle::root_from_inclusion(&leaf, self.index, self.count, &self.path);
         let root = root.ok_or(ElectionProofError::OtherState)?;
-        if state_root(&logs, &root) != self.header.state_root {
+        if state_root(logs, &root) != self.header.state_root {
             return Err(ElectionProofError::OtherState);
         }
         let mut history = ValidatorHistory::new(genesis);
         history.extend_all(&self.validator_sets)?;
         history.verify_header(&self.header, &self.certificate)?;
         let (election_id, transaction_id, spec) =
-            statement(&record).ok_or(ElectionProofError::Unreadable("record"))?;
+            statement(record).ok_or(ElectionProofError::Unreadable)?;
         Ok(ProvenElection {
             election_id,
             transaction_id,
@@ -117,12 +116,6 @@ impl ElectionProof {
             height: self.header.height,
         })
     }
-}
-
-fn bytes(name: &'static str, text: &str) -> Result<Vec<u8>, ElectionProofError> {
-    let digits = text.strip_prefix("0x");
-    let decoded = digits.and_then(|digits| hex::decode(digits).ok());
-    decoded.ok_or(ElectionProofError::Unreadable(name))
 }
 
 /// What an election's record begins with; boards, turnout and attestations follow.

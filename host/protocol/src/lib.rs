@@ -36,10 +36,10 @@ mod eligibility;
 mod evidence;
 mod genesis;
 mod hash;
+mod hex_bytes;
 mod keys;
 pub mod merkle;
 mod peer_record;
-mod plugin_limits;
 mod reader_token;
 mod receipt;
 pub mod rpc;
@@ -64,12 +64,13 @@ pub use eligibility::{Eligibility, OpenTo, RollChanges};
 pub use evidence::{Evidence, EvidenceError, EvidenceFile, EvidenceSummary, Named};
 pub use genesis::{Genesis, GenesisError, Quorum, ValidatorInfo};
 pub use hash::{Hash, HexError};
+pub use hex_bytes::{HexBytes, HexBytesError};
 pub use keys::{Address, PublicKey, Signature, SigningKey, verify_batch};
 pub use peer_record::{PeerRecord, PeerRecordError};
-pub use plugin_limits::{FuelCosts, PluginLimits};
 pub use reader_token::{OpenBallots, ReaderToken, ReaderTokenError};
 pub use receipt::{Receipt, ReceiptError, ReceiptSummary};
 pub use statement::{SignedProposal, SignedVote, Statement, Step, StepKind};
+pub use tabella_limits::{FuelCosts, PluginLimits};
 pub use transaction::{Attestation, Payload, Transaction, TransactionBody, TransactionError};
 pub use validator_history::{
     HeaderError, ValidatorHistory, ValidatorProofError, ValidatorSetProof,

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{
     Ack, Attestation, BoardEntry, BoardHead, CommitCertificate, ElectionSpec, EvidenceFile, Hash,
-    Header, NodeAddress, PublicKey, Quorum, Signature, ValidatorInfo, ValidatorSet,
+    Header, HexBytes, NodeAddress, PublicKey, Quorum, Signature, ValidatorInfo, ValidatorSet,
 };
 
 /// Why a transaction is refused: the stable `data.code` of a JSON-RPC error, and the `code` of the
@@ -243,7 +243,7 @@ pub struct PluginView {
     pub manifest: Value,
     /// The Wasm bytes, hex; only when asked for (second parameter `true`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wasm: Option<String>,
+    pub wasm: Option<HexBytes>,
 }
 
 /// `tabella_getTransactionStatus(id) -> TransactionStatus`
@@ -306,7 +306,7 @@ pub struct ChangingBlock {
     /// The block, which proves that the transactions are on the chain.
     pub summary: BlockSummary,
     /// Canonical bytes of those transactions, hex, in order.
-    pub transactions: Vec<String>,
+    pub transactions: Vec<HexBytes>,
 }
 
 /// `tabella_getBlock(height | hash) -> BlockView`
@@ -317,7 +317,7 @@ pub struct BlockView {
     /// The header.
     pub header: Header,
     /// The canonical bytes of the block, hex.
-    pub block: String,
+    pub block: HexBytes,
     /// The commit certificate.
     pub certificate: CommitCertificate,
     /// The acks collected so far.
@@ -342,7 +342,7 @@ pub struct BoardItem {
     /// The block that carried it.
     pub height: u64,
     /// The ballot's canonical bytes, hex, one per contest.
-    pub ballots: Vec<String>,
+    pub ballots: Vec<HexBytes>,
     /// The ballot as plain JSON, one per contest.
     pub plain: Vec<Value>,
 }
@@ -379,7 +379,7 @@ pub struct AttestationProof {
     /// Who attested.
     pub validator: PublicKey,
     /// The canonical bytes of the transaction, hex; its signature is the validator's.
-    pub transaction: String,
+    pub transaction: HexBytes,
     /// The transaction's signature, for display.
     pub signature: Signature,
 }
@@ -409,7 +409,7 @@ pub struct ResultsView {
     /// How many voters have a counting ballot.
     pub turnout: u64,
     /// Canonical outcome bytes, hex, one per contest; empty until this validator has tallied.
-    pub outcomes: Vec<String>,
+    pub outcomes: Vec<HexBytes>,
     /// The same as plain JSON.
     pub plain: Vec<Value>,
     /// Attestations on the chain so far, by validator.

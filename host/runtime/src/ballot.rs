@@ -15,8 +15,8 @@ use thiserror::Error;
 
 use crate::config::{brief, pointer};
 use crate::contest::ContestOption;
-use crate::limits::Limits;
 use crate::manifest::Manifest;
+use tabella_limits::PluginLimits;
 
 /// The word for a rank with several marks that nobody recorded.
 const OVERVOTE: &str = "overvote";
@@ -79,7 +79,11 @@ impl Paper {
         }
     }
 
-    pub(crate) fn encode(&self, json: &Value, limits: &Limits) -> Result<Vec<u8>, BallotError> {
+    pub(crate) fn encode(
+        &self,
+        json: &Value,
+        limits: &PluginLimits,
+    ) -> Result<Vec<u8>, BallotError> {
         let (members, shape) = match self.kind {
             BallotKind::Choice => (&["choice", "choices"][..], "{\"choice\": \"…\"}"),
             BallotKind::Approval => (&["approve"][..], "{\"approve\": [\"…\"]}"),

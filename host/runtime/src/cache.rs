@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use wasmtime::{Engine, Module};
 
-use crate::limits::Limits;
+use tabella_limits::PluginLimits;
 
 const DIGEST_BYTES: usize = 32;
 
@@ -32,7 +32,7 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    pub(crate) fn new(folder: PathBuf, engine: &Engine, limits: &Limits) -> Self {
+    pub(crate) fn new(folder: PathBuf, engine: &Engine, limits: &PluginLimits) -> Self {
         let mut hash = Sha256Hasher(Sha256::new());
         engine.precompile_compatibility_hash().hash(&mut hash);
         SOURCES.hash(&mut hash);

@@ -18,7 +18,7 @@ use thiserror::Error;
 use wasmtime::Engine;
 
 use crate::engine;
-use crate::limits::Limits;
+use tabella_limits::PluginLimits;
 
 /// How long the compilation of one plugin may take.
 pub const COMPILE_SECONDS_MAX: u64 = 60;
@@ -60,7 +60,7 @@ impl Compiler {
     pub(crate) fn compile(
         &self,
         engine: &Engine,
-        limits: &Limits,
+        limits: &PluginLimits,
         instrumented: &[u8],
     ) -> Result<Vec<u8>, NotCompiled> {
         match self {
@@ -95,7 +95,7 @@ impl CompilerProcess {
         })
     }
 
-    fn compile(&self, limits: &Limits, instrumented: &[u8]) -> Result<Vec<u8>, NotCompiled> {
+    fn compile(&self, limits: &PluginLimits, instrumented: &[u8]) -> Result<Vec<u8>, NotCompiled> {
         let mut child = Command::new(&self.program)
             .args(&self.arguments)
             .stdin(Stdio::piped())
@@ -171,7 +171,7 @@ fn precompile(engine: &Engine, instrumented: &[u8]) -> Result<Vec<u8>, NotCompil
 }
 
 /// What a child is told: the length of the limits, the limits as JSON, the module.
-fn order(limits: &Limits, instrumented: &[u8]) -> Vec<u8> {
+fn order(limits: &PluginLimits, instrumented: &[u8]) -> Vec<u8> {
     let limits = serde_json::to_vec(limits).expect("plain data serialises");
     let mut order = (limits.len() as u64).to_le_bytes().to_vec();
     order.extend(limits);
@@ -179,7 +179,7 @@ fn order(limits: &Limits, instrumented: &[u8]) -> Vec<u8> {
     order
 }
 
-fn read_order(order: &[u8]) -> std::io::Result<(Limits, &[u8])> {
+fn read_order(order: &[u8]) -> std::io::Result<(PluginLimits, &[u8])> {
     let short = || std::io::Error::other("the order is too short");
     let (len, rest) = order.split_first_chunk().ok_or_else(short)?;
     let len = usize::try_from(u64::from_le_bytes(*len)).unwrap_or(usize::MAX);

@@ -7,8 +7,8 @@ use tabella_abi::codec::Wire;
 use tabella_abi::contest::{self as abi, Configuration, ParamValue};
 
 use crate::contest::{ConfigError, ContestConfig, ContestOption};
-use crate::limits::Limits;
 use crate::manifest::{Manifest, ParamKind};
+use tabella_limits::PluginLimits;
 
 /// A member that is not as it should be; the pointer is relative to the value looked at.
 pub(crate) struct Invalid {
@@ -29,7 +29,7 @@ impl Invalid {
 pub(crate) fn encode(
     manifest: &Manifest,
     config: &ContestConfig,
-    limits: &Limits,
+    limits: &PluginLimits,
 ) -> Result<Vec<u8>, ConfigError> {
     let invalid = |pointer: String, message: String| ConfigError::Invalid { pointer, message };
     check_options(manifest, &config.options, limits)
@@ -62,7 +62,7 @@ pub(crate) fn encode(
 fn check_options(
     manifest: &Manifest,
     options: &[ContestOption],
-    limits: &Limits,
+    limits: &PluginLimits,
 ) -> Result<(), Invalid> {
     let (count, least, most) = (options.len() as u64, manifest.options_min, limits.options);
     if count < least || count > most {

@@ -6,9 +6,9 @@ use wasmtime::{
 };
 
 use crate::instrument::NATIVE_STACK_BYTES;
-use crate::limits::Limits;
 use crate::operators;
 use crate::verdict::HostFault;
+use tabella_limits::PluginLimits;
 
 /// Memory of a pooled instance that stays resident between uses, so that a ballot's few pages are
 /// wiped instead of given back to the system.
@@ -18,7 +18,7 @@ const MEMORY_RESIDENT_BYTES: usize = 256 << 10;
 ///
 /// Each reserves address space, not memory: 4 GiB and guard pages, so that memory accesses need no
 /// explicit check.
-pub(crate) fn engine(limits: &Limits, instances: u32) -> Result<Engine, HostFault> {
+pub(crate) fn engine(limits: &PluginLimits, instances: u32) -> Result<Engine, HostFault> {
     let memory_bytes = usize::try_from(limits.tally_memory_bytes.max(limits.validate_memory_bytes))
         .map_err(|_| HostFault("the memory limit exceeds this machine's addresses".into()))?;
     let mut pool = PoolingAllocationConfig::new();
@@ -38,7 +38,7 @@ pub(crate) fn engine(limits: &Limits, instances: u32) -> Result<Engine, HostFaul
 }
 
 /// An engine that compiles what [`engine`] runs, and reserves nothing.
-pub(crate) fn compiling(limits: &Limits) -> Result<Engine, HostFault> {
+pub(crate) fn compiling(limits: &PluginLimits) -> Result<Engine, HostFault> {
     set_up(&config(limits))
 }
 
@@ -47,7 +47,7 @@ fn set_up(config: &Config) -> Result<Engine, HostFault> {
 }
 
 /// Everything that decides what is compiled.
-fn config(limits: &Limits) -> Config {
+fn config(limits: &PluginLimits) -> Config {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)

@@ -15,8 +15,8 @@ use wasmparser::{
 };
 
 use crate::instrument;
-use crate::limits::Limits;
 use crate::operators;
+use tabella_limits::PluginLimits;
 
 /// What a plugin is made of; floats and everything else are left out.
 const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
@@ -105,14 +105,14 @@ impl std::error::Error for Report {}
 pub(crate) struct Frame {
     /// How many slots one activation counts for.
     pub(crate) slots: u64,
-    /// Its operators, as [`Limits::function_operators`] counts them.
+    /// Its operators, as [`PluginLimits::function_operators`] counts them.
     operators: u64,
     /// A function that calls nothing adds one frame at most, for which there is room.
     pub(crate) calls: bool,
 }
 
 /// Checks a module; answers the frames of its functions.
-pub(crate) fn inspect(wasm: &[u8], limits: &Limits) -> Result<Vec<Frame>, Report> {
+pub(crate) fn inspect(wasm: &[u8], limits: &PluginLimits) -> Result<Vec<Frame>, Report> {
     let bytes = wasm.len() as u64;
     if bytes > limits.module_bytes {
         let mut report = Report::default();
@@ -188,7 +188,7 @@ fn function_names(wasm: &[u8]) -> HashMap<u32, String> {
 }
 
 struct Scan<'a> {
-    limits: &'a Limits,
+    limits: &'a PluginLimits,
     report: Report,
     wasm: &'a [u8],
     /// Read when the first one is needed.
@@ -202,7 +202,7 @@ struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    fn new(wasm: &'a [u8], limits: &'a Limits) -> Self {
+    fn new(wasm: &'a [u8], limits: &'a PluginLimits) -> Self {
         Self {
             limits,
             wasm,

@@ -9,8 +9,8 @@ use wasmtime::{
 };
 
 use crate::instrument;
-use crate::limits::Limits;
 use crate::verdict::{Fault, FaultKind, HostFault};
+use tabella_limits::PluginLimits;
 
 /// Fuel for asking a trapped instance for its message, and the message's length. Both only reach
 /// people, so they need not be the same everywhere.
@@ -99,7 +99,7 @@ impl Template {
         engine: &Engine,
         module: &Module,
         slots: Arc<Slots>,
-        limits: &Limits,
+        limits: &PluginLimits,
     ) -> Result<Self, HostFault> {
         let fault = |error: wasmtime::Error| HostFault(format!("cannot link: {error:#}"));
         let export = |name: &str| {
@@ -404,7 +404,7 @@ impl Instance {
         }
     }
 
-    pub(crate) fn describe(&mut self, limits: &Limits) -> Result<Vec<u8>, CallError> {
+    pub(crate) fn describe(&mut self, limits: &PluginLimits) -> Result<Vec<u8>, CallError> {
         self.with_fuel(limits.configure_fuel, |instance| {
             let place: i64 = instance.call(instance.template.describe, ())?;
             Ok(instance
@@ -417,7 +417,7 @@ impl Instance {
     pub(crate) fn configure(
         &mut self,
         configuration: &[u8],
-        limits: &Limits,
+        limits: &PluginLimits,
     ) -> Result<Result<(), String>, CallError> {
         self.with_fuel(limits.configure_fuel, |instance| {
             let len = instance.input(configuration)?;
@@ -432,7 +432,7 @@ impl Instance {
     pub(crate) fn validate(
         &mut self,
         ballot: &[u8],
-        limits: &Limits,
+        limits: &PluginLimits,
     ) -> Result<Result<(), (u32, String)>, CallError> {
         self.with_fuel(limits.validate_fuel, |instance| {
             let len = instance.input(ballot)?;
@@ -443,7 +443,7 @@ impl Instance {
         })
     }
 
-    pub(crate) fn fold(&mut self, batch: &[u8], limits: &Limits) -> Result<(), CallError> {
+    pub(crate) fn fold(&mut self, batch: &[u8], limits: &PluginLimits) -> Result<(), CallError> {
         self.with_fuel(limits.fold_fuel, |instance| {
             let len = instance.input(batch)?;
             let code: i32 = instance.call(instance.template.fold, len)?;
@@ -451,7 +451,7 @@ impl Instance {
         })
     }
 
-    pub(crate) fn merge(&mut self, saved: &[u8], limits: &Limits) -> Result<(), CallError> {
+    pub(crate) fn merge(&mut self, saved: &[u8], limits: &PluginLimits) -> Result<(), CallError> {
         self.with_fuel(limits.finish_fuel, |instance| {
             let len = instance.input(saved)?;
             let code: i32 = instance.call(instance.template.merge, len)?;
@@ -469,7 +469,7 @@ impl Instance {
         )))
     }
 
-    pub(crate) fn save(&mut self, limits: &Limits) -> Result<Vec<u8>, CallError> {
+    pub(crate) fn save(&mut self, limits: &PluginLimits) -> Result<Vec<u8>, CallError> {
         self.with_fuel(limits.finish_fuel, |instance| {
             let place: i64 = instance.call(instance.template.save, ())?;
             Ok(instance
@@ -478,7 +478,11 @@ impl Instance {
         })
     }
 
-    pub(crate) fn finish(&mut self, ties: &[u8], limits: &Limits) -> Result<Vec<u8>, CallError> {
+    pub(crate) fn finish(
+        &mut self,
+        ties: &[u8],
+        limits: &PluginLimits,
+    ) -> Result<Vec<u8>, CallError> {
         self.with_fuel(limits.finish_fuel, |instance| {
             let len = instance.input(ties)?;
             let place: i64 = instance.call(instance.template.finish, len)?;

@@ -6,7 +6,7 @@
 //! largest operand stack, and an eighth of its operators, those with many values counted for more
 //! than one. However registers are allocated, a native
 //! frame has at most one eight-byte slot for each local and each operator, so
-//! [`Limits::stack_slots`](crate::Limits::stack_slots) slots take at most 64 bytes each. That and
+//! [`PluginLimits::stack_slots`](crate::PluginLimits::stack_slots) slots take at most 64 bytes each. That and
 //! one more frame fit [`NATIVE_STACK_BYTES`], which therefore never overflows first.
 //!
 //! The mutable globals are exported, because a configured instance is copied by its memory and

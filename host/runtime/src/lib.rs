@@ -27,7 +27,7 @@
 //! stack, compiled, and asked for its [`Manifest`]. Configured for a contest it is copied: every
 //! ballot is judged in a fresh instance with the configured memory, because an instance that saw
 //! other ballots uses other fuel. A tally is folded in parallel and merged in order, cut by the
-//! [`Limits`] alone, so that it costs the same fuel everywhere.
+//! [`PluginLimits`] alone, so that it costs the same fuel everywhere.
 //!
 //! Three things are kept apart everywhere: a rule's refusal ([`Verdict::Reject`]), a plugin's
 //! failure ([`Fault`]), which is the same on every host, and the host's own failure
@@ -43,7 +43,6 @@ mod fold;
 mod inspect;
 mod instance;
 mod instrument;
-mod limits;
 mod manifest;
 mod operators;
 mod outcome;
@@ -63,10 +62,10 @@ pub use compile::{
 };
 pub use contest::{ConfigError, Contest, ContestConfig, ContestOption, OutcomeError};
 pub use inspect::{Report, Violation};
-pub use limits::{FuelCosts, Limits};
 pub use manifest::{BallotKind, Manifest, Param, ParamKind};
 pub use plugin::{LoadError, Plugin};
 pub use runtime::{Runtime, RuntimeConfig};
 pub use strict_json::{StrictJson, StrictObject};
+pub use tabella_limits::{FuelCosts, PluginLimits};
 pub use tally::{Tally, TallyError, TieBreak};
 pub use verdict::{Fault, FaultKind, HostFault, Verdict};

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 pub use tabella_abi::ballot::BallotKind;
 
-use crate::limits::Limits;
 use crate::strict_json::StrictJson;
+use tabella_limits::PluginLimits;
 
 /// A plugin's description of itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -132,7 +132,7 @@ fn plain_ballots() -> Vec<String> {
 
 impl Manifest {
     /// Reads the JSON that `describe` returned; says what is wrong with it.
-    pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Self, String> {
+    pub(crate) fn read(bytes: &[u8], limits: &PluginLimits) -> Result<Self, String> {
         let raw: RawManifest = serde_json::from_slice(bytes)
             .map_err(|error| format!("it is not as specified: {error}"))?;
         if raw.abi != 1 {

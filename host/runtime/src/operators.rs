@@ -5,7 +5,7 @@
 use wasmparser::Operator;
 use wasmtime::{OperatorCost, VariableOperatorCost};
 
-use crate::limits::FuelCosts;
+use tabella_limits::FuelCosts;
 
 macro_rules! allowed_operators {
     ($($cost:ident: $($operator:ident)*;)*) => {

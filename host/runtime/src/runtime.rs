@@ -10,9 +10,9 @@ use crate::cache::Cache;
 use crate::compile::Compiler;
 use crate::engine;
 use crate::instance::Slots;
-use crate::limits::{FuelCosts, Limits};
 use crate::plugin::{LoadError, Plugin};
 use crate::verdict::HostFault;
+use tabella_limits::{FuelCosts, PluginLimits};
 
 /// How to set up a [`Runtime`].
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ pub struct RuntimeConfig {
     /// Who compiles plugins that are not kept there.
     pub compiler: Compiler,
     /// Bounds on plugins and on their calls.
-    pub limits: Limits,
+    pub limits: PluginLimits,
     /// Instances that may exist at once, at least 2; further calls wait for one. Each reserves
     /// 4 GiB of addresses, and keeps up to 256 KiB of memory once it was used.
     pub instances_max: u32,
@@ -38,7 +38,7 @@ impl Default for RuntimeConfig {
         Self {
             cache_dir: None,
             compiler: Compiler::of_this_process(),
-            limits: Limits::default(),
+            limits: PluginLimits::default(),
             instances_max: 16,
             tally_threads: 0,
         }
@@ -52,7 +52,7 @@ pub struct Runtime {
 }
 
 pub(crate) struct Shared {
-    pub(crate) limits: Limits,
+    pub(crate) limits: PluginLimits,
     pub(crate) cache: Option<Cache>,
     pub(crate) compiler: Compiler,
     /// Held by the compilation that runs: one at a time, whatever many callers ask for.
@@ -121,7 +121,7 @@ impl Runtime {
     }
 
     /// The limits in force.
-    pub fn limits(&self) -> &Limits {
+    pub fn limits(&self) -> &PluginLimits {
         &self.shared.limits
     }
 

@@ -1,6 +1,6 @@
 //! Counting a board through a plugin.
 //!
-//! The board is cut into batches, and batches into chunks, by [`Limits`](crate::Limits) alone. Each
+//! The board is cut into batches, and batches into chunks, by [`PluginLimits`](crate::PluginLimits) alone. Each
 //! chunk is folded by an instance of its own, on any thread, and the chunks' states are merged in
 //! order. So the outcome and the fuel are those of the protocol, not of the machine.
 
@@ -12,9 +12,9 @@ use thiserror::Error;
 use crate::contest::Configured;
 use crate::fold::Fold;
 use crate::instance::CallError;
-use crate::limits::Limits;
 use crate::outcome;
 use crate::verdict::{Fault, FaultKind, HostFault};
+use tabella_limits::PluginLimits;
 
 /// The result of a count.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,7 +185,7 @@ pub(crate) struct Chunk {
 
 pub(crate) struct Batches<'a, I, B> {
     ballots: std::iter::Fuse<I>,
-    limits: &'a Limits,
+    limits: &'a PluginLimits,
     /// Of the next ballot.
     position: u64,
     /// Cut so far.

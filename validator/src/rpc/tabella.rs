@@ -3,7 +3,7 @@
 use serde::Serialize;
 use tabella_ledger::{LedgerError, StoredBlock};
 use tabella_protocol::{
-    EvidenceFile, Hash, Receipt, Transaction, ValidatorSetProof,
+    EvidenceFile, Hash, HexBytes, Receipt, Transaction, ValidatorSetProof,
     rpc::{
         BlockSummary, BlockView, BoardPage, CertificateView, ChangingBlock, ConsistencyProof,
         ElectionChanges, ElectionView, EvidenceView, NodeStatus, PluginView, ResultsView,
@@ -65,10 +65,6 @@ pub(crate) fn answer(
 
 fn write<T: Serialize>(room: Room, shape: Result<T, RpcError>) -> Result<Json, RpcError> {
     room.write(&shape?)
-}
-
-fn hex_text(bytes: &[u8]) -> String {
-    format!("0x{}", hex::encode(bytes))
 }
 
 /// `tabella_nodeStatus() -> NodeStatus`
@@ -201,9 +197,9 @@ fn election_changes(
         let shaping = stored.block.transactions.iter().filter(|bytes| {
             Transaction::from_bytes(bytes).is_ok_and(|t| t.body.payload.shapes_elections())
         });
-        let transactions: Vec<String> = shaping.map(|bytes| hex_text(bytes)).collect();
+        let transactions: Vec<_> = shaping.cloned().map(HexBytes).collect();
         if !transactions.is_empty() {
-            bytes += transactions.iter().map(String::len).sum::<usize>();
+            bytes += transactions.iter().map(|t| 2 * t.0.len()).sum::<usize>();
             changes.blocks.push(ChangingBlock {
                 summary: summary(context, stored, ids)?,
                 transactions,
@@ -234,7 +230,7 @@ fn block(context: &Context, asker: &Asker, params: &Params) -> Result<Option<Blo
     Ok(Some(BlockView {
         hash,
         header: block.header,
-        block: hex_text(&bytes),
+        block: HexBytes(bytes),
         certificate,
         acks,
     }))

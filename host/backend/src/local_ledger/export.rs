@@ -4,7 +4,9 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures::stream;
 use serde::{Deserialize, Serialize};
-use tabella_protocol::{CommitCertificate, Genesis, Hash, Payload, PublicKey, Transaction};
+use tabella_protocol::{
+    CommitCertificate, Genesis, Hash, HexBytes, Payload, PublicKey, Transaction,
+};
 
 use super::{LocalLedger, files};
 use crate::{
@@ -24,8 +26,8 @@ pub enum LedgerLine {
     },
     /// One block.
     Block {
-        /// The canonical bytes of the block, hex.
-        block: String,
+        /// The canonical bytes of the block.
+        block: HexBytes,
         /// The backend's signature of it.
         certificate: CommitCertificate,
     },
@@ -91,7 +93,7 @@ pub(crate) fn export(local: &LocalLedger, store: &Store) -> Result<Body, Problem
                     line(
                         &mut text,
                         &LedgerLine::Block {
-                            block: format!("0x{}", hex::encode(&stored.bytes)),
+                            block: HexBytes(stored.bytes),
                             certificate: stored.certificate,
                         },
                     )?;

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use tabella_protocol::Genesis;
 
@@ -56,6 +56,7 @@ pub(crate) async fn run(arguments: &DevArguments) -> Result<Exit> {
     };
     let mut shutdown = Box::pin(shutdown::requested(lifetime)?);
     let plan = DevPlan {
+        program: std::env::current_exe().context("cannot find this binary")?,
         data: arguments.data.clone(),
         validators: arguments.validators.map(usize::from),
         quorum: arguments.quorum.map(Into::into),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -10,7 +10,11 @@ use tabella_files::read_secret;
 use tabella_protocol::PublicKey;
 
 use crate::{
-    authority::Authority, backend_api::BackendApi, election_file::ElectionFile, exit::Exit, results,
+    authority::Authority,
+    backend_api::{BackendApi, id_of},
+    election_file::ElectionFile,
+    exit::Exit,
+    results,
 };
 
 /// Create, open, close and show elections through a backend
@@ -171,13 +175,6 @@ fn require(token: &Option<String>) -> Result<()> {
         bail!("expected an administrator's token: give --token-file, --token or TABELLA_TOKEN");
     }
     Ok(())
-}
-
-/// The id in what the backend answered to a creation.
-pub(crate) fn id_of(created: &Value) -> Result<u64> {
-    created["election_id"]
-        .as_u64()
-        .with_context(|| format!("expected an election_id, got {created}"))
 }
 
 fn list(answer: &Value) -> String {

@@ -1,12 +1,12 @@
 //! A whole network as separate processes on one machine.
 
 mod network;
-pub(crate) mod ports;
+pub mod ports;
 mod process;
 mod ready;
 mod site;
 
-pub(crate) use network::{DevNetwork, DevPlan, Start};
-pub(crate) use process::{Process, ProcessPlan, log_tail};
+pub use network::{DevNetwork, DevPlan, Start};
+pub use process::{Process, ProcessPlan, log_tail};
 pub use ready::{Ready, ReadyBootnode, ReadyValidator};
-pub(crate) use site::Site;
+pub use site::Site;

@@ -29,7 +29,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What becomes of a network that the directory holds already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Start {
+pub enum Start {
     /// It goes on from its data.
     Continue,
     /// It is removed, and a new one is made.
@@ -38,28 +38,30 @@ pub(crate) enum Start {
 
 /// What network to run, and where.
 #[derive(Debug, Clone)]
-pub(crate) struct DevPlan {
+pub struct DevPlan {
+    /// The `tabella` binary that every process runs.
+    pub program: PathBuf,
     /// The directory of its files.
-    pub(crate) data: PathBuf,
+    pub data: PathBuf,
     /// How many validators; what the directory holds, or three.
-    pub(crate) validators: Option<usize>,
+    pub validators: Option<usize>,
     /// The quorum rule; what the directory holds, or `majority`.
-    pub(crate) quorum: Option<Quorum>,
+    pub quorum: Option<Quorum>,
     /// Who may read open ballots.
-    pub(crate) open_ballots: OpenBallots,
+    pub open_ballots: OpenBallots,
     /// The ports.
-    pub(crate) ports: Ports,
+    pub ports: Ports,
     /// What becomes of a network that is there already.
-    pub(crate) start: Start,
+    pub start: Start,
     /// Where backend and bootnode are reached; `None` for loopback.
-    pub(crate) host: Option<String>,
+    pub host: Option<String>,
     /// Where the validators run, in order; empty for all of them on this machine as it is.
-    pub(crate) sites: Vec<Site>,
+    pub sites: Vec<Site>,
 }
 
 /// A running network.
 #[derive(Debug)]
-pub(crate) struct DevNetwork {
+pub struct DevNetwork {
     layout: Layout,
     genesis: Genesis,
     addresses: Addresses,
@@ -72,7 +74,7 @@ pub(crate) struct DevNetwork {
 
 impl DevNetwork {
     /// Starts every process; the directory is created where it holds no network yet.
-    pub(crate) async fn start(plan: &DevPlan) -> Result<Self> {
+    pub async fn start(plan: &DevPlan) -> Result<Self> {
         fs::create_dir_all(&plan.data)
             .with_context(|| format!("cannot create {}", plan.data.display()))?;
         let root = plan
@@ -90,17 +92,25 @@ impl DevNetwork {
         ports::wait_free(&addresses.ports()).await?;
 
         let here = Site::default();
-        let bootnode = process(&layout, "bootnode", "bootnode", &here).start()?;
+        let process = |name: &str, role, site: &Site| ProcessPlan {
+            program: plan.program.clone(),
+            name: name.to_owned(),
+            role,
+            config: layout.config(name),
+            log: layout.log(name),
+            site: site.clone(),
+        };
+        let bootnode = process("bootnode", "bootnode", &here).start()?;
         let validators = addresses
             .validators
             .iter()
             .enumerate()
             .map(|(index, validator)| {
                 let site = plan.sites.get(index).unwrap_or(&here);
-                process(&layout, &validator.node_id, "validator", site).start()
+                process(&validator.node_id, "validator", site).start()
             })
             .collect::<Result<Vec<_>>>()?;
-        let backend = process(&layout, "backend", "backend", &here).start()?;
+        let backend = process("backend", "backend", &here).start()?;
         Ok(Self {
             layout,
             genesis,
@@ -113,7 +123,7 @@ impl DevNetwork {
     }
 
     /// Waits until every process answers, then writes `ready.json`.
-    pub(crate) async fn wait_ready(&self) -> Result<Ready> {
+    pub async fn wait_ready(&self) -> Result<Ready> {
         let deadline = Instant::now() + READY_TIMEOUT;
         let probes = self.processes().zip(self.urls());
         let probing = join_all(probes.map(|(process, url)| wait_answer(process, url, deadline)));
@@ -126,17 +136,17 @@ impl DevNetwork {
     }
 
     /// The genesis document of the network.
-    pub(crate) fn genesis(&self) -> &Genesis {
+    pub fn genesis(&self) -> &Genesis {
         &self.genesis
     }
 
     /// Where its files are.
-    pub(crate) fn layout(&self) -> &Layout {
+    pub fn layout(&self) -> &Layout {
         &self.layout
     }
 
     /// Waits until a process that was alive ends. Never resolves while all live.
-    pub(crate) async fn next_death(&self) -> (String, ExitStatus) {
+    pub async fn next_death(&self) -> (String, ExitStatus) {
         let mut ends: FuturesUnordered<_> = self
             .processes()
             .filter(|process| process.exit_status().is_none())
@@ -149,18 +159,18 @@ impl DevNetwork {
     }
 
     /// The names of the processes that have ended.
-    pub(crate) fn ended(&self) -> Vec<String> {
+    pub fn ended(&self) -> Vec<String> {
         let ended = self.processes().filter(|p| p.exit_status().is_some());
         ended.map(|process| process.plan().name.clone()).collect()
     }
 
     /// The process of this name.
-    pub(crate) fn process(&self, name: &str) -> Option<&Process> {
+    pub fn process(&self, name: &str) -> Option<&Process> {
         self.processes().find(|process| process.plan().name == name)
     }
 
     /// Starts a process again that has ended, and tells its new id in `ready.json`.
-    pub(crate) fn restart(&mut self, name: &str) -> Result<u32> {
+    pub fn restart(&mut self, name: &str) -> Result<u32> {
         let slot = std::iter::once(&mut self.bootnode)
             .chain(&mut self.validators)
             .chain(std::iter::once(&mut self.backend))
@@ -174,7 +184,7 @@ impl DevNetwork {
 
     /// Stops every process: the backend first, so that it can still hand over what it holds.
     /// Answers the names of those that had to be killed.
-    pub(crate) async fn stop(self) -> Vec<String> {
+    pub async fn stop(self) -> Vec<String> {
         let _ = fs::remove_file(self.layout.ready());
         let mut killed = Vec::new();
         if !self.backend.stop().await {
@@ -203,7 +213,7 @@ impl DevNetwork {
     }
 
     /// Where everything is now.
-    pub(crate) fn describe(&self) -> Result<Ready> {
+    pub fn describe(&self) -> Result<Ready> {
         let validators = self.addresses.validators.iter().zip(&self.validators);
         Ok(Ready {
             backend: self.addresses.backend_url(),
@@ -285,16 +295,6 @@ fn lock(layout: &Layout) -> Result<File> {
         );
     }
     Ok(file)
-}
-
-fn process(layout: &Layout, name: &str, role: &'static str, site: &Site) -> ProcessPlan {
-    ProcessPlan {
-        name: name.to_owned(),
-        role,
-        config: layout.config(name),
-        log: layout.log(name),
-        site: site.clone(),
-    }
 }
 
 /// Waits until the process behind `url` answers, or fails with its log when it ends or stays silent.

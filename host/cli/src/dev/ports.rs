@@ -12,7 +12,7 @@ const FREE_TIMEOUT: Duration = Duration::from_secs(12);
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Waits until every port can be listened on.
-pub(crate) async fn wait_free(ports: &[u16]) -> Result<()> {
+pub async fn wait_free(ports: &[u16]) -> Result<()> {
     let deadline = Instant::now() + FREE_TIMEOUT;
     let mut told = false;
     loop {
@@ -38,7 +38,7 @@ pub(crate) async fn wait_free(ports: &[u16]) -> Result<()> {
 }
 
 /// Whether every port can be listened on now.
-pub(crate) fn all_free(ports: &[u16]) -> bool {
+pub fn all_free(ports: &[u16]) -> bool {
     ports.iter().copied().all(is_free)
 }
 

@@ -1,4 +1,4 @@
-//! One process of a development network: started from this binary, logged to a file, tied to its
+//! One process of a development network: started from the `tabella` binary, logged to a file, tied to its
 //! parent's life by a pipe.
 
 use std::{
@@ -30,22 +30,24 @@ const LOG_TAIL_LINES: usize = 12;
 
 /// What to run: a role, its name, its configuration and its log.
 #[derive(Debug, Clone)]
-pub(crate) struct ProcessPlan {
+pub struct ProcessPlan {
+    /// The `tabella` binary.
+    pub program: PathBuf,
     /// `validator-1`, `bootnode`, `backend`.
-    pub(crate) name: String,
+    pub name: String,
     /// The subcommand of `tabella`.
-    pub(crate) role: &'static str,
+    pub role: &'static str,
     /// The configuration file.
-    pub(crate) config: PathBuf,
+    pub config: PathBuf,
     /// The file that its output is appended to.
-    pub(crate) log: PathBuf,
+    pub log: PathBuf,
     /// Where it runs.
-    pub(crate) site: Site,
+    pub site: Site,
 }
 
 /// A started process. Dropping it closes the pipe, and the process stops by itself.
 #[derive(Debug)]
-pub(crate) struct Process {
+pub struct Process {
     plan: ProcessPlan,
     pid: u32,
     exited: watch::Receiver<Option<ExitStatus>>,
@@ -55,15 +57,14 @@ pub(crate) struct Process {
 
 impl ProcessPlan {
     /// Starts the process.
-    pub(crate) fn start(&self) -> Result<Process> {
+    pub fn start(&self) -> Result<Process> {
         let log = OpenOptions::new()
             .create(true)
             .append(true)
             .open(&self.log)
             .with_context(|| format!("cannot open {}", self.log.display()))?;
-        let binary = std::env::current_exe().context("cannot find this binary")?;
         let mut words = self.site.launcher.clone();
-        words.push(binary.into_os_string());
+        words.push(self.program.clone().into_os_string());
         let mut child: Child = Command::new(&words[0])
             .args(&words[1..])
             .envs(self.site.environment.iter().cloned())
@@ -97,29 +98,29 @@ impl ProcessPlan {
 
 impl Process {
     /// What was started.
-    pub(crate) fn plan(&self) -> &ProcessPlan {
+    pub fn plan(&self) -> &ProcessPlan {
         &self.plan
     }
 
     /// The operating system's name for it.
-    pub(crate) fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.pid
     }
 
     /// How it ended, if it did.
-    pub(crate) fn exit_status(&self) -> Option<ExitStatus> {
+    pub fn exit_status(&self) -> Option<ExitStatus> {
         *self.exited.borrow()
     }
 
     /// Waits until it ends.
-    pub(crate) async fn ended(&self) -> ExitStatus {
+    pub async fn ended(&self) -> ExitStatus {
         let mut exited = self.exited.clone();
         let status = exited.wait_for(Option::is_some).await;
         status.ok().and_then(|status| *status).unwrap_or_default()
     }
 
     /// Sends a signal, unless it ended already.
-    pub(crate) fn signal(&self, signal: Signal) {
+    pub fn signal(&self, signal: Signal) {
         if self.exit_status().is_none()
             && let Ok(pid) = i32::try_from(self.pid)
         {
@@ -129,7 +130,7 @@ impl Process {
     }
 
     /// Asks it to stop, waits, and kills it when it does not. Answers whether it stopped by itself.
-    pub(crate) async fn stop(&self) -> bool {
+    pub async fn stop(&self) -> bool {
         self.signal(Signal::SIGTERM);
         if tokio::time::timeout(STOP_TIMEOUT, self.ended())
             .await
@@ -143,7 +144,7 @@ impl Process {
     }
 
     /// How it ended and the last lines of its log, for people.
-    pub(crate) fn obituary(&self, status: ExitStatus) -> String {
+    pub fn obituary(&self, status: ExitStatus) -> String {
         format!(
             "{} (pid {}) ended: {status}\n{}",
             self.plan.name,
@@ -154,7 +155,7 @@ impl Process {
 }
 
 /// The last lines of a log, indented under its name.
-pub(crate) fn log_tail(path: &Path) -> String {
+pub fn log_tail(path: &Path) -> String {
     let tail = || -> std::io::Result<Vec<u8>> {
         let mut file = std::fs::File::open(path)?;
         let start = file.metadata()?.len().saturating_sub(LOG_TAIL_BYTES);

@@ -4,14 +4,14 @@ use std::ffi::OsString;
 
 /// On this machine as it is, or set apart from it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Site {
+pub struct Site {
     /// How others reach it; `None` for loopback.
-    pub(crate) host: Option<String>,
+    pub host: Option<String>,
     /// URL of what stands before its RPC, as the backend sees it; `None` for nothing.
-    pub(crate) front: Option<String>,
+    pub front: Option<String>,
     /// The words in front of its command line, such as those that enter a network namespace. They
     /// must become the process, so that its id is the id of the role.
-    pub(crate) launcher: Vec<OsString>,
+    pub launcher: Vec<OsString>,
     /// What is added to its environment.
-    pub(crate) environment: Vec<(OsString, OsString)>,
+    pub environment: Vec<(OsString, OsString)>,
 }

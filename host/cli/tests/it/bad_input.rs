@@ -309,7 +309,7 @@ async fn json_rpc_refuses_bad_transactions_with_stable_codes() {
     let ballots: Vec<Vec<u8>> = page.items[0]
         .ballots
         .iter()
-        .map(|text| unhex(text))
+        .map(|ballot| ballot.0.clone())
         .collect();
     let genesis = scene.network.genesis();
     let registrar = key(&scene.network, "registrar.key");
@@ -555,8 +555,4 @@ fn key(network: &Network, name: &str) -> SigningKey {
 
 fn hex(bytes: &[u8]) -> String {
     format!("0x{}", hex::encode(bytes))
-}
-
-fn unhex(text: &str) -> Vec<u8> {
-    hex::decode(text.trim_start_matches("0x")).unwrap()
 }

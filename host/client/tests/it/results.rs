@@ -2,7 +2,7 @@
 
 use tabella_client::{Client, ResultsError};
 use tabella_protocol::{
-    Attestation, BoardHead, Hash, Payload, SigningKey, Transaction, TransactionBody,
+    Attestation, BoardHead, Hash, HexBytes, Payload, SigningKey, Transaction, TransactionBody,
     rpc::{AttestationProof, ElectionStatus, ResultCertificate, ResultsView},
 };
 
@@ -13,7 +13,7 @@ fn proof(attestation: &Attestation, signer: &SigningKey) -> AttestationProof {
     let transaction = Transaction::sign(body, signer);
     AttestationProof {
         validator: signer.public(),
-        transaction: format!("0x{}", hex::encode(transaction.to_bytes())),
+        transaction: HexBytes(transaction.to_bytes()),
         signature: transaction.signature,
     }
 }
@@ -36,7 +36,7 @@ fn view() -> ResultsView {
             root: Hash([5; 32]),
         },
         turnout: 9,
-        outcomes: vec![format!("0x{}", hex::encode(&outcome))],
+        outcomes: vec![HexBytes(outcome.clone())],
         plain: vec![],
         attested_by: vec![],
         certificate: Some(ResultCertificate {
@@ -63,7 +63,7 @@ async fn a_quorum_of_equal_attestations_holds() {
 
 #[tokio::test]
 async fn another_outcome_is_caught() {
-    let result = check(|view| view.outcomes = vec!["0x00".into()]).await;
+    let result = check(|view| view.outcomes = vec![HexBytes(vec![0])]).await;
     assert_eq!(result, Err(ResultsError::Other("outcome")));
 }
 
@@ -116,13 +116,7 @@ async fn an_attestation_of_something_else_is_caught() {
 async fn a_changed_signature_is_caught() {
     let result = check(|view| {
         let proof = &mut view.certificate.as_mut().unwrap().proofs[0];
-        let flipped = if proof.transaction.ends_with('0') {
-            "1"
-        } else {
-            "0"
-        };
-        let end = proof.transaction.len() - 1;
-        proof.transaction.replace_range(end.., flipped);
+        *proof.transaction.0.last_mut().unwrap() ^= 1;
     })
     .await;
     assert_eq!(result, Err(ResultsError::BadSignature));

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 use serde_json::json;
-use tabella_runtime::{Limits, Runtime, RuntimeConfig, TieBreak, Verdict};
+use tabella_runtime::{PluginLimits, Runtime, RuntimeConfig, TieBreak, Verdict};
 
 use crate::config;
 use crate::hostile::Parts;
@@ -70,7 +70,7 @@ fn a_function_that_calls_pays_for_its_stack_count() {
 
 #[test]
 fn a_fault_costs_the_whole_limit() {
-    let most = Limits::default().validate_fuel;
+    let most = PluginLimits::default().validate_fuel;
     let faults = [
         "unreachable",
         "(i32.div_u (i32.const 1) (i32.const 0))",
@@ -123,10 +123,10 @@ fn counting() -> Parts {
 fn a_count_is_the_same_in_every_build_and_on_any_number_of_threads() {
     let ballots: Vec<(u64, [u8; 1])> = (0..50u8).map(|n| (1, [u8::from(n % 5 == 0)])).collect();
     for tally_threads in [1, 2, 3, 8] {
-        let limits = Limits {
+        let limits = PluginLimits {
             batch_ballots: 3,
             chunk_batches: 2,
-            ..Limits::default()
+            ..PluginLimits::default()
         };
         let runtime = Runtime::new(RuntimeConfig {
             limits,
@@ -151,7 +151,7 @@ fn a_count_is_the_same_in_every_build_and_on_any_number_of_threads() {
 
 #[test]
 fn other_fuel_tables_are_not_guessed() {
-    let mut limits = Limits::default();
+    let mut limits = PluginLimits::default();
     limits.fuel_costs.version = 2;
     let runtime = Runtime::new(RuntimeConfig {
         limits,

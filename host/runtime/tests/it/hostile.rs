@@ -6,7 +6,7 @@ use tabella_abi::codec::Wire;
 use tabella_abi::number::Number;
 use tabella_abi::outcome::{OptionResult, Outcome};
 use tabella_runtime::{
-    Contest, Limits, LoadError, Plugin, Runtime, RuntimeConfig, TallyError, Verdict,
+    Contest, LoadError, Plugin, PluginLimits, Runtime, RuntimeConfig, TallyError, Verdict,
 };
 
 use crate::{config, runtime};
@@ -187,10 +187,10 @@ fn check_verdict(parts: Parts, expected: Expect) {
 }
 
 fn check_tally(parts: Parts, expected: Expect) {
-    let limits = Limits {
+    let limits = PluginLimits {
         batch_ballots: 1,
         chunk_batches: 1,
-        ..Limits::default()
+        ..PluginLimits::default()
     };
     let runtime = Runtime::new(RuntimeConfig {
         limits,

@@ -1,10 +1,10 @@
-//! Limits, fuel, the pool of instances, and compiled plugins between runs.
+//! PluginLimits, fuel, the pool of instances, and compiled plugins between runs.
 
 use std::time::Instant;
 
 use expect_test::expect;
 use serde_json::json;
-use tabella_runtime::{Limits, Runtime, RuntimeConfig, Verdict};
+use tabella_runtime::{PluginLimits, Runtime, RuntimeConfig, Verdict};
 
 use crate::{config, contest};
 
@@ -97,9 +97,9 @@ fn a_compiled_plugin_is_kept_and_a_damaged_one_made_anew() {
 
 #[test]
 fn lower_limits_bind() {
-    let limits = Limits {
+    let limits = PluginLimits {
         validate_fuel: 10,
-        ..Limits::default()
+        ..PluginLimits::default()
     };
     let runtime = Runtime::new(RuntimeConfig {
         limits,
@@ -168,13 +168,13 @@ fn the_numbers_that_genesis_pins() {
             "fill_byte": 1
           }
         }"#]]
-    .assert_eq(&serde_json::to_string_pretty(&Limits::default()).unwrap());
-    let less: Limits = serde_json::from_value(json!({"validate_fuel": 5})).unwrap();
+    .assert_eq(&serde_json::to_string_pretty(&PluginLimits::default()).unwrap());
+    let less: PluginLimits = serde_json::from_value(json!({"validate_fuel": 5})).unwrap();
     assert_eq!(
         less,
-        Limits {
+        PluginLimits {
             validate_fuel: 5,
-            ..Limits::default()
+            ..PluginLimits::default()
         }
     );
 }

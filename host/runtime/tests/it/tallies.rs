@@ -2,7 +2,7 @@
 
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
-use tabella_runtime::{Contest, Limits, Runtime, RuntimeConfig, Tally, TieBreak};
+use tabella_runtime::{Contest, PluginLimits, Runtime, RuntimeConfig, Tally, TieBreak};
 
 use crate::{config, contest};
 
@@ -27,7 +27,7 @@ fn rankings(count: u64, options: u64) -> Vec<(u64, Vec<u8>)> {
         .collect()
 }
 
-fn tally_with(limits: &Limits, tally_threads: usize, ballots: &[(u64, Vec<u8>)]) -> Tally {
+fn tally_with(limits: &PluginLimits, tally_threads: usize, ballots: &[(u64, Vec<u8>)]) -> Tally {
     let config_ = RuntimeConfig {
         limits: limits.clone(),
         tally_threads,
@@ -47,10 +47,10 @@ fn tally_with(limits: &Limits, tally_threads: usize, ballots: &[(u64, Vec<u8>)])
 
 #[test]
 fn threads_change_neither_outcome_nor_fuel() {
-    let limits = Limits {
+    let limits = PluginLimits {
         batch_ballots: 64,
         chunk_batches: 4,
-        ..Limits::default()
+        ..PluginLimits::default()
     };
     let ballots = rankings(5_000, 6);
     let one = tally_with(&limits, 1, &ballots);
@@ -67,16 +67,16 @@ fn threads_change_neither_outcome_nor_fuel() {
 #[test]
 fn neither_order_nor_split_changes_the_outcome() {
     let ballots = rankings(3_000, 6);
-    let whole = tally_with(&Limits::default(), 2, &ballots);
+    let whole = tally_with(&PluginLimits::default(), 2, &ballots);
     let mut backwards = ballots.clone();
     backwards.reverse();
     for (batch_ballots, chunk_batches, batch_bytes) in [(1, 1, 1), (7, 3, 1 << 20), (1_024, 1, 50)]
     {
-        let limits = Limits {
+        let limits = PluginLimits {
             batch_ballots,
             chunk_batches,
             batch_bytes,
-            ..Limits::default()
+            ..PluginLimits::default()
         };
         assert_eq!(tally_with(&limits, 2, &backwards).outcome, whole.outcome);
     }
@@ -89,7 +89,7 @@ fn a_weight_counts_like_so_many_ballots() {
         .iter()
         .flat_map(|(weight, ballot)| vec![(1, ballot.clone()); *weight as usize])
         .collect();
-    let limits = Limits::default();
+    let limits = PluginLimits::default();
     assert_eq!(
         tally_with(&limits, 2, &ballots).outcome,
         tally_with(&limits, 2, &apart).outcome
@@ -100,8 +100,8 @@ fn a_weight_counts_like_so_many_ballots() {
 fn the_default_cut_of_a_large_board() {
     // More than one chunk of 64 batches of 1,024 ballots.
     let ballots = rankings(150_000, 6);
-    let one = tally_with(&Limits::default(), 1, &ballots);
-    assert_eq!(tally_with(&Limits::default(), 2, &ballots), one);
+    let one = tally_with(&PluginLimits::default(), 1, &ballots);
+    assert_eq!(tally_with(&PluginLimits::default(), 2, &ballots), one);
 }
 
 fn count(contest: &Contest, ballots: &[Value], tie_break: &TieBreak) -> Value {

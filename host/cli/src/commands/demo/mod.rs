@@ -17,10 +17,9 @@ use serde_json::Value;
 use self::checks::{
     caught_up, check_exactly_once, check_receipt, compare_rounds, confirm_all, read_published,
 };
-use super::election::id_of;
 use crate::{
     addresses::{Addresses, Ports},
-    backend_api::BackendApi,
+    backend_api::{BackendApi, id_of},
     ballot_file::read_ranked_ballots,
     dev::{DevNetwork, DevPlan, Ready, Start, ports},
     election_file::ElectionFile,
@@ -64,6 +63,7 @@ pub(crate) struct DemoArguments {
 pub(crate) async fn run(arguments: &DemoArguments) -> Result<Exit> {
     let mut shutdown = Box::pin(shutdown::requested(Lifetime::Independent)?);
     let plan = DevPlan {
+        program: std::env::current_exe().context("cannot find this binary")?,
         data: arguments.data.clone(),
         validators: Some(3),
         quorum: None,

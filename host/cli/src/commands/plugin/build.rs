@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::json;
 use tabella_plugin_tools::build;
-use tabella_runtime::Limits;
+use tabella_runtime::PluginLimits;
 
 use super::source::hash;
 use crate::exit::Exit;
@@ -40,7 +40,10 @@ pub(crate) fn run(arguments: &BuildArguments) -> Result<Exit> {
             .with_context(|| format!("cannot write {}", out.display()))?;
         path.clone_from(out);
     }
-    let (bytes, most) = (built.wasm.len() as u64, Limits::default().module_bytes);
+    let (bytes, most) = (
+        built.wasm.len() as u64,
+        PluginLimits::default().module_bytes,
+    );
     let sha256 = hash(&built.sha256);
     match arguments.json {
         true => println!(

@@ -182,7 +182,7 @@ impl Scene {
             .map(|line| serde_json::from_str(line).expect("a line of an export"))
             .collect();
         let blocks = lines.iter().filter_map(|line| match line {
-            ExportLine::Block { block, .. } => Some(hex::decode(&block[2..]).expect("hex").len()),
+            ExportLine::Block { block, .. } => Some(block.0.len()),
             _ => None,
         });
         let sizes: Vec<_> = blocks.collect();

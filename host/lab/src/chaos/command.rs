@@ -1,4 +1,4 @@
-//! `tabella chaos`: a network under load and under faults, and a check that nothing was lost.
+//! `tabella-lab chaos`: a network under load and under faults, and a check that nothing was lost.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -6,10 +6,9 @@ use anyhow::{Context, Result};
 use clap::Args;
 use tabella_protocol::Quorum;
 
-use crate::{
+use super::ChaosPlan;
+use tabella_cli::{
     addresses::Ports,
-    chaos::{self, ChaosPlan},
-    exit::Exit,
     quorum::QuorumArgument,
     shutdown::{self, Lifetime},
 };
@@ -37,7 +36,7 @@ const ISOLATED: &str = "--isolated";
 /// may hold more than a gibibyte of memory. In the end every acknowledged ballot must be on every validator
 /// exactly once and of the choice that was cast, and all blocks must be equal.
 ///
-/// Example: tabella chaos --minutes 10 --seed 7
+/// Example: tabella-lab chaos --minutes 10 --seed 7
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct ChaosArguments {
@@ -78,9 +77,9 @@ pub(crate) struct ChaosArguments {
 }
 
 /// Runs the command.
-pub(crate) async fn run(arguments: &ChaosArguments) -> Result<Exit> {
+pub(crate) async fn run(arguments: &ChaosArguments) -> Result<()> {
     if !arguments.isolated {
-        chaos::isolate(ISOLATED)?;
+        super::isolate(ISOLATED)?;
     }
     let mut shutdown = Box::pin(shutdown::requested(Lifetime::Independent)?);
     let seed = arguments
@@ -109,7 +108,7 @@ pub(crate) async fn run(arguments: &ChaosArguments) -> Result<Exit> {
         directory.display()
     );
     let outcome = tokio::select! {
-        outcome = chaos::run(&plan, &directory) => outcome,
+        outcome = super::run(&plan, &directory) => outcome,
         () = &mut shutdown => Err(anyhow::anyhow!("interrupted")),
     };
     let report = outcome.with_context(|| {
@@ -123,7 +122,7 @@ pub(crate) async fn run(arguments: &ChaosArguments) -> Result<Exit> {
         true => println!("{}", serde_json::to_string_pretty(&report)?),
         false => print!("{}", report.describe()),
     }
-    Ok(Exit::Success)
+    Ok(())
 }
 
 /// Removes the directory; mounts in it go with this process.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tabella_protocol::{BoardEntry, Genesis, Hash, Receipt};
 
 use super::{CHOICES, liar::Standing, pulse::Pulse};
-use crate::{
+use tabella_cli::{
     backend_api::BackendApi,
     chain, choice,
     dev::Ready,

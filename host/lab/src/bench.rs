@@ -1,4 +1,4 @@
-//! `tabella bench`: how many votes a second the whole path confirms on this machine, and at what cost.
+//! `tabella-lab bench`: how many votes a second the whole path confirms on this machine, and at what cost.
 
 use std::{
     path::PathBuf,
@@ -13,19 +13,20 @@ use serde::Serialize;
 use serde_json::json;
 use tabella_runtime::StrictObject;
 
-use super::election::id_of;
 use tabella_files::read_secret;
 
 use crate::{
+    machine::{self, MachineSpeed},
+    product,
+    usage::{self, Usage},
+};
+use tabella_cli::{
     addresses::Ports,
-    backend_api::BackendApi,
+    backend_api::{BackendApi, id_of},
     dev::{DevNetwork, DevPlan, Ready, Start},
     election_file::{ContestFile, ElectionFile, OptionFile},
-    exit::Exit,
     load::{LoadPlan, LoadReport, Submission, Voter, cast_all},
-    machine::{self, MachineSpeed},
     shutdown::{self, Lifetime},
-    usage::{self, Usage},
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -116,7 +117,7 @@ struct ProcessCost {
 }
 
 /// Runs the command.
-pub(crate) async fn run(arguments: &BenchArguments) -> Result<Exit> {
+pub(crate) async fn run(arguments: &BenchArguments) -> Result<()> {
     let parent = arguments
         .directory
         .clone()
@@ -135,7 +136,7 @@ pub(crate) async fn run(arguments: &BenchArguments) -> Result<Exit> {
         true => println!("{}", serde_json::to_string_pretty(&report)?),
         false => print!("{}", describe(&report)),
     }
-    Ok(Exit::Success)
+    Ok(())
 }
 
 async fn on_own_network(
@@ -146,6 +147,7 @@ async fn on_own_network(
     let mut shutdown = Box::pin(shutdown::requested(Lifetime::Independent)?);
     let directory = parent.join(format!("tabella-bench-{}", std::process::id()));
     let plan = DevPlan {
+        program: product::binary()?,
         data: directory.clone(),
         validators: Some(usize::from(arguments.validators)),
         quorum: None,

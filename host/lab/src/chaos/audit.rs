@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tabella_protocol::{BoardEntry, Hash};
 
 use super::truth::Truth;
-use crate::{
+use tabella_cli::{
     backend_api::BackendApi,
     chain,
     dev::Ready,

@@ -17,7 +17,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use super::schedule::Means;
-use crate::dev::Site;
+use tabella_cli::dev::Site;
 
 /// The bridge that all links meet at, and the address of what runs beside it.
 const BRIDGE: &str = "hub";

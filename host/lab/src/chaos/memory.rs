@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crate::dev::Ready;
+use tabella_cli::dev::Ready;
 
 /// Most resident bytes of any process: what its bodies and its answers may hold at once (256 MiB each by
 /// default), and as much again for what is made of it and for everything else.

@@ -16,7 +16,7 @@ use super::{
     truth::Truth,
     world::{LinkState, Split, World},
 };
-use crate::{
+use tabella_cli::{
     dev::{DevNetwork, Ready},
     http::Client,
     json_rpc,

@@ -1,4 +1,4 @@
-//! `tabella soak`: whether memory and open files grow while a network runs for long.
+//! `tabella-lab soak`: whether memory and open files grow while a network runs for long.
 
 use std::{
     fs,
@@ -12,16 +12,14 @@ use serde::Serialize;
 use serde_json::json;
 use tabella_runtime::StrictObject;
 
-use super::election::id_of;
-use crate::{
+use crate::{product, usage};
+use tabella_cli::{
     addresses::Ports,
-    backend_api::BackendApi,
+    backend_api::{BackendApi, id_of},
     dev::{DevNetwork, DevPlan, Ready, Start},
     election_file::{ContestFile, ElectionFile, OptionFile},
-    exit::Exit,
     load::{LoadPlan, Submission, Voter, cast_all},
     shutdown::{self, Lifetime},
-    usage,
 };
 
 const PORT_BASE: u16 = 25_000;
@@ -87,7 +85,7 @@ struct Sample {
 }
 
 /// Runs the command.
-pub(crate) async fn run(arguments: &SoakArguments) -> Result<Exit> {
+pub(crate) async fn run(arguments: &SoakArguments) -> Result<()> {
     let mut shutdown = Box::pin(shutdown::requested(Lifetime::Independent)?);
     let parent = arguments
         .directory
@@ -95,6 +93,7 @@ pub(crate) async fn run(arguments: &SoakArguments) -> Result<Exit> {
         .unwrap_or_else(std::env::temp_dir);
     let directory = parent.join(format!("tabella-soak-{}", std::process::id()));
     let plan = DevPlan {
+        program: product::binary()?,
         data: directory.clone(),
         validators: Some(usize::from(arguments.validators)),
         quorum: None,
@@ -117,7 +116,7 @@ pub(crate) async fn run(arguments: &SoakArguments) -> Result<Exit> {
         true => println!("{}", serde_json::to_string_pretty(&report)?),
         false => print!("{}", describe(&report)),
     }
-    Ok(Exit::Success)
+    Ok(())
 }
 
 async fn soak(arguments: &SoakArguments, network: &DevNetwork) -> Result<SoakReport> {

@@ -8,6 +8,7 @@
 //! - `audit`: what must hold at the end; `report`: what is told.
 
 mod audit;
+pub(crate) mod command;
 mod flood;
 mod liar;
 mod memory;
@@ -39,14 +40,15 @@ use self::{
     truth::Truth,
     world::{HUB_HOST, Isolation, World, enter_namespaces},
 };
-use crate::{
+use tabella_cli::{
     addresses::{Addresses, Ports},
-    backend_api::BackendApi,
-    commands::election::id_of,
+    backend_api::{BackendApi, id_of},
     dev::{DevNetwork, DevPlan, Site, Start},
     election_file::{ContestFile, ElectionFile, OptionFile},
     load::{LoadPlan, LoadReport, Submission, Voter, cast_all},
 };
+
+use crate::product;
 
 /// How long one submission is repeated: longer than the network may take to recover.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -90,6 +92,7 @@ pub(crate) async fn run(plan: &ChaosPlan, directory: &Path) -> Result<ChaosRepor
     let mut sites = world.sites(plan.validators);
     let liars = place_liars(plan, &mut sites).await?;
     let dev = DevPlan {
+        program: product::binary()?,
         data: directory.to_owned(),
         validators: Some(plan.validators),
         quorum: Some(plan.quorum),

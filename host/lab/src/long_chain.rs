@@ -1,4 +1,4 @@
-//! `tabella long-chain`: what a long history costs: start-up, also after a crash, memory, catching up.
+//! `tabella-lab long-chain`: what a long history costs: start-up, also after a crash, memory, catching up.
 
 use std::{
     fs,
@@ -21,15 +21,14 @@ use tabella_protocol::{
     SigningKey, Transaction, TransactionBody, VoterId, rpc::NodeStatus,
 };
 
-use crate::{
+use crate::{product, usage};
+use tabella_cli::{
     addresses::{Addresses, Ports},
     dev::{Process, ProcessPlan, Site},
-    exit::Exit,
     http::Client,
     json_rpc,
     layout::Layout,
     network_files::{DataDirectories, create_network, write_configs},
-    usage,
 };
 
 /// Ports far from the documented ones.
@@ -78,7 +77,7 @@ struct LongChainReport {
 }
 
 /// Runs the command.
-pub(crate) async fn run(arguments: &LongChainArguments) -> Result<Exit> {
+pub(crate) async fn run(arguments: &LongChainArguments) -> Result<()> {
     let parent = arguments
         .directory
         .clone()
@@ -94,7 +93,7 @@ pub(crate) async fn run(arguments: &LongChainArguments) -> Result<Exit> {
         true => println!("{}", serde_json::to_string_pretty(&report)?),
         false => print!("{}", describe(&report)),
     }
-    Ok(Exit::Success)
+    Ok(())
 }
 
 async fn measure(arguments: &LongChainArguments, layout: &Layout) -> Result<LongChainReport> {
@@ -130,7 +129,7 @@ async fn measure(arguments: &LongChainArguments, layout: &Layout) -> Result<Long
             .context("cannot write a configuration")?;
     }
 
-    let _bootnode = plan(layout, "bootnode", "bootnode").start()?;
+    let _bootnode = plan(layout, "bootnode", "bootnode")?.start()?;
     let url = |index: usize| addresses.validators[index].rpc_url();
     let (one, start_seconds) = start(layout, first, &url(0), arguments.blocks).await?;
     let resident_mb = resident_mb(&one)?;
@@ -160,20 +159,21 @@ fn resident_mb(process: &Process) -> Result<f64> {
     Ok(usage::of_process(process.pid())?.resident_bytes as f64 / 1e6)
 }
 
-fn plan(layout: &Layout, name: &str, role: &'static str) -> ProcessPlan {
-    ProcessPlan {
+fn plan(layout: &Layout, name: &str, role: &'static str) -> Result<ProcessPlan> {
+    Ok(ProcessPlan {
+        program: product::binary()?,
         name: name.to_owned(),
         role,
         config: layout.config(name),
         log: layout.log(name),
         site: Site::default(),
-    }
+    })
 }
 
 /// Starts a validator; answers it once it tells a height of at least `height`, and how long that took.
 async fn start(layout: &Layout, name: &str, url: &str, height: u64) -> Result<(Process, f64)> {
     let started = Instant::now();
-    let process = plan(layout, name, "validator").start()?;
+    let process = plan(layout, name, "validator")?.start()?;
     wait_height(&process, url, height).await?;
     Ok((process, started.elapsed().as_secs_f64()))
 }
@@ -200,7 +200,7 @@ async fn wait_height(process: &Process, url: &str, height: u64) -> Result<u64> {
                 "{} does not get beyond height {}\n{}",
                 process.plan().name,
                 progress.0,
-                crate::dev::log_tail(&process.plan().log)
+                tabella_cli::dev::log_tail(&process.plan().log)
             );
         }
         tokio::time::sleep(POLL).await;

@@ -1,4 +1,7 @@
-//! The limits under which rule plugins run, and what each of their operators costs.
+//! The one table of the limits under which rule plugins run, and of what each of their operators costs.
+//!
+//! Genesis pins these numbers, because two validators with different limits would disagree on ballots;
+//! the sandbox enforces them.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
@@ -7,8 +10,8 @@ macro_rules! plugin_limits {
     ($($(#[$doc:meta])* $limit:ident = $most:expr;)*) => {
         /// Every bound on a plugin and its calls: part of consensus, so part of genesis.
         ///
-        /// The defaults are the most that a genesis may grant. What each limit bounds is said in
-        /// full where it is enforced, at `Limits` of the runtime.
+        /// The defaults are the most that a genesis may grant. Where one is lowered, a plugin that was
+        /// accepted before may be refused; that is why a chain fixes them once.
         #[derive(
             Debug, Clone, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
         )]
@@ -26,8 +29,8 @@ macro_rules! plugin_limits {
         }
 
         impl PluginLimits {
-            /// Why a network cannot run with these limits.
-            pub(crate) fn check(&self) -> Result<(), String> {
+            /// Returns why a network cannot run with these limits.
+            pub fn check(&self) -> Result<(), String> {
                 let most = Self::default();
                 $(if !(1..=most.$limit).contains(&self.$limit) {
                     return Err(format!(
@@ -42,13 +45,13 @@ macro_rules! plugin_limits {
 }
 
 plugin_limits! {
-    /// Fuel of one `validate` call.
+    /// Fuel of one `validate` call, `message` included.
     validate_fuel = 1_000_000;
     /// Bytes of linear memory while validating.
     validate_memory_bytes = 4 << 20;
     /// Bytes of a reject message.
     message_bytes = 256;
-    /// Fuel of one `fold` call.
+    /// Fuel of one `fold` call, that is, of one batch.
     fold_fuel = 100_000_000;
     /// Fuel of each `merge`, `save` and `finish` call.
     finish_fuel = 2_000_000_000;
@@ -60,47 +63,50 @@ plugin_limits! {
     configure_fuel = 10_000_000;
     /// Bytes of a manifest.
     manifest_bytes = 16 << 10;
-    /// Bytes of a contest's configuration.
+    /// Bytes of a contest's encoded configuration.
     config_bytes = 256 << 10;
     /// Options of one contest.
     options = 4_096;
-    /// Bytes of one ballot.
+    /// Bytes of one encoded ballot.
     ballot_bytes = 16 << 10;
     /// Ballots of one `fold` batch.
     batch_ballots = 1_024;
     /// Bytes of one `fold` batch.
     batch_bytes = 128 << 10;
-    /// Batches folded by one instance.
+    /// Batches folded by one instance before its state is merged into the tally.
     chunk_batches = 64;
     /// Bytes of a plugin.
     module_bytes = 256 << 10;
     /// Functions of a plugin.
     functions = 2_000;
-    /// Operators of a plugin.
+    /// Operators of a plugin, counted as in one function.
     operators = 200_000;
     /// Parameters and results of one function or block.
     signature_values = 64;
     /// Parameters and locals of one function.
     function_locals = 256;
-    /// Operators of one function.
+    /// Operators of one function. Each value beyond two that an operator takes or gives counts as
+    /// one more, and a branch table counts for each of its targets.
     function_operators = 20_000;
-    /// Blocks inside one another.
+    /// Blocks, loops and ifs inside one another.
     block_depth = 256;
     /// Loops inside one another.
     loop_depth = 16;
-    /// Loops of a function times its locals.
+    /// Loops of a function times its locals, which is what register allocation takes time for.
     loops_times_locals = 10_000;
     /// Elements of a plugin's function table.
     table_elements = 4_096;
     /// Globals of a plugin.
     globals = 64;
-    /// Height of the call stack.
+    /// Height of the call stack in slots; see the runtime on stack metering.
     stack_slots = 12_288;
 }
 
 macro_rules! fuel_costs {
     ($($(#[$doc:meta])* $class:ident = $cost:expr;)*) => {
         /// Fuel per operator, by class.
+        ///
+        /// Structure (`block`, `loop`, `else`, `end`, `nop`, `drop`, `return`, `unreachable`) is free.
         #[derive(
             Debug, Clone, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
         )]
