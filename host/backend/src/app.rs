@@ -10,17 +10,17 @@ use axum::http::HeaderValue;
 use ipnet::IpNet;
 use tabella_client::{Client, Confirmation, HealthReport, SubmitError, WaitError};
 use tabella_follower::Follower;
-use tabella_http_server::{Server, SharedRun};
+use tabella_http_server::{Busy, Queue, QueueBounds, Server, SharedRun};
 use tabella_ledger::{Ledger, LedgerError};
 use tabella_protocol::{
     Hash, OpenBallots, Payload, SigningKey, Transaction, TransactionBody,
     rpc::{PluginView, RefusalCode},
 };
-use tokio::sync::Semaphore;
 
 use crate::{
     auth::{AdminToken, Passwords, Tokens},
     ballot_order::BallotOrder,
+    client_address::ClientAddress,
     closing::Closings,
     config::Registration,
     elections::Elections,
@@ -41,8 +41,21 @@ use crate::{
 
 /// How long an administrator's transaction is waited for.
 pub(crate) const ADMIN_WAIT: Duration = Duration::from_secs(15);
-/// Reads of many blocks that go on at once: each has a thread, and may hold a block.
-pub(crate) const LONG_READS_MAX: usize = 2;
+/// Reads of blocks, pages of boards and rules for an answer: each has a thread, and may hold some MiB.
+pub(crate) const BLOCK_READS: QueueBounds = QueueBounds {
+    running_max: 4,
+    waiting_max: 1_024,
+    waiting_per_address_max: 128,
+    wait_max: Duration::from_secs(10),
+};
+/// Parts of exports and of whole boards: each has a thread, and may hold a block. Those that wait are bounded
+/// by the streams.
+pub(crate) const LONG_READS: QueueBounds = QueueBounds {
+    running_max: 2,
+    waiting_max: 1_024,
+    waiting_per_address_max: 1_024,
+    wait_max: Duration::from_secs(60),
+};
 /// How many heights ahead a transaction expires: far enough to outlast any backlog, near enough
 /// that a lost one can be signed again.
 const EXPIRY_HEIGHTS: u64 = 20_000;
@@ -67,8 +80,10 @@ pub(crate) struct App {
     pub(crate) limits: Limits,
     /// The server that this backend's routes are reached through.
     pub(crate) server: Server,
-    /// Turns of those who read many blocks.
-    pub(crate) long_reads: Arc<Semaphore>,
+    /// Turns of those who read blocks.
+    pub(crate) block_reads: Queue,
+    /// Turns of those who read many.
+    pub(crate) long_reads: Queue,
     /// Exports and whole boards under way.
     pub(crate) streams: Places,
     pub(crate) verifications: Verifications,
@@ -96,7 +111,7 @@ impl App {
         self.client.tip().borrow().map_or(0, |tip| tip.height)
     }
 
-    /// Reads the proven chain, off the async threads.
+    /// Reads little of the proven chain, off the async threads.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Ledger) -> Result<T, LedgerError> + Send + 'static,
@@ -107,28 +122,38 @@ impl App {
         read.map_err(|error| Problem::internal(&error))
     }
 
-    /// As [`read`](Self::read) where many blocks are read, when its turn comes: no ballot waits behind it.
-    pub(crate) async fn read_much<T: Send + 'static>(
+    /// As [`read`](Self::read) where blocks are read, when the turn of this address comes: no ballot waits
+    /// behind it, and no other address for long.
+    pub(crate) async fn read_blocks<T: Send + 'static>(
         &self,
+        address: ClientAddress,
         read: impl FnOnce(&Ledger) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, Problem> {
-        let turn = Arc::clone(&self.long_reads).acquire_owned().await;
-        let turn = turn.map_err(|error| Problem::internal(&error))?;
+        self.read_in_turn(&self.block_reads, address, read).await
+    }
+
+    /// As [`read_blocks`](Self::read_blocks) where many are read.
+    pub(crate) async fn read_much<T: Send + 'static>(
+        &self,
+        address: ClientAddress,
+        read: impl FnOnce(&Ledger) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        self.read_in_turn(&self.long_reads, address, read).await
+    }
+
+    async fn read_in_turn<T: Send + 'static>(
+        &self,
+        queue: &Queue,
+        address: ClientAddress,
+        read: impl FnOnce(&Ledger) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let turn = queue.turn(address.in_line()).await;
+        let turn = turn.map_err(|Busy| Problem::too_many_reads())?;
         self.read(move |ledger| {
             let read = read(ledger);
             // Kept until the work is done, whoever still waits for it.
             drop(turn);
             read
-        })
-        .await
-    }
-
-    /// Returns every rule that is on the proven chain, by hash.
-    pub(crate) async fn published(&self) -> Result<Vec<PluginView>, Problem> {
-        self.read(|ledger| {
-            let plugins = ledger.plugins().into_iter();
-            let views = plugins.map(|(hash, _)| ledger.plugin_view(&hash, false));
-            views.filter_map(Result::transpose).collect()
         })
         .await
     }
@@ -264,4 +289,11 @@ impl AdministerError {
 
 fn log_refusal(kind: &str, error: &SubmitError) {
     tracing::warn!(kind, %error, "administrative transaction not taken");
+}
+
+/// Returns every rule that is on the chain, by hash.
+pub(crate) fn published(ledger: &Ledger) -> Result<Vec<PluginView>, LedgerError> {
+    let plugins = ledger.plugins().into_iter();
+    let views = plugins.map(|(hash, _)| ledger.plugin_view(&hash, false));
+    views.filter_map(Result::transpose).collect()
 }

@@ -116,7 +116,13 @@ async fn carry_one(app: &App, due: Due, is_closing: bool) {
                 refuse(app, &due, &transaction, refusal.code, refusal.message).await;
             }
         }
-        Err(error) => tracing::debug!(%error, "a recorded vote waits for a validator"),
+        Err(error) => {
+            tracing::debug!(%error, "a recorded vote waits for a validator");
+            // One that leaves out its answer holds no close up.
+            if is_closing {
+                judge(app, &due, bytes, is_closing).await;
+            }
+        }
     }
 }
 

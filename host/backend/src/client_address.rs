@@ -51,6 +51,11 @@ impl ClientAddress {
         (!self.is_local()).then_some(self.address)
     }
 
+    /// The address in whose line a costly read waits.
+    pub(crate) fn in_line(self) -> IpAddr {
+        self.seen_here.unwrap_or(self.address)
+    }
+
     /// Whether it is this machine: its operator, or a proxy that the configuration does not name.
     pub(crate) fn is_local(self) -> bool {
         self.address.is_loopback()

@@ -122,7 +122,11 @@ impl Closings {
     /// The end of closing `election_id`, when it comes.
     fn wait(&self, election_id: u64) -> oneshot::Receiver<Result<Confirmation, AdministerError>> {
         let (reply, end) = oneshot::channel();
-        self.waiting().entry(election_id).or_default().push(reply);
+        let mut waiting = self.waiting();
+        let replies = waiting.entry(election_id).or_default();
+        // Whoever asked and left is not kept, however often it asks.
+        replies.retain(|reply| !reply.is_closed());
+        replies.push(reply);
         end
     }
 
@@ -299,14 +303,15 @@ impl App {
         }
     }
 
-    /// Refuses to close what is not open yet: a signed close could be kept, and let out once it is.
+    /// Refuses to close what is not open yet, or not there: a signed close could be kept, and let out once
+    /// it is.
     async fn require_opened(&self, election_id: u64) -> Result<(), AdministerError> {
         self.elections.catch_up().await;
         let proven = self.follower.ledger().election(election_id);
-        if proven.is_some_and(|election| election.status() == ElectionStatus::Upcoming) {
-            return Err(not_open(election_id));
+        match proven.map(|election| election.status()) {
+            None | Some(ElectionStatus::Upcoming) => Err(not_open(election_id)),
+            Some(_) => Ok(()),
         }
-        Ok(())
     }
 
     /// How many ballots of an election were acknowledged over this database and have not ended.
@@ -346,7 +351,10 @@ pub(crate) async fn carry_through(app: Arc<App>) {
             let seen = *since.entry(election_id).or_insert_with(Instant::now);
             let is_own = app.store.shared().is_none() || app.closings.was_asked(election_id);
             if is_own || seen.elapsed() >= OTHERS {
-                pause = ROUND;
+                // One that was signed elsewhere may be left to its own signer for long.
+                if !matches!(how, Closing::Signed { .. }) {
+                    pause = ROUND;
+                }
                 if let Err(error) = step(&app, election_id, how).await {
                     tracing::warn!(%error, election_id, "an election that is being closed waits");
                 }

@@ -133,6 +133,7 @@ fn cost(request: &Request) -> NonZeroU32 {
         true if ends("/board") && is_stream => 200,
         true if ends("/board") => 10,
         true if ends("/wasm") || ends("/events") || ends("/history") => 10,
+        true if path.starts_with("/api/plugins") => 10,
         true if ends("/results") || ends("/receipt") || ends("/proof") => 5,
         true if ends("/transaction-status") => 5,
         true if path.starts_with("/api/blocks") => 5,

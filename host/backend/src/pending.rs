@@ -57,6 +57,9 @@ pub(crate) struct Counts {
     pub(crate) pending: u64,
 }
 
+/// Entries that are looked at for the oldest.
+const OLDEST_LOOKED_AT_MAX: usize = 10_000;
+
 /// A submission that became durable.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Durable {
@@ -65,6 +68,8 @@ pub(crate) struct Durable {
     pub(crate) expiry_height: u64,
     pub(crate) election_id: u64,
     pub(crate) voter: VoterId,
+    /// When it was acknowledged, in milliseconds since 1970.
+    pub(crate) submitted_at_ms: u64,
 }
 
 /// What a backend is to carry from now on.
@@ -90,6 +95,7 @@ struct Entry {
     expiry_height: u64,
     election_id: u64,
     voter: VoterId,
+    submitted_at_ms: u64,
     carrier: Carrier,
     accepted_by: Option<Arc<ValidatorEndpoint>>,
     taken: Option<Taken>,
@@ -264,14 +270,14 @@ impl Pending {
         counts
     }
 
-    /// The sequence of the oldest.
-    pub(crate) fn oldest(&self) -> Option<u64> {
+    /// The oldest that this backend carries, of the first [`OLDEST_LOOKED_AT_MAX`] of all: its sequence, and
+    /// when it was acknowledged, in milliseconds since 1970.
+    pub(crate) fn oldest(&self) -> Option<(u64, u64)> {
         let inner = self.inner();
-        let mut own = inner
-            .entries
-            .iter()
-            .filter(|(_, e)| e.carrier == Carrier::Own);
-        own.next().map(|(sequence, _)| *sequence)
+        let entries = inner.entries.iter().take(OLDEST_LOOKED_AT_MAX);
+        let mut own = entries.filter(|(_, entry)| entry.carrier == Carrier::Own);
+        own.next()
+            .map(|(sequence, entry)| (*sequence, entry.submitted_at_ms))
     }
 
     /// A submission became durable, or this backend's to carry.
@@ -298,6 +304,7 @@ impl Pending {
             expiry_height,
             election_id,
             voter,
+            submitted_at_ms,
         } = durable;
         let mut inner = self.inner();
         // Known already where the database was opened again; it may have been signed again meanwhile.
@@ -313,6 +320,7 @@ impl Pending {
             expiry_height,
             election_id,
             voter,
+            submitted_at_ms,
             carrier,
             is_local: false,
             accepted_by: None,
@@ -572,6 +580,7 @@ mod tests {
             expiry_height: 100,
             election_id: 1,
             voter: VoterId([voter; 32]),
+            submitted_at_ms: 7,
         }
     }
 
@@ -637,7 +646,10 @@ mod tests {
         // Neither it, nor what must not overtake it.
         assert!(sequences(pending.due(0, NOW, 9, 9)).is_empty());
         assert!(pending.is_elsewhere(&id(1)) && !pending.is_elsewhere(&id(2)));
-        assert_eq!((pending.counts().recorded, pending.oldest()), (1, Some(2)));
+        assert_eq!(
+            (pending.counts().recorded, pending.oldest()),
+            (1, Some((2, 7)))
+        );
         assert_eq!(pending.elsewhere(0, Duration::ZERO, 9), (vec![1], 0));
         // Taken over.
         pending.insert(durable(1, 1, 9));

@@ -121,6 +121,17 @@ impl Problem {
         )
     }
 
+    /// More costly reads of one address, or of all, than wait for their turn.
+    pub(crate) fn too_many_reads() -> Self {
+        let mut problem = Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too-many-reads",
+            "too many costly reads wait for their turn; wait as long as retry-after says",
+        );
+        problem.retry_after = Some(Duration::from_secs(1));
+        problem
+    }
+
     /// An internal failure: the error goes to the log, the client sees nothing of it.
     pub(crate) fn internal(error: &dyn std::fmt::Display) -> Self {
         tracing::error!(%error, "a request failed inside the backend");

@@ -14,17 +14,13 @@ use futures::{FutureExt, future::BoxFuture};
 use tabella_client::{BuildError, Client, FollowFrom};
 use tabella_files::{GenesisFileError, SecretError, read_genesis, read_key, read_long_secret};
 use tabella_follower::Follower;
-use tabella_http_server::{Freshness, Server, SharedRun};
+use tabella_http_server::{Freshness, Queue, Server, SharedRun, Trusted};
 use tabella_ledger::LedgerError;
 use tabella_protocol::{Genesis, SigningKey};
-use tokio::{
-    net::TcpListener,
-    sync::{Semaphore, mpsc},
-    task::JoinSet,
-};
+use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 
 use crate::{
-    app::{App, LONG_READS_MAX},
+    app::{App, BLOCK_READS, LONG_READS},
     auth::{AdminToken, Passwords, Tokens},
     ballot_order::BallotOrder,
     carry,
@@ -397,7 +393,8 @@ impl Files {
                 Duration::from_secs(config.event_session_s),
             ),
             server,
-            long_reads: Arc::new(Semaphore::new(LONG_READS_MAX)),
+            block_reads: Queue::new(BLOCK_READS, &Trusted::default()),
+            long_reads: Queue::new(LONG_READS, &Trusted::default()),
             streams: Places::new(config.streams_max, config.streams_per_address_max),
             verifications: Verifications::new(),
             refreshed: SharedRun::new(REFRESH_PAUSE, Freshness::Now),

@@ -321,8 +321,7 @@ pub(crate) async fn follow(
             }
             Err(CallError::Rpc { message, data, .. }) if data["code"] == "withheld" => {
                 if !std::mem::replace(&mut is_withheld, true) {
-                    let node_id = &node.endpoint.node_id;
-                    tracing::warn!(%node_id, "a validator keeps blocks from here: {message}");
+                    pool.complain(&node, "a validator keeps blocks from here", &message);
                 }
                 pool.late(&node, format!("keeps blocks from here: {message}"));
                 false

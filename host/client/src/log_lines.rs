@@ -1,21 +1,27 @@
-//! How many lines one validator may write into our log by changing what it says of itself.
+//! How many lines one validator may write into our log by what it says.
 
 use std::time::{Duration, Instant};
 
 use crate::HealthStatus;
 
-/// Changes of one validator's status that are logged in a [`PERIOD`]: one that lies may change with each
-/// check.
+/// Lines of one kind about one validator in a [`PERIOD`]: one that lies may change its status with each
+/// check, and fail each call.
 const LINES_MAX: u32 = 60;
 const PERIOD: Duration = Duration::from_secs(3_600);
 
-/// What was logged of one validator.
+/// Lines of one kind about one validator.
 #[derive(Debug)]
 pub(crate) struct LogLines {
-    status: Option<HealthStatus>,
     since: Instant,
     lines: u32,
     left_out: u32,
+}
+
+/// The lines about changes of one validator's status.
+#[derive(Debug)]
+pub(crate) struct StatusLines {
+    status: Option<HealthStatus>,
+    lines: LogLines,
 }
 
 /// What to do about a status.
@@ -32,10 +38,32 @@ pub(crate) enum News {
 impl LogLines {
     pub(crate) fn new(now: Instant) -> Self {
         Self {
-            status: None,
             since: now,
             lines: 0,
             left_out: 0,
+        }
+    }
+
+    /// Takes a line, if one is left; returns how many before it were left out.
+    pub(crate) fn take(&mut self, now: Instant) -> Option<u32> {
+        if now.duration_since(self.since) >= PERIOD {
+            self.since = now;
+            self.lines = 0;
+        }
+        if self.lines == LINES_MAX {
+            self.left_out += 1;
+            return None;
+        }
+        self.lines += 1;
+        Some(std::mem::take(&mut self.left_out))
+    }
+}
+
+impl StatusLines {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            status: None,
+            lines: LogLines::new(now),
         }
     }
 
@@ -44,17 +72,10 @@ impl LogLines {
         if self.status.replace(status) == Some(status) {
             return News::No;
         }
-        if now.duration_since(self.since) >= PERIOD {
-            self.since = now;
-            self.lines = 0;
+        match self.lines.take(now) {
+            Some(left_out) => News::Logged { left_out },
+            None => News::Unlogged,
         }
-        if self.lines == LINES_MAX {
-            self.left_out += 1;
-            return News::Unlogged;
-        }
-        self.lines += 1;
-        let left_out = std::mem::take(&mut self.left_out);
-        News::Logged { left_out }
     }
 }
 
@@ -65,7 +86,7 @@ mod tests {
     #[test]
     fn a_validator_whose_status_alternates_fills_no_log() {
         let start = Instant::now();
-        let mut lines = LogLines::new(start);
+        let mut lines = StatusLines::new(start);
         let both = [HealthStatus::Degraded, HealthStatus::Healthy];
         let day = (0..24 * 3_600).map(|s| start + Duration::from_secs(s));
         let mut logged = 0;

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use crate::{
     HealthReport, HealthStatus, ValidatorEndpoint, ValidatorHealth,
     health::Health,
-    log_lines::{LogLines, News},
+    log_lines::{LogLines, News, StatusLines},
     transport::{ANSWER_BYTES_MAX, Batch, CallError, Transport, shorten},
 };
 
@@ -39,6 +39,8 @@ const BLOCKS_HEDGE_AFTER_MAX: Duration = Duration::from_secs(8);
 
 /// Largest status that is read, in bytes.
 const STATUS_BYTES_MAX: usize = 256 << 10;
+/// Bytes of what a validator says that a line of the log holds, before control characters are escaped.
+const WORDS_BYTES_MAX: usize = 200;
 /// Evidence of one validator that is looked at; a chain that needs more has other troubles.
 const EVIDENCE_MAX: usize = 256;
 
@@ -52,7 +54,9 @@ pub(crate) struct Node {
     evidence_read: AtomicU64,
     /// How often something that it said was disproved.
     lies: AtomicU64,
-    logged: Mutex<LogLines>,
+    logged: Mutex<StatusLines>,
+    /// Of calls that it failed.
+    complaints: Mutex<LogLines>,
 }
 
 impl Node {
@@ -101,7 +105,8 @@ impl Pool {
                 in_flight: AtomicUsize::new(0),
                 evidence_read: AtomicU64::new(0),
                 lies: AtomicU64::new(0),
-                logged: Mutex::new(LogLines::new(Instant::now())),
+                logged: Mutex::new(StatusLines::new(Instant::now())),
+                complaints: Mutex::new(LogLines::new(Instant::now())),
             })
         });
         Self {
@@ -291,6 +296,21 @@ impl Pool {
             tracing::warn!(node_id = %node.endpoint.node_id, "{} was caught: {lie}", node.endpoint.node_id);
         }
         self.publish(node);
+    }
+
+    /// Logs what a call to a validator came to, in one line that it has no say in the length of, and not
+    /// for each call where it fails many.
+    pub(crate) fn complain(&self, node: &Node, what: &str, error: &dyn std::fmt::Display) {
+        let mut complaints = node
+            .complaints
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(left_out) = complaints.take(Instant::now()) {
+            let mut words = error.to_string();
+            words.truncate(words.floor_char_boundary(WORDS_BYTES_MAX));
+            let node_id = &node.endpoint.node_id;
+            tracing::warn!(%node_id, left_out, "{what}: {}", words.escape_debug());
+        }
     }
 
     /// Records that a validator was slower than another would be.

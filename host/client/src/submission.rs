@@ -195,7 +195,10 @@ async fn send(pool: Arc<Pool>, set: ValidatorSet, batch: Vec<Job>, _slot: OwnedS
                 open.iter_mut()
                     .for_each(|attempt| attempt.unanswered = true);
                 let node_id = &node.endpoint.node_id;
-                tracing::warn!(%node_id, %error, "PoA submission failed, trying another validator");
+                let what = "PoA submission failed, trying another validator";
+                pool.complain(&node, what, &error);
+                // It answers, but takes nothing: others are asked first.
+                pool.late(&node, format!("takes no submissions: {error}"));
                 last_failure = Some(format!("{node_id}: {error}"));
             }
             Ok(answers) => {
@@ -279,6 +282,7 @@ fn settle(
         }
         None => {
             attempt.unanswered = true;
+            pool.late(node, format!("takes no submissions: {error}"));
             Settled::Open(attempt, Some(error.to_string()))
         }
     }

@@ -37,9 +37,6 @@ pub enum FollowError {
         /// What is wrong.
         error: InvalidBlock,
     },
-    /// The bytes of a block are not hex.
-    #[error("block {0} is not hex")]
-    NotHex(u64),
     /// The copy cannot be read or written.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -107,9 +104,9 @@ impl Follower {
         let mut shaped = false;
         for (left, view) in (0..views.len()).rev().zip(views) {
             let height = self.ledger.tip().height + 1;
-            let bytes = hex::decode(view.block.trim_start_matches("0x"))
-                .map_err(|_| FollowError::NotHex(height))?;
-            let checked = self.ledger.check_certified(&bytes, &view.certificate)?;
+            let checked = self
+                .ledger
+                .check_certified(&view.block.0, &view.certificate)?;
             let block = checked.map_err(|error| FollowError::Invalid { height, error })?;
             shaped |= !block.is_ballots_alone();
             let durable = left == 0 && (durable || shaped);
@@ -164,7 +161,11 @@ impl Follower {
     pub(crate) fn lacks_acks(&self, height: u64) -> Result<bool, LedgerError> {
         let history = self.ledger.validators();
         let validators = history.at(height).validators.len();
-        Ok(self.ledger.acks(height)?.len() < validators)
+        match self.ledger.acks(height) {
+            // What is stored of them cannot be read: asking for more mends nothing.
+            Err(LedgerError::Damaged(_)) => Ok(false),
+            acks => Ok(acks?.len() < validators),
+        }
     }
 
     fn stands(&self, ack: &Ack) -> Result<bool, LedgerError> {

@@ -11,6 +11,7 @@
 //! - `serve`: accepting, and stopping in order.
 //! - `listen`: the listening socket, and the limit of open files.
 //! - `counts`: what is shown as metrics.
+//! - `queue`: turns by address for costly work.
 //! - `shared_run`: costly work that anybody may ask for.
 //!
 //! ```no_run
@@ -31,6 +32,7 @@ mod counts;
 mod exchange;
 mod listen;
 mod pieces;
+mod queue;
 mod room;
 mod serve;
 mod shared_run;
@@ -40,6 +42,7 @@ pub use counts::Counts;
 pub use exchange::{BodyError, Receiving};
 pub use listen::{FILES_RESERVED, LISTEN_BACKLOG, listen};
 pub use pieces::pieces;
+pub use queue::{Busy, Queue, QueueBounds, Trusted, Turn};
 pub use room::subscriber;
 pub use serve::{HEAD_BYTES_MAX, HEADERS_MAX, Server};
 pub use shared_run::{Freshness, RunFailed, SharedRun};

@@ -2,15 +2,11 @@
 //! reads the same from its own copy.
 
 use tabella_protocol::{
-    ElectionProof, Hash, Transaction, codec, merkle,
+    ElectionProof, Hash, HexBytes, Transaction, codec, merkle,
     rpc::{AttestationProof, BoardItem, ElectionView, PluginView, ResultCertificate, ResultsView},
 };
 
 use crate::{BallotRecord, Damage, Election, Ledger, LedgerError};
-
-fn hex_text(bytes: &[u8]) -> String {
-    format!("0x{}", hex::encode(bytes))
-}
 
 impl Election {
     /// Returns the election as JSON-RPC shows it.
@@ -51,7 +47,7 @@ impl Election {
             plain: plain
                 .map(|(c, ballot)| c.decode_ballot(ballot).unwrap_or_default())
                 .collect(),
-            ballots: ballots.iter().map(|ballot| hex_text(ballot)).collect(),
+            ballots: ballots.iter().cloned().map(HexBytes).collect(),
         }
     }
 }
@@ -70,7 +66,7 @@ impl Ledger {
             sha256: *hash,
             bytes: wasm.len() as u64,
             manifest: plugin.manifest().to_json(),
-            wasm: with_wasm.then(|| hex_text(&wasm)),
+            wasm: with_wasm.then_some(HexBytes(wasm)),
         }))
     }
 
@@ -95,7 +91,7 @@ impl Ledger {
             status: election.status(),
             board: election.board(),
             turnout: election.turnout(),
-            outcomes: outcomes.iter().map(|outcome| hex_text(outcome)).collect(),
+            outcomes: outcomes.into_iter().map(HexBytes).collect(),
             plain,
             attested_by: election.attestations().map(|(key, _, _)| *key).collect(),
             certificate: self.result_certificate(election)?,
@@ -129,7 +125,7 @@ impl Ledger {
             };
             proofs.push(AttestationProof {
                 validator: *validator,
-                transaction: hex_text(bytes),
+                transaction: HexBytes(bytes.clone()),
                 signature: transaction.signature,
             });
         }
@@ -148,7 +144,7 @@ impl Ledger {
         };
         let height = state.tip.height;
         let missing = || Damage::of_block("blocks", height, "it is missing");
-        let stored = self.block(height)?.ok_or_else(missing)?;
+        let (header, certificate) = self.head(height)?.ok_or_else(missing)?;
         let leaves: Vec<Hash> = state.elections.values().map(|e| e.leaf).collect();
         let index = state.elections.range(..id).count() as u64;
         let count = leaves.len() as u64;
@@ -158,13 +154,13 @@ impl Ledger {
         Ok(Some(ElectionProof {
             version: ElectionProof::VERSION,
             genesis: self.genesis_hash,
-            record: hex_text(&codec::encode(&election.record)),
+            record: HexBytes(codec::encode(&election.record)),
             index,
             count,
             path,
-            logs: hex_text(&state.logs()),
-            header: stored.block.header,
-            certificate: stored.certificate,
+            logs: HexBytes(state.logs()),
+            header,
+            certificate,
             validator_sets,
         }))
     }
@@ -172,10 +168,10 @@ impl Ledger {
     /// Returns how many validators stand behind the block at a height: signers of its certificate
     /// and of acks.
     pub fn signers(&self, height: u64) -> Result<usize, LedgerError> {
-        let Some(stored) = self.block(height)? else {
+        let Some((_, certificate)) = self.head(height)? else {
             return Ok(0);
         };
-        let signatures = stored.certificate.signatures.iter();
+        let signatures = certificate.signatures.iter();
         let mut signers: Vec<_> = signatures.map(|signature| signature.validator).collect();
         signers.extend(self.acks(height)?.iter().map(|ack| ack.validator));
         signers.sort_unstable();

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{error::RpcError, places, queue};
+use tabella_http_server::QueueBounds;
+
+use super::{error::RpcError, places};
 
 /// Most that the calls of one batch may weigh together.
 pub(crate) const BATCH_WEIGHT_MAX: u32 = 2_000;
@@ -43,7 +45,7 @@ const LIGHT_WEIGHT_MAX: u32 = 10;
 const LIGHT_BLOCK_BYTES_MAX: usize = 4 << 20;
 
 /// Requests that read little of the chain.
-pub(crate) const LIGHT_READS: queue::Bounds = queue::Bounds {
+pub(crate) const LIGHT_READS: QueueBounds = QueueBounds {
     running_max: 2,
     waiting_max: 256,
     waiting_per_address_max: 64,
@@ -51,7 +53,7 @@ pub(crate) const LIGHT_READS: queue::Bounds = queue::Bounds {
 };
 
 /// Requests that read much of it. Each holds [`BATCH_BYTES_MAX`] of answers and one result more.
-pub(crate) const READS: queue::Bounds = queue::Bounds {
+pub(crate) const READS: QueueBounds = QueueBounds {
     running_max: 3,
     waiting_max: 256,
     waiting_per_address_max: 64,
@@ -59,7 +61,7 @@ pub(crate) const READS: queue::Bounds = queue::Bounds {
 };
 
 /// Requests that bring transactions.
-pub(crate) const SUBMISSIONS: queue::Bounds = queue::Bounds {
+pub(crate) const SUBMISSIONS: QueueBounds = QueueBounds {
     running_max: 64,
     waiting_max: 256,
     waiting_per_address_max: 64,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tabella_http_server::RunFailed;
+use tabella_http_server::{Busy, RunFailed, Turn};
 use tabella_ledger::LedgerError;
 
 use super::{
@@ -21,7 +21,6 @@ use super::{
     error::RpcError,
     eth,
     params::WaitingParams,
-    queue::{Busy, Turn},
     readers::Asker,
     submit::{self, Submitted},
     tabella,

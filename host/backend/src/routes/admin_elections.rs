@@ -19,7 +19,7 @@ use tabella_protocol::{
 use tabella_runtime::StrictObject;
 
 use crate::{
-    app::App,
+    app::{App, published},
     auth::Principal,
     closing::Closed,
     elections::Election,
@@ -128,7 +128,7 @@ pub(crate) async fn create(
     Json(request): Json<CreateRequest>,
 ) -> Result<(StatusCode, JsonAnswer<AdminAnswer>), Problem> {
     principal.require_admin()?;
-    let published = app.published().await?;
+    let published = app.read(published).await?;
     let spec = spec(&app, request, &published)?;
     spec.check().map_err(|error| {
         Problem::new(
@@ -309,6 +309,7 @@ pub(crate) async fn close(
     Query(query): Query<CloseQuery>,
 ) -> Result<Response, Problem> {
     principal.require_admin()?;
+    app.elections.get(election_id).await?;
     let how = match query.leave_unsettled {
         true => Closing::AtOnce,
         false => Closing::AfterBallots,

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     http::{HeaderMap, StatusCode},
     response::Response,
 };
 use serde::{Deserialize, Serialize};
 use tabella_ledger::{Ledger, LedgerError, StoredBlock};
-use tabella_protocol::{Hash, OpenBallots};
+use tabella_protocol::{Hash, Header, OpenBallots};
 
 use crate::{
     app::App,
+    client_address::ClientAddress,
     clock,
     conditional::{Change, tagged},
     extract::{Path, Query},
@@ -83,23 +84,24 @@ struct Signatures {
 )]
 pub(crate) async fn blocks(
     State(app): State<Arc<App>>,
+    Extension(address): Extension<ClientAddress>,
     Query(query): Query<BlocksQuery>,
 ) -> Result<Json<BlocksAnswer>, Problem> {
     app.elections.catch_up().await;
     let height = app.follower.tip().height;
     let last = query.before.unwrap_or(height).min(height);
     let count = query.count.unwrap_or(PAGE).clamp(1, PAGE_MAX).min(last);
-    let found = app.read_much(move |ledger| {
+    let found = app.read_blocks(address, move |ledger| {
         let heights = (last - count + 1..=last).rev();
-        let found = heights.map(|height| find(ledger, height));
-        found
+        let heads = heights.map(|height| Head::at(ledger, height));
+        heads
             .filter_map(Result::transpose)
             .collect::<Result<Vec<_>, _>>()
     });
-    let blocks = found.await?;
+    let heads = found.await?;
     Ok(Json(BlocksAnswer {
         height,
-        blocks: blocks.iter().map(|found| answer(&app, found)).collect(),
+        blocks: heads.iter().map(|head| answer(&app, head)).collect(),
     }))
 }
 
@@ -119,38 +121,38 @@ pub(crate) async fn blocks(
 )]
 pub(crate) async fn block(
     State(app): State<Arc<App>>,
+    Extension(address): Extension<ClientAddress>,
     Path(wanted): Path<String>,
     reads: Reads,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     app.elections.catch_up().await;
+    let open_ballots = app.open_ballots;
     let found = match (wanted.parse::<u64>(), wanted.parse::<Hash>()) {
-        (Ok(height), _) => app.read(move |ledger| find(ledger, height)).await?,
+        (Ok(height), _) => {
+            app.read_blocks(address, move |ledger| find(ledger, height, open_ballots))
+                .await?
+        }
         (_, Ok(hash)) => {
-            let found = app.read(move |ledger| match ledger.height_of(&hash)? {
-                Some(height) => find(ledger, height),
+            let found = app.read_blocks(address, move |ledger| match ledger.height_of(&hash)? {
+                Some(height) => find(ledger, height, open_ballots),
                 None => Ok(None),
             });
             found.await?
         }
         _ => None,
     };
-    let found = found.ok_or_else(|| {
+    let (head, stored, hides_ballots) = found.ok_or_else(|| {
         Problem::new(
             StatusCode::NOT_FOUND,
             "unknown-block",
             "there is no block with this number or hash",
         )
     })?;
-    let mut answer = answer(&app, &found);
-    let stored = found.stored.clone();
-    let hides_ballots = app.open_ballots == OpenBallots::Readers
-        && app
-            .read(move |ledger| Ok(ledger.hides_of(&stored).is_some()))
-            .await?;
+    let mut answer = answer(&app, &head);
     let is_shown = reads == Reads::All || !hides_ballots;
     if is_shown {
-        let transactions = found.stored.block.transactions.iter();
+        let transactions = stored.block.transactions.iter();
         answer.transaction_ids = Some(transactions.map(|bytes| Hash::of(bytes)).collect());
     }
     // Acks come after the block, and ids may be shown later; nothing else of it changes.
@@ -165,26 +167,42 @@ pub(crate) async fn block(
     Ok(tagged(&headers, &tag, change, Json(answer)))
 }
 
-struct Found {
-    stored: StoredBlock,
+/// What is shown of a block beside its transactions.
+struct Head {
+    header: Header,
     signers: usize,
 }
 
-fn find(ledger: &Ledger, height: u64) -> Result<Option<Found>, LedgerError> {
-    let Some(stored) = ledger.block(height)? else {
-        return Ok(None);
-    };
-    let signers = ledger.signers(height)?;
-    Ok(Some(Found { stored, signers }))
+impl Head {
+    fn at(ledger: &Ledger, height: u64) -> Result<Option<Self>, LedgerError> {
+        let Some(header) = ledger.header(height)? else {
+            return Ok(None);
+        };
+        let signers = ledger.signers(height)?;
+        Ok(Some(Self { header, signers }))
+    }
 }
 
-fn answer(app: &App, found: &Found) -> BlockAnswer {
-    let header = &found.stored.block.header;
+/// A block, and whether it holds ballots that are not for everybody yet.
+fn find(
+    ledger: &Ledger,
+    height: u64,
+    open_ballots: OpenBallots,
+) -> Result<Option<(Head, StoredBlock, bool)>, LedgerError> {
+    let (Some(head), Some(stored)) = (Head::at(ledger, height)?, ledger.block(height)?) else {
+        return Ok(None);
+    };
+    let hides_ballots = open_ballots == OpenBallots::Readers && ledger.hides_of(&stored).is_some();
+    Ok(Some((head, stored, hides_ballots)))
+}
+
+fn answer(app: &App, head: &Head) -> BlockAnswer {
+    let header = &head.header;
     let history = app.follower.ledger().validators();
     let validators = history.at(header.height);
     BlockAnswer {
         number: header.height,
-        hash: found.stored.hash,
+        hash: header.hash(),
         parent_hash: header.parent,
         timestamp: clock::rfc3339(header.timestamp_ms),
         proposer: validators.node_id(&header.proposer).map(str::to_owned),
@@ -193,7 +211,7 @@ fn answer(app: &App, found: &Found) -> BlockAnswer {
         boards_root: header.boards_root,
         state_root: header.state_root,
         signatures: Signatures {
-            count: found.signers,
+            count: head.signers,
             of: validators.validators.len(),
         },
         transaction_ids: None,

@@ -99,10 +99,10 @@ pub(crate) async fn board(
         false => None,
     };
     let count = query.count.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
-    let (page, height) = page(&app, &election, query.from, count).await?;
+    let (page, height) = page(&app, address, &election, query.from, count).await?;
     let as_of = AsOf::at(&app, height);
     if let Some(place) = place {
-        let whole = whole(app, election, query.from, page, place);
+        let whole = whole(app, address, election, query.from, page, place);
         return Ok(as_of.write(whole));
     }
     let next = query.from.saturating_add(page.items.len() as u64);
@@ -120,13 +120,14 @@ pub(crate) async fn board(
 /// A page of the proven board, and the height up to which the chain was proven then.
 async fn page(
     app: &App,
+    address: ClientAddress,
     election: &Election,
     from: u64,
     count: u64,
 ) -> Result<(BoardPage, u64), Problem> {
     let proven = Arc::clone(&election.proven);
     let count = usize::try_from(count).unwrap_or(usize::MAX);
-    let read = app.read(move |ledger| {
+    let read = app.read_blocks(address, move |ledger| {
         // Before the page: what is executed in between is on it all the same.
         let height = ledger.tip().height;
         let page = ledger.board(proven.id(), from, count)?;
@@ -147,7 +148,14 @@ async fn page(
 
 /// The board as it stood with its first page, one ballot a line, read as it is sent; the stream holds
 /// its place until it ends.
-fn whole(app: Arc<App>, election: Election, from: u64, first: BoardPage, place: Place) -> Response {
+fn whole(
+    app: Arc<App>,
+    address: ClientAddress,
+    election: Election,
+    from: u64,
+    first: BoardPage,
+    place: Place,
+) -> Response {
     let size = first.board.size;
     let pages = stream::try_unfold((from, Some(first)), move |(from, page)| {
         let _held = &place;
@@ -159,7 +167,7 @@ fn whole(app: Arc<App>, election: Election, from: u64, first: BoardPage, place: 
             let page = match page {
                 Some(page) => page,
                 None => {
-                    let page = self::page(&app, &election, from, PAGE_MAX).await;
+                    let page = self::page(&app, address, &election, from, PAGE_MAX).await;
                     let failed =
                         |problem: Problem| std::io::Error::other(problem.detail().to_owned());
                     page.map_err(failed)?.0

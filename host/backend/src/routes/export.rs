@@ -13,7 +13,7 @@ use axum::{
 use bytes::Bytes;
 use futures::stream;
 use tabella_ledger::{Ledger, LedgerError};
-use tabella_protocol::{CommitCertificate, ExportLine};
+use tabella_protocol::{CommitCertificate, ExportLine, HexBytes};
 
 use crate::{
     app::App,
@@ -74,13 +74,15 @@ pub(crate) async fn export(
         .unwrap_or(height)
         .min(height);
     if reads == Reads::Shown
-        && let Some(other) = app.read(move |ledger| ledger.hides_up_to(last)).await?
+        && let Some(other) = app
+            .read_much(address, move |ledger| ledger.hides_up_to(last))
+            .await?
     {
         return Err(withheld(other));
     }
     Ok((
         [(header::CONTENT_TYPE, JSON_LINES)],
-        lines(app, election_id, last, place),
+        lines(app, address, election_id, last, place),
     )
         .into_response())
 }
@@ -107,7 +109,7 @@ struct Within {
 }
 
 /// Blocks are read as they are sent; the stream holds its place until it ends.
-fn lines(app: Arc<App>, election_id: u64, last: u64, place: Place) -> Body {
+fn lines(app: Arc<App>, address: ClientAddress, election_id: u64, last: u64, place: Place) -> Body {
     let lines = stream::try_unfold(Next::Genesis, move |next| {
         let _held = &place;
         let app = app.clone();
@@ -133,7 +135,9 @@ fn lines(app: Arc<App>, election_id: u64, last: u64, place: Place) -> Body {
                     Next::Done
                 }
                 Next::Block(at) => {
-                    let chunk = app.read_much(move |ledger| chunk(ledger, at, last)).await;
+                    let chunk = app
+                        .read_much(address, move |ledger| chunk(ledger, at, last))
+                        .await;
                     let chunk = chunk
                         .map_err(|problem| std::io::Error::other(problem.detail().to_owned()))?;
                     let missing = || std::io::Error::other("a block is missing");
@@ -188,7 +192,7 @@ fn chunk(ledger: &Ledger, mut at: At, last: u64) -> Result<Option<(Vec<u8>, At)>
 fn around(certificate: CommitCertificate) -> (Vec<u8>, Vec<u8>) {
     let mut head = Vec::new();
     let empty = ExportLine::Block {
-        block: NO_BLOCK.to_owned(),
+        block: HexBytes::default(),
         certificate,
     };
     line(&mut head, &empty).expect("plain data serialises, and memory takes it");
@@ -221,7 +225,7 @@ mod tests {
         };
         let mut whole = Vec::new();
         let block = ExportLine::Block {
-            block: "0x0aff".to_owned(),
+            block: HexBytes(vec![0x0a, 0xff]),
             certificate: certificate.clone(),
         };
         line(&mut whole, &block).unwrap();

@@ -122,12 +122,8 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     let ledger = app.local.view();
     let validators = app.client.health().validators.into_iter();
     let lies = validators.map(|validator| (validator.endpoint.node_id, validator.lies));
-    let oldest = match app.pending.oldest() {
-        Some(sequence) => app.store.by_sequence(sequence).await.ok().flatten(),
-        None => None,
-    };
-    let waits_ms = oldest.map_or(0, |oldest| {
-        clock::now_ms().saturating_sub(oldest.submitted_at_ms)
+    let waits_ms = app.pending.oldest().map_or(0, |(_, submitted_at_ms)| {
+        clock::now_ms().saturating_sub(submitted_at_ms)
     });
     let mut text = metrics::render(&metrics::Gauges {
         pending: app.pending.len(),

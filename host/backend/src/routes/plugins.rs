@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::{Request, State},
     http::{HeaderMap, StatusCode, header},
     response::Response,
@@ -20,8 +20,9 @@ use utoipa::openapi::{
 };
 
 use crate::{
-    app::App,
+    app::{App, published},
     auth::Principal,
+    client_address::ClientAddress,
     conditional::{Change, has, tagged},
     extract::{Path, read_body},
     openapi::{Administers, AsksValidators, NamesOne, Restricts},
@@ -77,9 +78,10 @@ impl From<PluginView> for PluginAnswer {
 )]
 pub(crate) async fn plugins(
     State(app): State<Arc<App>>,
+    Extension(address): Extension<ClientAddress>,
 ) -> Result<Json<Vec<PluginAnswer>>, Problem> {
     app.elections.catch_up().await;
-    let views = app.published().await?;
+    let views = app.read_blocks(address, published).await?;
     Ok(Json(views.into_iter().map(PluginAnswer::from).collect()))
 }
 
@@ -99,11 +101,15 @@ pub(crate) async fn plugins(
 )]
 pub(crate) async fn plugin(
     State(app): State<Arc<App>>,
+    Extension(address): Extension<ClientAddress>,
     Path(sha256): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let sha256 = parse(&sha256)?;
-    let view = find(&app, sha256).await?.ok_or_else(unknown)?;
+    let view = app
+        .read_blocks(address, move |ledger| ledger.plugin_view(&sha256, false))
+        .await?
+        .ok_or_else(unknown)?;
     let answer = Json(PluginAnswer::from(view));
     Ok(tagged(&headers, &sha256.to_string(), Change::Never, answer))
 }
@@ -124,6 +130,7 @@ pub(crate) async fn plugin(
 )]
 pub(crate) async fn wasm(
     State(app): State<Arc<App>>,
+    Extension(address): Extension<ClientAddress>,
     Path(sha256): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -133,7 +140,9 @@ pub(crate) async fn wasm(
     if has(&headers, &tag) {
         return Ok(tagged(&headers, &tag, Change::Never, ()));
     }
-    let read = app.read(move |ledger| ledger.plugin(&sha256)).await?;
+    let read = app
+        .read_blocks(address, move |ledger| ledger.plugin(&sha256))
+        .await?;
     let (_, wasm) = read.ok_or_else(unknown)?;
     let answer = ([(header::CONTENT_TYPE, "application/wasm")], wasm);
     Ok(tagged(&headers, &tag, Change::Never, answer))

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
+    Extension,
     extract::State,
     http::{HeaderMap, StatusCode, header},
     response::Response,
@@ -14,6 +15,7 @@ use crate::{
     app::App,
     as_of::AsOf,
     auth::Principal,
+    client_address::ClientAddress,
     conditional::{Change, tagged},
     extract::Query,
     lookup::{Found, Wanted, unknown},
@@ -63,6 +65,7 @@ pub(crate) struct ReceiptQuery {
 )]
 pub(crate) async fn receipt(
     State(app): State<Arc<App>>,
+    Extension(address): Extension<ClientAddress>,
     principal: Option<Principal>,
     Query(query): Query<ReceiptQuery>,
     request: HeaderMap,
@@ -82,7 +85,7 @@ pub(crate) async fn receipt(
     app.elections.catch_up().await;
     let as_of = AsOf::at(&app, app.follower.tip().height);
     let pending = known.is_some_and(|submission| submission.state == Stored::Open);
-    let Some(receipt) = receipt_of(&app, id).await? else {
+    let Some(receipt) = receipt_of(&app, address, id).await? else {
         return Err(if pending {
             Problem::new(
                 StatusCode::CONFLICT,
@@ -116,8 +119,15 @@ pub(crate) async fn receipt(
 }
 
 /// Returns the receipt from the proven chain, with the acks of more validators where they have them.
-async fn receipt_of(app: &App, id: Hash) -> Result<Option<Receipt>, Problem> {
-    let Some(own) = app.read(move |ledger| ledger.receipt(&id)).await? else {
+async fn receipt_of(
+    app: &App,
+    address: ClientAddress,
+    id: Hash,
+) -> Result<Option<Receipt>, Problem> {
+    let Some(own) = app
+        .read_blocks(address, move |ledger| ledger.receipt(&id))
+        .await?
+    else {
         return Ok(None);
     };
     let validators = app.follower.ledger().validators();

@@ -81,7 +81,7 @@ pub(crate) async fn reconciliation(
     let total = settled.confirmed + settled.rejected + settled.unsettled;
     let now_ms = clock::now_ms();
     let oldest = match app.pending.oldest() {
-        Some(sequence) => app.store.by_sequence(sequence).await?,
+        Some((sequence, _)) => app.store.by_sequence(sequence).await?,
         None => None,
     };
     Ok(Json(ReconciliationAnswer {

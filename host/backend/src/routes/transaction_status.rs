@@ -189,7 +189,7 @@ async fn signers(app: &App, height: u64, known: usize) -> usize {
 
 /// A transaction that came by another way: the proven chain is asked, then the validators.
 async fn of_chain(app: &App, id: Hash, address: ClientAddress) -> Result<StatusAnswer, Problem> {
-    let proven = app.read(move |ledger| {
+    let proven = app.read_blocks(address, move |ledger| {
         let Some((height, _)) = ledger.place_of(&id)? else {
             return Ok(None);
         };

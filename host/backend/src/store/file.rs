@@ -253,6 +253,7 @@ pub(super) fn load_open(database: &Database, pending: &Pending) -> Result<u64, O
             expiry_height: transaction.body.expiry_height,
             election_id: submission.election_id,
             voter: submission.voter,
+            submitted_at_ms: submission.submitted_at_ms,
         });
     }
     tables::next_sequence(&submissions).map_err(|error| OpenError::from(redb::Error::from(error)))

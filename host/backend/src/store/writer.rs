@@ -232,6 +232,7 @@ impl<'t> Tables<'t> {
                     expiry_height: submission.expiry_height,
                     election_id: submission.election_id,
                     voter: submission.voter,
+                    submitted_at_ms: submission.submitted_at_ms,
                 };
                 let recorded = self.record(submission, sequence)?;
                 if recorded == Recorded::New {

@@ -166,6 +166,19 @@ async fn an_administrator_may_leave_out_what_has_not_ended() {
     }
 }
 
+/// A slip in the id does not mark an election that comes later.
+#[tokio::test]
+async fn an_election_that_is_not_there_cannot_be_closed() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    let path = "/api/admin/elections/99/close";
+    let (status, problem) = backend.post(path, Some(ADMIN_TOKEN), json!({})).await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (404, &json!("unknown-election"))
+    );
+}
+
 #[tokio::test]
 async fn an_election_that_cannot_be_closed_goes_on() {
     let deployment = Deployment::new().await;

@@ -294,11 +294,6 @@ async fn credential_voters_sign_for_themselves() {
         .post(path, Some(&token), request(Signature([1; 64])))
         .await;
     assert_eq!((status, &problem["code"]), (422, &json!("bad-signature")));
-    let (status, answer) = backend
-        .post(path, Some(&token), request(signed.signature))
-        .await;
-    assert_eq!(status, 201, "{answer}");
-    assert_eq!(answer["transaction_id"], json!(signed.id()));
     // One that could not be kept for long, or that somebody could keep for ever.
     for expiry_height in [0, 2, 77_000] {
         let mut body = signed.body.clone();
@@ -312,6 +307,11 @@ async fn credential_voters_sign_for_themselves() {
             "{problem}"
         );
     }
+    let (status, answer) = backend
+        .post(path, Some(&token), request(signed.signature))
+        .await;
+    assert_eq!(status, 201, "{answer}");
+    assert_eq!(answer["transaction_id"], json!(signed.id()));
     assert_eq!(deployment.ballots().len(), 1);
     let unsigned = json!({"election_id": 4, "ballot": {"choice": "a"}});
     let (status, problem) = backend.post(path, Some(&token), unsigned).await;

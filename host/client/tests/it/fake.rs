@@ -26,8 +26,9 @@ use tabella_client::ValidatorEndpoint;
 use tabella_ledger::{BuildLimits, Ledger, VetError, Vetted};
 use tabella_protocol::{
     Ack, Block, BoardEntry, BoardHead, CommitCertificate, CommitSignature, ConsensusVote,
-    ConsensusVoteKind, Evidence, EvidenceFile, Genesis, Hash, Header, Payload, PluginLimits,
-    Quorum, Receipt, Revote, SigningKey, Transaction, ValidatorHistory, ValidatorInfo,
+    ConsensusVoteKind, Evidence, EvidenceFile, Genesis, Hash, Header, HexBytes, Payload,
+    PluginLimits, Quorum, Receipt, Revote, SigningKey, Transaction, ValidatorHistory,
+    ValidatorInfo,
     merkle::{self, Frontier},
     rpc::{
         BlockSummary, BlockView, BoardItem, BoardPage, ElectionStatus, ElectionView, EvidenceView,
@@ -64,6 +65,8 @@ pub(crate) enum Mood {
     ForgesCertificates,
     /// Takes every transaction, and never says so.
     LosesAnswers,
+    /// Takes nothing, and fails each submission with many words that are no refusal.
+    Errors,
     /// Takes nothing, and says that it took another transaction.
     TakesAnother,
     /// Hands out this receipt, whichever is asked for.
@@ -856,6 +859,9 @@ impl Shared {
             Mood::Refuses(code, message) | Mood::RefusesUntold(code, message) => {
                 Err((*code, message.clone()))
             }
+            Mood::Errors => {
+                return Err(json!({"code": -32603, "message": "\n\u{1b}[31m".repeat(1_000)}));
+            }
             Mood::TakesAnother => Ok(Hash([9; 32])),
             _ => {
                 let bytes = hex::decode(data.as_str().unwrap().trim_start_matches("0x")).unwrap();
@@ -1018,7 +1024,7 @@ impl Shared {
         json!(BlockView {
             hash: header.hash(),
             header,
-            block: format!("0x{}", hex::encode(bytes)),
+            block: HexBytes(bytes),
             certificate,
             acks: summary.acks.clone(),
         })

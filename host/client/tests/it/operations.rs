@@ -101,9 +101,22 @@ async fn one_that_says_it_took_another_transaction_took_none() {
     let moods = [Mood::TakesAnother, Mood::TakesAnother, Mood::TakesAnother];
     let Setup { client, .. } = setup(moods).await;
     match client.submit_vote(&ballot(77, 1)).await {
-        Err(SubmitError::Unavailable(_)) => {}
+        Err(SubmitError::Unavailable(_) | SubmitError::NoValidator) => {}
         other => panic!("{other:?}"),
     }
+}
+
+/// It answers faster than the others, and would be asked first each time.
+#[tokio::test]
+async fn one_that_takes_no_submissions_is_asked_after_the_others() {
+    let slow = Mood::Slow(Duration::from_millis(30));
+    let Setup { nodes, client, .. } = setup([Mood::Errors, slow.clone(), slow]).await;
+    eventually("all are healthy", PATIENCE, || client.health().healthy == 3).await;
+    for n in 1..=20 {
+        client.submit_vote(&ballot(77, n)).await.unwrap();
+    }
+    let asked = nodes[0].submission_requests();
+    assert!((1..=10).contains(&asked), "asked {asked} times");
 }
 
 #[tokio::test]

@@ -3,9 +3,10 @@
 use tabella_follower::{FollowError, Follower, Replay};
 use tabella_ledger::{BuildLimits, Ledger};
 use tabella_protocol::{
-    CommitCertificate, CommitSignature, ConsensusVote, ConsensusVoteKind, ContestSpec, Disclosure,
-    ElectionSpec, Eligibility, Genesis, Hash, OpenTo, OptionSpec, Payload, PluginLimits, Quorum,
-    Revote, SigningKey, Transaction, TransactionBody, ValidatorInfo, VoterId, rpc::BlockView,
+    Ack, CommitCertificate, CommitSignature, ConsensusVote, ConsensusVoteKind, ContestSpec,
+    Disclosure, ElectionSpec, Eligibility, Genesis, Hash, HexBytes, OpenTo, OptionSpec, Payload,
+    PluginLimits, Quorum, Revote, SigningKey, Transaction, TransactionBody, ValidatorInfo, VoterId,
+    rpc::BlockView,
 };
 use tempfile::TempDir;
 
@@ -109,7 +110,7 @@ fn chain(directory: &TempDir) -> Vec<BlockView> {
         views.push(BlockView {
             hash,
             header,
-            block: format!("0x{}", hex::encode(built.block.bytes())),
+            block: HexBytes(built.block.bytes().to_vec()),
             certificate: certificate.clone(),
             acks: Vec::new(),
         });
@@ -159,10 +160,7 @@ fn what_no_quorum_certified_is_refused_and_changes_nothing() {
         change(&mut forged);
         let taken = follower.take(&[forged], true);
         assert!(
-            matches!(
-                taken,
-                Err(FollowError::Invalid { height: 1, .. } | FollowError::NotHex(1))
-            ),
+            matches!(taken, Err(FollowError::Invalid { height: 1, .. })),
             "{taken:?}"
         );
         assert_eq!(follower.tip().height, 0);
@@ -171,14 +169,48 @@ fn what_no_quorum_certified_is_refused_and_changes_nothing() {
     refused(&|view| view.certificate = certify(1, view.hash, &[1]));
     refused(&|view| view.certificate = certify(1, Hash([9; 32]), &[1, 2]));
     refused(&|view| {
-        let last = view.block.pop();
-        view.block.push(if last == Some('0') { '1' } else { '0' });
+        if let Some(last) = view.block.0.last_mut() {
+            *last ^= 1;
+        }
     });
-    refused(&|view| view.block.truncate(view.block.len() - 2));
+    refused(&|view| view.block.0.truncate(view.block.0.len() - 1));
     refused(&|view| *view = blocks[1].clone());
-    refused(&|view| view.block = "0xno".into());
+    refused(&|view| view.block.0.clear());
     follower.take(&blocks[..1], true).unwrap();
     assert_eq!(follower.tip().height, 1);
+}
+
+#[test]
+fn acks_that_prove_nothing_are_not_kept() {
+    let source = TempDir::new().unwrap();
+    let first = chain(&source).swap_remove(0);
+    let (hash, state_root) = (first.hash, first.header.state_root);
+    let other = Hash([9; 32]);
+    let ack = |hash, state_root, n| Ack::sign(&genesis().hash(), 1, hash, state_root, &key(n));
+    let forged = Ack {
+        validator: key(2).public(),
+        ..ack(hash, state_root, 3)
+    };
+    let kept = |ack: Ack| {
+        let own = TempDir::new().unwrap();
+        let follower = follower(&own);
+        let view = BlockView {
+            acks: vec![ack],
+            ..first.clone()
+        };
+        follower.take(&[view], true).unwrap();
+        follower.sync().unwrap();
+        follower.ledger().acks(1).unwrap().len()
+    };
+    assert_eq!(kept(ack(hash, state_root, 2)), 1);
+    for (what, ack) in [
+        ("in another's name", forged),
+        ("of another block", ack(other, state_root, 2)),
+        ("of another state", ack(hash, other, 2)),
+        ("of a stranger", ack(hash, state_root, VALIDATORS + 1)),
+    ] {
+        assert_eq!(kept(ack), 0, "{what}");
+    }
 }
 
 #[test]
@@ -189,7 +221,7 @@ fn a_byte_that_changed_on_the_disk_is_found() {
     first.take(&blocks, true).unwrap();
     drop(first);
     // A signature of a ballot, wherever the database keeps it.
-    let block = hex::decode(&blocks[4].block[2..]).unwrap();
+    let HexBytes(block) = &blocks[4].block;
     let needle = &block[block.len() - 40..];
     let path = own.path().join("chain.redb");
     let mut bytes = std::fs::read(&path).unwrap();
@@ -219,14 +251,14 @@ fn blocks_from_a_network_and_from_a_file_come_to_the_same_chain() {
     let (last, sound) = views.split_last().unwrap();
     for view in sound {
         follower.take(std::slice::from_ref(view), true).unwrap();
-        replay.apply(&view.block, &view.certificate).unwrap();
+        replay.apply(&view.block.0, &view.certificate).unwrap();
     }
     let mut alone = last.clone();
     alone.certificate = certify(last.header.height, last.hash, &[3]);
     assert!(follower.take(&[alone.clone()], true).is_err());
-    assert!(replay.apply(&alone.block, &alone.certificate).is_err());
+    assert!(replay.apply(&alone.block.0, &alone.certificate).is_err());
     follower.take(std::slice::from_ref(last), true).unwrap();
-    replay.apply(&last.block, &last.certificate).unwrap();
+    replay.apply(&last.block.0, &last.certificate).unwrap();
     assert_eq!(follower.tip().block_hash, last.hash);
     assert_eq!(replay.ledger().tip(), follower.tip());
     let board = |ledger: &Ledger| ledger.election(1).unwrap().board();

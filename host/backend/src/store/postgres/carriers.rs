@@ -158,7 +158,7 @@ impl Shared {
              WHERE b.id <> $1 AND ",
             carries_nothing!(),
             " ORDER BY s.sequence LIMIT $2) \
-             RETURNING sequence, transaction_id, expiry_height, election_id, voter"
+             RETURNING sequence, transaction_id, expiry_height, election_id, voter, submitted_at_ms"
         );
         self.answered(async {
             let mut transaction = self.pool.begin().await?;
@@ -189,7 +189,7 @@ impl Shared {
         self.answered(async {
             let mut connection = self.pool.acquire().await?;
             let rows = sqlx::query(
-                "SELECT sequence, transaction_id, expiry_height, election_id, voter \
+                "SELECT sequence, transaction_id, expiry_height, election_id, voter, submitted_at_ms \
                  FROM submissions WHERE state = 0 AND carrier = $1 ORDER BY sequence",
             )
             .bind(self.me.id)
@@ -235,7 +235,8 @@ async fn carried(
     let own: Vec<Durable> = own.iter().map(rows::durable).collect::<Result<_, _>>()?;
     let sequences: Vec<i64> = own.iter().map(|d| d.sequence.cast_signed()).collect();
     let ahead = sqlx::query(
-        "SELECT DISTINCT e.sequence, e.transaction_id, e.expiry_height, e.election_id, e.voter \
+        "SELECT DISTINCT e.sequence, e.transaction_id, e.expiry_height, e.election_id, e.voter, \
+         e.submitted_at_ms \
          FROM submissions o JOIN submissions e \
          ON e.election_id = o.election_id AND e.voter = o.voter AND e.sequence < o.sequence \
          WHERE o.sequence = ANY($1) AND e.state = 0 AND e.carrier <> $2",

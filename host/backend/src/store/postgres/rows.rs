@@ -42,6 +42,7 @@ impl Kept {
             expiry_height: self.expiry_height,
             election_id: self.submission.election_id,
             voter: self.submission.voter,
+            submitted_at_ms: self.submission.submitted_at_ms,
         }
     }
 
@@ -92,7 +93,8 @@ pub(super) fn bytes(row: &PgRow, column: &str) -> Result<[u8; 32], sqlx::Error> 
     })
 }
 
-/// What is open and to be carried: `sequence, transaction_id, expiry_height, election_id, voter`.
+/// What is open and to be carried: `sequence, transaction_id, expiry_height,
+/// election_id, voter, submitted_at_ms`.
 pub(super) fn durable(row: &PgRow) -> Result<Durable, sqlx::Error> {
     let unsigned = |column| row.try_get::<i64, _>(column).map(i64::cast_unsigned);
     Ok(Durable {
@@ -101,6 +103,7 @@ pub(super) fn durable(row: &PgRow) -> Result<Durable, sqlx::Error> {
         expiry_height: unsigned("expiry_height")?,
         election_id: unsigned("election_id")?,
         voter: VoterId(bytes(row, "voter")?),
+        submitted_at_ms: unsigned("submitted_at_ms")?,
     })
 }
 

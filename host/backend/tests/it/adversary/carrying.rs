@@ -91,6 +91,23 @@ async fn off_the_roll(told: Told) {
         }
     }
     deployment.network.commit(vec![]);
+    closes_without(&backend, &id).await;
+}
+
+/// Two refuse it, and the third may hold it: what it does not say holds no close up.
+#[tokio::test]
+async fn a_ballot_off_the_roll_that_one_validator_says_nothing_of_holds_no_close_open() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    assert_eq!(backend.cast("alice", "t1", "a").await.0, 201);
+    let ballots = deployment.ballots().remove(0);
+    deployment.nodes[0].set_mood(Mood::Errors);
+    let id = cast_signed(&backend, &key(7), ballots).await;
+    closes_without(&backend, &id).await;
+}
+
+/// Election 4 is closed and counted, and a ballot that was acknowledged is not in it.
+async fn closes_without(backend: &Running, id: &str) {
     let path = "/api/admin/elections/4/close";
     let (status, answer) = backend.post(path, Some(ADMIN_TOKEN), json!({})).await;
     assert!([200, 202].contains(&status), "{answer}");

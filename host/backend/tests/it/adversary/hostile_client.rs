@@ -281,6 +281,49 @@ async fn costly_requests_count_as_many() {
     assert_eq!(elections.status(), 200, "a plain request still passes");
 }
 
+/// Pages of a board that is shown: each reads its blocks and decodes every ballot.
+#[tokio::test(flavor = "multi_thread")]
+async fn costly_reads_of_one_address_are_few_and_others_do_not_wait_for_them() {
+    let deployment = behind_a_proxy().await;
+    let backend = deployment.start().await;
+    let voters: Vec<_> = (0..120)
+        .map(|n| (format!("v{n}"), format!("t{n}")))
+        .collect();
+    let cast = join_all(voters.iter().map(|(v, t)| backend.cast(v, t, "a"))).await;
+    assert!(cast.iter().all(|(status, _)| [201, 202].contains(status)));
+    let close = "/api/admin/elections/1/close";
+    assert_eq!(
+        backend.post(close, Some(ADMIN_TOKEN), json!({})).await.0,
+        200
+    );
+    backend.counted(1).await;
+    let page = "/api/elections/1/board?count=500";
+    let flood = join_all((0..600).map(|_| async {
+        let answer = get_from(&backend, STRANGER, page).await;
+        let status = answer.status().as_u16();
+        let body: Value = answer.json().await.unwrap();
+        (status, body["code"] == "too-many-reads")
+    }));
+    let owner = async {
+        let mut slowest = Duration::ZERO;
+        for _ in 0..5 {
+            let started = Instant::now();
+            assert_eq!(get_from(&backend, OWNER, page).await.status(), 200);
+            slowest = slowest.max(started.elapsed());
+        }
+        slowest
+    };
+    let (answers, slowest) = tokio::join!(flood, owner);
+    let read = answers.iter().filter(|(status, _)| *status == 200).count();
+    let refused = answers
+        .iter()
+        .filter(|answer| **answer == (429, true))
+        .count();
+    assert_eq!(read + refused, answers.len());
+    assert!(read > 0 && refused > 0, "{read} read, {refused} refused");
+    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chain_is_verified_once_for_all_who_ask_at_the_same_time() {
     let deployment = Deployment::new().await;

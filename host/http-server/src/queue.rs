@@ -13,8 +13,9 @@ use std::{
     time::Duration,
 };
 
-use tabella_http_server::subscriber;
 use tokio::sync::oneshot;
+
+use crate::subscriber;
 
 /// While somebody trusted waits, at least one turn of so many is theirs.
 const TURNS_OF_TRUSTED: usize = 4;
@@ -23,35 +24,36 @@ const PLACES_OF_TRUSTED: usize = 2;
 
 /// How much of one kind of work goes on and waits.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Bounds {
+pub struct QueueBounds {
     /// Pieces under way at once.
-    pub(crate) running_max: usize,
+    pub running_max: usize,
     /// Pieces that wait for their turn.
-    pub(crate) waiting_max: usize,
+    pub waiting_max: usize,
     /// Of those, how many of one address; those that are trusted are not bounded by it.
-    pub(crate) waiting_per_address_max: usize,
+    pub waiting_per_address_max: usize,
     /// How long one waits.
-    pub(crate) wait_max: Duration,
+    pub wait_max: Duration,
 }
 
 /// Whose requests are not a stranger's: this machine, and the addresses that the configuration names.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Trusted(Arc<HashSet<IpAddr>>);
+pub struct Trusted(Arc<HashSet<IpAddr>>);
 
 impl Trusted {
-    pub(crate) fn new(addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+    /// These addresses, and this machine.
+    pub fn new(addresses: impl IntoIterator<Item = IpAddr>) -> Self {
         Self(Arc::new(addresses.into_iter().map(subscriber).collect()))
     }
 
     /// Whether this one is, or another of its IPv6 network.
-    pub(crate) fn contains(&self, address: IpAddr) -> bool {
+    pub fn contains(&self, address: IpAddr) -> bool {
         address.is_loopback() || self.0.contains(&subscriber(address))
     }
 }
 
 /// Where work of one kind queues up.
-pub(crate) struct Queue {
-    bounds: Bounds,
+pub struct Queue {
+    bounds: QueueBounds,
     lines: Arc<Mutex<Lines>>,
     refused: AtomicU64,
 }
@@ -75,14 +77,15 @@ struct Lines {
 
 /// There are too many already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Busy;
+pub struct Busy;
 
 /// The turn of one piece of work; the next one's when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Turn(Option<Arc<Mutex<Lines>>>);
+pub struct Turn(Option<Arc<Mutex<Lines>>>);
 
 impl Queue {
-    pub(crate) fn new(bounds: Bounds, trusted: &Trusted) -> Self {
+    /// A queue in which nobody waits.
+    pub fn new(bounds: QueueBounds, trusted: &Trusted) -> Self {
         let lines = Lines {
             trusted: trusted.clone(),
             ..Lines::default()
@@ -95,7 +98,7 @@ impl Queue {
     }
 
     /// Waits for a turn of work that `address` asks for.
-    pub(crate) async fn turn(&self, address: IpAddr) -> Result<Turn, Busy> {
+    pub async fn turn(&self, address: IpAddr) -> Result<Turn, Busy> {
         let (_place, turn) = match self.enter(address) {
             Ok(Entered::Runs(turn)) => return Ok(turn),
             Ok(Entered::Waits(place, turn)) => (place, turn),
@@ -115,12 +118,12 @@ impl Queue {
     }
 
     /// Pieces of work that were refused.
-    pub(crate) fn refused(&self) -> u64 {
+    pub fn refused(&self) -> u64 {
         self.refused.load(Relaxed)
     }
 
-    #[cfg(test)]
-    pub(crate) fn waiting(&self) -> usize {
+    /// Pieces of work that wait.
+    pub fn waiting(&self) -> usize {
         lock(&self.lines).waiting
     }
 
@@ -274,7 +277,7 @@ mod tests {
 
     use super::*;
 
-    const BOUNDS: Bounds = Bounds {
+    const BOUNDS: QueueBounds = QueueBounds {
         running_max: 2,
         waiting_max: 6,
         waiting_per_address_max: 3,
@@ -430,7 +433,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_turn_in_four_is_theirs_who_are_trusted_however_many_strangers_wait() {
-        let bounds = Bounds {
+        let bounds = QueueBounds {
             running_max: 1,
             waiting_max: 60,
             ..BOUNDS
