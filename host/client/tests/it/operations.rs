@@ -89,7 +89,13 @@ async fn what_is_no_ballot_of_this_network_is_not_sent() {
 async fn one_that_says_it_took_another_transaction_took_none() {
     let Setup {
         network, client, ..
-    } = setup([Mood::TakesAnother, Mood::Honest, Mood::Honest]).await;
+    } = setup([
+        Mood::TakesAnother,
+        Mood::Slow(Duration::from_millis(30)),
+        Mood::Slow(Duration::from_millis(30)),
+    ])
+    .await;
+    eventually("all are healthy", PATIENCE, || client.health().healthy == 3).await;
     for n in 1..=6 {
         let vote = ballot(77, n);
         let submitted = client.submit_vote(&vote).await.unwrap();
