@@ -1,21 +1,14 @@
 //! What every request sees: the parts of the backend.
 
-use std::{
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use axum::http::HeaderValue;
 use ipnet::IpNet;
-use tabella_client::{Client, Confirmation, HealthReport, SubmitError, WaitError};
+use tabella_client::{Client, HealthReport};
 use tabella_follower::Follower;
-use tabella_http_server::{Busy, Queue, QueueBounds, Server, SharedRun};
+use tabella_http_server::{Queue, Server, SharedRun};
 use tabella_ledger::{Ledger, LedgerError};
-use tabella_protocol::{
-    Hash, OpenBallots, Payload, SigningKey, Transaction, TransactionBody,
-    rpc::{PluginView, RefusalCode},
-};
+use tabella_protocol::{OpenBallots, Payload, SigningKey, Transaction, TransactionBody};
 
 use crate::{
     auth::{AdminToken, Passwords, Tokens},
@@ -34,28 +27,12 @@ use crate::{
     pending::Pending,
     places::Places,
     problem::Problem,
+    proven,
     reconciliation::Reconciliation,
     store::Store,
     verifications::Verifications,
 };
 
-/// How long an administrator's transaction is waited for.
-pub(crate) const ADMIN_WAIT: Duration = Duration::from_secs(15);
-/// Reads of blocks, pages of boards and rules for an answer: each has a thread, and may hold some MiB.
-pub(crate) const BLOCK_READS: QueueBounds = QueueBounds {
-    running_max: 4,
-    waiting_max: 1_024,
-    waiting_per_address_max: 128,
-    wait_max: Duration::from_secs(10),
-};
-/// Parts of exports and of whole boards: each has a thread, and may hold a block. Those that wait are bounded
-/// by the streams.
-pub(crate) const LONG_READS: QueueBounds = QueueBounds {
-    running_max: 2,
-    waiting_max: 1_024,
-    waiting_per_address_max: 1_024,
-    wait_max: Duration::from_secs(60),
-};
 /// How many heights ahead a transaction expires: far enough to outlast any backlog, near enough
 /// that a lost one can be signed again.
 const EXPIRY_HEIGHTS: u64 = 20_000;
@@ -116,10 +93,7 @@ impl App {
         &self,
         read: impl FnOnce(&Ledger) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, Problem> {
-        let ledger = Arc::clone(self.follower.ledger());
-        let reading = tokio::task::spawn_blocking(move || read(&ledger));
-        let read = reading.await.map_err(|error| Problem::internal(&error))?;
-        read.map_err(|error| Problem::internal(&error))
+        proven::read(&self.follower, read).await
     }
 
     /// As [`read`](Self::read) where blocks are read, when the turn of this address comes: no ballot waits
@@ -129,7 +103,7 @@ impl App {
         address: ClientAddress,
         read: impl FnOnce(&Ledger) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, Problem> {
-        self.read_in_turn(&self.block_reads, address, read).await
+        proven::read_in_turn(&self.follower, &self.block_reads, address, read).await
     }
 
     /// As [`read_blocks`](Self::read_blocks) where many are read.
@@ -138,24 +112,7 @@ impl App {
         address: ClientAddress,
         read: impl FnOnce(&Ledger) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, Problem> {
-        self.read_in_turn(&self.long_reads, address, read).await
-    }
-
-    async fn read_in_turn<T: Send + 'static>(
-        &self,
-        queue: &Queue,
-        address: ClientAddress,
-        read: impl FnOnce(&Ledger) -> Result<T, LedgerError> + Send + 'static,
-    ) -> Result<T, Problem> {
-        let turn = queue.turn(address.in_line()).await;
-        let turn = turn.map_err(|Busy| Problem::too_many_reads())?;
-        self.read(move |ledger| {
-            let read = read(ledger);
-            // Kept until the work is done, whoever still waits for it.
-            drop(turn);
-            read
-        })
-        .await
+        proven::read_in_turn(&self.follower, &self.long_reads, address, read).await
     }
 
     /// Signs what `key` asks of the chain, to be included soon.
@@ -182,118 +139,4 @@ impl App {
         let expiry = self.height() + EXPIRY_HEIGHTS.min(genesis.expiry_heights_max / 2).max(1);
         TransactionBody::new(genesis.chain_id, expiry, payload)
     }
-
-    /// Puts an administrator's transaction on the chain, for a route.
-    pub(crate) async fn administer(&self, payload: Payload) -> Result<Confirmation, Problem> {
-        self.put_on_chain(payload).await.map_err(Problem::from)
-    }
-
-    /// The key that administers.
-    pub(crate) fn authority(&self) -> Result<&SigningKey, AdministerError> {
-        let authority = self.authority.as_ref();
-        authority.ok_or(AdministerError::NoAuthorityKey)
-    }
-
-    /// Puts an administrator's transaction on the chain.
-    pub(crate) async fn put_on_chain(
-        &self,
-        payload: Payload,
-    ) -> Result<Confirmation, AdministerError> {
-        // An authority's word is not needed where the registrar's is enough.
-        let key = match (&payload, &self.authority) {
-            (Payload::ExtendRoll { .. }, None) => &self.registrar,
-            _ => self.authority()?,
-        };
-        self.put_signed(&self.sign(payload, key)).await
-    }
-
-    /// Puts a transaction on the chain that an authority signed, here or elsewhere.
-    pub(crate) async fn put_signed(
-        &self,
-        transaction: &Transaction,
-    ) -> Result<Confirmation, AdministerError> {
-        let kind = transaction.body.payload.kind();
-        let bytes = transaction.to_bytes();
-        let (got, most) = (bytes.len(), self.client.genesis().transaction_bytes_max());
-        if got > most {
-            return Err(AdministerError::TooLarge { got, most });
-        }
-        let submitted = self.client.submit(bytes.clone()).await;
-        let submitted = self.doubt_refusal(&bytes, submitted).await;
-        let submitted = submitted.inspect_err(|error| log_refusal(kind, error))?;
-        let id = submitted.transaction_id;
-        // The one that took it may keep it to itself.
-        let (client, offered) = (self.client.clone(), [bytes.clone()]);
-        tokio::spawn(async move { client.offer_to_all(&offered).await });
-        let confirmation = self.confirmed(id, &bytes).await?;
-        tracing::info!(kind, %id, height = confirmation.height, "administrative transaction confirmed");
-        // The caller's next read shows what it changed.
-        let height = confirmation.height;
-        self.elections.executed_for_administrator(height).await;
-        Ok(confirmation)
-    }
-
-    /// Waits until a transaction is on the chain, or the proven chain refuses it too.
-    async fn confirmed(&self, id: Hash, bytes: &[u8]) -> Result<Confirmation, AdministerError> {
-        let until = Instant::now() + ADMIN_WAIT;
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            match self.client.wait_for_confirmation(id, left).await {
-                Ok(confirmation) => return Ok(confirmation),
-                Err(WaitError::Timeout(_)) => return Err(AdministerError::NotConfirmed(id)),
-                Err(WaitError::Rejected { code, reason })
-                    if code != RefusalCode::AlreadyIncluded
-                        && self.chain_refuses(bytes, code).await =>
-                {
-                    return Err(AdministerError::Rejected { code, reason });
-                }
-                // One validator's word: it stays on its way.
-                Err(WaitError::Rejected { .. }) => {}
-            }
-        }
-    }
-}
-
-/// Why an administrator's transaction is not on the chain.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum AdministerError {
-    /// This backend holds no key that may administer.
-    #[error(
-        "this backend holds no authority key; sign where it is, with `tabella election --authority`"
-    )]
-    NoAuthorityKey,
-    /// No block of this network can hold it.
-    #[error("expected a transaction of at most {most} bytes, which a block can hold, got {got}")]
-    TooLarge { got: usize, most: usize },
-    /// No validator took it.
-    #[error(transparent)]
-    Submit(#[from] SubmitError),
-    /// A validator took it; it may be confirmed later.
-    #[error("the validators took the transaction but have not confirmed it yet")]
-    NotConfirmed(Hash),
-    /// A validator took it, and it did not hold when its turn came.
-    #[error("{reason}")]
-    Rejected { code: RefusalCode, reason: String },
-}
-
-impl AdministerError {
-    /// The chain's reason for refusing it.
-    pub(crate) fn refusal(&self) -> Option<RefusalCode> {
-        match self {
-            Self::Submit(SubmitError::Refused(refusal)) => Some(refusal.code),
-            Self::Rejected { code, .. } => Some(*code),
-            _ => None,
-        }
-    }
-}
-
-fn log_refusal(kind: &str, error: &SubmitError) {
-    tracing::warn!(kind, %error, "administrative transaction not taken");
-}
-
-/// Returns every rule that is on the chain, by hash.
-pub(crate) fn published(ledger: &Ledger) -> Result<Vec<PluginView>, LedgerError> {
-    let plugins = ledger.plugins().into_iter();
-    let views = plugins.map(|(hash, _)| ledger.plugin_view(&hash, false));
-    views.filter_map(Result::transpose).collect()
 }

@@ -4,21 +4,18 @@
 //! Every event is written once and shared by all subscribers in a ring. A subscriber that falls
 //! behind the ring is told so and dropped; nothing is kept for it.
 
-use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, time::Duration};
 
 use bytes::Bytes;
 use serde::Serialize;
-use tabella_client::{HealthStatus, VerifiedBlock};
+use tabella_client::HealthStatus;
 use tabella_protocol::{Hash, OpenBallots, rpc::ElectionStatus};
 use tokio::{
     sync::{broadcast, watch},
-    time::{Instant, MissedTickBehavior},
+    time::Instant,
 };
 
 use crate::{
-    app::App,
-    clock,
-    elections::Election,
     metrics,
     places::{Place, Places},
     store::Confirmed,
@@ -26,15 +23,13 @@ use crate::{
 
 /// Events in the ring: about a second of them under load.
 const EVENTS_MAX: usize = 128;
-/// Pause between two looks at the elections.
-const TURNOUT_PERIOD: Duration = Duration::from_secs(1);
 /// Pause after which a quiet stream shows that it lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Something that happened.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
-enum Event {
+pub(crate) enum Event {
     /// A block was committed and verified.
     Block {
         number: u64,
@@ -156,7 +151,7 @@ impl Events {
     }
 
     /// Costs nothing while nobody follows.
-    fn tell(&self, event: impl FnOnce() -> Event) {
+    pub(crate) fn tell(&self, event: impl FnOnce() -> Event) {
         if self.subscribers() > 0 {
             // The last one may have gone meanwhile.
             let _ = self.ring.send(event().to_bytes());
@@ -200,74 +195,6 @@ impl Subscription {
                     "event: dropped\ndata: {{\"missed\":{missed}}}\n\n"
                 )))
             }
-        }
-    }
-}
-
-/// Tells what happens, for ever.
-pub(crate) async fn feed(app: Arc<App>) {
-    let mut blocks = app.client.subscribe_blocks();
-    let mut health = app.client.health_changes();
-    let mut look = tokio::time::interval(TURNOUT_PERIOD);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut statuses = HashMap::new();
-    let mut turnouts = HashMap::new();
-    let mut has_changed = true;
-    tell_statuses(&app, &mut statuses);
-    loop {
-        tokio::select! {
-            block = blocks.recv() => match block {
-                Ok(block) => {
-                    has_changed |= block.header.transaction_count > 0;
-                    app.events.tell(|| block_event(&block));
-                }
-                // Followers see by the numbers that blocks are missing.
-                Err(broadcast::error::RecvError::Lagged(_)) => has_changed = true,
-                // The client has ended, and the backend with it.
-                Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
-            },
-            changed = health.changed() => match changed {
-                Ok(()) => tell_statuses(&app, &mut statuses),
-                Err(_) => std::future::pending().await,
-            },
-            _ = look.tick() => {
-                if has_changed && app.events.subscribers() > 0 {
-                    // Blocks that are certified and not executed yet change it later.
-                    has_changed = app.follower.progress().behind() > 0;
-                    tell_turnouts(&app, &mut turnouts);
-                }
-            }
-        }
-    }
-}
-
-fn block_event(block: &VerifiedBlock) -> Event {
-    Event::Block {
-        number: block.height(),
-        hash: block.hash,
-        timestamp: clock::rfc3339(block.header.timestamp_ms),
-        transactions: block.header.transaction_count,
-    }
-}
-
-fn tell_statuses(app: &App, known: &mut HashMap<String, HealthStatus>) {
-    for validator in app.client.health().validators {
-        let (node_id, status) = (validator.endpoint.node_id, validator.status);
-        if known.insert(node_id.clone(), status) != Some(status) {
-            app.events.tell(|| Event::Validator { node_id, status });
-        }
-    }
-}
-
-fn tell_turnouts(app: &App, known: &mut HashMap<u64, (ElectionStatus, u64)>) {
-    for Election { view, .. } in app.elections.all() {
-        let (election_id, status, turnout) = (view.election_id, view.status, view.turnout);
-        if known.insert(election_id, (status, turnout)) != Some((status, turnout)) {
-            app.events.tell(|| Event::Turnout {
-                election_id,
-                status,
-                turnout,
-            });
         }
     }
 }

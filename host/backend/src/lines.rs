@@ -3,18 +3,16 @@
 //! hides what happens.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use tabella_protocol::{Hash, Payload, Transaction};
 
-use crate::app::App;
-
 /// Lines of one kind that are said one by one in a second.
 const SINGLE_LINES_MAX: u32 = 10;
 /// How long lines are counted together.
-const PERIOD: Duration = Duration::from_secs(1);
+pub(crate) const PERIOD: Duration = Duration::from_secs(1);
 
 /// Digits of a transaction's id in a line: enough to find it by. The whole id would, with the headers of
 /// blocks, tell whoever reads the lines what a ballot says.
@@ -122,7 +120,7 @@ impl Lines {
     }
 
     /// Says how many lines were left out since the last sum.
-    fn sum(&self) {
+    pub(crate) fn sum(&self) {
         if let Some(count) = self.submitted.take_left_out() {
             tracing::info!(count, "vote submitted to PoA, and so were {count} more");
         }
@@ -147,14 +145,6 @@ impl Lines {
                 "results cannot be retrieved from PoA, falling back, {count} times more"
             );
         }
-    }
-}
-
-/// Sums what was left out, each second, until the backend ends.
-pub(crate) async fn sum(app: Arc<App>) {
-    loop {
-        tokio::time::sleep(PERIOD).await;
-        app.lines.sum();
     }
 }
 

@@ -8,9 +8,10 @@ use std::{
 };
 
 use serde_json::Value;
+use tabella_follower::Follower;
 use tabella_ledger::ElectionTallyError;
 
-use crate::{app::App, elections::Election, problem::Problem};
+use crate::{elections::Election, problem::Problem, proven};
 
 /// Larger boards are counted at close only, in ballots.
 const BALLOTS_MAX: u64 = 100_000;
@@ -40,7 +41,7 @@ impl LiveCounts {
     /// a rule cannot count what is there so far.
     pub(crate) async fn outcomes(
         &self,
-        app: &App,
+        follower: &Follower,
         election: &Election,
     ) -> Result<Outcomes, Problem> {
         let election_id = election.view.election_id;
@@ -51,7 +52,7 @@ impl LiveCounts {
         if let Some(outcomes) = self.fresh(election_id) {
             return outcomes;
         }
-        let outcomes = counted(app, election).await;
+        let outcomes = counted(follower, election).await;
         self.keep(election_id, outcomes.clone());
         outcomes
     }
@@ -78,14 +79,14 @@ impl LiveCounts {
     }
 }
 
-async fn counted(app: &App, election: &Election) -> Result<Outcomes, Problem> {
-    let proven = Arc::clone(&election.proven);
-    if proven.board().size > BALLOTS_MAX {
+async fn counted(follower: &Follower, election: &Election) -> Result<Outcomes, Problem> {
+    let board = Arc::clone(&election.proven);
+    if board.board().size > BALLOTS_MAX {
         return Ok(None);
     }
     let contests = election.rules.clone();
-    let counted = app.read(move |ledger| {
-        let outcomes = match ledger.tally(&proven) {
+    let counted = proven::read(follower, move |ledger| {
+        let outcomes = match ledger.tally(&board) {
             Ok(tally) => tally.outcomes,
             Err(ElectionTallyError::Rule { .. }) => return Ok(None),
             Err(ElectionTallyError::Ledger(error)) => return Err(error),

@@ -11,8 +11,7 @@ use tabella_client::{QueryError, Refusal, SubmitError};
 use tabella_protocol::{VoterId, rpc::RefusalCode};
 
 use crate::{
-    app::AdministerError,
-    closing::{CloseError, ResumeError, SignedCloseError},
+    administer_error::{AdministerError, CloseError, ResumeError, SignedCloseError},
     store::StoreError,
 };
 

@@ -20,16 +20,17 @@ use tabella_protocol::{Genesis, SigningKey};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 
 use crate::{
-    app::{App, BLOCK_READS, LONG_READS},
+    app::App,
     auth::{AdminToken, Passwords, Tokens},
     ballot_order::BallotOrder,
-    carry,
-    closing::{self, Closings},
+    carry, close,
+    closing::Closings,
     config::Config,
     confirm, discovery,
     elections::Elections,
     electorate::Electorate,
-    events::{self, Events},
+    event_feed,
+    events::Events,
     failover,
     level::{self, Levels},
     limits::Limits,
@@ -38,7 +39,9 @@ use crate::{
     local_ledger::{self, LocalLedger},
     pending::Pending,
     places::Places,
-    reconciliation::{self, Reconciliation},
+    proven::{BLOCK_READS, LONG_READS},
+    reconcile,
+    reconciliation::Reconciliation,
     secrets::MasterSecret,
     server,
     store::{self, Identity, Mark, OpenError, Store},
@@ -424,15 +427,23 @@ impl Files {
         tasks.spawn(confirm::confirm_blocks(app.clone(), blocks, known));
         tasks.spawn(carry::carry(app.clone()));
         tasks.spawn(local_ledger::mirror(app.clone()));
-        tasks.spawn(reconciliation::keep(app.clone()));
+        tasks.spawn(reconcile::keep(app.clone()));
         if let Some(shared) = app.store.shared() {
             tasks.spawn(failover::share(app.clone(), shared.clone()));
         }
-        tasks.spawn(events::feed(app.clone()));
+        tasks.spawn(event_feed::feed(app.clone()));
         tell_standing(&app).await?;
         tasks.spawn(level::watch(app.clone()));
-        tasks.spawn(lines::sum(app.clone()));
-        tasks.spawn(closing::carry_through(app.clone()));
+        tasks.spawn({
+            let app = app.clone();
+            async move {
+                loop {
+                    tokio::time::sleep(lines::PERIOD).await;
+                    app.lines.sum();
+                }
+            }
+        });
+        tasks.spawn(close::carry_through(app.clone()));
         Ok(Parts { app, tasks })
     }
 }

@@ -6,14 +6,13 @@ use std::{
     time::Duration,
 };
 
-use axum::http::StatusCode;
-use tabella_client::Agreement;
-use tabella_follower::{Recheck, RecheckError};
+use tabella_client::{Agreement, Client};
+use tabella_follower::{Follower, Recheck, RecheckError};
 use tabella_http_server::{Freshness, RunFailed, SharedRun};
 use tabella_ledger::LedgerError;
 use tokio::sync::Semaphore;
 
-use crate::{app::App, metrics, problem::Problem};
+use crate::metrics;
 
 /// Pause between the starts of two re-checks for one election; whoever asks meanwhile is answered with
 /// the last one.
@@ -28,6 +27,20 @@ const KEPT_MAX: usize = 64;
 pub(crate) struct Verification {
     pub(crate) recheck: Recheck,
     pub(crate) agreement: Agreement,
+}
+
+/// Why nothing was re-checked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum VerificationError {
+    /// The proven chain has no such election.
+    #[error("there is no election {0}")]
+    UnknownElection(u64),
+    /// As many wait as may.
+    #[error("other verifications are running; try again when they are done")]
+    OthersRun,
+    /// The copy cannot be read.
+    #[error("{0}")]
+    Failed(String),
 }
 
 type Found = Result<Verification, Arc<RecheckError>>;
@@ -47,9 +60,14 @@ impl Verifications {
     }
 
     /// What a re-check of the chain and of this election's board finds.
-    pub(crate) async fn of(&self, app: &App, election_id: u64) -> Result<Verification, Problem> {
+    pub(crate) async fn of(
+        &self,
+        client: &Client,
+        follower: &Follower,
+        election_id: u64,
+    ) -> Result<Verification, VerificationError> {
         let shared = self.shared(election_id)?;
-        let (client, follower) = (app.client.clone(), app.follower.clone());
+        let (client, follower) = (client.clone(), follower.clone());
         let running = Arc::clone(&self.running);
         let run = async move {
             // Nobody closes it.
@@ -65,14 +83,14 @@ impl Verifications {
             Ok(Verification { recheck, agreement })
         };
         let found = shared.get(run).await;
-        let found = found.map_err(|RunFailed(reason)| Problem::internal(&reason))?;
+        let found = found.map_err(|RunFailed(reason)| VerificationError::Failed(reason))?;
         found.map_err(|error| match &*error {
-            RecheckError::UnknownElection(id) => app.elections.not_found(*id),
-            RecheckError::Ledger(error) => Problem::internal(error),
+            RecheckError::UnknownElection(id) => VerificationError::UnknownElection(*id),
+            RecheckError::Ledger(error) => VerificationError::Failed(error.to_string()),
         })
     }
 
-    fn shared(&self, election_id: u64) -> Result<Arc<SharedRun<Found>>, Problem> {
+    fn shared(&self, election_id: u64) -> Result<Arc<SharedRun<Found>>, VerificationError> {
         let mut known = self
             .of_election
             .lock()
@@ -88,11 +106,7 @@ impl Verifications {
             .values()
             .filter(|shared| Arc::strong_count(shared) > 1);
         if waiting.count() > WAITING_MAX {
-            return Err(Problem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "verification-running",
-                "other verifications are running; try again when they are done",
-            ));
+            return Err(VerificationError::OthersRun);
         }
         let shared = Arc::new(SharedRun::new(PAUSE, Freshness::Recent));
         known.insert(election_id, Arc::clone(&shared));

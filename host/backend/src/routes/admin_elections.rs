@@ -19,13 +19,14 @@ use tabella_protocol::{
 use tabella_runtime::StrictObject;
 
 use crate::{
-    app::{App, published},
+    app::App,
     auth::Principal,
     closing::Closed,
     elections::Election,
     extract::{Json, Path, Query},
     openapi::{Administers, ReadsBody, ReadsQuery, Restricts},
     problem::Problem,
+    proven::published,
     store::Closing,
 };
 

@@ -20,13 +20,14 @@ use utoipa::openapi::{
 };
 
 use crate::{
-    app::{App, published},
+    app::App,
     auth::Principal,
     client_address::ClientAddress,
     conditional::{Change, has, tagged},
     extract::{Path, read_body},
     openapi::{Administers, AsksValidators, NamesOne, Restricts},
     problem::Problem,
+    proven::published,
 };
 
 /// Largest plugin that a chain takes, in bytes, with room to say so when one is larger.

@@ -76,7 +76,7 @@ pub(crate) async fn reconciliation(
     principal: Principal,
 ) -> Result<Json<ReconciliationAnswer>, Problem> {
     principal.require_auditor()?;
-    app.reconciliation.look(&app).await?;
+    app.look_at_local_ledger().await?;
     let settled = app.reconciliation.settled();
     let total = settled.confirmed + settled.rejected + settled.unsettled;
     let now_ms = clock::now_ms();

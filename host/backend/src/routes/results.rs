@@ -134,7 +134,7 @@ pub(crate) async fn results(
         (Some(tally), _) if over => Some(Arc::new(from_outcomes(&election, &tally.outcomes)?)),
         // Before close, turnout alone, unless the election says otherwise.
         (_, Disclosure::Live) if status == ElectionStatus::Open => {
-            app.live.outcomes(&app, &election).await?
+            app.live.outcomes(&app.follower, &election).await?
         }
         _ => None,
     };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     extract::Query,
     openapi::{AsksValidators, NamesOne, ReadsQuery, source},
     problem::Problem,
+    verifications::VerificationError,
 };
 
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -64,7 +65,19 @@ pub(crate) async fn verify_blockchain(
 ) -> Result<Json<VerifyAnswer>, Problem> {
     // A re-check reads the whole chain: one at a time is enough load.
     app.elections.get(query.election_id).await?;
-    let found = app.verifications.of(&app, query.election_id).await?;
+    let found = app
+        .verifications
+        .of(&app.client, &app.follower, query.election_id)
+        .await;
+    let found = found.map_err(|error| match error {
+        VerificationError::UnknownElection(id) => app.elections.not_found(id),
+        VerificationError::OthersRun => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "verification-running",
+            error.to_string(),
+        ),
+        VerificationError::Failed(reason) => Problem::internal(&reason),
+    })?;
     let (mut recheck, agreement) = (found.recheck, found.agreement);
     recheck.problems.extend(agreement.problems);
     let dissents = app.follower.progress().dissents;

@@ -1,0 +1,121 @@
+//! Looks what became of the ballots in the local ledger, and records those that the database lacks.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use tabella_protocol::{Hash, Payload, Transaction};
+
+use crate::{
+    app::App,
+    lines::short,
+    store::{Admission, NewSubmission, StoreError, Submission},
+    subject::Realm,
+    submissions::content,
+};
+
+/// Pause between two looks at the ledger.
+const PERIOD: Duration = Duration::from_secs(1);
+
+impl App {
+    /// Looks again at ballots that were open, and at new ones. A ballot that the database has not, because
+    /// it was restored from an older copy, is recorded there once more, and so carried.
+    pub(crate) async fn look_at_local_ledger(&self) -> Result<(), StoreError> {
+        let account = &self.reconciliation;
+        let _looking = account.looking.lock().await;
+        let open: Vec<Hash> = account.inner().open.iter().copied().collect();
+        for id in open {
+            // What is among the unsettled needs no look into the database.
+            if self.pending.standing(&id).is_none() {
+                let submission = read(self, &id).await?;
+                account.inner().take(id, submission);
+            }
+        }
+        loop {
+            let height = account.inner().height + 1;
+            // One that cannot be opened now may hold ballots all the same.
+            if !self.local.is_open() {
+                return Ok(());
+            }
+            let block = self.local.block(height);
+            let Some((appended_at_ms, transactions)) =
+                block.map_err(|error| StoreError::of(&error))?
+            else {
+                account.has_looked.store(true, Ordering::Relaxed);
+                return Ok(());
+            };
+            let mut ballots = Vec::new();
+            for transaction in transactions {
+                let id = transaction.id();
+                let Payload::CastBallot { .. } = transaction.body.payload else {
+                    continue;
+                };
+                let mut submission = read(self, &id).await?;
+                if submission.is_none() {
+                    recover(self, &transaction, appended_at_ms).await?;
+                    submission = read(self, &id).await?;
+                }
+                ballots.push((id, submission));
+            }
+            // A block counts as a whole, so that a failing database makes none count twice.
+            let mut inner = account.inner();
+            for (id, submission) in ballots {
+                inner.take(id, submission);
+            }
+            inner.height = height;
+        }
+    }
+}
+
+/// Records a ballot that was acknowledged and that the database lacks. The id that the voter chose is
+/// lost; it is the voter's again once the same ballot comes under one.
+async fn recover(
+    app: &App,
+    transaction: &Transaction,
+    submitted_at_ms: u64,
+) -> Result<(), StoreError> {
+    let Payload::CastBallot {
+        election_id,
+        voter,
+        ballots,
+    } = &transaction.body.payload
+    else {
+        return Ok(());
+    };
+    let transaction_id = transaction.id();
+    let new = NewSubmission {
+        client_id: None,
+        election_id: *election_id,
+        voter: *voter,
+        content: content(*election_id, voter, ballots),
+        transaction_id,
+        transaction: transaction.to_bytes(),
+        expiry_height: transaction.body.expiry_height,
+        submitted_at_ms,
+        admission: Admission::Acknowledged,
+        number: None,
+        // It has no id yet; what gives it one says whose that is.
+        realm: Realm::Registrar,
+    };
+    app.store.record(new).await?;
+    app.pending.kept_locally(&transaction_id);
+    tracing::warn!(%voter, election_id, transaction_id = %short(&transaction_id), "a vote of the local ledger was not in the database, and is carried from now on");
+    Ok(())
+}
+
+async fn read(app: &App, id: &Hash) -> Result<Option<Submission>, StoreError> {
+    // Others get their turn between two reads.
+    tokio::task::yield_now().await;
+    app.store.by_transaction(id).await
+}
+
+/// Keeps the account up to date, until the backend ends.
+pub(crate) async fn keep(app: Arc<App>) {
+    loop {
+        if let Err(error) = app.look_at_local_ledger().await {
+            tracing::debug!(%error, "the account of the local ledger waits for the database");
+        }
+        tokio::time::sleep(PERIOD).await;
+    }
+}
