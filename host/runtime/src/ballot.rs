@@ -14,7 +14,7 @@ use tabella_abi::ballot::{
 use thiserror::Error;
 
 use crate::config::{brief, pointer};
-use crate::contest::ContestOption;
+use crate::contest_config::ContestOption;
 use crate::manifest::Manifest;
 use tabella_limits::PluginLimits;
 

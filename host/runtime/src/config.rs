@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use tabella_abi::codec::Wire;
 use tabella_abi::contest::{self as abi, Configuration, ParamValue};
 
-use crate::contest::{ConfigError, ContestConfig, ContestOption};
+use crate::contest_config::{ConfigError, ContestConfig, ContestOption};
 use crate::manifest::{Manifest, ParamKind};
 use tabella_limits::PluginLimits;
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tabella_abi::ballot::BallotKind;
 use tabella_abi::outcome::Outcome;
@@ -10,65 +9,14 @@ use thiserror::Error;
 
 use crate::ballot::{BallotError, Paper};
 use crate::config;
-use crate::instance::{CallError, Instance, Snapshot, Template};
+use crate::configured::Configured;
+use crate::contest_config::{ConfigError, ContestConfig, ContestOption};
+use crate::instance::{CallError, Instance, Template};
 use crate::manifest::{Manifest, Param, ParamKind};
 use crate::outcome;
-use crate::runtime::Shared;
+use crate::shared::Shared;
 use crate::tally::{self, Tally, TallyError, TieBreak};
-use crate::verdict::{Fault, HostFault, Verdict};
-
-/// What voters decide about, and by which parameters of the rule.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ContestConfig {
-    /// The options, in the order in which ballots number them.
-    pub options: Vec<ContestOption>,
-    /// The rule's parameters, an object; what is absent takes the rule's default.
-    #[serde(default)]
-    pub params: Value,
-}
-
-/// One option on the ballot paper.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ContestOption {
-    /// Its id in ballots and results.
-    pub id: String,
-    /// Its name for people; the id where empty.
-    #[serde(default)]
-    pub title: String,
-}
-
-/// Why a plugin does not take a contest's configuration.
-#[derive(Debug, Error)]
-pub enum ConfigError {
-    /// A member has the wrong type, is unknown, or is out of range.
-    #[error("{pointer}: {message}")]
-    Invalid {
-        /// JSON pointer into the configuration.
-        pointer: String,
-        /// What was expected, what came.
-        message: String,
-    },
-    /// The rule itself refuses.
-    #[error("the rule refuses the configuration: {0}")]
-    Refused(String),
-    /// The plugin failed.
-    #[error(transparent)]
-    Fault(Fault),
-    /// The host failed.
-    #[error(transparent)]
-    Host(#[from] HostFault),
-}
-
-impl From<CallError> for ConfigError {
-    fn from(error: CallError) -> Self {
-        match error {
-            CallError::Plugin(fault) => Self::Fault(fault),
-            CallError::Host(fault) => Self::Host(fault),
-        }
-    }
-}
+use crate::verdict::{HostFault, Verdict};
 
 /// Bytes that are not an outcome of this contest.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -79,27 +27,6 @@ pub struct OutcomeError(String);
 #[derive(Clone)]
 pub struct Contest {
     configured: Arc<Configured>,
-}
-
-/// Everything a call needs.
-pub(crate) struct Configured {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) manifest: Arc<Manifest>,
-    pub(crate) options: Vec<ContestOption>,
-    /// What `configure` was given.
-    configuration: Vec<u8>,
-    template: Arc<Template>,
-    snapshot: Snapshot,
-    paper: Paper,
-}
-
-impl Configured {
-    /// An instance in which nothing ran but `configure`.
-    pub(crate) fn instance(&self, memory_bytes: u64) -> Result<Instance, HostFault> {
-        let mut instance = Instance::new(&self.template, memory_bytes)?;
-        instance.restore(&self.snapshot)?;
-        Ok(instance)
-    }
 }
 
 impl Contest {

@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 
 use parking_lot::Mutex;
 
-use crate::contest::Configured;
+use crate::configured::Configured;
 use crate::instance::Instance;
 use crate::tally::{Batches, Chunk, TallyError};
 use crate::verdict::HostFault;

@@ -37,7 +37,9 @@ mod ballot;
 mod cache;
 mod compile;
 mod config;
+mod configured;
 mod contest;
+mod contest_config;
 mod engine;
 mod fold;
 mod inspect;
@@ -48,6 +50,7 @@ mod operators;
 mod outcome;
 mod plugin;
 mod runtime;
+mod shared;
 mod strict_json;
 mod tally;
 mod verdict;
@@ -60,7 +63,8 @@ pub use compile::{
     COMPILE_MEMORY_BYTES_MAX, COMPILE_SECONDS_MAX, Compiler, CompilerProcess, NotCompiled,
     compile_for_parent,
 };
-pub use contest::{ConfigError, Contest, ContestConfig, ContestOption, OutcomeError};
+pub use contest::{Contest, OutcomeError};
+pub use contest_config::{ConfigError, ContestConfig, ContestOption};
 pub use inspect::{Report, Violation};
 pub use manifest::{BallotKind, Manifest, Param, ParamKind};
 pub use plugin::{LoadError, Plugin};

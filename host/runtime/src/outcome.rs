@@ -5,7 +5,7 @@ use tabella_abi::codec::Wire;
 use tabella_abi::number::Number;
 use tabella_abi::outcome::Outcome;
 
-use crate::contest::ContestOption;
+use crate::contest_config::ContestOption;
 
 /// Reads an outcome and checks that it makes sense for that many options.
 pub(crate) fn read(bytes: &[u8], options: usize) -> Result<Outcome, String> {

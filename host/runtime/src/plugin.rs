@@ -9,12 +9,13 @@ use wasmtime::{ExternType, Module};
 
 use crate::cache;
 use crate::compile::NotCompiled;
-use crate::contest::{ConfigError, Contest, ContestConfig};
+use crate::contest::Contest;
+use crate::contest_config::{ConfigError, ContestConfig};
 use crate::inspect::{self, Report};
 use crate::instance::{CallError, Instance, Template};
 use crate::instrument;
 use crate::manifest::Manifest;
-use crate::runtime::Shared;
+use crate::shared::Shared;
 use crate::verdict::{Fault, HostFault};
 
 /// Why a module is not a plugin.

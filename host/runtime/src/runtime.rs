@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use wasmtime::Engine;
 
 use crate::cache::Cache;
 use crate::compile::Compiler;
 use crate::engine;
 use crate::instance::Slots;
 use crate::plugin::{LoadError, Plugin};
+use crate::shared::Shared;
 use crate::verdict::HostFault;
 use tabella_limits::{FuelCosts, PluginLimits};
 
@@ -49,20 +49,6 @@ impl Default for RuntimeConfig {
 #[derive(Clone)]
 pub struct Runtime {
     shared: Arc<Shared>,
-}
-
-pub(crate) struct Shared {
-    pub(crate) limits: PluginLimits,
-    pub(crate) cache: Option<Cache>,
-    pub(crate) compiler: Compiler,
-    /// Held by the compilation that runs: one at a time, whatever many callers ask for.
-    pub(crate) compiling: Mutex<()>,
-    pub(crate) engine: Engine,
-    pub(crate) slots: Arc<Slots>,
-    /// They fold beside the thread that asks for a tally; none where that one folds alone.
-    pub(crate) tally_workers: Option<rayon::ThreadPool>,
-    /// Held by the tally that runs.
-    pub(crate) tallying: Mutex<()>,
 }
 
 fn workers(tally_threads: usize) -> Result<Option<rayon::ThreadPool>, HostFault> {

@@ -9,7 +9,7 @@ use tabella_abi::codec::{Wire, put_varint};
 use tabella_abi::contest::{Decider, TieOrder};
 use thiserror::Error;
 
-use crate::contest::Configured;
+use crate::configured::Configured;
 use crate::fold::Fold;
 use crate::instance::CallError;
 use crate::outcome;

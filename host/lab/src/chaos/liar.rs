@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use tabella_testing::{Liar, Lie};
 
-use super::truth::Truth;
+use super::truth::{Standing, Truth};
 
 /// How much longer than it was to last a lie is told until it is named.
 const NAMED_WITHIN: Duration = Duration::from_secs(20);
@@ -159,14 +159,6 @@ async fn wait_preferred(node_id: &str, truth: &Truth<'_>) -> Result<()> {
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
-}
-
-/// How one validator is, as the backend says.
-pub(super) struct Standing {
-    pub(super) node_id: String,
-    pub(super) is_degraded: bool,
-    pub(super) problem: String,
-    pub(super) latency_ms: Option<f64>,
 }
 
 impl Standing {

@@ -37,7 +37,7 @@ use self::{
     report::{ChaosReport, Recovery},
     schedule::Schedule,
     strike::Scene,
-    truth::Truth,
+    truth::{CHOICES, Truth},
     world::{HUB_HOST, Isolation, World, enter_namespaces},
 };
 use tabella_cli::{
@@ -54,9 +54,6 @@ use crate::product;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Calm after the last fault, so that the last ballots are cast on a network that is well.
 const CALM_AT_THE_END: Duration = Duration::from_secs(2);
-
-/// What is voted for.
-const CHOICES: [&str; 3] = ["a", "b", "c"];
 
 /// What to run.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use tabella_protocol::{BoardEntry, Genesis, Hash, Receipt};
 
-use super::{CHOICES, liar::Standing, pulse::Pulse};
+use super::pulse::Pulse;
 use tabella_cli::{
     backend_api::BackendApi,
     chain, choice,
@@ -32,6 +32,17 @@ pub(super) struct Truth<'a> {
 /// The idempotency key of one submission.
 pub(super) fn transaction_id(seed: u64, index: u64) -> String {
     format!("chaos-{seed}-{index}")
+}
+
+/// What is voted for.
+pub(super) const CHOICES: [&str; 3] = ["a", "b", "c"];
+
+/// How one validator is, as the backend says.
+pub(super) struct Standing {
+    pub(super) node_id: String,
+    pub(super) is_degraded: bool,
+    pub(super) problem: String,
+    pub(super) latency_ms: Option<f64>,
 }
 
 /// What is chosen by one submission: its place in [`CHOICES`].
