@@ -118,15 +118,11 @@ impl App {
         Ok(self.store.mark_closing(election_id, None).await?)
     }
 
-    /// Ballots for which closing has to wait. While the local ledger was not looked through, which may
-    /// hold ballots that the database lacks, there may be one.
+    /// Ballots for which closing has to wait.
     async fn left_in(&self, election_id: u64, how: Closing) -> Result<u64, StoreError> {
-        if how != Closing::AfterBallots {
-            return Ok(0);
-        }
         let looked = self.reconciliation.has_looked();
         let unsettled = self.unsettled_in(election_id).await?;
-        Ok(if looked { unsettled } else { unsettled.max(1) })
+        Ok(left(how, looked, unsettled))
     }
 
     /// Puts a close on the chain that an authority signed elsewhere, once every ballot that was
@@ -229,11 +225,6 @@ pub(crate) async fn carry_through(app: Arc<App>) {
         let open: HashSet<u64> = marks.iter().map(|(election_id, _)| *election_id).collect();
         since.retain(|election_id, _| open.contains(election_id));
         for (election_id, how) in marks {
-            if how == Closing::AfterBallots && !app.reconciliation.has_looked() {
-                // The local ledger may hold ballots that the database lacks.
-                pause = ROUND;
-                continue;
-            }
             let seen = *since.entry(election_id).or_insert_with(Instant::now);
             let is_own = app.store.shared().is_none() || app.closings.was_asked(election_id);
             if is_own || seen.elapsed() >= OTHERS {
@@ -254,7 +245,7 @@ async fn step(app: &App, election_id: u64, how: Closing) -> Result<(), StoreErro
     if !app.levels.has_quorum() {
         return Ok(());
     }
-    if how == Closing::AfterBallots && app.unsettled_in(election_id).await? > 0 {
+    if app.left_in(election_id, how).await? > 0 {
         return Ok(());
     }
     crash::point("closing-drained");
@@ -289,6 +280,16 @@ async fn step(app: &App, election_id: u64, how: Closing) -> Result<(), StoreErro
     Ok(())
 }
 
+/// For how many ballots closing waits. While the local ledger was not looked through, which may hold ballots
+/// that the database lacks, there may be one.
+fn left(how: Closing, looked: bool, unsettled: u64) -> u64 {
+    match how {
+        Closing::AfterBallots if looked => unsettled,
+        Closing::AfterBallots => unsettled.max(1),
+        _ => 0,
+    }
+}
+
 fn not_open(election_id: u64) -> AdministerError {
     AdministerError::Rejected {
         code: RefusalCode::WrongElectionStatus,
@@ -301,4 +302,24 @@ async fn is_closed(app: &App, election_id: u64) -> bool {
     app.elections.catch_up().await;
     let proven = app.follower.ledger().election(election_id);
     proven.is_some_and(|e| matches!(e.status(), ElectionStatus::Closed | ElectionStatus::Final))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_close_waits_for_the_look_into_the_local_ledger_and_for_what_has_not_ended() {
+        let signed = Closing::Signed { until: 9 };
+        for (how, looked, unsettled, waits_for) in [
+            (Closing::AfterBallots, true, 0, 0),
+            (Closing::AfterBallots, true, 3, 3),
+            (Closing::AfterBallots, false, 0, 1),
+            (Closing::AfterBallots, false, 3, 3),
+            (Closing::AtOnce, false, 3, 0),
+            (signed, false, 3, 0),
+        ] {
+            assert_eq!(left(how, looked, unsettled), waits_for, "{how:?}");
+        }
+    }
 }

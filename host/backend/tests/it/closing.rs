@@ -9,7 +9,7 @@ use tabella_test_postgres::Postgres;
 
 use crate::{
     deployment::{ADMIN_TOKEN, Answer, Deployment, Running, by_authority},
-    fake::{AUTHORITY, key},
+    fake::{AUTHORITY, Mood, key},
 };
 
 const CLOSE: &str = "/api/admin/elections/1/close";
@@ -164,6 +164,42 @@ async fn an_administrator_may_leave_out_what_has_not_ended() {
         assert!(tokio::time::Instant::now() < deadline, "still {status}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// There is a quorum, and it would take the close.
+#[tokio::test]
+async fn a_close_does_not_go_before_a_ballot_that_nobody_takes_yet() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    for node in &deployment.nodes {
+        node.set_mood(Mood::FailsBallots);
+    }
+    assert_eq!(backend.cast("alice", "t1", "a").await.0, 202);
+    let taking = async {
+        // The mark is there; then there are rounds enough in which it could be closed.
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        let mut n = 0;
+        while !is_refused(
+            &backend
+                .cast(&format!("late-{n}"), &format!("l{n}"), "a")
+                .await,
+        ) {
+            assert!(tokio::time::Instant::now() < deadline, "not marked");
+            n += 1;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(history(&deployment), [""; 0]);
+        for node in &deployment.nodes {
+            node.set_mood(Mood::Honest);
+        }
+    };
+    let ((status, answer), ()) = tokio::join!(close(&backend), taking);
+    assert!(status == 200 || status == 202, "{answer}");
+    until_closed(&deployment).await;
+    let history = history(&deployment);
+    assert_eq!(history.last(), Some(&"close"), "{history:?}");
+    assert_eq!(history.iter().filter(|what| **what == "close").count(), 1);
+    backend.until("t1", "confirmed").await;
 }
 
 /// A slip in the id does not mark an election that comes later.

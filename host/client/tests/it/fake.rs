@@ -67,6 +67,8 @@ pub(crate) enum Mood {
     LosesAnswers,
     /// Takes nothing, and fails each submission with many words that are no refusal.
     Errors,
+    /// Fails each submission of a ballot so, and takes everything else.
+    FailsBallots,
     /// Takes nothing, and says that it took another transaction.
     TakesAnother,
     /// Hands out this receipt, whichever is asked for.
@@ -865,6 +867,11 @@ impl Shared {
             Mood::TakesAnother => Ok(Hash([9; 32])),
             _ => {
                 let bytes = hex::decode(data.as_str().unwrap().trim_start_matches("0x")).unwrap();
+                let is_ballot = Transaction::from_bytes(&bytes)
+                    .is_ok_and(|t| matches!(t.body.payload, Payload::CastBallot { .. }));
+                if is_ballot && *mood == Mood::FailsBallots {
+                    return Err(json!({"code": -32603, "message": "not now"}));
+                }
                 self.network.take(bytes)
             }
         };
