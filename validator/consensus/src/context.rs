@@ -108,6 +108,14 @@ impl types::Validator<Tabella> for Validator {
 /// 4n is more than two thirds of the 3n that do.
 pub(crate) const QUORUM: types::ThresholdParam = types::ThresholdParam::new(1, 2);
 
+/// The engine's thresholds, with that quorum.
+pub(crate) fn thresholds() -> types::ThresholdParams {
+    types::ThresholdParams {
+        quorum: QUORUM,
+        ..types::ThresholdParams::default()
+    }
+}
+
 /// The validators of one height, in proposer order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ValidatorSet {

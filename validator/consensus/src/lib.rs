@@ -61,6 +61,7 @@ pub use application::{
 pub use config::{
     Config, Host, Participation, PeerAddress, PeerAddressError, PeerLimits, Timeouts, WalPolicy,
 };
-pub use node::{Handle, MESSAGE_BYTES_MAX, MessageTooLong, Node, RunError, StartError};
+pub use node::{Handle, MessageTooLong, Node, RunError, StartError};
+pub use parts::MESSAGE_BYTES_MAX;
 pub use peers::SetPeerError;
 pub use wal::{WalError, check as check_wal};

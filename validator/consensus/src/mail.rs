@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tabella_protocol::PublicKey;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use crate::{Application, Worth, node::MESSAGE_BYTES_MAX, peers::public_key, shared::Shared};
+use crate::{Application, Worth, parts::MESSAGE_BYTES_MAX, peers::public_key, shared::Shared};
 
 /// Messages of one peer that wait; more are dropped.
 const WAITING_MAX: usize = 256;

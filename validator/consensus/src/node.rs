@@ -12,7 +12,7 @@ use std::{
 use arc_malachitebft_codec::Codec;
 use arc_malachitebft_config::ConsensusConfig;
 use arc_malachitebft_core_consensus::Params;
-use arc_malachitebft_core_types::{ThresholdParams, Validity, ValueOrigin, ValuePayload};
+use arc_malachitebft_core_types::{Validity, ValueOrigin, ValuePayload};
 use arc_malachitebft_engine::{
     consensus::Consensus,
     network::{Network, NetworkMsg, NetworkRef},
@@ -40,20 +40,17 @@ use tracing::{Instrument, Span, error, error_span, info, warn};
 use crate::{
     Application, Config, Fatal, Participation, PeerAddress, SetPeerError, WalError,
     codec::WireCodec,
-    context::{Address, ProposalPart, QUORUM, Tabella},
+    context::{Address, ProposalPart, Tabella, thresholds},
     gate::{Gate, GatedNetwork},
     host::{Host, check_height_start, who_may_connect},
     mail::Mail,
-    parts::{self, PART_BYTES_MAX},
+    parts::{self, MESSAGE_BYTES_MAX, PART_BYTES_MAX},
     peers::{self, AddressBook},
     shared::Shared,
     signing::{MessageSigner, MessageVerifier},
     supervisor::Supervisor,
     wal,
 };
-
-/// Longest [message](Handle::broadcast) between applications, in bytes.
-pub const MESSAGE_BYTES_MAX: usize = PART_BYTES_MAX;
 
 /// Peers that may be connected of their own accord. The engine takes four times as many connections, and as
 /// many more that have not said who they are: far more than one address can hold.
@@ -543,13 +540,6 @@ async fn stop_at_invalid_decision(
                  version that the other validators run, or restore this one's data from theirs"
             )));
         }
-    }
-}
-
-pub(crate) fn thresholds() -> ThresholdParams {
-    ThresholdParams {
-        quorum: QUORUM,
-        ..ThresholdParams::default()
     }
 }
 

@@ -19,6 +19,9 @@ use crate::{
 /// Bytes of the body in one part.
 pub(crate) const PART_BYTES_MAX: usize = 256 << 10;
 
+/// Longest [message](crate::Handle::broadcast) between applications, in bytes.
+pub const MESSAGE_BYTES_MAX: usize = PART_BYTES_MAX;
+
 /// Streams of one peer kept at a time; an honest peer has one, or two around a change of height.
 const STREAMS_PER_PEER_MAX: usize = 4;
 

@@ -6,7 +6,7 @@ use arc_malachitebft_core_types::Timeout;
 use bytes::Bytes;
 use tabella_protocol::{CommitCertificate, Evidence, Hash, PublicKey};
 
-use super::Wire;
+use super::wire::Wire;
 use crate::{Fatal, UndecidedBlock};
 
 /// What the machine asks of the world.

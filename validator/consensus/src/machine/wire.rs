@@ -5,7 +5,7 @@ use arc_malachitebft_core_consensus::{LivenessMsg, SignedConsensusMsg};
 use bytes::Bytes;
 use tabella_protocol::{Hash, SigningKey, Statement};
 
-use super::{Stopped, outside::failed};
+use super::outside::{Stopped, failed};
 use crate::{
     codec::WireCodec,
     context::{Announcement, Tabella},
