@@ -102,6 +102,7 @@ impl Metrics {
             .set(u64::from(!dissent.may_attest(ledger)));
     }
 
+    #[expect(clippy::too_many_lines, reason = "one block for each metric")]
     pub(crate) fn render(&self, gauges: &Gauges, elsewhere: &Timings<'_>) -> String {
         let mut text = String::new();
         let mut one = |name: &str, kind: &str, help: &str, value: u64| {

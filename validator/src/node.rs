@@ -150,6 +150,10 @@ async fn run_until(config: Config, shutdown: BoxFuture<()>) -> Result<(), RunErr
     result
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "assembles the validator, one part after the other"
+)]
 async fn run_to_the_end(mut config: Config, stop: &Stop) -> Result<(), RunError> {
     let genesis = read_genesis(&config.genesis)?;
     let key = read_key(&config.key)?;

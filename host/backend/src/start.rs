@@ -326,6 +326,10 @@ impl Files {
     }
 
     /// Puts the parts together and starts what goes on beside requests.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "assembles the backend, one part after the other"
+    )]
     async fn assemble(self, opened: Opened) -> Result<Parts, BackendError> {
         let Opened {
             store,

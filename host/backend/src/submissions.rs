@@ -117,6 +117,10 @@ impl Voter {
 
 impl App {
     /// Takes a ballot and answers once it is confirmed, or after the configured wait.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "the path of a ballot, in the order that makes it safe"
+    )]
     pub(crate) async fn submit(&self, wish: Wish) -> Result<Acknowledged, Problem> {
         let started = Instant::now();
         let election = self.elections.for_ballot(wish.election_id).await?;

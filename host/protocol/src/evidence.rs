@@ -206,6 +206,7 @@ impl Evidence {
     }
 
     /// Checks the statements against the validators of their height, which `history` must know.
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of evidence")]
     pub fn verify(&self, history: &ValidatorHistory) -> Result<EvidenceSummary, EvidenceError> {
         let genesis = history.genesis();
         let set = history.at(self.height());

@@ -466,6 +466,10 @@ impl HostActor {
 }
 
 #[async_trait]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one arm for each message of the engine"
+)]
 impl Actor for HostActor {
     type Msg = HostMsg<Tabella>;
     type State = State;

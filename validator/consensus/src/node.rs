@@ -303,6 +303,10 @@ impl Handle {
     }
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "starts the engine's actors in their order"
+)]
 async fn start(
     config: Config,
     application: Arc<dyn Application>,

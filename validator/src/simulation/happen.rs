@@ -21,6 +21,7 @@ use crate::{
 };
 
 impl World {
+    #[expect(clippy::too_many_lines, reason = "one arm for each event")]
     pub(super) fn happen(&mut self, node: usize, event: Event) -> Result<(), End> {
         match event {
             Event::Wire { from, wire } => {

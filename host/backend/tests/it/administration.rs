@@ -76,6 +76,10 @@ async fn an_election_that_does_not_hold_together_is_refused() {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one scene, told from beginning to end"
+)]
 async fn a_roll_is_taken_line_by_line() {
     let deployment = Deployment::new().await;
     deployment.create_election(registrar_roll()).await;

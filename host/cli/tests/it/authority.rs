@@ -49,6 +49,10 @@ fn json(output: &Output) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one scene, told from beginning to end"
+)]
 async fn an_election_is_run_with_the_authoritys_key_away_from_the_backend() {
     let network = Network::start(&[]).await;
     let (_backend, url) = backend_without_key(&network).await;

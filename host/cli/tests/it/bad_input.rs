@@ -98,6 +98,7 @@ fn without(mut body: Value, member: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one line for each bad input")]
 async fn rest_refuses_bad_submissions_with_stable_codes() {
     let scene = Scene::set().await;
     let good = scene.submission("table", json!({"ranking": ["a", "b"]}));
@@ -297,6 +298,7 @@ async fn rest_refuses_bad_submissions_with_stable_codes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one line for each bad transaction")]
 async fn json_rpc_refuses_bad_transactions_with_stable_codes() {
     let scene = Scene::set().await;
     let url = scene.network.rpc_urls()[0].clone();

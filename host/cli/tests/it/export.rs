@@ -9,6 +9,10 @@ use serde_json::{Value, json};
 use crate::network::{Network, eventually, ok, ranked_election, signal, tabella};
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one scene, told from beginning to end"
+)]
 async fn an_exported_election_is_counted_again_offline() {
     let mut network = Network::start(&["--validators", "3"]).await;
     let other = network.open_election(&ranked_election());

@@ -145,6 +145,10 @@ async fn set_at(rpc: &str, height: u64) -> (usize, Quorum) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one scene, told from beginning to end"
+)]
 async fn three_become_five_and_three_again_while_ballots_are_cast() {
     let network = Network::start(&["--validators", "3"]).await;
     let election_id = network.open_election(&ranked_election());

@@ -265,6 +265,10 @@ async fn cast(network: &Network, election_id: u64, voter: &str, choice: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one scene, told from beginning to end"
+)]
 async fn nothing_that_strangers_ask_for_tells_how_an_open_election_stands() {
     let network = Network::start(&["--open-ballots", "readers"]).await;
     let election_id = network.open_election(&statement());

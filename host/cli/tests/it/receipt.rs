@@ -9,6 +9,10 @@ use tabella_protocol::Receipt;
 use crate::network::{Network, eventually, ok, ranked_election, signal, tabella};
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one scene, told from beginning to end"
+)]
 async fn a_receipt_holds_offline_and_no_changed_byte_does() {
     let mut network = Network::start(&["--validators", "3"]).await;
     let election_id = network.open_election(&ranked_election());

@@ -346,6 +346,7 @@ fn a_byte_of_a_block_is_found_wherever_it_is() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one line for each table")]
 fn a_changed_value_of_each_table_is_found_and_named() {
     let chain = chain();
     let voter_of = |n: u32| move |(id, key): (u64, [u8; 32])| (id, key) == (1, voter(n).0);

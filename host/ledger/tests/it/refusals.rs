@@ -12,6 +12,7 @@ use crate::support::{
 };
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one line for each refusal")]
 fn every_refusal_has_a_code_and_helps() {
     let mut chain = Chain::with_election(Revote::Refuse, by_registrar());
     let first = chain.cast(voter(1), "a");

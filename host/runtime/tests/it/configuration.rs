@@ -92,6 +92,7 @@ fn options_are_checked() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one line for each configuration")]
 fn the_schema_says_what_is_accepted() {
     expect![[r#"
         {

@@ -109,6 +109,10 @@ impl<F: LogFile> Core<F> {
         }
     }
 
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one arm for each effect of the engine"
+    )]
     pub(super) fn effect(
         &mut self,
         effect: Effect<Tabella>,
