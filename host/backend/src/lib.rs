@@ -5,22 +5,24 @@
 //! then on it is submitted until the chain confirms or refuses it, across kills of any process.
 //! The chain decides; this backend only proves and repeats what it decided.
 //!
-//! - `submissions`: one ballot from request to answer; `pending`: what is not settled; `carry`: takes it
-//!   to the chain; `confirm`: writes down what the chain has; `on_chain`: looks a ballot up there;
-//!   `closing`: no ballot that was acknowledged is left out at a close; `store`: the database, a file or
+//! - `submissions`: one ballot from request to record; `delivery`: from there to the voter's answer;
+//!   `ballot_order`, `numbering`: which of a voter's ballots is the last; `pending`: what is not settled;
+//!   `carry`: takes it to the chain; `confirm`: writes down what the chain has; `on_chain`: looks a ballot
+//!   up there; `close`, `closing`: no ballot that was acknowledged is left out at a close; `store`: the database, a file or
 //!   one that backends share; `failover`: what those owe each other; `waiting`: while it is away at the
 //!   start.
 //! - `local_ledger`: the backend's own signed chain, for the time when no validator takes ballots;
-//!   `reconciliation`: what became of its ballots; `crash`: where tests let the process die.
-//! - `elections`: elections and their rules, from the proven chain; `refusals`: whose word a refusal is;
+//!   `reconcile`, `reconciliation`: what became of its ballots; `crash`: where tests let the process die.
+//! - `proven`: reads of the proven chain; `elections`: elections and their rules, from there;
+//!   `administer`: an administrator's transactions; `refusals`: whose word a refusal is;
 //!   `auth`: tokens, passwords, roles.
 //! - `subject`: who asks or votes, in which realm; `voter_name`: the one form of an id; `electorate`: which
 //!   voter of an election somebody is; `lookup`: which submission may be told of to whom.
 //! - `level`: how far ballots are carried now; `live`: counts of open elections that show them.
 //! - `discovery`: validators that only a bootnode knows.
 //! - `accounts`: who may log in; `limits`: who asks too often, by `rate_limit`, `wrong_logins` and
-//!   `places`; `verifications`: re-checks of the chain that anybody may ask for; `events`: what happens
-//!   now; `lines`: what of it the log says.
+//!   `places`; `verifications`: re-checks of the chain that anybody may ask for; `events`, `event_feed`: what
+//!   happens now; `lines`: what of it the log says.
 //! - `routes`: the REST surface, a file each; `openapi`: its description; `server`: what they
 //!   share; `problem`: errors.
 //!
@@ -47,6 +49,7 @@ mod config;
 mod confirm;
 mod crash;
 mod credential;
+mod delivery;
 mod discovery;
 mod elections;
 mod electorate;
