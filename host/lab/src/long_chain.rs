@@ -16,9 +16,9 @@ use tabella_backend::Registration;
 use tabella_files::{read_genesis, read_key};
 use tabella_ledger::{BuildLimits, Ledger};
 use tabella_protocol::{
-    CommitCertificate, CommitSignature, ConsensusVote, ConsensusVoteKind, ContestSpec, Disclosure,
-    ElectionSpec, Eligibility, Hash, OpenBallots, OpenTo, OptionSpec, Payload, Quorum, Revote,
-    SigningKey, Transaction, TransactionBody, VoterId, rpc::NodeStatus,
+    CommitCertificate, ContestSpec, Disclosure, ElectionSpec, Eligibility, Hash, OpenBallots,
+    OpenTo, OptionSpec, Payload, Quorum, Revote, SigningKey, Transaction, TransactionBody, VoterId,
+    rpc::NodeStatus,
 };
 
 use crate::{product, usage};
@@ -239,7 +239,7 @@ fn write_history(blocks: u64, layout: &Layout) -> Result<()> {
         if let Some((_, refusal)) = built.refused.first() {
             bail!("a transaction of the history is refused: {refusal}");
         }
-        let certificate = certify(&genesis_hash, &keys, height, built.block.hash());
+        let certificate = CommitCertificate::sign(&genesis_hash, &keys, height, built.block.hash());
         // Nobody needs what a crash would leave.
         if height % 100 == 0 || height == blocks {
             ledger.commit(built.block, &certificate)?;
@@ -292,35 +292,6 @@ fn payload(ledger: &Ledger, height: u64, authority: &SigningKey) -> Result<Paylo
             }
         }
     })
-}
-
-fn certify(
-    genesis: &Hash,
-    keys: &[SigningKey],
-    height: u64,
-    block_hash: Hash,
-) -> CommitCertificate {
-    let signatures = keys.iter().map(|key| {
-        let vote = ConsensusVote {
-            kind: ConsensusVoteKind::Precommit,
-            height,
-            round: 0,
-            value: Some(block_hash),
-            validator: key.public(),
-        };
-        CommitSignature {
-            validator: key.public(),
-            signature: key.sign(&vote.signing_bytes(genesis)),
-        }
-    });
-    let mut certificate = CommitCertificate {
-        height,
-        round: 0,
-        block_hash,
-        signatures: signatures.collect(),
-    };
-    certificate.sort();
-    certificate
 }
 
 fn describe(report: &LongChainReport) -> String {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
-use crate::{Hash, PublicKey, Quorum, Signature, ValidatorInfo, codec};
+use crate::{Hash, PublicKey, Quorum, Signature, SigningKey, ValidatorInfo, codec};
 
 /// The two voting steps of a Tendermint round (Buchman, Kwon, Milosevic 2018).
 #[derive(
@@ -161,6 +161,37 @@ pub enum CertificateError {
 }
 
 impl CommitCertificate {
+    /// Returns a certificate of round 0 that these keys sign: of a backend's own ledger, of a chain that is
+    /// made for a measurement or a test. Validators collect theirs from consensus.
+    pub fn sign<'a>(
+        genesis: &Hash,
+        keys: impl IntoIterator<Item = &'a SigningKey>,
+        height: u64,
+        block_hash: Hash,
+    ) -> Self {
+        let signatures = keys.into_iter().map(|key| {
+            let precommit = ConsensusVote {
+                kind: ConsensusVoteKind::Precommit,
+                height,
+                round: 0,
+                value: Some(block_hash),
+                validator: key.public(),
+            };
+            CommitSignature {
+                validator: key.public(),
+                signature: key.sign(&precommit.signing_bytes(genesis)),
+            }
+        });
+        let mut certificate = Self {
+            height,
+            round: 0,
+            block_hash,
+            signatures: signatures.collect(),
+        };
+        certificate.sort();
+        certificate
+    }
+
     /// Sorts the signatures into the canonical order.
     pub fn sort(&mut self) {
         self.signatures.sort_by_key(|s| s.validator);

@@ -5,9 +5,9 @@ use std::path::Path;
 use serde_json::json;
 use tabella_ledger::{BuildLimits, Ledger};
 use tabella_protocol::{
-    CommitCertificate, CommitSignature, ConsensusVote, ConsensusVoteKind, ContestSpec, Disclosure,
-    ElectionSpec, Eligibility, Genesis, Hash, OpenTo, OptionSpec, Payload, PluginLimits, Quorum,
-    Revote, SigningKey, Transaction, TransactionBody, ValidatorInfo, VoterId,
+    CommitCertificate, ContestSpec, Disclosure, ElectionSpec, Eligibility, Genesis, Hash, OpenTo,
+    OptionSpec, Payload, PluginLimits, Quorum, Revote, SigningKey, Transaction, TransactionBody,
+    ValidatorInfo, VoterId,
 };
 use tabella_runtime::Runtime;
 
@@ -116,7 +116,7 @@ pub(super) fn open_election(ledgers: &[&Ledger], keys: &[SigningKey], revote: Re
         assert!(built.refused.is_empty(), "{:?}", built.refused);
         let bytes = built.block.bytes().clone();
         let genesis = first.genesis_hash();
-        let certificate = certify(
+        let certificate = CommitCertificate::sign(
             &genesis,
             keys,
             built.block.header().height,
@@ -129,35 +129,6 @@ pub(super) fn open_election(ledgers: &[&Ledger], keys: &[SigningKey], revote: Re
             ledger.commit(block, &certificate).expect("a commit");
         }
     }
-}
-
-fn certify(
-    genesis: &Hash,
-    keys: &[SigningKey],
-    height: u64,
-    block_hash: Hash,
-) -> CommitCertificate {
-    let signatures = keys.iter().map(|key| {
-        let vote = ConsensusVote {
-            kind: ConsensusVoteKind::Precommit,
-            height,
-            round: 0,
-            value: Some(block_hash),
-            validator: key.public(),
-        };
-        CommitSignature {
-            validator: key.public(),
-            signature: key.sign(&vote.signing_bytes(genesis)),
-        }
-    });
-    let mut certificate = CommitCertificate {
-        height,
-        round: 0,
-        block_hash,
-        signatures: signatures.collect(),
-    };
-    certificate.sort();
-    certificate
 }
 
 /// The ballots of a run. Some voters cast a second one, some clients send theirs to two validators.

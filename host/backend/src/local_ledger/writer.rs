@@ -7,10 +7,7 @@ use std::{
 };
 
 use tabella_ledger::{BuildLimits, Ledger, LedgerError, Refusal, VetError, Vetted};
-use tabella_protocol::{
-    CommitCertificate, CommitSignature, ConsensusVote, ConsensusVoteKind, Hash, SigningKey,
-    rpc::RefusalCode,
-};
+use tabella_protocol::{CommitCertificate, Hash, SigningKey, rpc::RefusalCode};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{AppendError, Opened, Shared, files};
@@ -250,22 +247,7 @@ fn commit(
 }
 
 fn certify(ledger: &Ledger, key: &SigningKey, height: u64, block_hash: Hash) -> CommitCertificate {
-    let precommit = ConsensusVote {
-        kind: ConsensusVoteKind::Precommit,
-        height,
-        round: 0,
-        value: Some(block_hash),
-        validator: key.public(),
-    };
-    CommitCertificate {
-        height,
-        round: 0,
-        block_hash,
-        signatures: vec![CommitSignature {
-            validator: key.public(),
-            signature: key.sign(&precommit.signing_bytes(&ledger.genesis_hash())),
-        }],
-    }
+    CommitCertificate::sign(&ledger.genesis_hash(), [key], height, block_hash)
 }
 
 #[cfg(test)]

@@ -25,10 +25,9 @@ use serde_json::{Value, json};
 use tabella_client::ValidatorEndpoint;
 use tabella_ledger::{BuildLimits, Ledger, VetError, Vetted};
 use tabella_protocol::{
-    Ack, Block, BoardEntry, BoardHead, CommitCertificate, CommitSignature, ConsensusVote,
-    ConsensusVoteKind, Evidence, EvidenceFile, Genesis, Hash, Header, HexBytes, Payload,
-    PluginLimits, Quorum, Receipt, Revote, SigningKey, Transaction, ValidatorHistory,
-    ValidatorInfo,
+    Ack, Block, BoardEntry, BoardHead, CommitCertificate, Evidence, EvidenceFile, Genesis, Hash,
+    Header, HexBytes, Payload, PluginLimits, Quorum, Receipt, Revote, SigningKey, Transaction,
+    ValidatorHistory, ValidatorInfo,
     merkle::{self, Frontier},
     rpc::{
         BlockSummary, BlockView, BoardItem, BoardPage, ElectionStatus, ElectionView, EvidenceView,
@@ -445,27 +444,7 @@ pub(crate) fn certify(
     hash: Hash,
     keys: &[SigningKey],
 ) -> CommitCertificate {
-    let signatures = keys.iter().map(|key| {
-        let precommit = ConsensusVote {
-            kind: ConsensusVoteKind::Precommit,
-            height,
-            round: 0,
-            value: Some(hash),
-            validator: key.public(),
-        };
-        CommitSignature {
-            validator: key.public(),
-            signature: key.sign(&precommit.signing_bytes(genesis)),
-        }
-    });
-    let mut certificate = CommitCertificate {
-        height,
-        round: 0,
-        block_hash: hash,
-        signatures: signatures.collect(),
-    };
-    certificate.sort();
-    certificate
+    CommitCertificate::sign(genesis, keys, height, hash)
 }
 
 /// One fake validator.

@@ -3,10 +3,9 @@
 use tabella_follower::{FollowError, Follower, Replay};
 use tabella_ledger::{BuildLimits, Ledger};
 use tabella_protocol::{
-    Ack, CommitCertificate, CommitSignature, ConsensusVote, ConsensusVoteKind, ContestSpec,
-    Disclosure, ElectionSpec, Eligibility, Genesis, Hash, HexBytes, OpenTo, OptionSpec, Payload,
-    PluginLimits, Quorum, Revote, SigningKey, Transaction, TransactionBody, ValidatorInfo, VoterId,
-    rpc::BlockView,
+    Ack, CommitCertificate, ContestSpec, Disclosure, ElectionSpec, Eligibility, Genesis, Hash,
+    HexBytes, OpenTo, OptionSpec, Payload, PluginLimits, Quorum, Revote, SigningKey, Transaction,
+    TransactionBody, ValidatorInfo, VoterId, rpc::BlockView,
 };
 use tempfile::TempDir;
 
@@ -44,28 +43,8 @@ fn sign(nonce: u64, payload: Payload) -> Transaction {
 }
 
 fn certify(height: u64, hash: Hash, signers: &[u8]) -> CommitCertificate {
-    let genesis = genesis().hash();
-    let signatures = signers.iter().map(|n| {
-        let precommit = ConsensusVote {
-            kind: ConsensusVoteKind::Precommit,
-            height,
-            round: 0,
-            value: Some(hash),
-            validator: key(*n).public(),
-        };
-        CommitSignature {
-            validator: key(*n).public(),
-            signature: key(*n).sign(&precommit.signing_bytes(&genesis)),
-        }
-    });
-    let mut certificate = CommitCertificate {
-        height,
-        round: 0,
-        block_hash: hash,
-        signatures: signatures.collect(),
-    };
-    certificate.sort();
-    certificate
+    let keys: Vec<_> = signers.iter().map(|n| key(*n)).collect();
+    CommitCertificate::sign(&genesis().hash(), &keys, height, hash)
 }
 
 /// The blocks of a chain with one open election and two ballots, as a validator sends them.

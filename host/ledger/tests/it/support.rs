@@ -5,9 +5,9 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tabella_ledger::{BuildLimits, Ledger, Refusal, VetError, Vetted};
 use tabella_protocol::{
-    CommitCertificate, CommitSignature, ConsensusVote, ConsensusVoteKind, ContestSpec, Disclosure,
-    ElectionSpec, Eligibility, Genesis, Hash, OpenTo, OptionSpec, Payload, PluginLimits, Quorum,
-    Revote, RollChanges, SigningKey, Transaction, TransactionBody, ValidatorInfo, VoterId,
+    CommitCertificate, ContestSpec, Disclosure, ElectionSpec, Eligibility, Genesis, Hash, OpenTo,
+    OptionSpec, Payload, PluginLimits, Quorum, Revote, RollChanges, SigningKey, Transaction,
+    TransactionBody, ValidatorInfo, VoterId,
 };
 use tempfile::TempDir;
 
@@ -172,32 +172,7 @@ pub(crate) fn refusal_text(judged: Result<Vetted, Refusal>) -> String {
 }
 
 pub(crate) fn certify(height: u64, block_hash: Hash) -> CommitCertificate {
-    let genesis = genesis().hash();
-    let sign = |seed| {
-        let key = key(seed);
-        let validator = key.public();
-        let kind = ConsensusVoteKind::Precommit;
-        let vote = ConsensusVote {
-            kind,
-            height,
-            round: 0,
-            value: Some(block_hash),
-            validator,
-        };
-        CommitSignature {
-            validator,
-            signature: key.sign(&vote.signing_bytes(&genesis)),
-        }
-    };
-    let signatures = vec![sign(1), sign(2)];
-    let mut certificate = CommitCertificate {
-        height,
-        round: 0,
-        block_hash,
-        signatures,
-    };
-    certificate.sort();
-    certificate
+    CommitCertificate::sign(&genesis().hash(), &[key(1), key(2)], height, block_hash)
 }
 
 pub(crate) fn election(revote: Revote, eligibility: Eligibility) -> ElectionSpec {

@@ -1,9 +1,8 @@
 //! A small network to test with: keys from fixed seeds, nothing random.
 
 use tabella_protocol::{
-    Ack, BoardEntry, BoardHead, CommitCertificate, CommitSignature, ConsensusVote,
-    ConsensusVoteKind, Genesis, Hash, Header, PluginLimits, Quorum, Receipt, SigningKey,
-    ValidatorHistory, ValidatorInfo, VoterId, merkle, transactions_root,
+    Ack, BoardEntry, BoardHead, CommitCertificate, Genesis, Hash, Header, PluginLimits, Quorum,
+    Receipt, SigningKey, ValidatorHistory, ValidatorInfo, VoterId, merkle, transactions_root,
 };
 
 pub(crate) fn key(seed: u8) -> SigningKey {
@@ -36,30 +35,8 @@ pub(crate) fn certificate(
     block_hash: Hash,
     signers: &[u8],
 ) -> CommitCertificate {
-    let sign = |seed: &u8| {
-        let key = key(*seed);
-        let vote = ConsensusVote {
-            kind: ConsensusVoteKind::Precommit,
-            height,
-            round: 0,
-            value: Some(block_hash),
-            validator: key.public(),
-        };
-        let signature = key.sign(&vote.signing_bytes(&genesis.hash()));
-        CommitSignature {
-            validator: key.public(),
-            signature,
-        }
-    };
-    let signatures = signers.iter().map(sign).collect();
-    let mut certificate = CommitCertificate {
-        height,
-        round: 0,
-        block_hash,
-        signatures,
-    };
-    certificate.sort();
-    certificate
+    let keys: Vec<_> = signers.iter().map(|seed| key(*seed)).collect();
+    CommitCertificate::sign(&genesis.hash(), &keys, height, block_hash)
 }
 
 /// A receipt for ballot `position` of a board of `size`, acknowledged by `ackers`.
