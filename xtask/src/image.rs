@@ -1,67 +1,33 @@
-//! The container image: the binary, linked statically, on an empty file system.
+//! The container image: the static binary on an empty file system.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, path::Path, process::Command};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use crate::shell::{cargo, run, step, workspace_root};
+use crate::shell::{run, step, workspace_root};
 
-/// Links the binary again, statically, from the libraries that are built already; answers the
-/// directory that is to become the image. See docs/decisions.
-pub(crate) fn link() -> Result<PathBuf> {
-    step("linking the static binary");
-    let library = library()?;
-    let dependencies = library.parent().context("a library has a directory")?;
-    let directory = workspace_root().join("target/image");
+/// The image's name, and that of an image which is only tested.
+pub(crate) const TAG: &str = "tabella:latest";
+pub(crate) const TEST_TAG: &str = "tabella:test";
+
+/// The directory that becomes the image, below the root of the workspace.
+const DIRECTORY: &str = "target/image";
+
+/// Builds the image from the binary that `cargo xtask dist` made.
+pub(crate) fn build(binary: &Path, tag: &str) -> Result<()> {
+    step(&format!("building the image {tag}"));
+    let directory = workspace_root().join(DIRECTORY);
     // The owner of this directory is the owner of the volumes.
-    fs::create_dir_all(directory.join("data")).context("cannot create target/image")?;
-    let binary = directory.join("tabella");
-    let dependency = format!("dependency={}", dependencies.display());
-    let external = format!("tabella_cli={}", library.display());
-    run(Command::new("rustc")
-        .args(["host/cli/src/main.rs", "--crate-name", "tabella"])
-        .args(["--crate-type", "bin", "--edition", "2024"])
-        .args(["-C", "opt-level=3", "-C", "target-feature=+crt-static"])
-        .args(["-C", "strip=debuginfo"])
-        .args(["-L", &dependency, "--extern", &external])
-        .arg("-o")
-        .arg(&binary))
-    .context("static linking needs the C library as an archive (Debian: libc6-dev)")?;
-    fs::copy(
-        workspace_root().join("deploy/Dockerfile"),
-        directory.join("Dockerfile"),
-    )
-    .context("cannot copy deploy/Dockerfile")?;
-    println!("{}", binary.display());
-    Ok(directory)
-}
-
-/// Builds the image.
-pub(crate) fn build(directory: &Path, tag: &str) -> Result<()> {
-    step("building the image");
+    fs::create_dir_all(directory.join("data"))
+        .with_context(|| format!("cannot create {DIRECTORY}"))?;
+    for (from, name) in [
+        (binary, "tabella"),
+        (&workspace_root().join("deploy/Dockerfile"), "Dockerfile"),
+    ] {
+        fs::copy(from, directory.join(name))
+            .with_context(|| format!("cannot copy {} to {DIRECTORY}", from.display()))?;
+    }
     run(Command::new("docker")
         .args(["build", "--tag", tag])
-        .arg(directory))
-}
-
-/// The compiled library behind the binary, as cargo names it.
-fn library() -> Result<PathBuf> {
-    let output = cargo()
-        .args(["build", "--release", "--workspace", "--bins"])
-        .args(["--message-format", "json-render-diagnostics"])
-        .output()
-        .context("cannot start cargo")?;
-    if !output.status.success() {
-        bail!("cargo build failed: {}", output.status);
-    }
-    let messages = String::from_utf8_lossy(&output.stdout);
-    let path = messages
-        .split('"')
-        .find(|word| word.ends_with(".rlib") && word.contains("/libtabella_cli-"));
-    let path = path.context("cargo does not name the library tabella_cli")?;
-    Ok(PathBuf::from(path))
+        .arg(&directory))
 }

@@ -3,11 +3,14 @@
 //! It depends on nothing of the workspace, so that `cargo xtask --help` answers in seconds.
 
 mod checks;
+mod dist;
 mod fuzz;
 mod image;
+mod image_test;
+mod packages;
 mod postgres;
+mod rust_target;
 mod shell;
-mod wasm_target;
 
 use std::{
     ffi::OsString,
@@ -79,17 +82,27 @@ enum Task {
         rest: Vec<OsString>,
     },
     /// All that CI checks: format, lints, tests, documentation, and the paths that documents name
-    Ci,
-    /// Build the container image: one static binary and nothing else
     ///
-    /// Builds everything, links the binary statically into target/image, and runs `docker build`.
+    /// Where Docker answers, the container image is built and tested too; otherwise it says that this was
+    /// skipped.
+    Ci {
+        /// Fail where Docker does not answer
+        #[arg(long)]
+        docker: bool,
+    },
+    /// Build the binary that is given away: static, stripped, its debug information beside it
+    ///
+    /// Writes target/dist/tabella, which runs on any Linux of this architecture, and
+    /// target/dist/tabella.debug.
+    Dist,
+    /// Build the container image: the binary of `cargo xtask dist` and nothing else
     Image {
         /// The image's name
-        #[arg(long, default_value = "tabella:latest")]
+        #[arg(long, default_value = image::TAG)]
         tag: String,
-        /// Stop before `docker build`
+        /// Then start deploy/compose.yaml from it, and vote while validators are stopped and cut off
         #[arg(long)]
-        binary_only: bool,
+        test: bool,
     },
     /// Give libFuzzer everything that reads what strangers send, for a while
     ///
@@ -138,30 +151,24 @@ fn perform(task: Task) -> Result<()> {
             )
         }
         Task::Test { rest } => test(&rest),
-        Task::Ci => ci(),
-        Task::Image { tag, binary_only } => {
-            build_binary()?;
-            let directory = image::link()?;
-            match binary_only {
-                true => Ok(()),
-                false => image::build(&directory, &tag),
-            }
-        }
+        Task::Ci { docker } => ci(docker),
+        Task::Dist => dist::build().map(drop),
+        Task::Image { tag, test } => make_image(&tag, test),
         Task::Fuzz(campaign) => {
-            wasm_target::ensure_installed()?;
+            rust_target::ensure_wasm()?;
             fuzz::campaign(&campaign)
         }
         Task::BenchPlugins => bench_plugins(),
         Task::Determinism => determinism(),
         Task::Plugins => {
-            wasm_target::ensure_installed()?;
+            rust_target::ensure_wasm()?;
             run(cargo().args(["build", "--release", "-p", "tabella-plugins"]))
         }
     }
 }
 
 fn build_binary() -> Result<()> {
-    wasm_target::ensure_installed()?;
+    rust_target::ensure_wasm()?;
     step("building the tabella binary (release)");
     // The whole workspace, so that the features of every dependency are those the tests build
     // with and nothing is compiled a second time for them.
@@ -169,7 +176,7 @@ fn build_binary() -> Result<()> {
 }
 
 fn bench_plugins() -> Result<()> {
-    wasm_target::ensure_installed()?;
+    rust_target::ensure_wasm()?;
     step("building the benchmark");
     // With the features of the tests, as above.
     let bench = ["bench", "--workspace", "--bench", "plugins"];
@@ -179,7 +186,7 @@ fn bench_plugins() -> Result<()> {
 }
 
 fn determinism() -> Result<()> {
-    wasm_target::ensure_installed()?;
+    rust_target::ensure_wasm()?;
     let mut first: Option<String> = None;
     for (name, profile) in [("debug", "dev"), ("release", "release")] {
         step(&format!("building the tabella binary ({name})"));
@@ -232,7 +239,7 @@ fn demo(exit: bool, rest: &[OsString]) -> Result<()> {
 
 /// The simulation is a test of the validator, because it drives what no other crate may see.
 fn simulate(seeds: u64, from: u64) -> Result<()> {
-    wasm_target::ensure_installed()?;
+    rust_target::ensure_wasm()?;
     step(&format!(
         "simulation of seeds {from} to {}",
         from.saturating_add(seeds)
@@ -246,7 +253,7 @@ fn simulate(seeds: u64, from: u64) -> Result<()> {
 }
 
 fn test(rest: &[OsString]) -> Result<()> {
-    wasm_target::ensure_installed()?;
+    rust_target::ensure_wasm()?;
     postgres::ensure_installed();
     step("tests");
     if shell::has_nextest() {
@@ -274,12 +281,41 @@ fn test(rest: &[OsString]) -> Result<()> {
     Ok(())
 }
 
-fn ci() -> Result<()> {
+/// Builds the image, and tests it where that is asked.
+fn make_image(tag: &str, test: bool) -> Result<()> {
+    // Before the build, which takes minutes.
+    let docker = image_test::Docker::find();
+    let docker = match test {
+        true => Some(docker?),
+        false => None,
+    };
+    let binary = dist::build()?;
+    image::build(&binary, tag)?;
+    match docker {
+        Some(docker) => image_test::run_test(docker, tag, &binary),
+        None => Ok(()),
+    }
+}
+
+/// Tests the image where Docker answers; otherwise fails if it must, and else says that it was skipped.
+fn image_in_ci(is_required: bool) -> Result<()> {
+    match image_test::Docker::find() {
+        Err(error) if !is_required => {
+            step("container image");
+            println!("skipped: {error:#}");
+            Ok(())
+        }
+        Err(error) => Err(error.context("--docker requires the test of the image")),
+        Ok(_) => make_image(image::TEST_TAG, true),
+    }
+}
+
+fn ci(docker: bool) -> Result<()> {
     step("format");
     run(cargo().args(["fmt", "--all", "--check"]))?;
     step("paths named in the documents");
     checks::paths_exist()?;
-    wasm_target::ensure_installed()?;
+    rust_target::ensure_wasm()?;
     step("lints");
     run(cargo()
         .args(["clippy", "--release", "--workspace", "--all-targets", "--"])
@@ -288,5 +324,6 @@ fn ci() -> Result<()> {
     step("documentation");
     run(cargo()
         .args(["doc", "--release", "--workspace", "--no-deps"])
-        .env("RUSTDOCFLAGS", "-D warnings"))
+        .env("RUSTDOCFLAGS", "-D warnings"))?;
+    image_in_ci(docker)
 }
