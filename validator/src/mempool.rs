@@ -82,7 +82,7 @@ impl Mempool {
 
     /// Adds a transaction that could stand in the next block. One that waits already is no error.
     ///
-    /// Answers whether it was added.
+    /// Returns whether it was added.
     pub(crate) fn insert(
         &mut self,
         vetted: Vetted,

@@ -269,7 +269,7 @@ impl Replica {
     }
 
     /// Executes and commits blocks that others decided and that follow the tip, verified by the caller;
-    /// they are durable when this returns. Answers what the journal can forget. Nothing is acked: what
+    /// they are durable when this returns. Returns what the journal can forget. Nothing is acked: what
     /// this node missed, others have vouched for.
     pub(crate) fn follow(&self, blocks: &[BlockView]) -> Result<Vec<Hash>, Fatal> {
         let mut forget = Vec::new();
@@ -294,7 +294,7 @@ impl Replica {
     }
 
     /// What is to be told now and then: this validator's ack of its newest block, because one that got
-    /// lost would leave two histories side by side with nobody the wiser; what was heard in rounds that
+    /// lost would let a fork go unnoticed; what was heard in rounds that
     /// ended without a decision; and the newest evidence, which is why a node stopped signing where it
     /// did and is still connected.
     pub(crate) fn repeated(&self) -> Vec<Bytes> {
@@ -329,7 +329,7 @@ impl Replica {
     }
 
     /// Keeps another validator's ack where it agrees with this chain, and raises the alarm where
-    /// not. Answers what to tell the others, and nothing where it is no validator's ack at all.
+    /// not. Returns what to send to the others, and nothing where the ack is not a validator's.
     pub(crate) fn take_ack(&self, ack: Ack) -> Option<Vec<Bytes>> {
         let history = self.ledger.validators();
         let known = history.at(ack.height).contains(&ack.validator);

@@ -11,6 +11,8 @@ mod packages;
 mod postgres;
 mod rust_target;
 mod shell;
+mod tools;
+mod words;
 
 use std::{
     ffi::OsString,
@@ -81,7 +83,7 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<OsString>,
     },
-    /// All that CI checks: format, lints, tests, documentation, and the paths that documents name
+    /// All that CI checks: format, spelling, words, dependencies, lints, tests, documentation
     ///
     /// Where Docker answers, the container image is built and tested too; otherwise it says that this was
     /// skipped.
@@ -315,6 +317,11 @@ fn ci(docker: bool) -> Result<()> {
     run(cargo().args(["fmt", "--all", "--check"]))?;
     step("paths named in the documents");
     checks::paths_exist()?;
+    step("words");
+    words::are_plain()?;
+    tools::spelling()?;
+    tools::unused_dependencies()?;
+    tools::dependencies()?;
     rust_target::ensure_wasm()?;
     step("lints");
     run(cargo()

@@ -35,7 +35,7 @@ impl BackendApi {
     }
 
     /// Creates an election after publishing the built-in rules that it names and the chain lacks.
-    /// Answers what the backend says of the new election.
+    /// Returns what the backend says of the new election.
     pub async fn create_election(&mut self, election: &ElectionFile) -> Result<Value> {
         let mut statement = serde_json::to_value(election).context("plain data serialises")?;
         for (contest, slot) in election

@@ -97,7 +97,7 @@ fn append(chain: &mut Vec<ChainBlock>, summary: BlockSummary) -> Result<()> {
 }
 
 /// Compares all blocks of all validators up to the lowest common height, which must be at least
-/// `height_min`. Answers the blocks.
+/// `height_min`. Returns the blocks.
 pub async fn compare(rpc_urls: &[String], height_min: u64) -> Result<Vec<ChainBlock>> {
     let mut height = u64::MAX;
     for url in rpc_urls {

@@ -17,7 +17,7 @@ const PENDING_HEIGHTS_MAX: usize = 4_096;
 impl Ledger {
     /// Takes an ack of a block that stands on this chain. Its signature is taken as verified.
     ///
-    /// Answers whether it is new.
+    /// Returns whether it is new.
     pub fn add_ack(&self, ack: Ack) -> Result<bool, LedgerError> {
         if self
             .acks(ack.height)?

@@ -123,7 +123,7 @@ pub trait Application: Send + Sync + 'static {
     async fn undecided_body(&self, height: u64, block_hash: Hash) -> Result<Option<Bytes>, Fatal>;
 
     /// Commits a decided block, which was built or found valid here before; durable when this
-    /// returns. Answers what the next height needs.
+    /// returns. Returns what the next height needs.
     async fn commit(&self, certificate: CommitCertificate) -> Result<HeightStart, Fatal>;
 
     /// Waits before the height after a commit starts, so that an idle network does not decide empty

@@ -72,7 +72,7 @@ pub(crate) struct Host {
 /// What changes with the engine's messages.
 pub(crate) struct State {
     bodies: Bodies,
-    /// Answers the height after the one being committed.
+    /// Returns the height after the one being committed.
     committed: Option<(u64, oneshot::Receiver<HeightStart>)>,
     /// The last height whose block came from a peer that was ahead.
     synced: u64,

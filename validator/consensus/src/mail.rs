@@ -43,7 +43,7 @@ impl Mail {
         }
     }
 
-    /// Lays a message into the box of a peer that may take part. Answers whether it fits.
+    /// Lays a message into the box of a peer that may take part. Returns whether it fits.
     pub(crate) fn put(&self, shared: &Arc<Shared>, from: PeerId, message: Bytes) -> bool {
         let Some(key) = public_key(&from) else {
             return false;

@@ -41,7 +41,7 @@ pub(crate) enum MembershipCommand {
         #[command(flatten)]
         sender: Sender,
     },
-    /// Remove a validator: it stops voting and goes on answering reads
+    /// Remove a validator: it stops voting and still serves reads
     ///
     /// Example: tabella validator remove validator-4 --authority network/keys/authority.key
     #[command(verbatim_doc_comment)]

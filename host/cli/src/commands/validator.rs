@@ -119,7 +119,7 @@ async fn status(asked: &Asked) -> Result<Exit> {
     }
     let state = match (status.standing, ready.is_success()) {
         (Standing::Halted, _) => "has stopped signing: see `tabella validator evidence`",
-        (Standing::Outside, _) => "is no validator: it votes not and answers reads",
+        (Standing::Outside, _) => "is not a validator: it does not vote, and serves reads",
         (Standing::Joining, _) => "is about to become a validator",
         (Standing::Leaving, _) => "is about to leave the validators",
         (Standing::Validator, true) => "ready",

@@ -183,7 +183,7 @@ impl DevNetwork {
     }
 
     /// Stops every process: the backend first, so that it can still hand over what it holds.
-    /// Answers the names of those that had to be killed.
+    /// Returns the names of those that had to be killed.
     pub async fn stop(self) -> Vec<String> {
         let _ = fs::remove_file(self.layout.ready());
         let mut killed = Vec::new();

@@ -129,7 +129,7 @@ impl Process {
         }
     }
 
-    /// Asks it to stop, waits, and kills it when it does not. Answers whether it stopped by itself.
+    /// Asks it to stop, waits, and kills it when it does not. Returns whether it stopped by itself.
     pub async fn stop(&self) -> bool {
         self.signal(Signal::SIGTERM);
         if tokio::time::timeout(STOP_TIMEOUT, self.ended())

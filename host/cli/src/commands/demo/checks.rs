@@ -19,7 +19,7 @@ use crate::{
     results::{Round, rounds, side_by_side, winners},
 };
 
-/// Every acknowledged ballot must be confirmed in the end, and none may have been refused. Answers
+/// Every acknowledged ballot must be confirmed in the end, and none may have been refused. Returns
 /// the ids of their transactions on the chain.
 pub(super) async fn confirm_all(
     api: &mut BackendApi,
