@@ -12,7 +12,7 @@ pub enum RpcError {
     #[error(transparent)]
     Http(#[from] HttpError),
     /// The validator answered with an error.
-    #[error("{method}: {message} (code {code}, data {data})")]
+    #[error("{}", refusal(method, *code, message, data))]
     Refused {
         /// What was called.
         method: String,
@@ -31,6 +31,14 @@ pub enum RpcError {
         /// The beginning of what came.
         got: String,
     },
+}
+
+/// The validator's words, with the name that documents give the refusal, where it has one.
+fn refusal(method: &str, code: i64, message: &str, data: &Value) -> String {
+    match data["code"].as_str() {
+        Some(name) => format!("{message} ({name})"),
+        None => format!("{method}: {message} (code {code})"),
+    }
 }
 
 /// Calls `method` with positional `params` on a validator's JSON-RPC port.

@@ -192,7 +192,7 @@ async fn peers(asked: &Asked) -> Result<Exit> {
     }
     let status: NodeStatus = asked.call("tabella_nodeStatus").await?;
     println!(
-        "{} of {} known validators are connected",
+        "{} validators are connected, the addresses of {} are known",
         status.peers,
         peers.len()
     );

@@ -36,7 +36,9 @@ async fn health_says_whether_blocks_come() {
     eventually("both others are known", async || {
         let peers = run(&["validator", "peers", "--rpc", &url]);
         let peers = String::from_utf8_lossy(&peers.stdout).into_owned();
-        (peers.contains("2 of 2 known validators") && peers.contains("validator-3")).then_some(())
+        (peers.contains("2 validators are connected, the addresses of 2 are known")
+            && peers.contains("validator-3"))
+        .then_some(())
     })
     .await;
     let evidence = run(&["validator", "evidence", "--rpc", &url]);
