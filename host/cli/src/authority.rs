@@ -7,7 +7,6 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tabella_files::{read_genesis, read_key};
 use tabella_protocol::{
@@ -18,7 +17,7 @@ use tabella_protocol::{
 
 use crate::{
     backend_api::{BackendApi, builtin},
-    election_file::ElectionFile,
+    election_file::{ElectionFile, EligibilityKind},
 };
 
 /// How many blocks what is signed here stays good for: long enough to be carried, too short to be kept.
@@ -158,13 +157,13 @@ fn join(keys: &[PublicKey]) -> String {
 
 /// What the chain is told of an election.
 fn spec(file: &ElectionFile, registrar: Option<PublicKey>) -> Result<ElectionSpec> {
-    let kind = file.eligibility.as_deref().unwrap_or("registrar");
+    let kind = file.eligibility.unwrap_or(EligibilityKind::Registrar);
     let registrar = || {
         registrar.context(
             "expected --registrar with the public key that signs this election's ballots: `tabella keys show` prints that of a backend's registrar_key",
         )
     };
-    let has_roll = kind != "registrar";
+    let has_roll = kind != EligibilityKind::Registrar;
     ensure!(
         !has_roll || file.open_to.is_none(),
         "expected open_to only without a roll: who stands on the roll may vote"
@@ -173,20 +172,17 @@ fn spec(file: &ElectionFile, registrar: Option<PublicKey>) -> Result<ElectionSpe
         has_roll || file.roll.is_none(),
         "expected roll only in an election that has one"
     );
-    let roll = word("roll", file.roll.as_deref(), RollChanges::Fixed)?;
+    let roll = file.roll.unwrap_or(RollChanges::Fixed);
     let eligibility = match kind {
-        "registrar" => Eligibility::Registrar {
+        EligibilityKind::Registrar => Eligibility::Registrar {
             registrar: registrar()?,
-            open_to: word("open_to", file.open_to.as_deref(), OpenTo::Named)?,
+            open_to: file.open_to.unwrap_or(OpenTo::Named),
         },
-        "registrar_roll" => Eligibility::RegistrarRoll {
+        EligibilityKind::RegistrarRoll => Eligibility::RegistrarRoll {
             registrar: registrar()?,
             roll,
         },
-        "credentials" => Eligibility::Credentials { roll },
-        other => {
-            bail!("expected eligibility registrar, registrar_roll or credentials, got {other:?}")
-        }
+        EligibilityKind::Credentials => Eligibility::Credentials { roll },
     };
     let mut contests = Vec::with_capacity(file.contests.len());
     for contest in &file.contests {
@@ -210,19 +206,7 @@ fn spec(file: &ElectionFile, registrar: Option<PublicKey>) -> Result<ElectionSpe
         title: file.title.clone(),
         contests,
         eligibility,
-        revote: word("revote", file.revote.as_deref(), Revote::Refuse)?,
-        disclosure: word(
-            "counts_shown",
-            file.counts_shown.as_deref(),
-            Disclosure::AtClose,
-        )?,
+        revote: file.revote.unwrap_or(Revote::Refuse),
+        disclosure: file.counts_shown.unwrap_or(Disclosure::AtClose),
     })
-}
-
-/// A word of the file, or the default where it has none.
-fn word<T: DeserializeOwned>(member: &str, word: Option<&str>, default: T) -> Result<T> {
-    match word {
-        None => Ok(default),
-        Some(word) => serde_json::from_value(json!(word)).with_context(|| format!("in {member}")),
-    }
 }

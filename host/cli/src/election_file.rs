@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
+use tabella_protocol::{Disclosure, OpenTo, Revote, RollChanges};
 use tabella_runtime::StrictObject;
 
 /// An election as its author writes it down. Unknown members are refused.
@@ -14,23 +15,35 @@ pub struct ElectionFile {
     pub title: String,
     /// Who may vote: `registrar` (default), `registrar_roll` or `credentials`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub eligibility: Option<String>,
+    pub eligibility: Option<EligibilityKind>,
     /// Whom an election without a roll is open to beside the voters whom the registrar names: `named`
     /// (nobody, default) or `accounts`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub open_to: Option<String>,
+    pub open_to: Option<OpenTo>,
     /// Until when the roll may grow: `fixed` (until the election opens, default) or `grows`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub roll: Option<String>,
+    pub roll: Option<RollChanges>,
     /// What a second ballot of one voter does: `refuse` (default) or `last`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revote: Option<String>,
+    pub revote: Option<Revote>,
     /// When a backend shows counts: `at_close` (default) or `live`. Whoever reads blocks can count at any
     /// time. `disclosure` is its name of before.
     #[serde(default, skip_serializing_if = "Option::is_none", alias = "disclosure")]
-    pub counts_shown: Option<String>,
+    pub counts_shown: Option<Disclosure>,
     /// The questions.
     pub contests: Vec<ContestFile>,
+}
+
+/// Who votes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EligibilityKind {
+    /// Voters whom the registrar names.
+    Registrar,
+    /// Those on the registrar's roll.
+    RegistrarRoll,
+    /// Keys on a roll, which sign themselves.
+    Credentials,
 }
 
 /// One question.
