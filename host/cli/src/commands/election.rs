@@ -1,6 +1,6 @@
 //! `tabella election`: creates, opens, closes and shows elections through a backend.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
@@ -16,6 +16,9 @@ use crate::{
     exit::Exit,
     results,
 };
+
+/// How long `results --wait` waits for a certificate.
+const CERTIFICATE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Create, open, close and show elections through a backend
 #[derive(Debug, Args)]
@@ -81,6 +84,9 @@ enum ElectionCommand {
     Results {
         /// The election's id
         id: u64,
+        /// Wait until validators have certified the result of the closed election, a minute at most
+        #[arg(long)]
+        wait: bool,
     },
     /// Show all elections
     List,
@@ -134,8 +140,11 @@ pub(crate) async fn run(arguments: &ElectionArguments) -> Result<Exit> {
             let sentence = closing(*id, &answer);
             (answer, sentence)
         }
-        ElectionCommand::Results { id } => {
-            let answer = api.results(*id).await?;
+        ElectionCommand::Results { id, wait } => {
+            let answer = match wait {
+                true => api.final_results(*id, CERTIFICATE_PATIENCE).await?,
+                false => api.results(*id).await?,
+            };
             let sentence = results::describe(&answer);
             (answer, sentence)
         }
