@@ -3,6 +3,7 @@
 use std::{fs, path::Path, time::SystemTime};
 
 use anyhow::{Context, Result, bail};
+use serde_json::json;
 use tabella_backend::Registration;
 use tabella_files::{write_key, write_secret};
 use tabella_protocol::{
@@ -92,11 +93,20 @@ pub fn create_network(
     Ok(genesis)
 }
 
+/// Who may use the backend beside those whom administrators name.
+#[derive(Debug, Default)]
+pub(crate) struct Web {
+    /// Whether anybody may register an account.
+    pub(crate) registration: Registration,
+    /// Origins whose pages may call it.
+    pub(crate) cors_origins: Vec<String>,
+}
+
 /// Writes the configuration of every process, replacing what is there.
 pub fn write_configs(
     layout: &Layout,
     addresses: &Addresses,
-    registration: Registration,
+    web: &Web,
     open_ballots: OpenBallots,
 ) -> Result<()> {
     for address in &addresses.validators {
@@ -106,7 +116,7 @@ pub fn write_configs(
         )?;
     }
     write_file(&layout.config("bootnode"), &bootnode_config(addresses))?;
-    let backend = backend_config(addresses, registration, open_ballots);
+    let backend = backend_config(addresses, web, open_ballots);
     write_file(&layout.config("backend"), &backend)
 }
 
@@ -333,14 +343,17 @@ listen = "{}"
     )
 }
 
-fn backend_config(
-    addresses: &Addresses,
-    registration: Registration,
-    open_ballots: OpenBallots,
-) -> String {
-    let registration = match registration {
+fn backend_config(addresses: &Addresses, web: &Web, open_ballots: OpenBallots) -> String {
+    let registration = match web.registration {
         Registration::Closed => REGISTRATION_CLOSED,
         Registration::Open => REGISTRATION_OPEN,
+    };
+    let defaults = match web.cors_origins.as_slice() {
+        [] => BACKEND_DEFAULTS.to_owned(),
+        origins => {
+            let named = format!("\ncors_origins = {}\n", json!(origins));
+            BACKEND_DEFAULTS.replacen("\n#cors_origins = []\n", &named, 1)
+        }
     };
     let mut text = format!(
         r#"# The backend: run it with `tabella backend --config backend.toml`.
@@ -364,7 +377,7 @@ bootnodes = ["{}"]
 {registration}
 {OPEN_BALLOTS}open_ballots = "{}"
 
-{BACKEND_DEFAULTS}"#,
+{defaults}"#,
         listen_address(&addresses.backend_host, addresses.backend_port),
         addresses.bootnode_url(),
         open_ballots.name(),

@@ -152,6 +152,7 @@ async fn on_own_network(
         validators: Some(usize::from(arguments.validators)),
         quorum: None,
         open_ballots: tabella_protocol::OpenBallots::Anyone,
+        cors_origins: Vec::new(),
         ports: Ports::new(Some(arguments.port_base))?,
         start: Start::Continue,
         host: None,

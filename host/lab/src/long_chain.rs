@@ -12,7 +12,6 @@ use indicatif::{ProgressBar, ProgressStyle};
 use nix::sys::signal::Signal;
 use serde::Serialize;
 use serde_json::json;
-use tabella_backend::Registration;
 use tabella_files::{read_genesis, read_key};
 use tabella_ledger::{BuildLimits, Ledger};
 use tabella_protocol::{
@@ -28,7 +27,7 @@ use tabella_cli::{
     http::Client,
     json_rpc,
     layout::Layout,
-    network_files::{DataDirectories, create_network, write_configs},
+    network_files::{DataDirectories, Web, create_network, write_configs},
 };
 
 /// Ports far from the documented ones.
@@ -105,12 +104,7 @@ async fn measure(arguments: &LongChainArguments, layout: &Layout) -> Result<Long
         &addresses,
         DataDirectories::Later,
     )?;
-    write_configs(
-        layout,
-        &addresses,
-        Registration::Closed,
-        OpenBallots::Anyone,
-    )?;
+    write_configs(layout, &addresses, &Web::default(), OpenBallots::Anyone)?;
     let data = layout.root().join("data");
     fs::create_dir_all(layout.root().join("logs")).context("cannot create the logs directory")?;
 

@@ -98,6 +98,7 @@ pub(crate) async fn run(arguments: &SoakArguments) -> Result<()> {
         validators: Some(usize::from(arguments.validators)),
         quorum: None,
         open_ballots: tabella_protocol::OpenBallots::Anyone,
+        cors_origins: Vec::new(),
         ports: Ports::new(Some(arguments.port_base))?,
         start: Start::Continue,
         host: None,

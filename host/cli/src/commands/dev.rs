@@ -33,6 +33,9 @@ pub(crate) struct DevArguments {
     /// Who may read the ballots of elections that show counts at their close, before it
     #[arg(long, value_enum, default_value = "anyone")]
     open_ballots: OpenBallotsArgument,
+    /// An origin whose pages may call the backend, such as http://localhost:5173; once for each
+    #[arg(long, value_name = "ORIGIN")]
+    cors_origin: Vec<String>,
     /// The directory of keys, chain, logs and ready.json
     #[arg(long, default_value = ".data/dev")]
     data: PathBuf,
@@ -61,6 +64,7 @@ pub(crate) async fn run(arguments: &DevArguments) -> Result<Exit> {
         validators: arguments.validators.map(usize::from),
         quorum: arguments.quorum.map(Into::into),
         open_ballots: arguments.open_ballots.into(),
+        cors_origins: arguments.cors_origin.clone(),
         ports: Ports::new(arguments.port_base)?,
         start: Start::Continue,
         host: None,

@@ -5,13 +5,12 @@ use std::{collections::BTreeMap, path::PathBuf};
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::json;
-use tabella_backend::Registration;
 use tabella_protocol::{Genesis, Quorum};
 
 use crate::{
     addresses::{Addresses, Ports},
     layout::Layout,
-    network_files::{DataDirectories, create_network, write_configs},
+    network_files::{DataDirectories, Web, create_network, write_configs},
     open_ballots::OpenBallotsArgument,
     quorum::{QuorumArgument, survives},
 };
@@ -82,7 +81,7 @@ pub(crate) fn run(arguments: &InitArguments) -> Result<()> {
         DataDirectories::Later,
     )?;
     let open_ballots = arguments.open_ballots.into();
-    write_configs(&layout, &addresses, Registration::Closed, open_ballots)?;
+    write_configs(&layout, &addresses, &Web::default(), open_ballots)?;
     if arguments.json {
         let answer = json!({
             "network": genesis.network,

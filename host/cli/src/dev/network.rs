@@ -19,7 +19,7 @@ use crate::{
     http::Client,
     json_rpc,
     layout::Layout,
-    network_files::{DataDirectories, create_network, write_configs},
+    network_files::{DataDirectories, Web, create_network, write_configs},
 };
 
 /// How long all processes together may take until they answer.
@@ -49,6 +49,8 @@ pub struct DevPlan {
     pub quorum: Option<Quorum>,
     /// Who may read open ballots.
     pub open_ballots: OpenBallots,
+    /// Origins whose pages may call the backend.
+    pub cors_origins: Vec<String>,
     /// The ports.
     pub ports: Ports,
     /// What becomes of a network that is there already.
@@ -281,7 +283,11 @@ fn prepare(plan: &DevPlan, layout: &Layout) -> Result<(Genesis, Addresses)> {
         }
     };
     // At every start, because the ports may be others than the last time.
-    write_configs(layout, &addresses, Registration::Open, plan.open_ballots)?;
+    let web = Web {
+        registration: Registration::Open,
+        cors_origins: plan.cors_origins.clone(),
+    };
+    write_configs(layout, &addresses, &web, plan.open_ballots)?;
     Ok((genesis, addresses))
 }
 

@@ -94,6 +94,7 @@ pub(crate) async fn run(plan: &ChaosPlan, directory: &Path) -> Result<ChaosRepor
         validators: Some(plan.validators),
         quorum: Some(plan.quorum),
         open_ballots: tabella_protocol::OpenBallots::Anyone,
+        cors_origins: Vec::new(),
         ports: plan.ports,
         start: Start::Continue,
         host: world.means.links.then(|| HUB_HOST.to_owned()),

@@ -68,6 +68,7 @@ pub(crate) async fn run(arguments: &DemoArguments) -> Result<Exit> {
         validators: Some(3),
         quorum: None,
         open_ballots: tabella_protocol::OpenBallots::Anyone,
+        cors_origins: Vec::new(),
         ports: choose_ports(arguments.port_base)?,
         start: Start::Fresh,
         host: None,
