@@ -11,6 +11,7 @@ mod crash;
 mod damage;
 mod degradation;
 mod dev;
+mod documents;
 mod election;
 mod export;
 mod floods;
