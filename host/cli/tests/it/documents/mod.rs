@@ -5,6 +5,7 @@
 //! Where the machine has no namespaces for it, or lacks a tool that a page needs, the test says so and
 //! passes, unless `TABELLA_REQUIRE_DOCUMENTS` is set.
 
+mod commands;
 mod faults;
 mod page;
 mod promise;
