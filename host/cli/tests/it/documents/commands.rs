@@ -1,8 +1,8 @@
 //! The commands that documents name within a sentence: each exists, and takes the options named.
 
-use std::{collections::BTreeMap, path::Path, process::Command};
+use std::{collections::BTreeMap, process::Command};
 
-use super::root;
+use super::{pages, root};
 
 /// What says that a sentence names a command.
 const PROGRAM: &str = "tabella ";
@@ -14,7 +14,7 @@ fn every_command_that_a_document_names_exists() {
     let mut helps = BTreeMap::new();
     let mut faults = Vec::new();
     let mut named = 0;
-    for page in pages(&root()) {
+    for page in pages() {
         let text = std::fs::read_to_string(root().join(&page)).expect("a page");
         for (line, command) in named_in(&text) {
             named += 1;
@@ -50,16 +50,6 @@ fn a_command_that_does_not_exist_is_found() {
             Some("it has no --port".to_owned())
         ]
     );
-}
-
-fn pages(root: &Path) -> Vec<String> {
-    let folder = std::fs::read_dir(root.join("docs")).expect("a folder");
-    let names = folder
-        .flatten()
-        .map(|entry| format!("docs/{}", entry.file_name().display()));
-    let pages = names.filter(|name| name.ends_with(".md"));
-    let others = ["README.md", "CONTRIBUTING.md", "SECURITY.md"];
-    others.map(str::to_owned).into_iter().chain(pages).collect()
 }
 
 /// The commands in the text's code spans, each with its line; not those in fences.

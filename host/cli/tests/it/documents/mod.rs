@@ -7,6 +7,7 @@
 
 mod commands;
 mod faults;
+mod links;
 mod page;
 mod promise;
 mod session;
@@ -88,12 +89,7 @@ fn writing_a_rule_does_what_it_says() {
 #[test]
 fn every_other_page_says_why_it_is_not_typed() {
     let root = root();
-    let folder = std::fs::read_dir(root.join("docs")).expect("a folder");
-    let names = folder
-        .flatten()
-        .map(|entry| format!("docs/{}", entry.file_name().display()));
-    let pages = names.filter(|name| name.ends_with(".md"));
-    for name in pages.chain(["CONTRIBUTING.md".into(), "SECURITY.md".into()]) {
+    for name in pages() {
         if !TYPED.contains(&&*name) {
             let page = Page::read(&root, &name);
             let typed: Vec<_> = page.steps.iter().map(|step| step.line).collect();
@@ -103,6 +99,19 @@ fn every_other_page_says_why_it_is_not_typed() {
             );
         }
     }
+}
+
+/// The documents, from the repository's root.
+fn pages() -> Vec<String> {
+    let mut pages = ["README.md", "CONTRIBUTING.md", "SECURITY.md"]
+        .map(str::to_owned)
+        .to_vec();
+    let folder = std::fs::read_dir(root().join("docs")).expect("a folder");
+    let names = folder
+        .flatten()
+        .map(|entry| format!("docs/{}", entry.file_name().display()));
+    pages.extend(names.filter(|name| name.ends_with(".md")));
+    pages
 }
 
 fn root() -> PathBuf {

@@ -276,7 +276,7 @@ impl Form {
 }
 
 /// A heading's name in links, as GitHub makes it.
-fn slug(title: &str) -> String {
+pub(super) fn slug(title: &str) -> String {
     let title = title.trim_start_matches('#').trim().to_lowercase();
     title
         .chars()
