@@ -95,11 +95,11 @@ pub fn create_network(
 
 /// Who may use the backend beside those whom administrators name.
 #[derive(Debug, Default)]
-pub(crate) struct Web {
+pub struct Web {
     /// Whether anybody may register an account.
-    pub(crate) registration: Registration,
+    pub registration: Registration,
     /// Origins whose pages may call it.
-    pub(crate) cors_origins: Vec<String>,
+    pub cors_origins: Vec<String>,
 }
 
 /// Writes the configuration of every process, replacing what is there.
