@@ -79,6 +79,11 @@ enum Task {
     },
     /// Run every test, doc tests included, in the release profile
     Test {
+        /// Leave out what takes long: about a minute where everything is built
+        ///
+        /// `.config/nextest.toml` says which tests, in the profile `quick`. Needs cargo-nextest.
+        #[arg(long)]
+        quick: bool,
         /// Arguments for the test runner, such as a part of a test's name
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<OsString>,
@@ -152,7 +157,8 @@ fn perform(task: Task) -> Result<()> {
                     .args(rest),
             )
         }
-        Task::Test { rest } => test(&rest),
+        Task::Test { quick: true, rest } => quick_test(&rest),
+        Task::Test { quick: false, rest } => test(&rest),
         Task::Ci { docker } => ci(docker),
         Task::Dist => dist::build().map(drop),
         Task::Image { tag, test } => make_image(&tag, test),
@@ -252,6 +258,19 @@ fn simulate(seeds: u64, from: u64) -> Result<()> {
         .args([name, "--exact", "--nocapture"])
         .env("TABELLA_SIMULATE_SEEDS", seeds.to_string())
         .env("TABELLA_SIMULATE_FROM", from.to_string()))
+}
+
+/// Runs the tests of nextest's profile `quick`.
+fn quick_test(rest: &[OsString]) -> Result<()> {
+    if !shell::has_nextest() {
+        bail!("--quick needs cargo-nextest: `cargo install --locked cargo-nextest`");
+    }
+    rust_target::ensure_wasm()?;
+    step("quick tests");
+    run(cargo()
+        .args(["nextest", "run", "--release", "--workspace"])
+        .args(["--profile", "quick"])
+        .args(rest))
 }
 
 fn test(rest: &[OsString]) -> Result<()> {
