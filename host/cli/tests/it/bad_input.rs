@@ -17,7 +17,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::network::{Network, PATIENCE, is_alive, ok, ranked_election};
+use crate::network::{Network, PATIENCE, eventually, is_alive, ok, ranked_election};
 
 /// An election that is open, one that is closed, and one ballot on the first.
 struct Scene {
@@ -303,10 +303,15 @@ async fn json_rpc_refuses_bad_transactions_with_stable_codes() {
     let scene = Scene::set().await;
     let url = scene.network.rpc_urls()[0].clone();
     let mut client = Client::new(&url).unwrap();
-    let page: BoardPage =
-        tabella_cli::json_rpc::call(&mut client, "tabella_getBoard", json!([scene.open, 0, 1]))
+    // The vote is confirmed; this validator may be one block behind.
+    let page = eventually("the vote is on the board", async || {
+        let params = json!([scene.open, 0, 1]);
+        let page: BoardPage = tabella_cli::json_rpc::call(&mut client, "tabella_getBoard", params)
             .await
-            .unwrap();
+            .ok()?;
+        (!page.items.is_empty()).then_some(page)
+    })
+    .await;
     let voted = page.items[0].entry.voter;
     let ballots: Vec<Vec<u8>> = page.items[0]
         .ballots
