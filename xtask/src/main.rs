@@ -19,7 +19,7 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 
 use crate::shell::{become_program, binary, cargo, run, step, workspace_root};
@@ -318,20 +318,24 @@ fn make_image(tag: &str, test: bool) -> Result<()> {
     }
 }
 
-/// Tests the image where Docker answers; otherwise fails if it must, and else says that it was skipped.
+/// Tests the image where Docker answers; otherwise fails where that is required, and else says that it was
+/// skipped.
 fn image_in_ci(is_required: bool) -> Result<()> {
     match image_test::Docker::find() {
-        Err(error) if !is_required => {
+        Ok(_) => make_image(image::TEST_TAG, true),
+        Err(error) if is_required => Err(error),
+        Err(error) => {
             step("container image");
             println!("skipped: {error:#}");
             Ok(())
         }
-        Err(error) => Err(error.context("--docker requires the test of the image")),
-        Ok(_) => make_image(image::TEST_TAG, true),
     }
 }
 
 fn ci(docker: bool) -> Result<()> {
+    if docker {
+        image_test::Docker::find().context("--docker requires the test of the image")?;
+    }
     step("format");
     run(cargo().args(["fmt", "--all", "--check"]))?;
     step("paths named in the documents");
