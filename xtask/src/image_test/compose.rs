@@ -90,9 +90,9 @@ impl Compose {
             .args(["--project-name", &self.name])
             .args(arguments)
             .env("TABELLA_IMAGE", &self.image)
-            .env("BACKEND_PORT", self.backend_port.to_string());
+            .env("TABELLA_BACKEND_PORT", self.backend_port.to_string());
         for (n, port) in self.validator_ports.iter().enumerate() {
-            command.env(format!("VALIDATOR_{}_PORT", n + 1), port.to_string());
+            command.env(format!("TABELLA_VALIDATOR_{}_PORT", n + 1), port.to_string());
         }
         command
     }
