@@ -178,11 +178,15 @@ fn native_tally(ballots: &[Vec<u8>]) -> Vec<u8> {
             id,
         }
     };
-    let params = vec![
+    // As the host gives them where an election says nothing: `overvote` to `undeclared`, `minimum_votes`,
+    // `seats`, `several_seats`, `ties`.
+    let mut params = vec![ParamValue::Absent; 8];
+    params.extend([
+        ParamValue::Integer(0),
+        ParamValue::Integer(1),
         ParamValue::Choice(0),
-        ParamValue::Flag(false),
         ParamValue::Choice(0),
-    ];
+    ]);
     let configuration = Configuration {
         options: (0..OPTIONS).map(option).collect(),
         params,
