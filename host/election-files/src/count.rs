@@ -198,9 +198,11 @@ pub fn count_telling(
         options: &election.options,
         withdrawn: &facts.withdrawn,
         marks_max: marks_max(manifest, &params),
+        grades: grades(&params),
         names: election.names(),
     };
     let mut urn = Urn::new(&contest, &paper, files, tell);
+    urn.report.notes.extend(other_seats(&params, &facts));
     for (number, file) in files.iter().enumerate() {
         (urn.file, urn.file_number) = (file.name(), number);
         urn.report.notes.extend(file.note());
@@ -227,7 +229,7 @@ pub fn count_telling(
     let tie_break = without_withdrawn(tie_break, election, &facts.withdrawn);
     let board = urn.board.iter();
     let tally = contest.tally_with(
-        board.map(|(weight, ballot)| (*weight, &urn.distinct[*ballot as usize])),
+        board.map(|(weight, ballot)| (weight, &urn.distinct[ballot as usize])),
         &tie_break,
     )?;
     let mut outcome = contest.outcome_json(&tally.outcome)?;
@@ -307,6 +309,12 @@ pub(crate) fn params(
     params
 }
 
+/// What is said where the election has other seats than the file, for one of them may be another contest's.
+fn other_seats(params: &serde_json::Map<String, Value>, facts: &Facts) -> Option<String> {
+    let (given, found) = (params.get("seats")?.as_u64()?, facts.seats?);
+    (given != found).then(|| format!("the election has {given} seats, and its ballots say {found}"))
+}
+
 /// Whether the rule asks for a parameter `seats` that can be that many.
 fn takes_seats(manifest: &Manifest, seats: u64) -> bool {
     manifest.params.iter().any(|param| match param.kind {
@@ -323,6 +331,13 @@ pub(crate) fn marks_max(manifest: &Manifest, params: &serde_json::Map<String, Va
     let default = param.and_then(|param| param.default.as_ref());
     let given = params.get("max_choices").or(default);
     given.and_then(Value::as_u64).unwrap_or(1)
+}
+
+/// The grades that the election gives a rule of grades.
+pub(crate) fn grades(params: &serde_json::Map<String, Value>) -> Vec<String> {
+    let grades = params.get("grades").and_then(Value::as_array);
+    let words = grades.into_iter().flatten().filter_map(Value::as_str);
+    words.map(str::to_owned).collect()
 }
 
 /// A declared order may name options that withdrew since.

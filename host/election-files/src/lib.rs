@@ -40,7 +40,7 @@ mod tie_break;
 mod urn;
 
 pub use ballots::{BallotFile, Columns, ColumnsError, Format, ImportError, Problem};
-pub use convert::{ConvertError, Converted, convert};
+pub use convert::{ConvertError, Converted, convert, convert_to};
 pub use count::{CountError, Counted, Doubt, Spoiled, count, count_all, count_telling};
 pub use election::{ContestName, Election, ElectionError};
 pub use report::Report;

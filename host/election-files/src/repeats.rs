@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::ballots::{BallotFile, ImportError};
 
 /// Enough of a digest to tell ids and ballots apart in little memory.
-type Short = [u8; 16];
+pub(crate) type Short = [u8; 16];
 
 pub(crate) fn short(bytes: &[u8]) -> Short {
     let digest = Sha256::digest(bytes);

@@ -1,6 +1,7 @@
 //! The ballots of a count as they come in.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use serde_json::{Value, json};
 use tabella_runtime::{Contest, TallyError, Verdict};
@@ -11,7 +12,36 @@ use crate::repeats::Repeats;
 use crate::report::{MarkCounts, Report};
 
 /// After so many records somebody is told how many were read.
-const RECORDS_TOLD: u64 = 100_000;
+pub(crate) const RECORDS_TOLD: u64 = 100_000;
+
+/// More spoiled ballots than this are counted but not listed.
+pub(crate) const PROBLEMS_MAX: usize = 1_000;
+
+/// The ballots to be counted in the order of their files, each by the number of the distinct ballot: 4 bytes for
+/// a ballot, and 16 more where its weight is not that of the ballot before.
+#[derive(Default)]
+pub(crate) struct Board {
+    numbers: Vec<u32>,
+    /// Weights, and how many ballots one after the other have each.
+    weights: Vec<(u64, u64)>,
+}
+
+impl Board {
+    fn push(&mut self, weight: u64, number: u32) {
+        self.numbers.push(number);
+        match self.weights.last_mut() {
+            Some((same, ballots)) if *same == weight => *ballots += 1,
+            _ => self.weights.push((weight, 1)),
+        }
+    }
+
+    /// Weights and numbers.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, u32)> + '_ {
+        let weights = self.weights.iter();
+        let weights = weights.flat_map(|(weight, ballots)| (0..*ballots).map(move |_| *weight));
+        weights.zip(self.numbers.iter().copied())
+    }
+}
 
 /// The ballots as they come in. The same ballot is judged once and kept once: in a fresh instance
 /// a rule answers the same each time.
@@ -22,10 +52,9 @@ pub(crate) struct Urn<'a> {
     /// Its position among all.
     pub(crate) file_number: usize,
     pub(crate) repeats: Repeats<'a>,
-    pub(crate) known: HashMap<Vec<u8>, Result<u32, String>>,
-    pub(crate) distinct: Vec<Vec<u8>>,
-    /// Weight and number of the distinct ballot, in the order of the file.
-    pub(crate) board: Vec<(u64, u32)>,
+    pub(crate) known: HashMap<Rc<[u8]>, Result<u32, String>>,
+    pub(crate) distinct: Vec<Rc<[u8]>>,
+    pub(crate) board: Board,
     /// Records so far, and those that were counted.
     pub(crate) records: u64,
     /// Records of all files so far.
@@ -48,9 +77,6 @@ pub(crate) struct Urn<'a> {
 }
 
 impl<'a> Urn<'a> {
-    /// More spoiled ballots than this are counted but not listed.
-    const PROBLEMS_MAX: usize = 1_000;
-
     pub(crate) fn new(
         contest: &'a Contest,
         paper: &'a Paper<'a>,
@@ -65,7 +91,7 @@ impl<'a> Urn<'a> {
             repeats: Repeats::new(files),
             known: HashMap::new(),
             distinct: Vec::new(),
-            board: Vec::new(),
+            board: Board::default(),
             records: 0,
             records_in_all: 0,
             counted_records: 0,
@@ -94,6 +120,7 @@ impl<'a> Urn<'a> {
         self.report.ballots += u128::from(weight);
         let ballot = std::mem::replace(&mut cast.ballot, Err(String::new().into()));
         let judged = ballot.and_then(|ballot| {
+            let ballot = self.paper.in_words_of_the_rule(ballot);
             let of = || MarkCounts::of(self.paper.kind, &ballot, self.paper.marks_max);
             let mut marks = cast.marks.unwrap_or_else(of);
             marks.write_ins += cast.write_ins;
@@ -140,7 +167,7 @@ impl<'a> Urn<'a> {
         }
         self.counted_records += 1;
         self.counted += u128::from(cast.weight);
-        self.board.push((cast.weight, number));
+        self.board.push(cast.weight, number);
         if cast.write_ins_more == 0 {
             return;
         }
@@ -148,8 +175,9 @@ impl<'a> Urn<'a> {
         let write_in = self.paper.names.write_in();
         let vote = write_in.map(|option| json!({ "choice": self.paper.id(option) }));
         if let Some(Ok(number)) = vote.map(|vote| self.judge(&vote, cast.line)) {
-            let more = (0..cast.write_ins_more).map(|_| (cast.weight, number));
-            self.board.extend(more);
+            for _ in 0..cast.write_ins_more {
+                self.board.push(cast.weight, number);
+            }
         }
     }
 
@@ -162,7 +190,7 @@ impl<'a> Urn<'a> {
     }
 
     fn list(&mut self, cast: &Cast, reason: String) {
-        if self.problems.len() < Self::PROBLEMS_MAX {
+        if self.problems.len() < PROBLEMS_MAX {
             self.problems.push(Problem {
                 file: cast.place(self.file),
                 line: cast.line,
@@ -178,12 +206,13 @@ impl<'a> Urn<'a> {
     fn judge(&mut self, ballot: &Value, line: u64) -> Result<u32, String> {
         let bytes = self.contest.encode_ballot(ballot);
         let bytes = bytes.map_err(|error| error.to_string())?;
-        if let Some(known) = self.known.get(&bytes) {
+        if let Some(known) = self.known.get(&*bytes) {
             return known.clone();
         }
+        let bytes: Rc<[u8]> = bytes.into();
         let verdict = match self.contest.validate(&bytes) {
             Ok(Verdict::Accept) => {
-                self.distinct.push(bytes.clone());
+                self.distinct.push(Rc::clone(&bytes));
                 Ok((self.distinct.len() - 1) as u32)
             }
             Ok(Verdict::Reject { code, message }) if message.is_empty() => {

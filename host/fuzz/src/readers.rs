@@ -174,7 +174,7 @@ pub(crate) fn take_conversion(input: &[u8]) {
     let Some((rule, election, file)) = opened(from, rest) else {
         return;
     };
-    let converted = match convert(
+    let (text, _) = match convert(
         rule,
         &election,
         std::slice::from_ref(&file),
@@ -185,8 +185,7 @@ pub(crate) fn take_conversion(input: &[u8]) {
         Err(ConvertError::Count(CountError::Tally(TallyError::Host(fault)))) => panic!("{fault}"),
         Err(error) => return drop(error.to_string()),
     };
-    let text = converted.text.into_bytes();
-    let written = BallotFile::from_bytes(Path::new("converted"), text, Some(to));
+    let written = BallotFile::from_bytes(Path::new("converted"), text.into_bytes(), Some(to));
     let written = written.expect("what was written is read");
     let outcome = |file: &BallotFile| {
         let counted = count(rule, &election, file, &TieBreak::Report, Spoiled::Refuse);

@@ -1,7 +1,6 @@
 //! Folders and zip archives of files that belong together.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Cursor, Read};
+use std::io::{Cursor, Read};
 use std::path::Path;
 
 use super::problem::ImportError;
@@ -103,28 +102,4 @@ pub(super) fn folder(path: &Path, bytes_max: u64) -> Result<Vec<Part>, ImportErr
 
 fn is_hidden(name: &str) -> bool {
     name.is_empty() || name.starts_with('.')
-}
-
-/// Whether two files hold the same bytes; not so where one of them cannot be read.
-pub(super) fn hold_the_same(one: &Path, other: &Path) -> bool {
-    let same = || -> std::io::Result<bool> {
-        let (one, other) = (File::open(one)?, File::open(other)?);
-        if one.metadata()?.len() != other.metadata()?.len() {
-            return Ok(false);
-        }
-        let (mut one, mut other) = (BufReader::new(one), BufReader::new(other));
-        loop {
-            let (left, right) = (one.fill_buf()?, other.fill_buf()?);
-            let both = left.len().min(right.len());
-            if left[..both] != right[..both] || (both == 0 && left.len() != right.len()) {
-                return Ok(false);
-            }
-            if both == 0 {
-                return Ok(true);
-            }
-            one.consume(both);
-            other.consume(both);
-        }
-    };
-    same().unwrap_or(false)
 }

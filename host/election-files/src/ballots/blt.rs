@@ -13,22 +13,35 @@
 //! "Title"
 //! ```
 
+use std::ops::ControlFlow;
+
 use tabella_runtime::ContestOption;
 
 use super::Facts;
+use super::content::{Content, GO_ON, Visit};
 use super::paper::{Paper, Rank};
 use super::problem::{At, Cast, Unread, brief};
 use crate::options::{Meaning, OptionNames};
 
-/// A file, read but not yet matched with the options of an election.
-pub(super) struct Blt {
+/// All of a file but its ballots, not yet matched with the options of an election. The names of candidates
+/// stand below the ballots, so that a file is read once for them and once for the ballots.
+pub(super) struct Blt<'a> {
+    content: &'a Content,
     candidates: usize,
     seats: u64,
     /// Numbers from 0.
     withdrawn: Vec<usize>,
-    ballots: Vec<Ballot>,
     /// As many as candidates, or none.
     names: Vec<(u64, String)>,
+}
+
+/// Which part of a file a line belongs to.
+enum Part {
+    Head,
+    /// Withdrawals, as long as no ballot came.
+    Withdrawals,
+    Ballots,
+    Names,
 }
 
 struct Ballot {
@@ -41,8 +54,8 @@ struct Ballot {
 
 /// Whether a text starts with two whole numbers on a line of their own.
 pub(super) fn looks_like(text: &str) -> bool {
-    let first = content(text).next();
-    let numbers = first.map(|(_, line)| line.split_whitespace().map(str::parse::<u64>));
+    let first = text.lines().map(said).find(|line| !line.is_empty());
+    let numbers = first.map(|line| line.split_whitespace().map(str::parse::<u64>));
     numbers.is_some_and(|mut numbers| {
         matches!(
             (numbers.next(), numbers.next(), numbers.next()),
@@ -51,12 +64,9 @@ pub(super) fn looks_like(text: &str) -> bool {
     })
 }
 
-/// Lines that say something, without their comments.
-fn content(text: &str) -> impl Iterator<Item = (u64, &str)> {
-    (1..)
-        .zip(text.lines())
-        .map(|(number, line)| (number, without_comment(line).trim()))
-        .filter(|(_, line)| !line.is_empty())
+/// What a line says, without its comment.
+fn said(line: &str) -> &str {
+    without_comment(line).trim()
 }
 
 /// `#` starts a comment, but not within quotes.
@@ -72,71 +82,69 @@ fn without_comment(line: &str) -> &str {
     line
 }
 
-impl Blt {
-    pub(super) fn parse(text: &str) -> Result<Self, At> {
-        let mut lines = content(text);
-        let (line, head) = lines.next().ok_or_else(|| {
-            At::new(
+impl<'a> Blt<'a> {
+    pub(super) fn parse(content: &'a Content) -> Result<Self, At> {
+        let mut blt = Self {
+            content,
+            candidates: 0,
+            seats: 0,
+            withdrawn: Vec::new(),
+            names: Vec::new(),
+        };
+        let mut part = Part::Head;
+        let mut last = 1;
+        each_said(content, &mut |line, text| {
+            last = line;
+            match part {
+                Part::Head => {
+                    blt.head(line, text)?;
+                    part = Part::Withdrawals;
+                }
+                Part::Names => blt.name(line, text)?,
+                _ if text == "0" => part = Part::Names,
+                _ => {
+                    refuse_no_ballot(line, text)?;
+                    match part {
+                        Part::Withdrawals if text.starts_with('-') => blt.withdraw(line, text)?,
+                        _ => part = Part::Ballots,
+                    }
+                }
+            }
+            GO_ON
+        })?;
+        match part {
+            Part::Head => Err(At::new(
                 1,
                 "expected the numbers of candidates and seats, found nothing",
-            )
-        })?;
+            )),
+            Part::Names => blt.know_names(last).map(|()| blt),
+            _ => {
+                let message = "the file ends before the line with only `0` that ends the ballots";
+                Err(At::new(last, message))
+            }
+        }
+    }
+
+    const CANDIDATES_MAX: u64 = 100_000;
+
+    fn head(&mut self, line: u64, head: &str) -> Result<(), At> {
         let numbers: Option<Vec<u64>> = head
             .split_whitespace()
             .map(|word| word.parse().ok())
             .collect();
-        let (candidates, seats) = match numbers.as_deref() {
+        match numbers.as_deref() {
             Some([candidates, seats]) if (1..=Self::CANDIDATES_MAX).contains(candidates) => {
-                (*candidates as usize, *seats)
+                (self.candidates, self.seats) = (*candidates as usize, *seats);
+                Ok(())
             }
             _ => {
                 let message = format!(
                     "expected the numbers of candidates and seats, such as `4 2`, found {}",
                     brief(head)
                 );
-                return Err(At::new(line, message));
-            }
-        };
-        let mut blt = Self {
-            candidates,
-            seats,
-            withdrawn: Vec::new(),
-            ballots: Vec::new(),
-            names: Vec::new(),
-        };
-        blt.body(&mut lines)?;
-        blt.names(lines)?;
-        Ok(blt)
-    }
-
-    const CANDIDATES_MAX: u64 = 100_000;
-
-    /// Withdrawals and ballots, up to the line that ends them.
-    fn body<'a>(&mut self, lines: &mut impl Iterator<Item = (u64, &'a str)>) -> Result<(), At> {
-        let mut last = 1;
-        for (line, text) in lines.by_ref() {
-            last = line;
-            if text == "0" {
-                return Ok(());
-            }
-            if text.starts_with('[') {
-                let message = format!("expected ballots, found the directive {}", brief(text));
-                return Err(At::new(line, message));
-            }
-            if self.ballots.is_empty() && text.starts_with('-') {
-                self.withdraw(line, text)?;
-            } else if text.starts_with('"') {
-                let message = format!(
-                    "expected a line with only `0` after the last ballot, found {}",
-                    brief(text)
-                );
-                return Err(At::new(line, message));
-            } else {
-                self.ballots.push(self.ballot(line, text));
+                Err(At::new(line, message))
             }
         }
-        let message = "the file ends before the line with only `0` that ends the ballots";
-        Err(At::new(last, message))
     }
 
     fn withdraw(&mut self, line: u64, text: &str) -> Result<(), At> {
@@ -204,7 +212,7 @@ impl Blt {
         }
     }
 
-    fn ranks<'a>(&self, words: impl Iterator<Item = &'a str>) -> Result<Vec<Vec<usize>>, String> {
+    fn ranks<'b>(&self, words: impl Iterator<Item = &'b str>) -> Result<Vec<Vec<usize>>, String> {
         let mut ranks = Vec::new();
         let mut ended = false;
         for word in words {
@@ -227,26 +235,24 @@ impl Blt {
     }
 
     /// Names and the title, in quotes or a line each; whatever else in quotes follows is left alone.
-    fn names<'a>(&mut self, lines: impl Iterator<Item = (u64, &'a str)>) -> Result<(), At> {
-        let mut last = 0;
-        for (line, text) in lines {
-            last = line;
-            // Candidates, then the title; what follows says nothing of ballots, such as a source. Only
-            // ballots must not stand there.
-            if self.names.len() > self.candidates && !text.starts_with('"') {
-                if self.ballot(line, text).ranks.is_ok() {
-                    let message = format!(
-                        "expected the end of the file after its title, found {}",
-                        brief(text)
-                    );
-                    return Err(At::new(line, message));
-                }
-                continue;
-            }
-            for name in quoted(text) {
-                self.names.push((line, name));
-            }
+    fn name(&mut self, line: u64, text: &str) -> Result<(), At> {
+        // Candidates, then the title; what follows says nothing of ballots, such as a source. Only
+        // ballots must not stand there.
+        if self.names.len() <= self.candidates {
+            let names = quoted(text).into_iter().map(|name| (line, name));
+            self.names.extend(names);
+        } else if !text.starts_with('"') && self.ballot(line, text).ranks.is_ok() {
+            let message = format!(
+                "expected the end of the file after its title, found {}",
+                brief(text)
+            );
+            return Err(At::new(line, message));
         }
+        Ok(())
+    }
+
+    /// Refuses names of some candidates only; takes the title from among them.
+    fn know_names(&mut self, last: u64) -> Result<(), At> {
         let (found, needed) = (self.names.len(), self.candidates);
         if found > 0 && found < needed {
             let message = format!("expected {needed} names of candidates, found {found}");
@@ -283,7 +289,11 @@ impl Blt {
             .map(|(_, name)| names.find(name))
             .collect();
         if found.iter().all(Option::is_none) {
-            if self.candidates == options.len() {
+            let numbers = (1..).zip(options);
+            let are_numbered =
+                { numbers }.all(|(number, option)| option.id == u64::to_string(&number));
+            let is_by_place = self.names.is_empty() || are_numbered;
+            if is_by_place && self.candidates == options.len() {
                 return Ok((0..self.candidates).map(Some).collect());
             }
             let message = format!(
@@ -339,28 +349,54 @@ impl Blt {
         let positions = self.positions(paper.options, &paper.names)?;
         let rank = |rank: &Vec<usize>| match rank.is_empty() {
             true => Rank::Skipped,
-            // A candidate who withdrew and is no option was marked all the same.
-            false => match rank
-                .iter()
-                .filter_map(|number| positions[*number])
-                .collect()
-            {
-                options if Vec::is_empty(&options) => Rank::Other,
-                options => Rank::Options(options),
-            },
+            // Of candidates who withdrew and are no options nothing is left.
+            false => {
+                let options = rank.iter().filter_map(|number| positions[*number]);
+                Rank::Options(options.collect())
+            }
         };
-        for ballot in &self.ballots {
-            let ranks = ballot
-                .ranks
-                .as_ref()
-                .map_err(|e| Unread::Spoiled(e.clone()));
-            let ranks = ranks.map(|ranks| ranks.iter().map(rank).collect());
-            let mut cast = paper.cast(ballot.line, ballot.weight, ranks);
-            cast.id.clone_from(&ballot.id);
-            sink(cast);
-        }
-        Ok(())
+        let mut part = Part::Head;
+        each_said(self.content, &mut |line, text| {
+            match part {
+                Part::Head => part = Part::Withdrawals,
+                _ if text == "0" => return Ok(ControlFlow::Break(())),
+                Part::Withdrawals if text.starts_with('-') => {}
+                _ => {
+                    part = Part::Ballots;
+                    let ballot = self.ballot(line, text);
+                    let ranks = ballot.ranks.map_err(Unread::Spoiled);
+                    let ranks = ranks.map(|ranks| ranks.iter().map(rank).collect());
+                    let mut cast = paper.cast(ballot.line, ballot.weight, ranks);
+                    cast.id = ballot.id;
+                    sink(cast);
+                }
+            }
+            GO_ON
+        })
     }
+}
+
+/// Visits the lines that say something, without their comments.
+fn each_said(content: &Content, visit: &mut dyn FnMut(u64, &str) -> Visit<()>) -> Result<(), At> {
+    content.each_line(&mut |line, text| match said(text) {
+        "" => GO_ON,
+        text => visit(line, text),
+    })
+}
+
+/// Refuses a line among ballots that cannot be one.
+fn refuse_no_ballot(line: u64, text: &str) -> Result<(), At> {
+    let message = if text.starts_with('[') {
+        format!("expected ballots, found the directive {}", brief(text))
+    } else if text.starts_with('"') {
+        format!(
+            "expected a line with only `0` after the last ballot, found {}",
+            brief(text)
+        )
+    } else {
+        return Ok(());
+    };
+    Err(At::new(line, message))
 }
 
 /// The quoted texts of a line, or the whole line where nothing is quoted.

@@ -5,13 +5,15 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use super::content::{Content, GO_ON};
 use super::cvr_selections::Target;
 use super::marks::Marks;
 use super::paper::Paper;
 use super::problem::{At, Cast, Unread, brief};
-use super::rows::{Row, Rows};
+use super::rows::{Row, Table};
 use crate::election::ContestName;
 use crate::options::fold;
+use crate::repeats::short;
 
 /// The first columns of every export.
 const FIRST: [&str; 2] = ["RowNumber", "BoxID"];
@@ -27,6 +29,8 @@ struct Choice<'a> {
 struct Columns {
     width: usize,
     id: Option<usize>,
+    box_id: Option<usize>,
+    position: Option<usize>,
     status: Option<usize>,
     remade: Option<usize>,
     marks: Vec<Column>,
@@ -46,34 +50,50 @@ pub(super) fn looks_like(text: &str) -> bool {
     FIRST.iter().all(|name| cells.next() == Some(name))
 }
 
-pub(super) fn read(text: &str, paper: &Paper<'_>, sink: &mut dyn FnMut(Cast)) -> Result<(), At> {
+pub(super) fn read(
+    content: &Content,
+    paper: &Paper<'_>,
+    sink: &mut dyn FnMut(Cast),
+) -> Result<(), At> {
     paper.takes_marks_of_machines()?;
-    let mut rows = Rows::separated(text, ',');
-    let Some(head) = rows.next()? else {
-        return Err(At::new(1, "expected a head, found nothing"));
-    };
-    let columns = Columns::find(&head, paper)?;
+    let table = Table::separated(content, ',');
+    let mut columns = None;
     let mut seen = HashSet::new();
-    while let Some(row) = rows.next()? {
+    table.each(0, &mut |_, row| {
+        let Some(row) = row else { return GO_ON };
+        let Some(columns) = &columns else {
+            columns = Some(Columns::find(&row, paper)?);
+            return GO_ON;
+        };
         if row.is_empty_line() {
-            continue;
+            return GO_ON;
         }
         let mut cast = match columns.marks_of(&row, paper) {
             Ok(marks) => marks.cast(row.line, paper),
             Err(reason) => Cast::new(row.line, 1, Err(reason)),
         };
-        let id = columns.id.and_then(|cell| row.cells.get(cell));
-        cast.id = id.filter(|id| !id.is_empty()).map(|id| id.to_string());
-        cast.is_id_unique = true;
+        let cell = |cell: Option<usize>| {
+            let text = cell.and_then(|cell| row.cells.get(cell));
+            text.filter(|text| !text.is_empty())
+        };
+        // A box has one ballot at each place.
+        let place = cell(columns.box_id).zip(cell(columns.position));
+        let place = place.map(|(box_id, position)| format!("{position} of box {box_id}"));
+        cast.is_id_unique = cell(columns.id).is_some();
+        cast.id = cell(columns.id).map(|id| id.to_string()).or(place);
         if let Some(id) = &cast.id
-            && !seen.insert(id.clone())
+            && !seen.insert(short(id.as_bytes()))
         {
             let message = format!("the ballot {id} stands twice, and a ballot counts once");
             cast.ballot = Err(Unread::File(message));
         }
         sink(cast);
+        GO_ON
+    })?;
+    match columns {
+        Some(_) => Ok(()),
+        None => Err(At::new(1, "expected a head, found nothing")),
     }
-    Ok(())
 }
 
 /// Reads a column's head; `None` where it has nothing to do with marks.
@@ -167,6 +187,8 @@ impl Columns {
         Ok(Self {
             width: head.cells.len(),
             id: place("BallotID"),
+            box_id: place("BoxID"),
+            position: place("BoxPosition"),
             status: place("Status"),
             remade: place("Remade"),
             marks,

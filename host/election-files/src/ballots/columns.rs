@@ -177,18 +177,18 @@ fn ordinal(word: &str) -> Option<u64> {
 fn rank_number(cell: &str) -> Option<u64> {
     let words = ["rank", "choice", "preference", "pref"];
     let blank = |c: char| c == ' ' || c == '_' || c == '-';
-    let mut rest = cell;
-    for word in words {
-        let before = rest;
-        rest = rest.strip_prefix(word).unwrap_or(rest);
-        rest = rest.strip_suffix(word).unwrap_or(rest);
-        rest = rest.trim_matches(blank);
-        if rest.len() != before.len() {
-            break;
+    let named = words.iter().find_map(|word| {
+        let rest = cell.strip_prefix(*word);
+        rest.or_else(|| cell.strip_suffix(*word))
+    });
+    match named {
+        Some(rest) => {
+            let rest = rest.trim_matches(blank);
+            ordinal(rest).or_else(|| rest.parse().ok())
         }
+        // A number alone says nothing, and one behind a sign is none.
+        None => ordinal(cell),
     }
-    let is_named = rest.len() != cell.len();
-    ordinal(rest).or_else(|| rest.parse().ok().filter(|_| is_named))
 }
 
 /// Heads of columns that hold how many ballots a line stands for.
@@ -349,7 +349,17 @@ mod tests {
         ] {
             assert_eq!(rank(cell), Some((number, contest.to_owned())), "{cell}");
         }
-        for cell in ["Ann", "count", "choice", "7", "Precinct 3", "Choice"] {
+        for cell in [
+            "Ann",
+            "count",
+            "choice",
+            "7",
+            "-1",
+            "_1",
+            "- 2",
+            "Precinct 3",
+            "Choice",
+        ] {
             assert_eq!(rank(cell), None, "{cell}");
         }
     }

@@ -2,74 +2,131 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 
 use serde_json::{Map, Value};
 use tabella_runtime::BallotKind;
 
 use super::columns::Columns;
+use super::content::{Content, GO_ON};
 use super::layout::{self, Layout, Marks};
 use super::paper::{Paper, Rank, ranks_of_numbers};
 use super::problem::{At, Cast, Unread, brief};
-use super::rows::{Row, Rows};
+use super::rows::{Row, Rows, Table};
 use crate::options::fold;
-use crate::repeats::short;
+use crate::repeats::{Short, short};
 
 pub(super) fn read(
-    text: &str,
+    content: &Content,
     columns: Option<&Columns>,
     paper: &Paper<'_>,
     sink: &mut dyn FnMut(Cast),
 ) -> Result<(), At> {
-    let mut rows = Rows::new(text);
-    let Some(layout) = layout::find(&mut rows, columns, paper)? else {
+    let table = Table::new(content)?;
+    let Some((layout, from)) = layout::find(&table, columns, paper)? else {
         return Ok(());
     };
     let is_one_column = match layout.marks {
-        Marks::Free => is_one_column(&rows)?,
+        Marks::Free => is_one_column(&table, from)?,
         _ => layout.width == Some(1),
     };
+    // Of scores, votes and grades a sum would be in the cells.
+    let holds_marks = matches!(
+        paper.kind,
+        BallotKind::Ranking | BallotKind::Choice | BallotKind::Approval
+    );
     let mut empty_lines = Vec::new();
-    let mut seen = HashSet::new();
-    let mut people = HashMap::new();
-    loop {
-        let next = rows.next()?;
-        refuse_remarks_that_may_be_ballots(&rows, &layout, paper)?;
-        let Some(row) = next else { break };
+    let mut seen = Seen::default();
+    let mut sums = Sums::default();
+    table.each(from, &mut |rows, row| {
+        refuse_remarks_that_may_be_ballots(rows, &layout, paper)?;
+        let Some(row) = row else { return GO_ON };
         // In a file of one column an empty line is an empty cell: a blank ballot. In any other it is
         // nothing at the end, and cannot be told from a lost ballot before it.
         if row.is_empty_line() && !is_one_column {
             empty_lines.push(row.line);
-            continue;
+            return GO_ON;
         }
         for line in empty_lines.drain(..) {
             let reason = "expected cells, found an empty line; a blank ballot has its separators";
             sink(Cast::new(line, 1, Err(reason.into())));
         }
         let mut cast = layout.cast(&row, paper);
+        if let Some(message) = seen.again(&row, cast.id.as_deref(), &layout) {
+            cast.ballot = Err(Unread::File(message));
+        }
+        if layout.count.is_some() && holds_marks {
+            sums.see(&row, &layout, cast.weight);
+        }
+        sink(cast);
+        GO_ON
+    })?;
+    sums.refuse_a_total()
+}
+
+/// How many ballots the lines stand for, for a last line that may be their sum.
+#[derive(Default)]
+struct Sums {
+    lines: u64,
+    all: u128,
+    /// The last line, where it has no marks and as many ballots as all before it.
+    total: Option<u64>,
+}
+
+impl Sums {
+    fn see(&mut self, row: &Row<'_>, layout: &Layout, weight: u64) {
+        let is_sum = self.lines > 1 && weight > 1 && self.all == u128::from(weight);
+        let may_be_total = is_sum && layout.is_unmarked(row);
+        self.total = may_be_total.then_some(row.line);
+        self.lines += 1;
+        self.all += u128::from(weight);
+    }
+
+    fn refuse_a_total(&self) -> Result<(), At> {
+        match self.total {
+            None => Ok(()),
+            Some(line) => {
+                let message = "the last line may be the sum of all lines above it, or as many blank \
+                               ballots; take it out, or write a word such as `blank` where its marks \
+                               would be";
+                Err(At::new(line, message))
+            }
+        }
+    }
+}
+
+/// Ballots and voters so far, by digests of their ids: 16 bytes for each, and 8 for the line of a voter.
+#[derive(Default)]
+struct Seen {
+    ballots: HashSet<Short>,
+    voters: HashMap<Short, u64>,
+}
+
+impl Seen {
+    /// Why the row counts a ballot or a voter again, if it does.
+    fn again(&mut self, row: &Row<'_>, id: Option<&str>, layout: &Layout) -> Option<String> {
+        let mut message = None;
         if layout.has_unique_ids
-            && let Some(id) = &cast.id
-            && !seen.insert(short(id.as_bytes()))
+            && let Some(id) = id
+            && !self.ballots.insert(short(id.as_bytes()))
         {
-            let message = format!(
+            message = Some(format!(
                 "the ballot {id} stands twice, and a ballot counts once; take one out, or say with \
                  --columns that the column is no id"
-            );
-            cast.ballot = Err(Unread::File(message));
+            ));
         }
         if let Some(person) = layout.voter.map(|cell| row.cells.get(cell))
             && let Some(person) = person.filter(|person| !person.is_empty())
-            && let Some(line) = people.insert(short(fold(person).as_bytes()), row.line)
+            && let Some(line) = self.voters.insert(short(fold(person).as_bytes()), row.line)
         {
-            let message = format!(
+            message = Some(format!(
                 "{} stands on line {line} too, and a voter counts once; take one out, or pass the \
                  column over with --columns, as `ignore`",
                 brief(person)
-            );
-            cast.ballot = Err(Unread::File(message));
+            ));
         }
-        sink(cast);
+        message
     }
-    Ok(())
 }
 
 /// Refuses a line that starts with `#` where it can be read as a ballot: by an option or an id that starts so.
@@ -96,17 +153,34 @@ fn refuse_remarks_that_may_be_ballots(
     Ok(())
 }
 
-fn is_one_column(rows: &Rows<'_>) -> Result<bool, At> {
-    let mut rows = rows.clone();
-    while let Some(row) = rows.next()? {
-        if row.cells.len() > 1 {
-            return Ok(false);
+fn is_one_column(table: &Table<'_>, from: u64) -> Result<bool, At> {
+    let mut is_one = true;
+    table.each(from, &mut |_, row| {
+        is_one = row.is_none_or(|row| row.cells.len() == 1);
+        match is_one {
+            true => GO_ON,
+            false => Ok(ControlFlow::Break(())),
         }
-    }
-    Ok(true)
+    })?;
+    Ok(is_one)
 }
 
 impl Layout {
+    /// Whether none of the cells that hold marks has anything in it.
+    fn is_unmarked(&self, row: &Row<'_>) -> bool {
+        let is_empty = |cell: usize| row.cells.get(cell).is_none_or(|text| text.is_empty());
+        match &self.marks {
+            Marks::One(cell) => is_empty(*cell),
+            Marks::Ranks(cells) => cells.iter().all(|cell| is_empty(*cell)),
+            Marks::Options(cells) => cells.iter().all(|(cell, _)| is_empty(*cell)),
+            Marks::RanksFrom(first, start) => {
+                first.iter().all(|cell| is_empty(*cell))
+                    && row.cells.iter().skip(*start).all(|cell| cell.is_empty())
+            }
+            Marks::Free => row.is_blank(),
+        }
+    }
+
     fn cast(&self, row: &Row<'_>, paper: &Paper<'_>) -> Cast {
         let mut cast = self.cast_without_id(row, paper);
         let id = self.id.and_then(|cell| row.cells.get(cell));
@@ -216,6 +290,9 @@ fn number(text: &str, option: usize, paper: &Paper<'_>) -> Result<u64, Unread> {
     parsed.map_err(|_| format!("expected a whole number for {id}, found {}", brief(text)).into())
 }
 
+/// Ranks on papers that have more of them than options, at most: what is more is a code or a score.
+const PAPER_RANKS_MAX: u64 = 10;
+
 /// A rank in the cell of each option.
 fn numbered(
     cells: &[(usize, usize)],
@@ -235,6 +312,13 @@ fn numbered(
                 return Err(Unread::File(format!(
                     "ranks start at 1, found 0 for {}; leave the cell blank where an option is not \
                      ranked",
+                    paper.id(option)
+                )));
+            }
+            rank if rank > PAPER_RANKS_MAX.max(paper.options.len() as u64) => {
+                return Err(Unread::File(format!(
+                    "expected a rank, found {rank} for {}, which is more than there are options; leave \
+                     the cell blank where an option is not ranked",
                     paper.id(option)
                 )));
             }

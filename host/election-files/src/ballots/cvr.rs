@@ -4,12 +4,13 @@
 //! `IsAllocable` says no. What a status means that the format does not have is not guessed.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::Path;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::content::Stored;
 use super::cvr_selections::{Contest, ElectionPart};
 use super::cvr_stream;
 use super::json::{Lines, at};
@@ -35,12 +36,31 @@ struct Ids {
     unique: Option<String>,
     #[serde(rename = "BallotAuditId", default)]
     audit: Option<String>,
+    /// Texts or numbers.
+    #[serde(rename = "CreatingDeviceId", default)]
+    device: Value,
+    #[serde(rename = "BatchId", default)]
+    batch: Value,
+    #[serde(rename = "BatchSequenceId", default)]
+    place: Value,
 }
+
+/// Starts the id of a ballot that is known by its place only: each file may have such a batch of its own.
+const PLACED: &str = "batch ";
 
 impl Ids {
     fn ballot(self) -> Option<String> {
         let known = |id: &String| !id.trim().is_empty();
-        let ids = [self.printed, self.unique, self.audit];
+        // A batch has one ballot at each place.
+        let Self {
+            batch,
+            place,
+            device,
+            ..
+        } = &self;
+        let is_placed = !batch.is_null() && !place.is_null();
+        let placed = is_placed.then(|| format!("{PLACED}{batch} of {device}, place {place}"));
+        let ids = [self.printed, self.unique, self.audit, placed];
         ids.into_iter().flatten().find(known)
     }
 }
@@ -81,6 +101,8 @@ struct MarkedSelection {
     id: Option<String>,
     #[serde(rename = "Rank", default)]
     rank: Option<u64>,
+    #[serde(rename = "TotalNumberVotes", default)]
+    total: Value,
     #[serde(rename = "SelectionPosition", default)]
     positions: Vec<Mark>,
     #[serde(rename = "Status", default)]
@@ -150,7 +172,6 @@ impl Status {
 
 impl Mark {
     fn counts(&self) -> Result<bool, Unread> {
-        let is = |word: &Option<String>, wanted| word.as_deref() == Some(wanted);
         if self.fraction.is_some() {
             return Err("expected whole votes, found FractionalVotes".into());
         }
@@ -158,17 +179,22 @@ impl Mark {
         if let Standing::Invalid = self.status.standing("mark", &neutral)? {
             return Ok(false);
         }
-        if is(&self.has_indication, "unknown") && !is(&self.is_allocable, "yes") {
-            if is(&self.is_allocable, "no") {
-                return Ok(false);
-            }
-            let message =
-                "it is unknown whether the voter made a mark: somebody has to decide first";
-            return Err(Unread::Undecided(message.into()));
+        let undecided = |message: &str| Err(Unread::Undecided(message.to_owned()));
+        match (self.has_indication.as_deref(), self.is_allocable.as_deref()) {
+            (_, Some("no")) | (Some("no"), None | Some("yes" | "unknown")) => Ok(false),
+            // Whether a write-in is for somebody who stands may be unknown; the voter made the mark.
+            (Some("yes"), None | Some("yes" | "unknown"))
+            | (None | Some("unknown"), Some("yes")) => Ok(self.votes != Some(0)),
+            (Some("unknown"), None | Some("unknown")) => undecided(
+                "it is unknown whether the voter made a mark: somebody has to decide first",
+            ),
+            (None, _) => Err("a mark has no HasIndication, which says whether there is one".into()),
+            (Some(indication), allocable) => undecided(&format!(
+                "expected yes, no or unknown of a mark, found HasIndication {indication:?} and \
+                 IsAllocable {:?}",
+                allocable.unwrap_or_default()
+            )),
         }
-        Ok(!is(&self.has_indication, "no")
-            && !is(&self.is_allocable, "no")
-            && self.votes != Some(0))
     }
 }
 
@@ -228,16 +254,16 @@ pub(super) fn read(text: &str, paper: &Paper<'_>, sink: &mut dyn FnMut(Cast)) ->
 
 /// Reads a file twice, and never holds more of it than a record.
 pub(super) fn read_large(
-    path: &Path,
+    file: &Stored,
     paper: &Paper<'_>,
     sink: &mut dyn FnMut(Cast),
 ) -> Result<(), At> {
     paper.takes_marks_of_machines()?;
     let mut repeated = Repeated::default();
-    let elections = cvr_stream::each(path, &mut |_, record| repeated.see(record))?;
+    let elections = cvr_stream::each(file, &mut |_, record| repeated.see(record))?;
     let contest = Contest::find(&elections, paper)?;
     let mut reading = Reading::new(contest, paper, repeated);
-    cvr_stream::each(path, &mut |line, record| reading.record(line, record, sink))?;
+    cvr_stream::each(file, &mut |line, record| reading.record(line, record, sink))?;
     reading.finish(sink)
 }
 
@@ -397,9 +423,15 @@ fn cast(
         Ok(marks) => marks.cast(line, paper),
         Err(reason) => Cast::new(line, 1, Err(reason)),
     };
+    cast.is_id_unique = id.as_ref().is_some_and(|id| !id.starts_with(PLACED));
     cast.id = id;
-    cast.is_id_unique = true;
     cast
+}
+
+/// Whether a number, which XML has as a text, is 0.
+fn is_zero(number: &Value) -> bool {
+    let parsed = number.as_str().and_then(|text| text.parse().ok());
+    parsed.or(number.as_f64()) == Some(0.0)
 }
 
 /// The marks of a ballot that count.
@@ -428,6 +460,12 @@ fn marks(marked: &[MarkedContest], contest: &Contest, paper: &Paper<'_>) -> Resu
             for mark in &selection.positions {
                 if !mark.counts()? {
                     continue;
+                }
+                if is_zero(&selection.total) {
+                    return Err(format!(
+                        "the selection {id:?} is marked, and its TotalNumberVotes is 0"
+                    )
+                    .into());
                 }
                 let target = match target {
                     Some(target) => target,

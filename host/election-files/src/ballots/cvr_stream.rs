@@ -3,9 +3,7 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::fs::File;
 use std::io::{self, BufReader, Read};
-use std::path::Path;
 use std::rc::Rc;
 
 use serde::de::{
@@ -13,6 +11,7 @@ use serde::de::{
 };
 use serde_json::value::RawValue;
 
+use super::content::Stored;
 use super::cvr_selections::ElectionPart;
 use super::json::at;
 use super::line_ends;
@@ -31,51 +30,33 @@ pub(super) fn looks_like(start: &str) -> bool {
 
 /// Gives every record to `each`, with the line on which it starts. Answers the elections that the file
 /// describes.
-pub(super) fn each(path: &Path, each: &mut dyn FnMut(u64, &str)) -> Result<Vec<ElectionPart>, At> {
-    let failed = |error: io::Error| At::new(1, format!("the file cannot be read: {error}"));
-    let lines = Rc::new(Cell::new(0));
-    let mut reader = Counted {
-        inner: BufReader::with_capacity(CHUNK_BYTES, File::open(path).map_err(failed)?),
-        lines: Rc::clone(&lines),
-        start: Vec::new(),
-    };
-    reader.skip_mark().map_err(failed)?;
-    let mut json = serde_json::Deserializer::from_reader(reader);
-    let report = json.deserialize_map(Report { each, lines });
-    let elections = report.map_err(|error| at(&error))?;
-    json.end().map_err(|error| at(&error))?;
-    Ok(elections)
-}
-
-/// Counts the lines that were read, and passes over a mark of the order of bytes.
-struct Counted {
-    inner: BufReader<File>,
-    lines: Rc<Cell<u64>>,
-    /// What was read to look for the mark, the next byte last.
-    start: Vec<u8>,
-}
-
-impl Counted {
-    fn skip_mark(&mut self) -> io::Result<()> {
-        let mut start = Vec::new();
-        (&mut self.inner).take(3).read_to_end(&mut start)?;
-        if start != [0xef, 0xbb, 0xbf] {
-            start.reverse();
-            self.start = start;
-        }
-        Ok(())
-    }
-}
-
-impl Read for Counted {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = match buffer {
-            [first, ..] if !self.start.is_empty() => {
-                *first = self.start.pop().unwrap_or_default();
-                1
-            }
-            _ => self.inner.read(buffer)?,
+pub(super) fn each(
+    file: &Stored,
+    each: &mut dyn FnMut(u64, &str),
+) -> Result<Vec<ElectionPart>, At> {
+    file.read(|reader| {
+        let lines = Rc::new(Cell::new(0));
+        let reader = Counted {
+            inner: BufReader::with_capacity(CHUNK_BYTES, reader),
+            lines: Rc::clone(&lines),
         };
+        let mut json = serde_json::Deserializer::from_reader(reader);
+        let report = json.deserialize_map(Report { each, lines });
+        let elections = report.map_err(|error| at(&error))?;
+        json.end().map_err(|error| at(&error))?;
+        Ok(elections)
+    })
+}
+
+/// Counts the lines that were read.
+struct Counted<R> {
+    inner: R,
+    lines: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
         self.lines
             .set(self.lines.get() + line_ends(&buffer[..read]));
         Ok(read)

@@ -21,9 +21,13 @@ const LISTS: [&str; 7] = [
 const IDS: [&str; 1] = ["CandidateIds"];
 
 /// Elements that are read and stand once; what else a record holds is passed over.
-const ONCE: [&str; 14] = [
+const ONCE: [&str; 18] = [
     "BallotAuditId",
     "BallotPrePrintedId",
+    "BatchId",
+    "BatchSequenceId",
+    "CreatingDeviceId",
+    "TotalNumberVotes",
     "FractionalVotes",
     "UniqueId",
     "CurrentSnapshotId",

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{archive, blt, clear_ballot, json, pabulib, preflib, scottish};
+use super::{archive, blt, clear_ballot, cvr_stream, json, pabulib, preflib, scottish};
 
 /// The formats that ballots are read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +103,26 @@ impl Format {
                  tell"
             )),
             (None, None) => Err("neither its name nor its first characters tell its format".into()),
+        }
+    }
+
+    /// The format of a large file, by its name and its start; `None` where these do not tell, and the whole
+    /// file has to be looked at.
+    pub(super) fn of_start(path: &Path, start: &str) -> Option<Self> {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        let extension = extension.map(str::to_lowercase);
+        if matches!(extension.as_deref(), Some("jsonl" | "ndjson")) {
+            return (!start.trim_start().starts_with('<')).then_some(Self::JsonLines);
+        }
+        if cvr_stream::looks_like(start) {
+            return Some(Self::Cvr);
+        }
+        // A ward's candidates stand at its end, and what JSON is, all of it tells.
+        let is_open =
+            start.trim_start().starts_with(['{', '[', '<']) || scottish::starts_like(start);
+        match is_open {
+            true => None,
+            false => Self::of(path, start).ok(),
         }
     }
 

@@ -1,13 +1,18 @@
 //! Tables without a head in words: what their rows alone can mean.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
+use std::ops::ControlFlow;
 
 use tabella_runtime::BallotKind;
 
+use super::content::GO_ON;
 use super::layout::{EXPECTED, Layout, Marks, option_columns};
 use super::paper::Paper;
 use super::problem::{At, brief};
-use super::rows::{Row, Rows};
+use super::rows::{Row, Table};
+use crate::options::fold;
+use crate::repeats::{Short, short};
 
 /// What the rows below a first row of options can be.
 #[derive(Default)]
@@ -24,7 +29,7 @@ struct Below {
 /// The layout of a table whose first row is no head in words: `None` where it is the first ballot.
 pub(super) fn headless(
     row: &Row<'_>,
-    rest: &Rows<'_>,
+    table: &Table<'_>,
     paper: &Paper<'_>,
 ) -> Result<Option<Layout>, At> {
     let cells = &row.cells;
@@ -52,12 +57,12 @@ pub(super) fn headless(
         let found = unknown.map_or(String::new(), |cell| brief(cell));
         return Err(At::new(row.line, format!("{EXPECTED}, found {found}")));
     }
-    refuse_numbers_of_two_readings(row, rest, paper)?;
-    refuse_a_head_without_a_name(row, rest, paper)?;
+    refuse_numbers_of_two_readings(row, table, paper)?;
+    refuse_a_head_without_a_name(row, table, paper)?;
     if !all_names || cells.len() < 2 {
         return Ok(None);
     }
-    let below = below(rest, cells.len(), paper)?;
+    let below = below(table, row.line + 1, cells.len(), paper)?;
     let is_whole = cells.len() == paper.options.len();
     match (below.only_marks, below.only_ballots, below.both) {
         (0, 0, 0) if !is_whole => Ok(None),
@@ -77,7 +82,7 @@ pub(super) fn headless(
 /// Refuses a first row of options behind an empty cell, where marks stand below the options.
 fn refuse_a_head_without_a_name(
     row: &Row<'_>,
-    rest: &Rows<'_>,
+    table: &Table<'_>,
     paper: &Paper<'_>,
 ) -> Result<(), At> {
     let Some((first, named)) = row.cells.split_first() else {
@@ -87,10 +92,11 @@ fn refuse_a_head_without_a_name(
     {
         return Ok(());
     }
-    let (mut rows, line) = (rest.clone(), row.line);
-    while let Some(row) = rows.next()? {
-        let Some((first, marks)) = row.cells.split_first() else {
-            continue;
+    let line = row.line;
+    table.each(line + 1, &mut |_, row| {
+        let row = row.as_ref();
+        let Some((first, marks)) = row.and_then(|row| row.cells.split_first()) else {
+            return GO_ON;
         };
         let is_mark = |cell: &Cow<'_, str>| is_mark(cell, paper.kind);
         let is_ballot = first.is_empty() || paper.rank(first).is_ok();
@@ -99,8 +105,8 @@ fn refuse_a_head_without_a_name(
                            it is above it, such as `id`";
             return Err(At::new(line, message));
         }
-    }
-    Ok(())
+        GO_ON
+    })
 }
 
 fn two_readings(row: &Row<'_>, other: &str) -> String {
@@ -112,13 +118,12 @@ fn two_readings(row: &Row<'_>, other: &str) -> String {
     )
 }
 
-fn below(rest: &Rows<'_>, width: usize, paper: &Paper<'_>) -> Result<Below, At> {
-    let mut rows = rest.clone();
+fn below(table: &Table<'_>, from: u64, width: usize, paper: &Paper<'_>) -> Result<Below, At> {
     let mut below = Below::default();
-    while let Some(row) = rows.next()? {
-        if row.is_blank() {
-            continue;
-        }
+    table.each(from, &mut |_, row| {
+        let Some(row) = row.filter(|row| !row.is_blank()) else {
+            return GO_ON;
+        };
         below.rows += 1;
         let may_be_marks =
             row.cells.len() == width && row.cells.iter().all(|cell| is_mark(cell, paper.kind));
@@ -140,7 +145,8 @@ fn below(rest: &Rows<'_>, width: usize, paper: &Paper<'_>) -> Result<Below, At> 
             }
             (false, false) => {}
         }
-    }
+        GO_ON
+    })?;
     Ok(below)
 }
 
@@ -159,28 +165,32 @@ const DIFFERENT_COUNTS_MAX: usize = 20;
 /// Refuses rows that all begin with a number, where the numbers may be options, or the ballots' own.
 fn refuse_numbers_of_two_readings(
     row: &Row<'_>,
-    rest: &Rows<'_>,
+    table: &Table<'_>,
     paper: &Paper<'_>,
 ) -> Result<(), At> {
     let number = |row: &Row<'_>| match row.cells.len() {
         0 | 1 => None,
         _ => row.cells[0].parse::<u64>().ok(),
     };
-    let mut rows = rest.clone();
-    let mut numbers = Vec::new();
+    let mut numbers = Numbers::default();
     let mut first_option = None;
-    let mut next = Some(row.clone());
-    while let Some(row) = next {
-        if !row.is_blank() {
-            let Some(number) = number(&row) else {
-                return Ok(());
-            };
-            numbers.push(number);
-            if first_option.is_none() && paper.names.is_name(&row.cells[0]) {
-                first_option = Some((row.line, row.cells.join(",")));
-            }
+    let mut are_all = true;
+    table.each(row.line, &mut |_, row| {
+        let Some(row) = row.filter(|row| !row.is_blank()) else {
+            return GO_ON;
+        };
+        let Some(number) = number(&row) else {
+            are_all = false;
+            return Ok(ControlFlow::Break(()));
+        };
+        numbers.see(number, &row);
+        if first_option.is_none() && paper.names.is_name(&row.cells[0]) {
+            first_option = Some((row.line, row.cells.join(",")));
         }
-        next = rows.next()?;
+        GO_ON
+    })?;
+    if !are_all {
+        return Ok(());
     }
     let (line, shown, readings) = match first_option {
         Some((line, shown)) => {
@@ -189,10 +199,17 @@ fn refuse_numbers_of_two_readings(
                             head such as `count,rank1,rank2` or `rank1,rank2` above";
             (line, shown, readings)
         }
-        None if are_like_ids(&numbers) => {
+        None if numbers.are_like_ids() => {
             let readings = "how many ballots a line stands for, or the ballot's own number, as the \
                             numbers of all lines have it; say which with --columns count,... or \
                             --columns id,..., or write a head such as `count,rank1` or `id,rank1` above";
+            (row.line, row.cells.join(","), readings)
+        }
+        None if numbers.repeats_a_line => {
+            let readings = "how many ballots a line stands for, or of which precinct or year it is, as \
+                            the same line stands several times; say which with --columns count,... or \
+                            --columns ignore,..., or write a head such as `count,rank1` or \
+                            `precinct,rank1` above";
             (row.line, row.cells.join(","), readings)
         }
         None => return Ok(()),
@@ -201,21 +218,53 @@ fn refuse_numbers_of_two_readings(
     Err(At::new(line, message))
 }
 
-/// Whether numbers rise from line to line, or are too many different ones, as numbers of rows and ballots
-/// are and numbers of ballots hardly ever.
-fn are_like_ids(numbers: &[u64]) -> bool {
-    let by_one = numbers
-        .windows(2)
-        .all(|pair| pair[0].checked_add(1) == Some(pair[1]));
-    let rise = numbers.windows(2).all(|pair| pair[0] < pair[1]);
-    let are_different = || {
-        let mut sorted = numbers.to_vec();
-        sorted.sort_unstable();
-        sorted.windows(2).all(|pair| pair[0] < pair[1])
-    };
-    match numbers.len() {
-        0 | 1 => false,
-        2 => by_one,
-        lines => rise || (lines >= DIFFERENT_COUNTS_MAX && are_different()),
+/// The numbers at the start of rows.
+#[derive(Default)]
+struct Numbers {
+    rows: usize,
+    last: u64,
+    /// Whether one of them does not follow, does not exceed, or is one of those before.
+    breaks: bool,
+    falls: bool,
+    repeats: bool,
+    seen: HashSet<u64>,
+    /// Whether a number is not 1, and whether a line stands twice.
+    is_weighty: bool,
+    is_line_twice: bool,
+    lines: HashSet<Short>,
+    repeats_a_line: bool,
+}
+
+impl Numbers {
+    /// So many are compared with each other: where they are all different, further ones do not matter.
+    const SEEN_MAX: usize = 1_000_000;
+
+    fn see(&mut self, number: u64, row: &Row<'_>) {
+        self.is_weighty |= number != 1;
+        if !self.is_line_twice && self.lines.len() < Self::SEEN_MAX {
+            let cells: Vec<String> = row.cells.iter().map(|cell| fold(cell)).collect();
+            self.is_line_twice = !self.lines.insert(short(cells.join("\n").as_bytes()));
+        }
+        // Where every number is 1, both readings are the same.
+        self.repeats_a_line = self.is_weighty && self.is_line_twice;
+        if self.rows > 0 {
+            self.breaks |= self.last.checked_add(1) != Some(number);
+            self.falls |= number <= self.last;
+        }
+        (self.rows, self.last) = (self.rows + 1, number);
+        if !self.repeats && self.seen.len() < Self::SEEN_MAX && !self.seen.insert(number) {
+            self.repeats = true;
+            self.seen = HashSet::new();
+        }
+    }
+
+    /// Whether they rise from line to line, or are too many different ones, as numbers of rows and ballots
+    /// are and numbers of ballots hardly ever.
+    fn are_like_ids(&self) -> bool {
+        match self.rows {
+            0 | 1 => false,
+            2 => !self.breaks,
+            rows => !self.falls || (rows >= DIFFERENT_COUNTS_MAX && !self.repeats),
+        }
     }
 }

@@ -8,6 +8,7 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 use tabella_runtime::StrictJson;
 
+use super::content::{Content, GO_ON};
 use super::problem::{At, Cast, Unread, brief};
 use super::{Format, line_ends};
 
@@ -47,12 +48,13 @@ pub(super) fn guess(text: &str) -> Format {
 }
 
 /// One ballot a line; empty lines are passed over.
-pub(super) fn lines(text: &str, sink: &mut dyn FnMut(Cast)) {
-    for (line, number) in text.lines().zip(1..) {
+pub(super) fn lines(content: &Content, sink: &mut dyn FnMut(Cast)) -> Result<(), At> {
+    content.each_line(&mut |number, line| {
         if !line.trim().is_empty() {
             sink(cast(line, number));
         }
-    }
+        GO_ON
+    })
 }
 
 /// An array of ballots, or an object with one.

@@ -3,15 +3,17 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use super::columns::{
     Columns, RankHead, Role, is_ballot, is_beside, is_count, is_id, is_unique_id, is_voter,
     rank_head,
 };
+use super::content::GO_ON;
 use super::headless::headless;
 use super::paper::Paper;
 use super::problem::{At, brief};
-use super::rows::{Row, Rows};
+use super::rows::{Row, Table};
 use crate::options::fold;
 
 /// Which cell says what.
@@ -46,49 +48,54 @@ pub(crate) enum Marks {
 pub(super) const EXPECTED: &str =
     "expected a head such as `count,ranking`, `rank1,rank2` or the ids of the options";
 
-/// Finds the layout; leaves `rows` at the first ballot.
+/// Finds the layout, and the line from which on ballots stand.
 pub(crate) fn find(
-    rows: &mut Rows<'_>,
+    table: &Table<'_>,
     columns: Option<&Columns>,
     paper: &Paper<'_>,
-) -> Result<Option<Layout>, At> {
-    let mut first = rows.clone();
+) -> Result<Option<(Layout, u64)>, At> {
+    let mut first_row = None;
     let mut empty_line = None;
-    let first_row = loop {
-        *rows = first.clone();
-        match first.next()? {
-            None => return Ok(None),
+    table.each(0, &mut |_, row| {
+        match row {
             Some(row) if row.is_blank() => empty_line = empty_line.or(Some(row.line)),
-            Some(row) => break row,
+            Some(row) => first_row = Some(row.into_owned()),
+            None => {}
         }
+        match first_row {
+            Some(_) => Ok(ControlFlow::Break(())),
+            None => GO_ON,
+        }
+    })?;
+    let Some(first_row) = first_row else {
+        return Ok(None);
     };
+    let (at_it, below_it) = (first_row.line, first_row.line + 1);
     if let Some(columns) = columns {
-        if columns.has_head {
-            *rows = first;
-        }
-        return Ok(Some(as_said(columns)));
+        let from = if columns.has_head { below_it } else { at_it };
+        return Ok(Some((as_said(columns), from)));
     }
     let found = match head(&first_row, paper)? {
         Some(layout) => Some(layout),
-        None => headless(&first_row, &first, paper)?,
+        None => headless(&first_row, table, paper)?,
     };
     if let Some(layout) = found {
-        *rows = first;
-        return Ok(Some(layout));
+        return Ok(Some((layout, below_it)));
     }
     if let Some(line) = empty_line {
         let message = "an empty line stands before the first ballot: it may be a blank ballot or \
                        nothing; write a head such as `ballot` above it, or take it out";
         return Err(At::new(line, message));
     }
-    Ok(Some(Layout {
+    let free = Layout {
         count: None,
         id: None,
         has_unique_ids: false,
         voter: None,
         width: None,
         marks: Marks::Free,
-    }))
+    };
+    Ok(Some((free, at_it)))
 }
 
 fn as_said(columns: &Columns) -> Layout {

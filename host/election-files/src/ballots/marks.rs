@@ -101,6 +101,7 @@ impl Marks {
                 (0, _) => Rank::Other,
                 // Of a shared rank with somebody who is not on the paper it is not said which counts.
                 (_, 1..) if paper.takes_marks => Rank::Overvote,
+                (_, 1..) if paper.kind == BallotKind::Choice && is_ranked => Rank::Overvote,
                 _ => Rank::Options(options.clone()),
             });
         }

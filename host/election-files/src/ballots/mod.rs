@@ -10,6 +10,7 @@ mod categories;
 mod cell_references;
 mod clear_ballot;
 mod columns;
+mod content;
 mod csv_file;
 mod cvr;
 mod cvr_selections;
@@ -32,7 +33,7 @@ mod spreadsheet;
 mod xml;
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub use columns::{Columns, ColumnsError};
 pub use format::Format;
@@ -45,6 +46,7 @@ use serde_json::{Map, Value};
 use crate::election::Election;
 use archive::Part;
 use blt::Blt;
+use content::{Content, Stored};
 use problem::At;
 
 /// What a file itself says of its contest.
@@ -64,21 +66,22 @@ pub(crate) struct Facts {
 pub struct BallotFile {
     name: String,
     format: Format,
-    text: String,
+    content: Content,
     /// The files of a format that has several; then there is no text.
     parts: Vec<Part>,
     columns: Option<Columns>,
-    /// A file that is read record by record; then there is neither text nor parts.
-    large: Option<PathBuf>,
 }
 
 impl BallotFile {
-    /// Files are read as a whole, but for Cast Vote Records; this is more than a hundred million voters
-    /// need in BLT.
+    /// Of a file that is read as a whole; more than a hundred million voters need in most formats.
     const BYTES_MAX: u64 = 4 << 30;
 
+    /// Tables, BLT and JSON lines of more bytes are read in pieces, as often as something has to be known
+    /// of all of them.
+    const WHOLE_BYTES_MAX: u64 = 1 << 20;
+
     /// Cast Vote Records of more bytes are read record by record, which takes twice as long.
-    const WHOLE_BYTES_MAX: u64 = 64 << 20;
+    const WHOLE_RECORDS_BYTES_MAX: u64 = 64 << 20;
 
     /// Of a large file, what is looked at to tell its format.
     const START_BYTES: u64 = 64 << 10;
@@ -96,10 +99,14 @@ impl BallotFile {
             return Self::from_parts(name, archive::folder(path, Self::BYTES_MAX)?, format);
         }
         let bytes = about.len();
-        if bytes > Self::WHOLE_BYTES_MAX && Self::holds_records(path, format).map_err(error)? {
-            let mut file = Self::new(name, Format::Cvr);
-            file.large = Some(path.to_owned());
-            return Ok(file);
+        if bytes > Self::WHOLE_BYTES_MAX
+            && let Some(format) = Self::in_pieces(path, bytes, format).map_err(error)?
+        {
+            let content = Content::Stored(Stored::new(path).map_err(error)?);
+            return Ok(Self {
+                content,
+                ..Self::new(name, format)
+            });
         }
         if bytes > Self::BYTES_MAX {
             return Err(ImportError::TooLarge {
@@ -131,23 +138,33 @@ impl BallotFile {
         Self {
             name,
             format,
-            text: String::new(),
+            content: Content::Text(String::new()),
             parts: Vec::new(),
             columns: None,
-            large: None,
         }
     }
 
-    /// Whether a large file holds Cast Vote Records in JSON, by what is asked for or by its start.
-    fn holds_records(path: &Path, format: Option<Format>) -> std::io::Result<bool> {
-        if let Some(format) = format {
-            return Ok(format == Format::Cvr);
-        }
+    /// The format of a large file, by what is asked for or by name and start, where it can be read in
+    /// pieces.
+    fn in_pieces(
+        path: &Path,
+        bytes: u64,
+        format: Option<Format>,
+    ) -> std::io::Result<Option<Format>> {
         let mut start = Vec::new();
         let file = std::fs::File::open(path)?;
         file.take(Self::START_BYTES).read_to_end(&mut start)?;
         let text = String::from_utf8_lossy(&start);
-        Ok(cvr_stream::looks_like(text.trim_start_matches('\u{feff}')))
+        let text = text.trim_start_matches('\u{feff}');
+        if archive::is_zip(&start) {
+            return Ok(None);
+        }
+        let found = format.or_else(|| Format::of_start(path, text));
+        Ok(found.filter(|format| match format {
+            Format::Csv | Format::ClearBallot | Format::Blt | Format::JsonLines => true,
+            Format::Cvr => bytes > Self::WHOLE_RECORDS_BYTES_MAX,
+            _ => false,
+        }))
     }
 
     /// Takes the bytes of a file that has that name.
@@ -158,7 +175,7 @@ impl BallotFile {
     ) -> Result<Self, ImportError> {
         let name = path.display().to_string();
         if archive::is_zip(&bytes) {
-            return Self::from_archive(name, &bytes, format);
+            return Self::from_archive(name, bytes, format);
         }
         let text = text(&name, bytes)?;
         let format = match format {
@@ -166,7 +183,7 @@ impl BallotFile {
             None => Format::of(path, &text).map_err(|found| Self::unknown(&name, found))?,
         };
         let file = |text: String, parts: Vec<Part>| Self {
-            text,
+            content: Content::Text(text),
             parts,
             ..Self::new(name.clone(), format)
         };
@@ -192,7 +209,7 @@ impl BallotFile {
 
     fn from_archive(
         name: String,
-        bytes: &[u8],
+        bytes: Vec<u8>,
         format: Option<Format>,
     ) -> Result<Self, ImportError> {
         let broken = |message: String| ImportError::Malformed {
@@ -200,18 +217,18 @@ impl BallotFile {
             line: 1,
             message,
         };
-        if !spreadsheet::is_one(&archive::names(bytes).map_err(broken)?) {
-            let parts = archive::unzip(bytes, Self::BYTES_MAX).map_err(broken)?;
+        if !spreadsheet::is_one(&archive::names(&bytes).map_err(broken)?) {
+            let parts = archive::unzip(&bytes, Self::BYTES_MAX).map_err(broken)?;
             return Self::from_parts(name, parts, format);
         }
         if format.is_some_and(|format| format != Format::Xlsx && format != Format::Csv) {
             return Err(Self::unknown(&name, "it is a spreadsheet".into()));
         }
-        let text = spreadsheet::to_csv(bytes, Self::BYTES_MAX).map_err(broken)?;
-        Ok(Self {
-            text,
-            ..Self::new(name, Format::Xlsx)
-        })
+        let mut file = Self::new(name.clone(), Format::Xlsx);
+        if let Some(sheet) = spreadsheet::sheet(bytes, Self::BYTES_MAX).map_err(broken)? {
+            file.content = Content::Sheet(sheet);
+        }
+        Ok(file)
     }
 
     fn from_parts(
@@ -249,18 +266,16 @@ impl BallotFile {
 
     /// Whether another file holds the same, so that its ballots would count twice.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        if let (Some(path), Some(other)) = (&self.large, &other.large) {
-            return archive::hold_the_same(path, other);
-        }
         let bytes = |part: &Part, other: &Part| part.bytes == other.bytes;
-        !(self.text.is_empty() && self.parts.is_empty())
-            && self.text == other.text
+        let holds_text = !matches!(&self.content, Content::Text(text) if text.is_empty());
+        (holds_text || !self.parts.is_empty())
             && self.parts.len() == other.parts.len()
             && self
                 .parts
                 .iter()
                 .zip(&other.parts)
                 .all(|(a, b)| bytes(a, b))
+            && self.content.is_same(&other.content)
     }
 
     /// Reads a table by these columns, whatever its head says.
@@ -281,12 +296,16 @@ impl BallotFile {
 
     pub(crate) fn facts(&self, election: &Election) -> Result<Facts, ImportError> {
         match self.format {
-            Format::Blt => Blt::parse(&self.text)
+            Format::Blt => Blt::parse(&self.content)
                 .and_then(|blt| blt.facts(&election.options, &election.names()))
                 .map_err(|at| self.malformed(at)),
-            Format::ScotElex => scottish::facts(&self.text).map_err(|at| self.malformed(at)),
-            Format::Pabulib => pabulib::facts(&self.text, &election.options, &election.names())
-                .map_err(|at| self.malformed(at)),
+            Format::ScotElex => {
+                scottish::facts(self.content.text()).map_err(|at| self.malformed(at))
+            }
+            Format::Pabulib => {
+                pabulib::facts(self.content.text(), &election.options, &election.names())
+                    .map_err(|at| self.malformed(at))
+            }
             _ => Ok(Facts::default()),
         }
     }
@@ -307,26 +326,23 @@ impl BallotFile {
         sink: &mut dyn FnMut(Cast),
     ) -> Result<(), ImportError> {
         let done = match self.format {
-            Format::Json => json::array(&self.text, sink),
-            Format::JsonLines => {
-                json::lines(&self.text, sink);
-                Ok(())
-            }
+            Format::Json => json::array(self.content.text(), sink),
+            Format::JsonLines => json::lines(&self.content, sink),
             Format::Csv | Format::Xlsx => {
-                csv_file::read(&self.text, self.columns.as_ref(), paper, sink)
+                csv_file::read(&self.content, self.columns.as_ref(), paper, sink)
             }
-            Format::Blt => Blt::parse(&self.text).and_then(|blt| blt.each(paper, sink)),
-            Format::Cvr | Format::CvrXml => match &self.large {
-                Some(path) => cvr::read_large(path, paper, sink),
-                None => cvr::read(&self.text, paper, sink),
+            Format::Blt => Blt::parse(&self.content).and_then(|blt| blt.each(paper, sink)),
+            Format::Cvr | Format::CvrXml => match &self.content {
+                Content::Stored(stored) => cvr::read_large(stored, paper, sink),
+                content => cvr::read(content.text(), paper, sink),
             },
             Format::Dominion => dominion::read(&self.parts, paper, sink),
             Format::Hart => hart::read(&self.parts, paper, sink),
-            Format::ClearBallot => clear_ballot::read(&self.text, paper, sink),
-            Format::PrefLib => preflib::read(&self.text, paper, sink),
-            Format::ScotElex => scottish::read(&self.text, paper, sink),
-            Format::Pabulib => pabulib::read(&self.text, paper, sink),
-            Format::Abif => abif::read(&self.text, paper, sink),
+            Format::ClearBallot => clear_ballot::read(&self.content, paper, sink),
+            Format::PrefLib => preflib::read(self.content.text(), paper, sink),
+            Format::ScotElex => scottish::read(self.content.text(), paper, sink),
+            Format::Pabulib => pabulib::read(self.content.text(), paper, sink),
+            Format::Abif => abif::read(self.content.text(), paper, sink),
         };
         done.map_err(|at| self.malformed(at))
     }
@@ -350,7 +366,7 @@ fn text(name: &str, bytes: Vec<u8>) -> Result<String, ImportError> {
         ImportError::Malformed {
             path: name.to_owned(),
             line: 1 + line_ends(good),
-            message: "expected UTF-8, found other bytes; convert the file first".into(),
+            message: NO_UTF8.into(),
         }
     })?;
     if text.starts_with('\u{feff}') {
@@ -358,6 +374,9 @@ fn text(name: &str, bytes: Vec<u8>) -> Result<String, ImportError> {
     }
     Ok(text)
 }
+
+/// Where a file is no text.
+const NO_UTF8: &str = "expected UTF-8, found other bytes; convert the file first";
 
 fn line_ends(bytes: &[u8]) -> u64 {
     bytes.iter().filter(|byte| **byte == b'\n').count() as u64

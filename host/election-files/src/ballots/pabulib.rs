@@ -178,6 +178,8 @@ impl Columns {
 #[derive(Default)]
 struct File {
     vote_type: Option<String>,
+    /// How many projects a voter could name.
+    most: Option<usize>,
     /// By line and key, how many votes and projects the file says it has.
     said: Vec<(u64, &'static str, u64)>,
     /// By project id; `None` where a project is no option of the election.
@@ -194,6 +196,9 @@ impl File {
         };
         if key == "vote_type" {
             self.vote_type = Some(value.to_lowercase());
+        }
+        if key == "max_length" {
+            self.most = value.parse().ok();
         }
         if let Some(key) = [Self::VOTES, Self::PROJECTS]
             .into_iter()
@@ -291,6 +296,16 @@ impl File {
         let ids = row.cells[columns.vote].split(',').map(str::trim);
         let ids = ids.filter(|id| !id.is_empty());
         let options: Vec<usize> = ids.map(|id| self.option(id)).collect::<Result<_, _>>()?;
+        let most = match self.vote_type.as_deref() {
+            Some("choose-1") => Some(1),
+            _ => self.most,
+        };
+        if let Some(most) = most.filter(|most| options.len() > *most) {
+            let found = options.len();
+            return Err(
+                format!("by the file's META at most {most} projects, found {found}").into(),
+            );
+        }
         let takes_values = matches!(paper.kind, BallotKind::Scores | BallotKind::Votes);
         match self.know(row.line).map_err(|at| Unread::File(at.message))? {
             VoteType::Set if paper.kind == BallotKind::Ranking => Err(Unread::File(

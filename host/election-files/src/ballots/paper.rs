@@ -5,7 +5,7 @@ use tabella_runtime::{BallotKind, ContestOption};
 
 use super::problem::{At, Cast, Unread};
 use crate::election::ContestName;
-use crate::options::{Meaning, OptionNames};
+use crate::options::{Meaning, OptionNames, fold};
 use crate::report::MarkCounts;
 
 /// What the ballots of one contest can say.
@@ -21,6 +21,8 @@ pub(crate) struct Paper<'a> {
     pub(crate) withdrawn: &'a [usize],
     /// How many options a voter may mark where a ranking is read as marks.
     pub(crate) marks_max: u64,
+    /// The words of a rule that grades.
+    pub(crate) grades: Vec<String>,
     pub(crate) names: OptionNames,
 }
 
@@ -136,9 +138,13 @@ impl Paper<'_> {
         let mut seen = vec![false; self.options.len()];
         let mut is_overvoted = false;
         let mut plain: Vec<Vec<&str>> = Vec::new();
-        // A choice ballot's marks are its first ranks: below them nothing was chosen.
+        // A choice ballot's marks are its first ranks: below them nothing was chosen. Who chose somebody who
+        // is not on the paper chose nobody below instead.
         let mut chosen = 0;
         for rank in ranks {
+            if self.kind == BallotKind::Choice && chosen >= self.marks_max {
+                break;
+            }
             match rank {
                 Rank::Options(options) => {
                     let fresh = options.iter().copied();
@@ -148,8 +154,9 @@ impl Paper<'_> {
                     chosen += fresh.len() as u64;
                     plain.push(fresh);
                 }
-                Rank::Overvote => is_overvoted |= chosen < self.marks_max,
-                Rank::Skipped | Rank::Other => {}
+                Rank::Overvote => is_overvoted = true,
+                Rank::Other => chosen += 1,
+                Rank::Skipped => {}
             }
         }
         plain.retain(|rank| !rank.is_empty());
@@ -168,7 +175,7 @@ impl Paper<'_> {
             BallotKind::Choice if is_overvoted => {
                 Err("the voter marked more options than allowed (overvote)".into())
             }
-            BallotKind::Choice => Ok(self.choices(plain)),
+            BallotKind::Choice => Ok(choices(&plain.concat())),
             kind => Err(format!(
                 "this file ranks options, which does not make a ballot of {}; use JSON lines",
                 kind.name()
@@ -198,23 +205,29 @@ impl Paper<'_> {
         cast
     }
 
-    fn stays(&self, option: usize) -> bool {
-        !self.withdrawn.contains(&option)
-    }
-
-    fn choices(&self, ranks: Vec<Vec<&str>>) -> Value {
-        let mut ranks = ranks.into_iter();
-        let mut marked: Vec<&str> = Vec::new();
-        while (marked.len() as u64) < self.marks_max {
-            match ranks.next() {
-                Some(rank) => marked.extend(rank),
-                None => break,
+    /// The ballot with the rule's own words for grades, where a file has them in another case or with other
+    /// spaces, and only one grade is called so.
+    pub(crate) fn in_words_of_the_rule(&self, mut ballot: Value) -> Value {
+        if self.kind != BallotKind::Grades {
+            return ballot;
+        }
+        let given = ballot.get_mut("grades").and_then(Value::as_object_mut);
+        for grade in given.into_iter().flat_map(Map::values_mut) {
+            let Value::String(word) = grade else { continue };
+            if self.grades.contains(word) {
+                continue;
+            }
+            let folded = fold(word);
+            let mut called = self.grades.iter().filter(|known| fold(known) == folded);
+            if let (Some(only), None) = (called.next(), called.next()) {
+                word.clone_from(only);
             }
         }
-        match marked[..] {
-            [id] => json!({ "choice": id }),
-            _ => json!({ "choices": marked }),
-        }
+        ballot
+    }
+
+    fn stays(&self, option: usize) -> bool {
+        !self.withdrawn.contains(&option)
     }
 
     /// The ranks as JSON, as they were marked.
@@ -252,6 +265,13 @@ impl Paper<'_> {
                 Err(format!("values for options do not make a ballot of {}", kind.name()).into())
             }
         }
+    }
+}
+
+fn choices(marked: &[&str]) -> Value {
+    match marked {
+        [id] => json!({ "choice": id }),
+        _ => json!({ "choices": marked }),
     }
 }
 

@@ -25,6 +25,9 @@ const CATEGORY: &str = "CATEGORY NAME ";
 /// Kinds of files in which every alternative stands in every order.
 const COMPLETE: [&str; 2] = ["soc", "toc"];
 
+/// Kinds of files in which no alternatives share a rank.
+const STRICT: [&str; 2] = ["soc", "soi"];
+
 /// Numbers that the lines above the orders say, and that the file must hold.
 #[derive(Default)]
 struct Said {
@@ -94,6 +97,8 @@ struct Head {
     categories: Categories,
     /// Whether every alternative stands in every order, by the file's word.
     is_complete: bool,
+    /// Whether no alternatives share a rank, by the file's word.
+    is_strict: bool,
 }
 
 pub(super) fn read(text: &str, paper: &Paper<'_>, sink: &mut dyn FnMut(Cast)) -> Result<(), At> {
@@ -133,9 +138,11 @@ impl Head {
         if let Some(file) = about.strip_prefix("FILE NAME:") {
             let ending = file.trim().rsplit('.').next().unwrap_or_default();
             self.is_complete |= COMPLETE.contains(&ending);
+            self.is_strict |= STRICT.contains(&ending);
         }
         if let Some(kind) = about.strip_prefix("DATA TYPE:") {
             self.is_complete |= COMPLETE.contains(&kind.trim());
+            self.is_strict |= STRICT.contains(&kind.trim());
         }
         if let Some(named) = about.strip_prefix(CATEGORY) {
             return self.categories.name(named, line);
@@ -154,6 +161,31 @@ impl Head {
             return Err(At::new(line, message));
         }
         options.insert(number, option);
+        Ok(())
+    }
+}
+
+impl Head {
+    /// Refuses the file where an order is not of the file's kind.
+    fn fits(&self, ranks: &[Rank]) -> Result<(), Unread> {
+        let options = |rank: &Rank| match rank {
+            Rank::Options(options) => options.clone(),
+            _ => Vec::new(),
+        };
+        if self.is_strict && ranks.iter().any(|rank| options(rank).len() > 1) {
+            let message = "alternatives share a rank, and by its kind the file has strict orders";
+            return Err(Unread::File(message.into()));
+        }
+        let mut ranked: Vec<usize> = ranks.iter().flat_map(options).collect();
+        ranked.sort_unstable();
+        ranked.dedup();
+        let (found, all) = (ranked.len(), self.options.len());
+        if self.is_complete && found < all {
+            return Err(Unread::File(format!(
+                "{found} of {all} alternatives stand in this order, and by its kind the file has \
+                 complete ones"
+            )));
+        }
         Ok(())
     }
 }
@@ -190,7 +222,9 @@ fn order(content: &str, line: u64, head: &Head, paper: &Paper<'_>) -> Cast {
     };
     match weight.trim().parse::<u64>() {
         Ok(weight) if head.categories.are_none() => {
-            paper.cast(line, weight, ranks(order, &head.options))
+            let ranks = ranks(order, &head.options);
+            let ranks = ranks.and_then(|ranks| head.fits(&ranks).map(|()| ranks));
+            paper.cast(line, weight, ranks)
         }
         Ok(weight) => {
             let sorted = ranks(order, &head.options);

@@ -2,7 +2,9 @@
 //! marks, a quotation mark within doubled. Empty lines are rows too; `#` starts a line of comment.
 
 use std::borrow::Cow;
+use std::ops::ControlFlow;
 
+use super::content::{Content, Visit};
 use super::problem::At;
 
 /// One row of a table.
@@ -15,6 +17,15 @@ pub(crate) struct Row<'a> {
 }
 
 impl Row<'_> {
+    /// The same, independent of the text that it was read from.
+    pub(crate) fn into_owned(self) -> Row<'static> {
+        let cells = self.cells.into_iter();
+        Row {
+            line: self.line,
+            cells: cells.map(|cell| Cow::Owned(cell.into_owned())).collect(),
+        }
+    }
+
     /// Whether its line has nothing in it, not even a separator.
     pub(crate) fn is_empty_line(&self) -> bool {
         matches!(&self.cells[..], [cell] if cell.is_empty())
@@ -38,34 +49,20 @@ pub(crate) struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        // Spreadsheets' first line `sep=;` says what separates cells.
-        let said = text.split_inclusive('\n').next().and_then(|line| {
-            let mut said = line
-                .trim_end_matches(['\n', '\r'])
-                .strip_prefix("sep=")?
-                .chars();
-            let delimiter = said
-                .next()
-                .filter(|sign| [',', ';', '\t', '|'].contains(sign))?;
-            said.next().is_none().then_some((delimiter, line.len()))
-        });
-        let (delimiter, start, line) = match said {
-            Some((delimiter, length)) => (delimiter, length, 2),
-            None => (delimiter(text), 0, 1),
-        };
-        Self {
-            rest: &text[start..],
-            line,
-            delimiter,
-            remarks: Vec::new(),
-        }
+        let start = Start::of(text);
+        Self::resume(&text[start.bytes..], start.delimiter, start.line)
     }
 
     /// Cells between these, whatever the first line has.
     pub(crate) fn separated(text: &'a str, delimiter: char) -> Self {
+        Self::resume(text, delimiter, 1)
+    }
+
+    /// Rows of a text that starts on that line of a file.
+    fn resume(text: &'a str, delimiter: char, line: u64) -> Self {
         Self {
             rest: text,
-            line: 1,
+            line,
             delimiter,
             remarks: Vec::new(),
         }
@@ -180,17 +177,118 @@ impl<'a> Rows<'a> {
     }
 }
 
+/// What the start of a table says of its rows.
+#[derive(Clone, Copy, Debug)]
+struct Start {
+    delimiter: char,
+    /// Bytes and lines in front of the first row.
+    bytes: usize,
+    line: u64,
+}
+
+impl Start {
+    fn of(text: &str) -> Self {
+        // Spreadsheets' first line `sep=;` says what separates cells.
+        let said = text.split_inclusive('\n').next().and_then(|line| {
+            let mut said = line
+                .trim_end_matches(['\n', '\r'])
+                .strip_prefix("sep=")?
+                .chars();
+            let delimiter = said
+                .next()
+                .filter(|sign| [',', ';', '\t', '|'].contains(sign))?;
+            said.next().is_none().then_some((delimiter, line.len()))
+        });
+        let (delimiter, bytes, line) = match said {
+            Some((delimiter, bytes)) => (delimiter, bytes, 2),
+            None => (delimiter(text), 0, 1),
+        };
+        Self {
+            delimiter,
+            bytes,
+            line,
+        }
+    }
+}
+
+/// Lines that can say what separates cells.
+fn telling_line(text: &str) -> Option<&str> {
+    let mut lines = text.lines();
+    lines.find(|line| !line.trim().is_empty() && !line.starts_with('#'))
+}
+
 /// The first of the usual separators that the first line has.
 fn delimiter(text: &str) -> char {
-    let first = text
-        .lines()
-        .find(|line| !line.trim().is_empty() && !line.starts_with('#'));
-    let first = first.unwrap_or_default();
+    let first = telling_line(text).unwrap_or_default();
     let found = [',', '\t', ';'].into_iter();
     let found = found
         .into_iter()
         .find(|usual| outside_quotes(first, *usual));
     found.unwrap_or(',')
+}
+
+/// A table, whose rows are visited as often as somebody asks for them, and of which no more than a piece is held.
+pub(crate) struct Table<'a> {
+    content: &'a Content,
+    start: Start,
+}
+
+impl<'a> Table<'a> {
+    pub(crate) fn new(content: &'a Content) -> Result<Self, At> {
+        let mut start = Start::of("");
+        content.each_piece(&mut |piece, is_end| {
+            let whole_lines = match is_end {
+                true => piece,
+                false => &piece[..piece.rfind('\n').map_or(0, |end| end + 1)],
+            };
+            if is_end || telling_line(whole_lines).is_some() {
+                start = Start::of(whole_lines);
+                return Ok(ControlFlow::Break(()));
+            }
+            Ok(ControlFlow::Continue(0))
+        })?;
+        Ok(Self { content, start })
+    }
+
+    /// Cells between these, whatever the first line has.
+    pub(crate) fn separated(content: &'a Content, delimiter: char) -> Self {
+        let start = Start {
+            delimiter,
+            bytes: 0,
+            line: 1,
+        };
+        Self { content, start }
+    }
+
+    /// Visits the rows that start on that line or below it; at the end, once, none. The visitor may ask the
+    /// reader for the remarks above the row.
+    pub(crate) fn each(
+        &self,
+        from: u64,
+        visit: &mut dyn FnMut(&Rows<'_>, Option<Row<'_>>) -> Visit<()>,
+    ) -> Result<(), At> {
+        let (mut passed, mut line) = (self.start.bytes, self.start.line);
+        self.content.each_piece(&mut |piece, is_end| {
+            let mut rows = Rows::resume(&piece[passed..], self.start.delimiter, line);
+            loop {
+                let (left, at) = (rows.rest.len(), rows.line);
+                let next = rows.next();
+                // What reaches the end of a piece may go on in the next one.
+                if !is_end && (next.is_err() || rows.rest.is_empty()) {
+                    (passed, line) = (0, at);
+                    return Ok(ControlFlow::Continue(piece.len() - left));
+                }
+                let row = next?;
+                let is_last = row.is_none();
+                if row.as_ref().is_some_and(|row| row.line < from) {
+                    continue;
+                }
+                if visit(&rows, row)?.is_break() || is_last {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+        })
+    }
 }
 
 fn outside_quotes(line: &str, wanted: char) -> bool {
@@ -206,20 +304,58 @@ mod tests {
     use super::*;
     use expect_test::{Expect, expect};
 
-    fn check(text: &str, expected: Expect) {
-        let mut rows = Rows::new(text);
+    fn shown(rows: &mut Rows<'_>) -> String {
         let mut shown = String::new();
         loop {
             match rows.next() {
                 Ok(Some(row)) => shown += &format!("{} {:?}\n", row.line, row.cells),
-                Ok(None) => break,
-                Err(at) => {
-                    shown += &format!("{} {}\n", at.line, at.message);
-                    break;
-                }
+                Ok(None) => return shown,
+                Err(at) => return shown + &format!("{} {}\n", at.line, at.message),
             }
         }
-        expected.assert_eq(&shown);
+    }
+
+    /// The same from pieces of a few bytes, with the remarks above each row.
+    fn shown_in_pieces(text: &str, from: u64) -> (String, Vec<(u64, String)>) {
+        let (mut shown, mut remarks) = (String::new(), Vec::new());
+        let content = Content::Text(text.to_owned());
+        let table = Table::new(&content).ok().unwrap();
+        let read = table.each(from, &mut |rows, row| {
+            let above = rows.remarks().iter();
+            remarks.extend(above.map(|(line, text)| (*line, (*text).to_owned())));
+            if let Some(row) = row {
+                shown += &format!("{} {:?}\n", row.line, row.cells);
+            }
+            Ok(ControlFlow::Continue(()))
+        });
+        if let Err(at) = read {
+            shown += &format!("{} {}\n", at.line, at.message);
+        }
+        (shown, remarks)
+    }
+
+    fn check(text: &str, expected: Expect) {
+        let found = shown(&mut Rows::new(text));
+        expected.assert_eq(&found);
+        assert_eq!(shown_in_pieces(text, 0).0, found);
+        // Each sign stands once at each place of a piece.
+        for line in 1..16 {
+            let text = format!("{}\n{text}", ",".repeat(line));
+            let found = shown(&mut Rows::new(&text));
+            assert_eq!(shown_in_pieces(&text, 0).0, found, "{text}");
+            let below = found.split_once('\n').map_or("", |(_, below)| below);
+            assert_eq!(shown_in_pieces(&text, 2).0, below, "{text}");
+        }
+    }
+
+    #[test]
+    fn remarks_between_pieces() {
+        let text = "# one\na,b\n# two, which is long\n# three\nü,é\n# four";
+        let (rows, remarks) = shown_in_pieces(text, 0);
+        assert_eq!(rows, "2 [\"a\", \"b\"]\n5 [\"ü\", \"é\"]\n");
+        let lines: Vec<u64> = remarks.iter().map(|(line, _)| *line).collect();
+        assert_eq!(lines, [1, 3, 4, 6]);
+        assert_eq!(remarks[3].1, "# four");
     }
 
     #[test]

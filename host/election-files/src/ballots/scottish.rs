@@ -17,18 +17,21 @@ struct Ward {
 
 const CANDIDATE: &str = "candidate ";
 
-/// Whether a text has the two numbers at its start and candidates at its end.
-pub(super) fn looks_like(text: &str) -> bool {
-    let mut lines = text.lines();
-    let first = lines.next().unwrap_or_default();
+/// Whether a text has the two numbers at its start.
+pub(super) fn starts_like(text: &str) -> bool {
+    let first = text.lines().next().unwrap_or_default();
     let numbers: Vec<&str> = first
         .split(',')
         .map(str::trim)
         .filter(|n| !n.is_empty())
         .collect();
-    let is_numbers = numbers.len() == 2 && numbers.iter().all(|n| n.parse::<u64>().is_ok());
-    is_numbers
-        && lines.any(|line| {
+    numbers.len() == 2 && numbers.iter().all(|n| n.parse::<u64>().is_ok())
+}
+
+/// Whether a text has the two numbers at its start and candidates at its end.
+pub(super) fn looks_like(text: &str) -> bool {
+    starts_like(text)
+        && text.lines().skip(1).any(|line| {
             let line = line.trim_start_matches('"').to_lowercase();
             line.strip_prefix(CANDIDATE)
                 .is_some_and(|rest| rest.starts_with('1'))

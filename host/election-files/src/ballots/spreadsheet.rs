@@ -1,10 +1,12 @@
 //! Spreadsheets (`.xlsx`) as the text of a table: a sheet's row is the line of its number.
 
-use std::io::Cursor;
+use std::fmt;
+use std::io::{self, Cursor, Read};
 
-use calamine::{DataRef, Reader, Xlsx, open_workbook_from_rs};
+use calamine::{DataRef, Reader, Xlsx, XlsxCellReader, open_workbook_from_rs};
 
 use super::cell_references;
+use super::problem::At;
 
 /// Cells between the first one and the last, at most: a single one far away must not fill the memory.
 const CELLS_MAX: u64 = 200_000_000;
@@ -16,37 +18,153 @@ pub(super) fn is_one(names: &[String]) -> bool {
     names.iter().any(|name| name == "xl/workbook.xml")
 }
 
-/// The only sheet with anything in it, cells between commas. Refuses a file of more than `bytes_max`
-/// bytes unpacked.
-pub(super) fn to_csv(bytes: &[u8], bytes_max: u64) -> Result<String, String> {
-    cell_references::check(bytes, bytes_max)
+/// The sheet of a spreadsheet with cells in it, as the text of a table: cells between commas. Only the
+/// spreadsheet's own bytes are held; cells are unpacked while they are read.
+#[derive(Clone)]
+pub(crate) struct Sheet {
+    bytes: Vec<u8>,
+    name: String,
+    columns: u64,
+}
+
+impl fmt::Debug for Sheet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sheet")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The only sheet with anything in it; none where no cell has anything. Refuses a file of more than
+/// `bytes_max` bytes unpacked.
+pub(super) fn sheet(bytes: Vec<u8>, bytes_max: u64) -> Result<Option<Sheet>, String> {
+    cell_references::check(&bytes, bytes_max)
         .map_err(|error| format!("cannot read the spreadsheet: {error}"))?;
-    let book = open_workbook_from_rs(Cursor::new(bytes));
-    let mut book: Book<'_> =
-        book.map_err(|error| format!("cannot read the spreadsheet: {error}"))?;
+    let mut book = open(&bytes)?;
     let mut filled = Vec::new();
     for name in book.sheet_names() {
         let mut size = (0, 0);
+        let (mut last, mut is_ordered) = ((0, 0), true);
         each(&mut book, &name, &mut |row, column, _| {
+            is_ordered &= (row, column) >= last;
+            last = (row, column);
             size = (size.0.max(row + 1), size.1.max(column + 1));
         })?;
         if size.0 > 0 {
-            filled.push((name, size));
+            filled.push((name, size, is_ordered));
         }
     }
-    let names: Vec<&str> = filled.iter().map(|(name, _)| name.as_str()).collect();
+    drop(book);
+    let names: Vec<&str> = filled.iter().map(|(name, ..)| name.as_str()).collect();
     match &filled[..] {
-        [] => Ok(String::new()),
-        [(name, (rows, columns))] if rows.saturating_mul(*columns) <= CELLS_MAX => {
-            text(&mut book, name, *columns)
-        }
-        [_] => Err(format!(
+        [] => Ok(None),
+        [(_, (rows, columns), _)] if rows.saturating_mul(*columns) > CELLS_MAX => Err(format!(
             "the sheet spans more than {CELLS_MAX} cells; split it"
         )),
+        [(name, _, false)] => Err(format!(
+            "the cells of the sheet {name:?} are not in their order"
+        )),
+        [(name, (_, columns), true)] => Ok(Some(Sheet {
+            name: name.clone(),
+            columns: *columns,
+            bytes,
+        })),
         _ => Err(format!(
             "several sheets have cells: {}; save the one with the ballots as a file of its own",
             names.join(", ")
         )),
+    }
+}
+
+fn open(bytes: &[u8]) -> Result<Book<'_>, String> {
+    let book = open_workbook_from_rs(Cursor::new(bytes));
+    book.map_err(|error| format!("cannot read the spreadsheet: {error}"))
+}
+
+impl Sheet {
+    /// Gives the sheet's text to somebody who reads it.
+    pub(super) fn read<T>(
+        &self,
+        take: impl FnOnce(&mut dyn Read) -> Result<T, At>,
+    ) -> Result<T, At> {
+        let failed = |error: String| At::new(1, error);
+        let mut book = open(&self.bytes).map_err(failed)?;
+        let cells = book
+            .worksheet_cells_reader(&self.name)
+            .map_err(|error| failed(format!("cannot read the sheet {:?}: {error}", self.name)))?;
+        take(&mut Text {
+            cells,
+            columns: self.columns,
+            row: 0,
+            column: 0,
+            ready: Vec::new(),
+            given: 0,
+            is_done: false,
+        })
+    }
+}
+
+/// The text of a sheet as it is asked for.
+struct Text<'a, R: io::Read + io::Seek> {
+    cells: XlsxCellReader<'a, R>,
+    columns: u64,
+    row: u64,
+    column: u64,
+    /// Text, of which so many bytes were given.
+    ready: Vec<u8>,
+    given: usize,
+    is_done: bool,
+}
+
+impl<R: io::Read + io::Seek> Text<'_, R> {
+    /// Separators and ends of rows up to that place.
+    fn pass(&mut self, row: u64, column: u64) {
+        while self.row < row {
+            let left = self.columns.saturating_sub(self.column + 1);
+            self.ready.extend((0..left).map(|_| b','));
+            self.ready.push(b'\n');
+            (self.row, self.column) = (self.row + 1, 0);
+        }
+        self.ready.extend((self.column..column).map(|_| b','));
+        self.column = self.column.max(column);
+    }
+
+    /// The next cell with something in it; the end of the last row where there is none.
+    fn next(&mut self) -> io::Result<()> {
+        match self.cells.next_cell().map_err(io::Error::other)? {
+            Some(cell) => {
+                let (row, column) = cell.get_position();
+                let shown = shown(cell.get_value());
+                if !shown.trim().is_empty() {
+                    let quoted = quoted(&shown);
+                    self.pass(row.into(), column.into());
+                    self.ready.extend_from_slice(quoted.as_bytes());
+                }
+            }
+            None => {
+                self.pass(self.row + 1, 0);
+                self.is_done = true;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<R: io::Read + io::Seek> Read for Text<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.given == self.ready.len() {
+            if self.is_done {
+                return Ok(0);
+            }
+            self.ready.clear();
+            self.given = 0;
+            self.next()?;
+        }
+        let left = &self.ready[self.given..];
+        let given = left.len().min(buffer.len());
+        buffer[..given].copy_from_slice(&left[..given]);
+        self.given += given;
+        Ok(given)
     }
 }
 
@@ -66,36 +184,6 @@ fn each(
         }
     }
     Ok(())
-}
-
-fn text(book: &mut Book<'_>, sheet: &str, columns: u64) -> Result<String, String> {
-    let mut text = String::new();
-    let (mut row, mut column) = (0, 0);
-    let mut is_ordered = true;
-    let pass = |text: &mut String, row: &mut u64, column: &mut u64, to: (u64, u64)| {
-        while *row < to.0 {
-            text.extend((*column + 1..columns).map(|_| ','));
-            text.push('\n');
-            (*row, *column) = (*row + 1, 0);
-        }
-        text.extend((*column..to.1).map(|_| ','));
-        *column = to.1;
-    };
-    each(book, sheet, &mut |at_row, at_column, shown| {
-        is_ordered &= (at_row, at_column) >= (row, column);
-        if is_ordered {
-            pass(&mut text, &mut row, &mut column, (at_row, at_column));
-            text.push_str(&quoted(&shown));
-        }
-    })?;
-    if !is_ordered {
-        return Err(format!(
-            "the cells of the sheet {sheet:?} are not in their order"
-        ));
-    }
-    let end = row + 1;
-    pass(&mut text, &mut row, &mut column, (end, 0));
-    Ok(text)
 }
 
 fn shown(data: &DataRef<'_>) -> String {

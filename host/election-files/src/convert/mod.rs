@@ -3,18 +3,24 @@
 //! What was written is read again and compared with what was read first, ballot by ballot: a format that
 //! cannot hold a mark refuses the conversion, and never drops it.
 
+mod compare;
+mod ranks;
 mod write;
 
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use tabella_runtime::{Contest, Plugin};
 use thiserror::Error;
 
-use crate::ballots::{BallotFile, Cast, Format, ImportError, Paper, Problem, Unread};
-use crate::count::{CountError, Spoiled, facts, marks_max, params};
+use crate::ballots::{BallotFile, Cast, Facts, Format, ImportError, Paper, Problem, Unread};
+use crate::count::{CountError, Spoiled, facts, grades, marks_max, params};
 use crate::election::Election;
 use crate::repeats::Repeats;
+use crate::urn::{PROBLEMS_MAX, RECORDS_TOLD};
+use write::Writer;
 
 /// Why ballots cannot be had in another format.
 #[derive(Debug, Error)]
@@ -38,16 +44,24 @@ pub enum ConvertError {
         /// What would be lost.
         what: String,
     },
+    /// The system does not take what is written.
+    #[error("cannot write {path}: {error}")]
+    Write {
+        /// The file.
+        path: String,
+        /// What the system says.
+        error: io::Error,
+    },
 }
 
-/// Ballots in another format.
+/// What was converted.
 #[derive(Clone, Debug)]
 pub struct Converted {
-    /// The file.
-    pub text: String,
     /// Ballots, by weight.
     pub ballots: u128,
-    /// The first of those that could not be read, and were left out because that was asked for.
+    /// Ballots that could not be read, and were left out because that was asked for, by weight.
+    pub left_out: u128,
+    /// The first of those.
     pub problems: Vec<Problem>,
 }
 
@@ -55,110 +69,192 @@ pub struct Converted {
 pub(crate) const RECORDS_MAX: u64 = 10_000_000;
 
 /// One record to be written.
-pub(crate) struct Record {
-    pub(crate) place: String,
+pub(crate) struct Record<'a> {
+    pub(crate) place: &'a str,
     pub(crate) weight: u64,
-    pub(crate) ballot: Value,
-    /// Its canonical bytes.
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) ballot: &'a Value,
 }
 
-/// What a file is written from, and what is compared with it.
-pub(crate) struct Source<'a> {
+/// What all ballots of a conversion have in common.
+pub(crate) struct Job<'a> {
     pub(crate) election: &'a Election,
-    pub(crate) paper: &'a Paper<'a>,
-    pub(crate) withdrawn: &'a [usize],
+    pub(crate) paper: Paper<'a>,
+    pub(crate) facts: &'a Facts,
     pub(crate) seats: u64,
-    pub(crate) records: Vec<Record>,
+    contest: Contest,
 }
 
-/// Writes the ballots of files, as a rule takes them, in another format.
+/// The ballots of files, as a rule takes them, in another format, in memory.
 pub fn convert(
     rule: &Plugin,
     election: &Election,
     files: &[BallotFile],
     to: Format,
     spoiled: Spoiled,
+) -> Result<(String, Converted), ConvertError> {
+    let mut output = Output::Memory(String::new());
+    let converted = convert_into(rule, election, files, to, spoiled, &mut output, &mut |_| ())?;
+    match output {
+        Output::Memory(text) => Ok((text, converted)),
+        Output::File { .. } => Ok((String::new(), converted)),
+    }
+}
+
+/// Writes the ballots of files, as a rule takes them, to a file in another format; tells now and then how many
+/// records were read. Of the ballots no more than a few are held. Where it fails, what it wrote is left
+/// there, and is no conversion.
+pub fn convert_to(
+    rule: &Plugin,
+    election: &Election,
+    files: &[BallotFile],
+    to: Format,
+    spoiled: Spoiled,
+    path: &Path,
+    tell: &mut dyn FnMut(u64),
+) -> Result<Converted, ConvertError> {
+    let failed = |error| ConvertError::Write {
+        path: path.display().to_string(),
+        error,
+    };
+    let file = File::create(path).map_err(failed)?;
+    let mut output = Output::File {
+        path: path.to_owned(),
+        writer: BufWriter::new(file),
+    };
+    convert_into(rule, election, files, to, spoiled, &mut output, tell)
+}
+
+fn convert_into(
+    rule: &Plugin,
+    election: &Election,
+    files: &[BallotFile],
+    to: Format,
+    spoiled: Spoiled,
+    output: &mut Output,
+    tell: &mut dyn FnMut(u64),
 ) -> Result<Converted, ConvertError> {
     let manifest = rule.manifest();
     let facts = facts(files, election).map_err(CountError::from)?;
     let params = params(manifest, election, &facts);
     let contest = rule.contest(&election.config(&facts.withdrawn, &params));
-    let contest = contest.map_err(CountError::from)?;
-    let paper = Paper {
-        kind: manifest.ballot,
-        takes_marks: manifest.marks,
-        contest: &election.contest,
-        options: &election.options,
-        withdrawn: &facts.withdrawn,
-        marks_max: marks_max(manifest, &params),
-        names: election.names(),
+    let stated = params.get("seats").and_then(Value::as_u64);
+    let job = Job {
+        election,
+        paper: Paper {
+            kind: manifest.ballot,
+            takes_marks: manifest.marks,
+            contest: &election.contest,
+            options: &election.options,
+            withdrawn: &facts.withdrawn,
+            marks_max: marks_max(manifest, &params),
+            grades: grades(&params),
+            names: election.names(),
+        },
+        facts: &facts,
+        seats: stated.or(facts.seats).unwrap_or(1),
+        contest: contest.map_err(CountError::from)?,
     };
-    let mut read = Read::new(&contest, files);
+    let mut read = Read {
+        job: &job,
+        file: "",
+        file_number: 0,
+        repeats: Repeats::new(files),
+        number: 0,
+        all: 0,
+        writer: Writer::new(&job, to, output)?,
+        ballots: 0,
+        spoiled: 0,
+        problems: Vec::new(),
+        undecided: 0,
+        error: None,
+        lost: None,
+        tell,
+    };
     for (number, file) in files.iter().enumerate() {
         (read.file, read.file_number) = (file.name(), number);
         read.number = 0;
         let read = &mut read;
-        file.each(&paper, &mut |cast| read.put(cast))
+        file.each(&job.paper, &mut |cast| read.put(cast))
             .map_err(CountError::from)?;
     }
-    read.repeats.refuse().map_err(CountError::from)?;
-    let read = read.all(spoiled)?;
-    let stated = params.get("seats").and_then(Value::as_u64);
-    let source = Source {
-        election,
-        paper: &paper,
-        withdrawn: &facts.withdrawn,
-        seats: stated.or(facts.seats).unwrap_or(1),
-        records: read.records,
-    };
-    let text = write::text(&source, to)?;
-    compare(&source, &text, to, &contest)?;
-    let weights = source
-        .records
-        .iter()
-        .map(|record| u128::from(record.weight));
-    Ok(Converted {
-        text,
-        ballots: weights.sum(),
-        problems: read.problems,
-    })
+    let converted = read.finish(spoiled)?;
+    compare::compare(&job, files, &output.read_back(to)?)?;
+    Ok(converted)
 }
 
-/// The records of files as they come in.
+/// Where the ballots are written to.
+enum Output {
+    Memory(String),
+    File {
+        path: PathBuf,
+        writer: BufWriter<File>,
+    },
+}
+
+impl Output {
+    fn put(&mut self, text: &str) -> Result<(), ConvertError> {
+        match self {
+            Self::Memory(all) => all.push_str(text),
+            Self::File { path, writer } => {
+                let failed = |error| ConvertError::Write {
+                    path: path.display().to_string(),
+                    error,
+                };
+                writer.write_all(text.as_bytes()).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What was written, as a file of ballots.
+    fn read_back(&mut self, to: Format) -> Result<BallotFile, ConvertError> {
+        let file = match self {
+            Self::Memory(text) => {
+                let name = format!("the converted file, {}", to.name());
+                BallotFile::from_bytes(Path::new(&name), text.as_bytes().to_vec(), Some(to))
+            }
+            Self::File { path, writer } => {
+                let flushed = writer.flush().and_then(|()| writer.get_ref().sync_all());
+                flushed.map_err(|error| ConvertError::Write {
+                    path: path.display().to_string(),
+                    error,
+                })?;
+                BallotFile::read(path, Some(to))
+            }
+        };
+        Ok(file.map_err(CountError::from)?)
+    }
+}
+
+/// The records of files as they come in, and are written.
 struct Read<'a> {
-    contest: &'a Contest,
+    job: &'a Job<'a>,
     file: &'a str,
     /// Its position among all.
     file_number: usize,
     repeats: Repeats<'a>,
-    /// Records of the file so far.
+    /// Records of the file so far, and of all.
     number: u64,
-    records: Vec<Record>,
+    all: u64,
+    writer: Writer<'a>,
+    ballots: u128,
     spoiled: u128,
     problems: Vec<Problem>,
-    undecided: Vec<Problem>,
+    undecided: u128,
+    /// What ends the conversion whatever else is found.
     error: Option<ConvertError>,
+    /// The first ballot that cannot be written.
+    lost: Option<ConvertError>,
+    tell: &'a mut dyn FnMut(u64),
 }
 
-impl<'a> Read<'a> {
-    fn new(contest: &'a Contest, files: &'a [BallotFile]) -> Self {
-        Self {
-            contest,
-            file: "",
-            file_number: 0,
-            repeats: Repeats::new(files),
-            number: 0,
-            records: Vec::new(),
-            spoiled: 0,
-            problems: Vec::new(),
-            undecided: Vec::new(),
-            error: None,
-        }
-    }
-
+impl Read<'_> {
     fn put(&mut self, cast: Cast) {
         self.number += 1;
+        self.all += 1;
+        if self.all.is_multiple_of(RECORDS_TOLD) {
+            (self.tell)(self.all);
+        }
         let path = cast.place(self.file);
         let place = format!("{path}:{}", cast.line);
         if cast.write_ins_more > 0 && cast.ballot.is_ok() {
@@ -168,33 +264,23 @@ impl<'a> Read<'a> {
             });
             return;
         }
-        let problem = |reason: String| Problem {
-            file: path.clone(),
-            line: cast.line,
-            record: self.number,
-            ballot: cast.id.clone(),
-            weight: cast.weight,
-            reason,
-        };
         let encoded = cast.ballot.and_then(|ballot| {
-            let bytes = self.contest.encode_ballot(&ballot);
+            let ballot = self.job.paper.in_words_of_the_rule(ballot);
+            let bytes = self.job.contest.encode_ballot(&ballot);
             let bytes = bytes.map_err(|error| error.to_string())?;
             Ok((ballot, bytes))
         });
-        if let (Ok((_, bytes)), Some(id), true) = (&encoded, &cast.id, cast.is_id_unique) {
-            self.repeats.see(self.file_number, cast.line, id, bytes);
-        }
-        match encoded {
-            Ok((ballot, bytes)) => self.records.push(Record {
-                place,
-                weight: cast.weight,
-                ballot,
-                bytes,
-            }),
-            Err(Unread::Undecided(reason)) => self.undecided.push(problem(reason)),
-            Err(Unread::Spoiled(reason) | Unread::Invalid(reason)) => {
-                self.problems.push(problem(reason));
-                self.spoiled += u128::from(cast.weight);
+        let reason = match encoded {
+            Ok((ballot, bytes)) => {
+                if let (Some(id), true) = (&cast.id, cast.is_id_unique) {
+                    self.repeats.see(self.file_number, cast.line, id, &bytes);
+                }
+                self.write(&Record {
+                    place: &place,
+                    weight: cast.weight,
+                    ballot: &ballot,
+                });
+                return;
             }
             Err(Unread::File(message)) => {
                 let error = ImportError::Malformed {
@@ -203,89 +289,66 @@ impl<'a> Read<'a> {
                     message,
                 };
                 self.error.get_or_insert(CountError::Import(error).into());
+                return;
             }
+            Err(Unread::Undecided(reason)) => {
+                // What is listed are the ballots to decide about, and nothing else.
+                if self.undecided == 0 {
+                    self.problems.clear();
+                }
+                self.undecided += u128::from(cast.weight);
+                reason
+            }
+            Err(Unread::Spoiled(reason) | Unread::Invalid(reason)) => {
+                self.spoiled += u128::from(cast.weight);
+                if self.undecided > 0 {
+                    return;
+                }
+                reason
+            }
+        };
+        if self.problems.len() < PROBLEMS_MAX {
+            self.problems.push(Problem {
+                file: path,
+                line: cast.line,
+                record: self.number,
+                ballot: cast.id,
+                weight: cast.weight,
+                reason,
+            });
         }
     }
 
-    /// All of them, unless one of them stops the conversion.
-    fn all(self, spoiled: Spoiled) -> Result<Self, ConvertError> {
+    fn write(&mut self, record: &Record<'_>) {
+        self.ballots += u128::from(record.weight);
+        if self.lost.is_none() {
+            self.lost = self.writer.record(record).err();
+        }
+    }
+
+    /// The end of what is written, unless a ballot stops the conversion.
+    fn finish(self, spoiled: Spoiled) -> Result<Converted, ConvertError> {
         if let Some(error) = self.error {
             return Err(error);
         }
-        if !self.undecided.is_empty() {
-            let problems = self.undecided;
-            let count = problems.iter().map(|problem| u128::from(problem.weight));
-            let count = count.sum();
+        self.repeats.refuse().map_err(CountError::from)?;
+        let problems = self.problems;
+        if self.undecided > 0 {
+            let count = self.undecided;
             return Err(CountError::Undecided { count, problems }.into());
         }
-        if !self.problems.is_empty() && spoiled == Spoiled::Refuse {
-            let (count, problems) = (self.spoiled, self.problems);
+        if self.spoiled > 0 && spoiled == Spoiled::Refuse {
+            let count = self.spoiled;
             return Err(CountError::Spoiled { count, problems }.into());
         }
-        Ok(self)
-    }
-}
-
-/// Reads what was written, and refuses it where a ballot is not what it was.
-fn compare(
-    source: &Source<'_>,
-    text: &str,
-    to: Format,
-    contest: &Contest,
-) -> Result<(), ConvertError> {
-    let name = format!("the converted file, {}", to.name());
-    let file = BallotFile::from_bytes(Path::new(&name), text.as_bytes().to_vec(), Some(to));
-    let file = file.map_err(CountError::from)?;
-    let facts = facts(std::slice::from_ref(&file), source.election).map_err(CountError::from)?;
-    let mut left = source.records.iter().map(|record| (record, record.weight));
-    let mut now = left.next();
-    let mut lost: Option<ConvertError> = None;
-    let mut differs = |record: Option<&Record>, what: String| {
-        let place = record.map_or(name.clone(), |record| record.place.clone());
-        lost.get_or_insert(ConvertError::Lossy { place, what });
-    };
-    if facts.withdrawn != source.withdrawn {
-        differs(None, "it has no place for withdrawn options".into());
-    }
-    file.each(source.paper, &mut |cast| {
-        while matches!(now, Some((_, 0))) {
-            now = left.next();
+        if let Some(lost) = self.lost {
+            return Err(lost);
         }
-        let ballot = match cast.ballot {
-            Ok(ballot) => contest
-                .encode_ballot(&ballot)
-                .map_err(|error| error.to_string()),
-            Err(reason) => Err(format!("{reason:?}")),
-        };
-        let mut weight = cast.weight;
-        while weight > 0 {
-            let Some((record, left_of)) = &mut now else {
-                return differs(None, "it has more ballots than were read".into());
-            };
-            match &ballot {
-                Ok(bytes) if *bytes == record.bytes => {}
-                Ok(_) => {
-                    return differs(
-                        Some(record),
-                        format!("{} has no place for its marks", to.name()),
-                    );
-                }
-                Err(reason) => return differs(Some(record), reason.clone()),
-            }
-            let both = weight.min(*left_of);
-            weight -= both;
-            *left_of -= both;
-            if *left_of == 0 {
-                now = left.next();
-            }
-        }
-    })
-    .map_err(CountError::from)?;
-    while matches!(now, Some((_, 0))) {
-        now = left.next();
+        self.writer.end()?;
+        Ok(Converted {
+            ballots: self.ballots,
+            left_out: self.spoiled,
+            problems,
+        })
     }
-    if let Some((record, _)) = now {
-        differs(Some(record), format!("{} leaves it out", to.name()));
-    }
-    lost.map_or(Ok(()), Err)
 }

@@ -1,11 +1,10 @@
 //! Writes ballots in each format that is written.
 
-use std::fmt::Write;
-
 use serde_json::{Value, json};
 use tabella_runtime::BallotKind;
 
-use super::{ConvertError, RECORDS_MAX, Record, Source};
+use super::ranks::Rank;
+use super::{ConvertError, Job, Output, RECORDS_MAX, Record};
 use crate::ballots::Format;
 
 /// The formats that are written.
@@ -21,34 +20,128 @@ const WRITTEN: [Format; 9] = [
     Format::Abif,
 ];
 
-/// The ballots in that format.
-pub(super) fn text(source: &Source<'_>, to: Format) -> Result<String, ConvertError> {
-    match to {
-        Format::Json => Ok(json(source)),
-        Format::JsonLines => Ok(lines(source)),
-        Format::Csv => csv(source),
-        Format::Blt => blt(source),
-        Format::Cvr => cvr(source),
-        Format::PrefLib => preflib(source),
-        Format::ScotElex => scottish(source),
-        Format::Pabulib => pabulib(source),
-        Format::Abif => abif(source),
-        other => Err(ConvertError::Unwritten {
-            known: WRITTEN.map(Format::name).join(", "),
-            format: other.name(),
-        }),
+/// Writes ballots one after the other.
+pub(super) struct Writer<'a> {
+    job: &'a Job<'a>,
+    to: Format,
+    output: &'a mut Output,
+    /// Ballots so far, each as often as it weighs.
+    ballots: u64,
+    is_first: bool,
+}
+
+impl<'a> Writer<'a> {
+    /// Starts the file.
+    pub(super) fn new(
+        job: &'a Job<'a>,
+        to: Format,
+        output: &'a mut Output,
+    ) -> Result<Self, ConvertError> {
+        if !WRITTEN.contains(&to) {
+            return Err(ConvertError::Unwritten {
+                known: WRITTEN.map(Format::name).join(", "),
+                format: to.name(),
+            });
+        }
+        let start = match to {
+            Format::Json => "{\"ballots\":[".to_owned(),
+            Format::Csv => csv_head(job),
+            Format::Blt => blt_head(job),
+            Format::Cvr => cvr_head(job),
+            Format::PrefLib => preflib_head(job),
+            Format::ScotElex => format!("{},{},\n", job.election.options.len(), job.seats),
+            Format::Pabulib => pabulib_head(job),
+            Format::Abif => abif_head(job),
+            _ => String::new(),
+        };
+        output.put(&start)?;
+        Ok(Self {
+            job,
+            to,
+            output,
+            ballots: 0,
+            is_first: true,
+        })
+    }
+
+    pub(super) fn record(&mut self, record: &Record<'_>) -> Result<(), ConvertError> {
+        let (job, is_first) = (self.job, std::mem::replace(&mut self.is_first, false));
+        match self.to {
+            Format::Blt | Format::PrefLib | Format::ScotElex => {
+                rankings_only(job, self.to, record)?
+            }
+            Format::Cvr | Format::Pabulib => return self.repeated(record, is_first),
+            _ => {}
+        }
+        let text = match self.to {
+            Format::Json if is_first => weighted(record).to_string(),
+            Format::Json => format!(",{}", weighted(record)),
+            Format::JsonLines => format!("{}\n", weighted(record)),
+            Format::Csv => csv(job, record),
+            Format::Blt => blt(job, record)?,
+            Format::PrefLib => preflib(job, record)?,
+            Format::ScotElex => scottish(job, record)?,
+            _ => abif(job, record)?,
+        };
+        self.output.put(&text)
+    }
+
+    /// The record as often as it weighs, for formats without weights.
+    fn repeated(&mut self, record: &Record<'_>, is_first: bool) -> Result<(), ConvertError> {
+        let before = self.ballots;
+        self.ballots = before.saturating_add(record.weight);
+        if self.ballots > RECORDS_MAX {
+            let what = format!("the format has no weights, and more than {RECORDS_MAX} ballots");
+            return lossy(record, what);
+        }
+        for number in before + 1..=self.ballots {
+            let text = match self.to {
+                Format::Cvr => {
+                    let between = if is_first && number == 1 { "" } else { "," };
+                    format!("{between}{}", cvr(self.job, record, number)?)
+                }
+                _ => pabulib(self.job, record, number)?,
+            };
+            self.output.put(&text)?;
+        }
+        Ok(())
+    }
+
+    /// The end of the file.
+    pub(super) fn end(self) -> Result<(), ConvertError> {
+        let options = &self.job.election.options;
+        let mut text = String::new();
+        match self.to {
+            Format::Json => text.push_str("]}\n"),
+            Format::Cvr => text.push_str("\n]}\n"),
+            Format::Blt => {
+                text.push_str("0\n");
+                for option in options {
+                    text.push_str(&format!("\"{}\"\n", option.id.replace('"', "\\\"")));
+                }
+                text.push_str("\"Ballots\"\n");
+            }
+            Format::ScotElex => {
+                for (number, option) in (1..).zip(options) {
+                    text.push_str(&format!("Candidate {number},{},,\n", cell(&option.id)));
+                }
+                text.push_str("Ballots,,,\n");
+            }
+            _ => {}
+        }
+        self.output.put(&text)
     }
 }
 
-fn lossy<T>(record: &Record, what: impl Into<String>) -> Result<T, ConvertError> {
+fn lossy<T>(record: &Record<'_>, what: impl Into<String>) -> Result<T, ConvertError> {
     Err(ConvertError::Lossy {
-        place: record.place.clone(),
+        place: record.place.to_owned(),
         what: what.into(),
     })
 }
 
 /// A ballot as a voter casts it, with its weight where that is not 1.
-fn weighted(record: &Record) -> Value {
+fn weighted(record: &Record<'_>) -> Value {
     let mut ballot = record.ballot.clone();
     if record.weight != 1 {
         ballot["weight"] = record.weight.into();
@@ -56,111 +149,19 @@ fn weighted(record: &Record) -> Value {
     ballot
 }
 
-fn json(source: &Source<'_>) -> String {
-    let ballots = source.records.iter().map(weighted);
-    let mut text = json!({ "ballots": ballots.collect::<Vec<_>>() }).to_string();
-    text.push('\n');
-    text
-}
-
-fn lines(source: &Source<'_>) -> String {
-    let lines = source
-        .records
-        .iter()
-        .map(|record| format!("{}\n", weighted(record)));
-    lines.collect()
-}
-
-/// What stands at one rank.
-enum Rank {
-    Skipped,
-    /// Marks of which nobody recorded whom they are for, by the word for it.
-    Unknown(String),
-    /// Positions of options.
-    Options(Vec<usize>),
-}
-
-impl Source<'_> {
-    /// The position of an option.
-    fn position(&self, id: &Value) -> usize {
-        let options = &self.election.options;
-        let found = options
-            .iter()
-            .position(|option| Some(&*option.id) == id.as_str());
-        // The ballot was encoded, so that its ids are those of options.
-        found.unwrap_or(options.len())
-    }
-
-    /// The ranks of a ballot; sets of options share the first.
-    fn ranks(&self, ballot: &Value) -> Vec<Rank> {
-        let set = |ids: &[Value]| match ids {
-            [] => Vec::new(),
-            _ => vec![Rank::Options(
-                ids.iter().map(|id| self.position(id)).collect(),
-            )],
-        };
-        let list = |member: &str| ballot[member].as_array().map_or(&[][..], Vec::as_slice);
-        if self.paper.kind != BallotKind::Ranking {
-            return match &ballot["choice"] {
-                Value::Null => set(&[list("choices"), list("approve")].concat()),
-                choice => set(std::slice::from_ref(choice)),
-            };
-        }
-        let rank = |rank: &Value| match rank {
-            Value::Array(ids) if ids.is_empty() => Rank::Skipped,
-            Value::Array(ids) => Rank::Options(ids.iter().map(|id| self.position(id)).collect()),
-            Value::Object(mark) => {
-                let word = mark.get("mark").and_then(Value::as_str).unwrap_or_default();
-                Rank::Unknown(word.to_owned())
-            }
-            id => Rank::Options(vec![self.position(id)]),
-        };
-        list("ranking").iter().map(rank).collect()
-    }
-
-    /// Whether ballots give values to options.
-    fn values_member(&self) -> Option<&'static str> {
-        match self.paper.kind {
-            BallotKind::Scores => Some("scores"),
-            BallotKind::Votes => Some("votes"),
-            BallotKind::Grades => Some("grades"),
-            _ => None,
-        }
-    }
-
-    /// Refuses ballots that are no ranking where a format holds nothing else.
-    fn rankings_only(&self, format: Format) -> Result<(), ConvertError> {
-        match (self.paper.kind, self.records.first()) {
-            (BallotKind::Ranking, _) | (_, None) => Ok(()),
-            (kind, Some(first)) => lossy(
-                first,
-                format!(
-                    "{} holds rankings, not ballots of {}",
-                    format.name(),
-                    kind.name()
-                ),
+/// Refuses ballots that are no ranking where a format holds nothing else.
+fn rankings_only(job: &Job<'_>, format: Format, record: &Record<'_>) -> Result<(), ConvertError> {
+    match job.paper.kind {
+        BallotKind::Ranking => Ok(()),
+        kind => lossy(
+            record,
+            format!(
+                "{} holds rankings, not ballots of {}",
+                format.name(),
+                kind.name()
             ),
-        }
+        ),
     }
-
-    /// Each record as often as it weighs, for formats without weights.
-    fn repeated(&self) -> Result<impl Iterator<Item = &Record>, ConvertError> {
-        let mut all = 0u64;
-        for record in &self.records {
-            all = all.saturating_add(record.weight);
-            if all > RECORDS_MAX {
-                let what =
-                    format!("the format has no weights, and more than {RECORDS_MAX} ballots");
-                return lossy(record, what);
-            }
-        }
-        let times = |record| std::iter::repeat_n(record, weight_of(record));
-        Ok(self.records.iter().flat_map(times))
-    }
-}
-
-fn weight_of(record: &Record) -> usize {
-    usize::try_from(record.weight).unwrap_or(usize::MAX)
 }
 
 /// A cell of a table.
@@ -171,65 +172,69 @@ fn cell(text: &str) -> String {
     }
 }
 
-fn csv(source: &Source<'_>) -> Result<String, ConvertError> {
-    let options = &source.election.options;
-    if let Some(member) = source.values_member() {
-        let mut text = String::from("count");
+/// A word for a ballot without marks, which an empty cell in a last line need not be.
+fn blank(job: &Job<'_>) -> &'static str {
+    let words = ["blank", "undervote", "skipped"].into_iter();
+    let word = { words }.find(|word| !job.paper.names.is_name(word));
+    word.unwrap_or_default()
+}
+
+fn csv_head(job: &Job<'_>) -> String {
+    if job.values_member().is_none() {
+        return "count,ballot\n".to_owned();
+    }
+    let options = job.election.options.iter();
+    let cells = options.map(|option| format!(",{}", cell(&option.id)));
+    format!("count{}\n", cells.collect::<String>())
+}
+
+fn csv(job: &Job<'_>, record: &Record<'_>) -> String {
+    let options = &job.election.options;
+    if let Some(member) = job.values_member() {
+        let mut text = record.weight.to_string();
         for option in options {
+            let value = record.ballot[member].get(&option.id);
+            let value = value.map(|value| match value {
+                Value::String(text) => cell(text),
+                other => other.to_string(),
+            });
             text.push(',');
-            text.push_str(&cell(&option.id));
+            text.push_str(&value.unwrap_or_default());
         }
         text.push('\n');
-        for record in &source.records {
-            text.push_str(&record.weight.to_string());
-            for option in options {
-                let value = record.ballot[member].get(&option.id);
-                let value = value.map(|value| match value {
-                    Value::String(text) => cell(text),
-                    other => other.to_string(),
-                });
-                text.push(',');
-                text.push_str(&value.unwrap_or_default());
-            }
-            text.push('\n');
-        }
-        return Ok(text);
+        return text;
     }
-    let mut text = String::from("count,ballot\n");
-    let between = if source.paper.kind == BallotKind::Ranking {
+    let between = if job.paper.kind == BallotKind::Ranking {
         " = "
     } else {
         " + "
     };
-    for record in &source.records {
-        let ranks = source
-            .ranks(&record.ballot)
-            .into_iter()
-            .map(|rank| match rank {
-                Rank::Skipped => "-".to_owned(),
-                Rank::Unknown(word) if word == "other" => "write-in".to_owned(),
-                Rank::Unknown(word) => word,
-                Rank::Options(positions) => {
-                    let ids: Vec<&str> = positions.iter().map(|p| &*options[*p].id).collect();
-                    ids.join(between)
-                }
-            });
-        let ranks: Vec<String> = ranks.collect();
-        let ballot = cell(&ranks.join(" > "));
-        text.push_str(&format!("{},{ballot}\n", record.weight));
-    }
-    Ok(text)
+    let ranks = job.ranks(record.ballot).into_iter().map(|rank| match rank {
+        Rank::Skipped => "-".to_owned(),
+        Rank::Unknown(word) if word == "other" => "write-in".to_owned(),
+        Rank::Unknown(word) => word,
+        Rank::Options(positions) => {
+            let ids: Vec<&str> = positions.iter().map(|p| &*options[*p].id).collect();
+            ids.join(between)
+        }
+    });
+    let ranks: Vec<String> = ranks.collect();
+    let ballot = match &ranks[..] {
+        [] => blank(job).to_owned(),
+        _ => cell(&ranks.join(" > ")),
+    };
+    format!("{},{ballot}\n", record.weight)
 }
 
 /// Numbers of options from 1, with a sign between ranks and one between those that share one.
 fn numbers(
-    source: &Source<'_>,
-    record: &Record,
+    job: &Job<'_>,
+    record: &Record<'_>,
     skipped: Option<&str>,
     shared: impl Fn(&[String]) -> Option<String>,
 ) -> Result<Vec<String>, ConvertError> {
     let mut words = Vec::new();
-    for rank in source.ranks(&record.ballot) {
+    for rank in job.ranks(record.ballot) {
         let word = match rank {
             Rank::Skipped => skipped.map(str::to_owned),
             Rank::Unknown(_) => None,
@@ -246,34 +251,27 @@ fn numbers(
     Ok(words)
 }
 
-fn blt(source: &Source<'_>) -> Result<String, ConvertError> {
-    source.rankings_only(Format::Blt)?;
-    let options = &source.election.options;
-    let mut text = format!("{} {}\n", options.len(), source.seats);
-    if !source.withdrawn.is_empty() {
-        let gone = source
-            .withdrawn
+fn blt_head(job: &Job<'_>) -> String {
+    let mut text = format!("{} {}\n", job.election.options.len(), job.seats);
+    let withdrawn = &job.facts.withdrawn;
+    if !withdrawn.is_empty() {
+        let gone = withdrawn
             .iter()
             .map(|position| format!("-{}", position + 1));
         text.push_str(&gone.collect::<Vec<_>>().join(" "));
         text.push('\n');
     }
-    for record in &source.records {
-        let words = numbers(source, record, Some("-"), |numbers| Some(numbers.join("=")))?;
-        let words: String = words.iter().map(|word| format!("{word} ")).collect();
-        text.push_str(&format!("{} {words}0\n", record.weight));
-    }
-    text.push_str("0\n");
-    for option in options {
-        text.push_str(&format!("\"{}\"\n", option.id.replace('"', "\\\"")));
-    }
-    text.push_str("\"Ballots\"\n");
-    Ok(text)
+    text
 }
 
-fn preflib(source: &Source<'_>) -> Result<String, ConvertError> {
-    source.rankings_only(Format::PrefLib)?;
-    let options = &source.election.options;
+fn blt(job: &Job<'_>, record: &Record<'_>) -> Result<String, ConvertError> {
+    let words = numbers(job, record, Some("-"), |numbers| Some(numbers.join("=")))?;
+    let words: String = words.iter().map(|word| format!("{word} ")).collect();
+    Ok(format!("{} {words}0\n", record.weight))
+}
+
+fn preflib_head(job: &Job<'_>) -> String {
+    let options = &job.election.options;
     let mut text = format!(
         "# FILE NAME: ballots.toi\n# DATA TYPE: toi\n# NUMBER ALTERNATIVES: {}\n",
         options.len()
@@ -281,111 +279,111 @@ fn preflib(source: &Source<'_>) -> Result<String, ConvertError> {
     for (number, option) in (1..).zip(options) {
         text.push_str(&format!("# ALTERNATIVE NAME {number}: {}\n", option.id));
     }
-    for record in &source.records {
-        let words = numbers(source, record, None, |numbers| {
-            Some(match numbers {
-                [one] => one.clone(),
-                _ => format!("{{{}}}", numbers.join(",")),
-            })
-        })?;
-        text.push_str(&format!("{}: {}\n", record.weight, words.join(",")));
-    }
-    Ok(text)
+    text
 }
 
-fn scottish(source: &Source<'_>) -> Result<String, ConvertError> {
-    source.rankings_only(Format::ScotElex)?;
-    let options = &source.election.options;
-    let mut text = format!("{},{},\n", options.len(), source.seats);
-    for record in &source.records {
-        let words = numbers(source, record, None, |numbers| match numbers {
-            [one] => Some(one.clone()),
-            _ => None,
-        })?;
-        let words: String = words.iter().map(|word| format!("{word},")).collect();
-        text.push_str(&format!("{},{words}\n", record.weight));
-    }
-    for (number, option) in (1..).zip(options) {
-        text.push_str(&format!("Candidate {number},{},,\n", cell(&option.id)));
-    }
-    text.push_str("Ballots,,,\n");
-    Ok(text)
+fn preflib(job: &Job<'_>, record: &Record<'_>) -> Result<String, ConvertError> {
+    let words = numbers(job, record, None, |numbers| {
+        Some(match numbers {
+            [one] => one.clone(),
+            _ => format!("{{{}}}", numbers.join(",")),
+        })
+    })?;
+    Ok(format!("{}: {}\n", record.weight, words.join(",")))
 }
 
-fn abif(source: &Source<'_>) -> Result<String, ConvertError> {
-    let options = &source.election.options;
-    let mut text = String::new();
-    for (number, option) in (1..).zip(options) {
-        // Writing into a string cannot fail.
-        let _ = writeln!(text, "=C{number}:[{}]", option.id);
-    }
-    let between = match source.paper.kind {
+fn scottish(job: &Job<'_>, record: &Record<'_>) -> Result<String, ConvertError> {
+    let words = numbers(job, record, None, |numbers| match numbers {
+        [one] => Some(one.clone()),
+        _ => None,
+    })?;
+    let words: String = words.iter().map(|word| format!("{word},")).collect();
+    Ok(format!("{},{words}\n", record.weight))
+}
+
+fn abif_head(job: &Job<'_>) -> String {
+    let options = (1..).zip(&job.election.options);
+    let names = options.map(|(number, option)| format!("=C{number}:[{}]\n", option.id));
+    names.collect()
+}
+
+fn abif(job: &Job<'_>, record: &Record<'_>) -> Result<String, ConvertError> {
+    let between = match job.paper.kind {
         BallotKind::Ranking => "=",
         _ => ",",
     };
-    for record in &source.records {
-        let said = if source.values_member() == Some("scores") {
-            let scores = record.ballot["scores"].as_object().into_iter().flatten();
-            let said = scores.map(|(id, score)| {
-                let position = source.position(&Value::from(id.as_str()));
-                format!("C{}/{score}", position + 1)
-            });
-            said.collect::<Vec<_>>().join(",")
-        } else if source.values_member().is_some() {
-            return lossy(record, "the format holds rankings, sets and scores");
-        } else {
-            let words = numbers(source, record, None, |numbers| {
-                let named: Vec<String> = numbers.iter().map(|n| format!("C{n}")).collect();
-                Some(named.join(between))
-            })?;
-            words.join(">")
-        };
-        let _ = writeln!(text, "{}:{said}", record.weight);
-    }
-    Ok(text)
+    let said = if job.values_member() == Some("scores") {
+        let scores = record.ballot["scores"].as_object().into_iter().flatten();
+        let said = scores.map(|(id, score)| {
+            let position = job.position(&Value::from(id.as_str()));
+            format!("C{}/{score}", position + 1)
+        });
+        said.collect::<Vec<_>>().join(",")
+    } else if job.values_member().is_some() {
+        return lossy(record, "the format holds rankings, sets and scores");
+    } else {
+        let words = numbers(job, record, None, |numbers| {
+            let named: Vec<String> = numbers.iter().map(|n| format!("C{n}")).collect();
+            Some(named.join(between))
+        })?;
+        words.join(">")
+    };
+    Ok(format!("{}:{said}\n", record.weight))
 }
 
-fn pabulib(source: &Source<'_>) -> Result<String, ConvertError> {
-    let kind = match source.paper.kind {
+/// What pabulib calls the ballots.
+fn pabulib_kind(job: &Job<'_>) -> &'static str {
+    match job.paper.kind {
         BallotKind::Choice | BallotKind::Approval => "approval",
         BallotKind::Ranking => "ordinal",
         BallotKind::Votes => "cumulative",
         _ => "scoring",
-    };
-    let mut text = format!("META\nkey;value\nvote_type;{kind}\nPROJECTS\nproject_id;cost;name\n");
-    for option in &source.election.options {
-        let _ = writeln!(text, "{};0;", option.id);
     }
-    text.push_str("VOTES\nvoter_id;vote;points\n");
-    for (number, record) in (1..).zip(source.repeated()?) {
-        let (ids, points): (Vec<String>, Vec<String>) = match source.values_member() {
-            Some(member) => {
-                let values = record.ballot[member].as_object().into_iter().flatten();
-                values
-                    .map(|(id, value)| (id.clone(), value.to_string()))
-                    .unzip()
-            }
-            None => {
-                let mut ids = Vec::new();
-                for rank in source.ranks(&record.ballot) {
-                    match rank {
-                        Rank::Options(positions) if positions.len() == 1 || kind == "approval" => {
-                            let of = |p: usize| source.election.options[p].id.clone();
-                            ids.extend(positions.into_iter().map(of));
-                        }
-                        _ => return lossy(record, "the format has no place for its marks"),
-                    }
-                }
-                (ids, Vec::new())
-            }
-        };
-        let _ = writeln!(text, "{number};{};{}", ids.join(","), points.join(","));
-    }
-    Ok(text)
 }
 
-fn cvr(source: &Source<'_>) -> Result<String, ConvertError> {
-    let options = &source.election.options;
+fn pabulib_head(job: &Job<'_>) -> String {
+    let kind = pabulib_kind(job);
+    let mut text = format!("META\nkey;value\nvote_type;{kind}\nPROJECTS\nproject_id;cost;name\n");
+    for option in &job.election.options {
+        text.push_str(&format!("{};0;\n", option.id));
+    }
+    text.push_str("VOTES\nvoter_id;vote;points\n");
+    text
+}
+
+fn pabulib(job: &Job<'_>, record: &Record<'_>, number: u64) -> Result<String, ConvertError> {
+    let (ids, points): (Vec<String>, Vec<String>) = match job.values_member() {
+        Some(member) => {
+            let values = record.ballot[member].as_object().into_iter().flatten();
+            values
+                .map(|(id, value)| (id.clone(), value.to_string()))
+                .unzip()
+        }
+        None => {
+            let is_set = pabulib_kind(job) == "approval";
+            let mut ids = Vec::new();
+            for rank in job.ranks(record.ballot) {
+                match rank {
+                    Rank::Options(positions) if positions.len() == 1 || is_set => {
+                        let of = |p: usize| job.election.options[p].id.clone();
+                        ids.extend(positions.into_iter().map(of));
+                    }
+                    _ => return lossy(record, "the format has no place for its marks"),
+                }
+            }
+            (ids, Vec::new())
+        }
+    };
+    Ok(format!("{number};{};{}\n", ids.join(","), points.join(",")))
+}
+
+/// The contest's id in Cast Vote Records.
+fn cvr_contest<'a>(job: &Job<'a>) -> &'a str {
+    job.election.contest.text().unwrap_or("contest")
+}
+
+fn cvr_head(job: &Job<'_>) -> String {
+    let options = &job.election.options;
     let candidate = |option: &tabella_runtime::ContestOption| {
         let name = if option.title.is_empty() {
             &option.id
@@ -395,7 +393,7 @@ fn cvr(source: &Source<'_>) -> Result<String, ConvertError> {
         json!({"@id": option.id, "@type": "CVR.Candidate", "Name": name})
     };
     let selection = |option: &tabella_runtime::ContestOption| json!({"@id": option.id, "@type": "CVR.CandidateSelection", "CandidateIds": [option.id]});
-    let contest = source.election.contest.text().unwrap_or("contest");
+    let contest = cvr_contest(job);
     let election = json!({
         "@id": "election", "@type": "CVR.Election",
         "Candidate": options.iter().map(candidate).collect::<Vec<_>>(),
@@ -404,31 +402,28 @@ fn cvr(source: &Source<'_>) -> Result<String, ConvertError> {
             "ContestSelection": options.iter().map(selection).collect::<Vec<_>>(),
         }],
     });
-    let mut text = format!(
+    format!(
         "{{\"@type\":\"CVR.CastVoteRecordReport\",\"Version\":\"1.0.0\",\"Election\":[{election}],\"CVR\":["
-    );
-    for (number, record) in (1u64..).zip(source.repeated()?) {
-        if number > 1 {
-            text.push(',');
-        }
-        let selections = selections(source, record)?;
-        let snapshot = json!({
-            "@id": "s", "@type": "CVR.CVRSnapshot", "Type": "original",
-            "CVRContest": [{
-                "@type": "CVR.CVRContest", "ContestId": contest, "CVRContestSelection": selections,
-            }],
-        });
-        let record = json!({
-            "@type": "CVR.CVR", "CurrentSnapshotId": "s", "UniqueId": number.to_string(),
-            "CVRSnapshot": [snapshot],
-        });
-        let _ = write!(text, "\n{record}");
-    }
-    text.push_str("\n]}\n");
-    Ok(text)
+    )
 }
 
-fn selections(source: &Source<'_>, record: &Record) -> Result<Vec<Value>, ConvertError> {
+fn cvr(job: &Job<'_>, record: &Record<'_>, number: u64) -> Result<String, ConvertError> {
+    let selections = selections(job, record)?;
+    let snapshot = json!({
+        "@id": "s", "@type": "CVR.CVRSnapshot", "Type": "original",
+        "CVRContest": [{
+            "@type": "CVR.CVRContest", "ContestId": cvr_contest(job),
+            "CVRContestSelection": selections,
+        }],
+    });
+    let record = json!({
+        "@type": "CVR.CVR", "CurrentSnapshotId": "s", "UniqueId": number.to_string(),
+        "CVRSnapshot": [snapshot],
+    });
+    Ok(format!("\n{record}"))
+}
+
+fn selections(job: &Job<'_>, record: &Record<'_>) -> Result<Vec<Value>, ConvertError> {
     let selection = |id: &str, rank: Option<u64>, votes: &Value| {
         let mut mark = json!({
             "@type": "CVR.SelectionPosition", "HasIndication": "yes", "NumberVotes": votes,
@@ -440,21 +435,21 @@ fn selections(source: &Source<'_>, record: &Record) -> Result<Vec<Value>, Conver
             "@type": "CVR.CVRContestSelection", "ContestSelectionId": id, "SelectionPosition": [mark],
         })
     };
-    if source.paper.kind == BallotKind::Votes {
+    if job.paper.kind == BallotKind::Votes {
         let votes = record.ballot["votes"].as_object().into_iter().flatten();
         return Ok(votes
             .map(|(id, votes)| selection(id, None, votes))
             .collect());
     }
-    if source.values_member().is_some() {
+    if job.values_member().is_some() {
         return lossy(
             record,
             "Cast Vote Records hold marks, not scores and grades",
         );
     }
-    let is_ranking = source.paper.kind == BallotKind::Ranking;
+    let is_ranking = job.paper.kind == BallotKind::Ranking;
     let mut selections = Vec::new();
-    for (number, rank) in (1u64..).zip(source.ranks(&record.ballot)) {
+    for (number, rank) in (1u64..).zip(job.ranks(record.ballot)) {
         match rank {
             Rank::Skipped => {}
             Rank::Unknown(_) => {
@@ -464,7 +459,7 @@ fn selections(source: &Source<'_>, record: &Record) -> Result<Vec<Value>, Conver
                 );
             }
             Rank::Options(positions) => selections.extend(positions.into_iter().map(|position| {
-                let id = &source.election.options[position].id;
+                let id = &job.election.options[position].id;
                 selection(id, is_ranking.then_some(number), &json!(1))
             })),
         }

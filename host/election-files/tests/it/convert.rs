@@ -45,7 +45,7 @@ fn converted(
     election: &Election,
     ballots: &BallotFile,
     to: &str,
-) -> Result<Converted, ConvertError> {
+) -> Result<(String, Converted), ConvertError> {
     let to = Format::from_name(to).unwrap();
     convert(
         rule,
@@ -69,20 +69,35 @@ fn check(
     };
     let expected = outcome(&ballots).unwrap();
     let mut taken = Vec::new();
+    let mut written_files = Vec::new();
     for to in WRITTEN {
         match converted(rule, election, &ballots, to) {
             Err(ConvertError::Lossy { .. }) => {}
             Err(error) => return Err(TestCaseError::fail(format!("{to}: {error}"))),
-            Ok(written) => {
-                let again = file("converted", &written.text, Format::from_name(to));
+            Ok((text, written)) => {
+                let again = file("converted", &text, Format::from_name(to));
                 let found = outcome(&again).unwrap();
-                prop_assert_eq!(&found.0, &expected.0, "{}: {}", to, written.text);
+                prop_assert_eq!(&found.0, &expected.0, "{}: {}", to, text);
                 prop_assert_eq!(found.1, expected.1, "{}", to);
                 prop_assert_eq!(written.ballots, expected.1, "{}", to);
                 prop_assert_eq!(found.2.ballots, expected.2.ballots, "{}", to);
                 prop_assert_eq!(found.2.blank, expected.2.blank, "{}", to);
                 taken.push(to);
+                written_files.push(again);
             }
+        }
+    }
+    // From each of them to each other.
+    for (from, file) in taken.iter().zip(&written_files) {
+        for to in &taken {
+            let (text, _) = match converted(rule, election, file, to) {
+                Ok(converted) => converted,
+                Err(error) => return Err(TestCaseError::fail(format!("{from} to {to}: {error}"))),
+            };
+            let again = self::file("converted", &text, Format::from_name(to));
+            let found = outcome(&again).unwrap();
+            prop_assert_eq!(&found.0, &expected.0, "{} to {}: {}", from, to, text);
+            prop_assert_eq!(found.1, expected.1, "{} to {}", from, to);
         }
     }
     Ok(taken)
@@ -92,7 +107,7 @@ fn run(rule_name: &str, params: Value, ballot: impl Strategy<Value = Value>, alw
     let (rule, election) = (rule(rule_name), election(params));
     let ballots = prop::collection::vec((ballot, 1u64..4), 1..8);
     let config = Config {
-        cases: 48,
+        cases: 24,
         failure_persistence: None,
         ..Config::default()
     };
@@ -180,10 +195,7 @@ fn what_a_format_cannot_hold_is_refused() {
     let (rule, election) = (rule("instant-runoff"), election(json!({})));
     let refused = |lines: &str, to: &str| {
         let error = converted(&rule, &election, &file("x.jsonl", lines, None), to);
-        error
-            .map(|converted| converted.text)
-            .unwrap_err()
-            .to_string()
+        error.map(|(text, _)| text).unwrap_err().to_string()
     };
     let skipped = "{\"ranking\": [\"a\"]}\n{\"ranking\": [\"a\", [], \"b\"]}\n";
     for to in ["preflib", "scot-elex", "abif", "pabulib"] {
@@ -212,14 +224,75 @@ fn withdrawn_options() {
     let (rule, election) = (rule("stv"), election(json!({})));
     let blt = "3 2\n-2\n3 1 2 3 0\n2 2 - 3 0\n0\n\"a\"\n\"b\"\n\"c\"\n\"T\"\n";
     let ballots = file("x.blt", blt, None);
-    let written = converted(&rule, &election, &ballots, "blt").unwrap();
+    let (written, _) = converted(&rule, &election, &ballots, "blt").unwrap();
     assert!(
-        written.text.starts_with("3 2\n-2\n3 1 3 0\n2 - 3 0\n0\n"),
-        "{}",
-        written.text
+        written.starts_with("3 2\n-2\n3 1 3 0\n2 - 3 0\n0\n"),
+        "{written}"
     );
     let found = converted(&rule, &election, &ballots, "csv")
         .unwrap_err()
         .to_string();
     assert!(found.contains("no place for withdrawn options"), "{found}");
+}
+
+/// Formats that are read and not written: three ballots in each, in all others.
+#[test]
+fn formats_that_are_not_written() {
+    let options = json!([{"id": "a", "title": "Ann"}, {"id": "b", "title": "Bo"}, "c"]);
+    let text = json!({"id": "m", "options": options}).to_string();
+    let election = Election::from_text(&text, "e.json", None).unwrap();
+    let rule = rule("instant-runoff");
+    let outcome = |ballots: &BallotFile| {
+        let counted = count(
+            &rule,
+            &election,
+            ballots,
+            &TieBreak::Report,
+            Spoiled::Refuse,
+        );
+        let counted = counted.unwrap();
+        (counted.tally.outcome, counted.counted)
+    };
+    let expected = outcome(&file("x.csv", "rank1,rank2\na,b\nb,\na,c\n", None));
+    let mut xml = String::from(
+        "<CastVoteRecordReport><Election><Candidate ObjectId=\"ka\"><Name>Ann</Name></Candidate>\
+         <Candidate ObjectId=\"kb\"><Name>Bo</Name></Candidate><Candidate ObjectId=\"kc\"><Name>c</Name></Candidate>\
+         <Contest ObjectId=\"m\">",
+    );
+    for id in ["a", "b", "c"] {
+        xml += &format!(
+            "<ContestSelection ObjectId=\"s{id}\"><CandidateIds>k{id}</CandidateIds></ContestSelection>"
+        );
+    }
+    xml += "</Contest></Election>";
+    for (number, ballot) in ["ab", "b", "ac"].into_iter().enumerate() {
+        xml += &format!(
+            "<CVR><UniqueId>{number}</UniqueId><CVRSnapshot><CVRContest><ContestId>m</ContestId>"
+        );
+        for (rank, id) in (1..).zip(ballot.chars()) {
+            xml += &format!(
+                "<CVRContestSelection><ContestSelectionId>s{id}</ContestSelectionId><SelectionPosition>\
+                 <HasIndication>yes</HasIndication><Rank>{rank}</Rank></SelectionPosition></CVRContestSelection>"
+            );
+        }
+        xml += "</CVRContest></CVRSnapshot></CVR>";
+    }
+    xml += "</CastVoteRecordReport>";
+    let column = |rank: u64, name: &str| format!("Choice_1_{rank}:m:{rank}:Vote For 1:{name}:X");
+    let columns = (1..=2).flat_map(|rank| ["Ann", "Bo", "c"].map(|name| column(rank, name)));
+    let columns: Vec<String> = columns.collect();
+    let clear = format!(
+        "RowNumber,BoxID,BallotID,Status,Remade,{}\n1,B,B+1,0,0,1,0,0,0,1,0\n2,B,B+2,0,0,0,1,0,0,0,0\n\
+         3,B,B+3,0,0,1,0,0,0,0,1\n",
+        columns.join(",")
+    );
+    for (name, text) in [("x.xml", xml), ("x.csv", clear)] {
+        let ballots = file(name, &text, None);
+        assert_eq!(outcome(&ballots), expected, "{name}");
+        for to in WRITTEN {
+            let (text, _) = converted(&rule, &election, &ballots, to).unwrap();
+            let again = file("converted", &text, Format::from_name(to));
+            assert_eq!(outcome(&again), expected, "{name} to {to}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Files of ballots in, answers out, through the real rules.
 
 mod blt;
+mod choices;
 mod convert;
 mod csv;
 mod cvr;
@@ -15,7 +16,9 @@ mod published;
 mod refused;
 mod repeated;
 mod runs;
+mod streaming;
 mod ties;
+mod variants;
 
 use std::path::Path;
 

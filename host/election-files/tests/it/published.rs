@@ -65,8 +65,8 @@ impl Held {
     fn counts_the_same_as(&self, format: &str) {
         let to = Format::from_name(format).unwrap();
         let files = std::slice::from_ref(&self.ballots);
-        let converted = convert(&self.rule, &self.election, files, to, Spoiled::Refuse).unwrap();
-        let text = converted.text.into_bytes();
+        let converted = convert(&self.rule, &self.election, files, to, Spoiled::Refuse);
+        let text = converted.unwrap().0.into_bytes();
         let written = BallotFile::from_bytes(Path::new("converted"), text, Some(to)).unwrap();
         let outcome = |ballots| self.count(ballots).tally.outcome;
         assert_eq!(outcome(&written), outcome(&self.ballots), "{format}");

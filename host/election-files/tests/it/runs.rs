@@ -44,6 +44,49 @@ fn burlington_from_its_published_files() {
     assert_eq!(answer["ballots"]["spoiled"], 0);
 }
 
+/// A module that was built before rules could take marks, and published on a chain that is kept for tests: the
+/// block's bytes from this one on.
+fn rule_of_before() -> &'static [u8] {
+    const CHAIN: &[u8] = include_bytes!("../../../ledger/tests/it/recorded/rolls_of_before.blocks");
+    const LENGTH: usize = 283;
+    let (length, rest) = CHAIN[LENGTH..].split_first_chunk::<4>().unwrap();
+    &rest[..u32::from_le_bytes(*length) as usize]
+}
+
+/// The outcome's bytes and the fuel, as the programs of before had them.
+#[test]
+fn a_rule_of_before_counts_to_the_same_bytes() {
+    let runtime = Runtime::new(RuntimeConfig::default()).unwrap();
+    let rule = runtime.load(rule_of_before()).unwrap();
+    let election = json!({"options": ["a", "b", "c"]}).to_string();
+    let election = Election::from_text(&election, "e.json", None).unwrap();
+    let files = [
+        ("x.csv", "choice\na\nb\na\n\nc\na\n"),
+        ("x.csv", "rank1,rank2\na,b\nb,\na,\n,\nc,\na,c\n"),
+        (
+            "x.jsonl",
+            "{\"choice\": \"a\"}\n{\"choices\": [\"b\"]}\n{\"choice\": \"a\"}\n{\"choices\": []}\n{\"choice\": \"c\"}\n{\"choice\": \"a\"}\n",
+        ),
+    ];
+    for (file, text) in files {
+        let ballots = BallotFile::from_bytes(Path::new(file), text.into(), None).unwrap();
+        let counted = count(
+            &rule,
+            &election,
+            &ballots,
+            &TieBreak::Report,
+            Spoiled::Refuse,
+        );
+        let answer = counted.unwrap().to_json();
+        assert_eq!(
+            answer["outcome_sha256"],
+            "ea2e59aa1da4f85e79c021723d8fd2a9a9b123dc20d52ebaf30fa6d391716e57",
+            "{text}"
+        );
+        assert_eq!(answer["fuel"], 7_531, "{text}");
+    }
+}
+
 #[test]
 fn the_answer_has_every_member() {
     let election = json!({ "options": [{"id": "a", "title": "Ann"}, "b"] });
