@@ -92,7 +92,10 @@ impl Compose {
             .env("TABELLA_IMAGE", &self.image)
             .env("TABELLA_BACKEND_PORT", self.backend_port.to_string());
         for (n, port) in self.validator_ports.iter().enumerate() {
-            command.env(format!("TABELLA_VALIDATOR_{}_PORT", n + 1), port.to_string());
+            command.env(
+                format!("TABELLA_VALIDATOR_{}_PORT", n + 1),
+                port.to_string(),
+            );
         }
         command
     }
