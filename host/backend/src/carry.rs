@@ -130,8 +130,9 @@ async fn carry_one(app: &App, due: Due, is_closing: bool) {
 /// nothing where that cannot be told now.
 async fn judge(app: &App, due: &Due, bytes: Vec<u8>, is_closing: bool) -> Option<bool> {
     let transaction = Transaction::from_bytes(&bytes).ok()?;
-    // Who closes an election adds nobody to its roll; what was added before may not be executed here yet.
-    let roll = match is_closing && app.knows_head() {
+    // Who closes an election adds nobody to its roll; what was added before may not be
+    // executed here yet, and without a quorum nobody tells.
+    let roll = match is_closing && app.knows_head() && app.levels.has_quorum() {
         true => RollChanges::Fixed,
         false => RollChanges::Grows,
     };

@@ -77,6 +77,9 @@ const FAILURES_UNREACHABLE: u32 = 2;
 const SUCCESSES_HEALTHY: u32 = 2;
 /// Blocks behind the best known height from which on a validator is degraded.
 const LAG_HEIGHTS_MAX: u64 = 32;
+/// How long a validator that failed a submission instead of refusing it is asked after the others, unless it
+/// takes one meanwhile.
+const UNTAKEN: Duration = Duration::from_secs(60);
 /// How long a validator that was caught lying is not asked.
 const DISTRUST: Duration = Duration::from_secs(60);
 
@@ -86,6 +89,8 @@ pub(crate) struct Health {
     failures: u32,
     successes: u32,
     fault: Option<String>,
+    /// Since when it takes no submissions, though it answers.
+    untaken: Option<(Instant, String)>,
     lie: Option<(Instant, String)>,
     /// The height at which it is proven to have signed what contradicts itself.
     convicted: Option<u64>,
@@ -104,6 +109,7 @@ impl Health {
             failures: 0,
             successes: 0,
             fault: Some("not checked yet".into()),
+            untaken: None,
             lie: None,
             convicted: None,
             note: None,
@@ -135,6 +141,11 @@ impl Health {
             ));
         }
         if let Some(fault) = &self.fault {
+            return Some(fault.clone());
+        }
+        if let Some((since, fault)) = &self.untaken
+            && since.elapsed() <= UNTAKEN
+        {
             return Some(fault.clone());
         }
         if let Some(note) = self.note.as_ref().or(self.unsound.as_ref()) {
@@ -221,6 +232,16 @@ impl Health {
         self.fault = Some(fault);
     }
 
+    /// It failed a submission, which is no refusal. That it answers other calls changes nothing.
+    pub(crate) fn failed_submission(&mut self, fault: String) {
+        self.untaken = Some((Instant::now(), fault));
+    }
+
+    /// It took a submission.
+    pub(crate) fn took_submission(&mut self) {
+        self.untaken = None;
+    }
+
     /// Something it said was disproved. Returns whether that is news: it was believed until now.
     pub(crate) fn lied(&mut self, lie: String) -> bool {
         self.lie.replace((Instant::now(), lie)).is_none()
@@ -249,6 +270,23 @@ mod tests {
         assert_eq!(health.status(0), HealthStatus::Degraded);
         answer(&mut health);
         assert_eq!(health.status(0), HealthStatus::Healthy);
+    }
+
+    /// Health checks that it answers would make it the first again with each second.
+    #[test]
+    fn one_that_fails_submissions_is_degraded_until_it_takes_one_whatever_else_it_answers() {
+        let mut health = Health::unknown();
+        let answer = |health: &mut Health| health.answered(Duration::from_millis(2));
+        answer(&mut health);
+        health.failed_submission("takes no submissions: not now".into());
+        for _ in 0..5 {
+            answer(&mut health);
+            health.checked(&status());
+            assert_eq!(health.status(1), HealthStatus::Degraded);
+            assert!(health.is_callable());
+        }
+        health.took_submission();
+        assert_eq!(health.status(1), HealthStatus::Healthy);
     }
 
     fn status() -> NodeStatus {

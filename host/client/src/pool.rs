@@ -306,11 +306,24 @@ impl Pool {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         if let Some(left_out) = complaints.take(Instant::now()) {
-            let mut words = error.to_string();
-            words.truncate(words.floor_char_boundary(WORDS_BYTES_MAX));
             let node_id = &node.endpoint.node_id;
-            tracing::warn!(%node_id, left_out, "{what}: {}", words.escape_debug());
+            tracing::warn!(%node_id, left_out, "{what}: {}", words(error.to_string()));
         }
+    }
+
+    /// Records that a validator failed a submission; not where it has too much to do.
+    pub(crate) fn failed_submission(&self, node: &Node, error: &CallError) {
+        if !error.is_busy() {
+            let mut words = format!("takes no submissions: {error}");
+            shorten(&mut words);
+            node.health().failed_submission(words);
+            self.publish(node);
+        }
+    }
+
+    /// Records that a validator took a submission.
+    pub(crate) fn took_submission(&self, node: &Node) {
+        node.health().took_submission();
     }
 
     /// Records that a validator was slower than another would be.
@@ -401,10 +414,16 @@ impl Pool {
         match (status, problem) {
             (HealthStatus::Healthy, _) => tracing::info!("{node_id} is healthy"),
             (HealthStatus::Degraded, problem) => {
-                tracing::warn!("{node_id} is degraded: {}", problem.unwrap_or_default());
+                tracing::warn!(
+                    "{node_id} is degraded: {}",
+                    words(problem.unwrap_or_default())
+                );
             }
             (HealthStatus::Unreachable, problem) => {
-                tracing::warn!("{node_id} is unreachable: {}", problem.unwrap_or_default());
+                tracing::warn!(
+                    "{node_id} is unreachable: {}",
+                    words(problem.unwrap_or_default())
+                );
             }
         }
         let report = self.report();
@@ -414,6 +433,12 @@ impl Pool {
             report.validators.len()
         );
     }
+}
+
+/// What a validator said, as a line of the log holds it.
+fn words(mut said: String) -> String {
+    said.truncate(said.floor_char_boundary(WORDS_BYTES_MAX));
+    said.escape_debug().to_string()
 }
 
 #[derive(Clone, Copy)]

@@ -197,8 +197,9 @@ async fn send(pool: Arc<Pool>, set: ValidatorSet, batch: Vec<Job>, _slot: OwnedS
                 let node_id = &node.endpoint.node_id;
                 let what = "PoA submission failed, trying another validator";
                 pool.complain(&node, what, &error);
-                // It answers, but takes nothing: others are asked first.
-                pool.late(&node, format!("takes no submissions: {error}"));
+                if !error.blames_validator() {
+                    pool.failed_submission(&node, &error);
+                }
                 last_failure = Some(format!("{node_id}: {error}"));
             }
             Ok(answers) => {
@@ -238,6 +239,7 @@ fn settle(
 ) -> Settled {
     let error = match answer {
         Ok(id) if id == attempt.job.id => {
+            pool.took_submission(node);
             let _ = attempt.job.reply.send(Ok(Submitted {
                 transaction_id: id,
                 validator: node.endpoint.clone(),
@@ -282,7 +284,7 @@ fn settle(
         }
         None => {
             attempt.unanswered = true;
-            pool.late(node, format!("takes no submissions: {error}"));
+            pool.failed_submission(node, &error);
             Settled::Open(attempt, Some(error.to_string()))
         }
     }

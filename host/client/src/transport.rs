@@ -41,6 +41,11 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// Whether it has too much to do, and says so.
+    pub(crate) fn is_busy(&self) -> bool {
+        matches!(self, Self::Rpc { data, .. } if data["code"] == "busy")
+    }
+
     /// Whether the validator itself is at fault, as opposed to the call that was made.
     pub(crate) fn blames_validator(&self) -> bool {
         !matches!(self, Self::Rpc { .. } | Self::TooLarge(_))

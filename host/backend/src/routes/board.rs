@@ -12,6 +12,7 @@ use axum::{
 use bytes::Bytes;
 use futures::stream;
 use serde::{Deserialize, Serialize};
+use tabella_http_server::Queue;
 use tabella_protocol::{
     BoardHead,
     rpc::{BoardItem, BoardPage},
@@ -27,6 +28,7 @@ use crate::{
     openapi::{AsksValidators, Forbids, NamesOne, ReadsQuery, source},
     places::Place,
     problem::Problem,
+    proven,
 };
 
 /// Ballots on a page where the request does not say, and most on one.
@@ -99,7 +101,15 @@ pub(crate) async fn board(
         false => None,
     };
     let count = query.count.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
-    let (page, height) = page(&app, address, &election, query.from, count).await?;
+    let (page, height) = page(
+        &app,
+        &app.block_reads,
+        address,
+        &election,
+        query.from,
+        count,
+    )
+    .await?;
     let as_of = AsOf::at(&app, height);
     if let Some(place) = place {
         let whole = whole(app, address, election, query.from, page, place);
@@ -120,20 +130,24 @@ pub(crate) async fn board(
 /// A page of the proven board, and the height up to which the chain was proven then.
 async fn page(
     app: &App,
+    queue: &Queue,
     address: ClientAddress,
     election: &Election,
     from: u64,
     count: u64,
 ) -> Result<(BoardPage, u64), Problem> {
-    let proven = Arc::clone(&election.proven);
+    let board_of = Arc::clone(&election.proven);
     let count = usize::try_from(count).unwrap_or(usize::MAX);
-    let read = app.read_blocks(address, move |ledger| {
+    let read = proven::read_in_turn(&app.follower, queue, address, move |ledger| {
         // Before the page: what is executed in between is on it all the same.
         let height = ledger.tip().height;
-        let page = ledger.board(proven.id(), from, count)?;
+        let page = ledger.board(board_of.id(), from, count)?;
         let page = page.map(|(board, records)| BoardPage {
             board,
-            items: records.into_iter().map(|r| proven.board_item(r)).collect(),
+            items: records
+                .into_iter()
+                .map(|r| board_of.board_item(r))
+                .collect(),
         });
         Ok((page, height))
     });
@@ -167,7 +181,8 @@ fn whole(
             let page = match page {
                 Some(page) => page,
                 None => {
-                    let page = self::page(&app, address, &election, from, PAGE_MAX).await;
+                    let queue = &app.long_reads;
+                    let page = self::page(&app, queue, address, &election, from, PAGE_MAX).await;
                     let failed =
                         |problem: Problem| std::io::Error::other(problem.detail().to_owned());
                     page.map_err(failed)?.0

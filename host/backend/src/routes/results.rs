@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
@@ -23,6 +23,7 @@ use utoipa::openapi::{
 
 use crate::{
     app::App,
+    client_address::ClientAddress,
     conditional::{Change, tagged},
     elections::{Election, Rule},
     extract::Query,
@@ -109,6 +110,7 @@ struct ContestAnswer {
 )]
 pub(crate) async fn results(
     State(app): State<Arc<App>>,
+    Extension(address): Extension<ClientAddress>,
     Query(query): Query<ResultsQuery>,
     request: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -119,7 +121,7 @@ pub(crate) async fn results(
         app.follower.wait_for_count(election_id, COUNT_WAIT).await;
     }
     let proven = Arc::clone(&election.proven);
-    let read = app.read(move |ledger| {
+    let read = app.read_blocks(address, move |ledger| {
         let tally = ledger.stored_tally(proven.id())?;
         let certificate = ledger.result_certificate(&proven)?;
         Ok((tally, certificate, ledger.tip().height))

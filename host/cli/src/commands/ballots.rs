@@ -131,7 +131,7 @@ impl Spool {
         let path = folder.join(name);
         let mut options = std::fs::OpenOptions::new();
         options.write(true).create_new(true);
-        if output.is_none() {
+        if !output.is_some_and(is_file_to_be) {
             // Ballots that only this process reads.
             use std::os::unix::fs::OpenOptionsExt as _;
             options.mode(0o600);

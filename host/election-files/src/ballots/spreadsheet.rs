@@ -44,10 +44,10 @@ pub(super) fn sheet(bytes: Vec<u8>, bytes_max: u64) -> Result<Option<Sheet>, Str
     let mut filled = Vec::new();
     for name in book.sheet_names() {
         let mut size = (0, 0);
-        let (mut last, mut is_ordered) = ((0, 0), true);
+        let (mut last, mut is_ordered) = (None, true);
         each(&mut book, &name, &mut |row, column, _| {
-            is_ordered &= (row, column) >= last;
-            last = (row, column);
+            is_ordered &= last.is_none_or(|last| (row, column) > last);
+            last = Some((row, column));
             size = (size.0.max(row + 1), size.1.max(column + 1));
         })?;
         if size.0 > 0 {
@@ -62,7 +62,7 @@ pub(super) fn sheet(bytes: Vec<u8>, bytes_max: u64) -> Result<Option<Sheet>, Str
             "the sheet spans more than {CELLS_MAX} cells; split it"
         )),
         [(name, _, false)] => Err(format!(
-            "the cells of the sheet {name:?} are not in their order"
+            "the cells of the sheet {name:?} are not in their order, or one stands twice"
         )),
         [(name, (_, columns), true)] => Ok(Some(Sheet {
             name: name.clone(),

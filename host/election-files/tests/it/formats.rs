@@ -170,6 +170,18 @@ fn cells_beyond_a_sheet_are_refused() {
     }
 }
 
+/// Joined, "1" and "0" would be ten.
+#[test]
+fn a_cell_that_stands_twice_is_refused() {
+    let election = json!({"options": ["Ann", "Bea"], "params": {"overvote": "skip"}});
+    let cell = r#"<c r="C2" t="inlineStr"><is><t>Ann</t></is></c>"#;
+    let sheet = SHEET.replace(cell, &format!("{cell}{cell}"));
+    assert_ne!(sheet, SHEET);
+    let book = xlsx(&[("A", &sheet)]);
+    let found = shown("instant-runoff", &election, vec![("x.xlsx", book)]);
+    assert!(found.contains("or one stands twice"), "{found}");
+}
+
 #[test]
 fn participatory_budgets() {
     let file = |kind: &str, votes: &str| {
