@@ -298,7 +298,7 @@ impl App {
         Ok(Some(settled))
     }
 
-    /// Answers a submission that was acknowledged before.
+    /// Returns the answer to a submission that was acknowledged before.
     pub(crate) async fn repeat(
         &self,
         election: &Election,

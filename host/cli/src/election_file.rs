@@ -34,7 +34,7 @@ pub struct ElectionFile {
     pub contests: Vec<ContestFile>,
 }
 
-/// Who votes.
+/// Who may vote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EligibilityKind {

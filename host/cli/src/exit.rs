@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+use clap::ArgMatches;
+use serde_json::json;
+
 /// What a command that ran to its end tells its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -18,4 +21,21 @@ impl From<Exit> for ExitCode {
             Exit::Refused => Self::FAILURE,
         }
     }
+}
+
+/// Returns whether the subcommand was asked to answer in JSON; then its failure is told in JSON, too.
+pub fn wants_json(matches: &ArgMatches) -> bool {
+    match matches.subcommand() {
+        Some((_, matches)) => wants_json(matches),
+        None => matches!(matches.try_get_one("json"), Ok(Some(true))),
+    }
+}
+
+/// Says on the error output why a program failed, and on the output in JSON where that was asked for.
+pub fn failure(program: &str, error: &anyhow::Error, wants_json: bool) -> ExitCode {
+    eprintln!("{program}: {error:#}");
+    if wants_json {
+        println!("{}", json!({"error": format!("{error:#}")}));
+    }
+    ExitCode::FAILURE
 }

@@ -48,8 +48,7 @@ pub mod shutdown;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
-use serde_json::json;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tabella_plugin_tools::build::Wrapper;
 
 use crate::exit::Exit;
@@ -92,25 +91,11 @@ pub fn main() -> ExitCode {
         return exit;
     }
     let matches = Arguments::command().get_matches();
-    let wants_json = wants_json(&matches);
+    let wants_json = exit::wants_json(&matches);
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match run(arguments.command) {
         Ok(exit) => exit.into(),
-        Err(error) => {
-            eprintln!("tabella: {error:#}");
-            if wants_json {
-                println!("{}", json!({"error": format!("{error:#}")}));
-            }
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// Whether the subcommand was asked to answer in JSON; then its failure is told in JSON too.
-fn wants_json(matches: &ArgMatches) -> bool {
-    match matches.subcommand() {
-        Some((_, matches)) => wants_json(matches),
-        None => matches!(matches.try_get_one("json"), Ok(Some(true))),
+        Err(error) => exit::failure("tabella", &error, wants_json),
     }
 }
 

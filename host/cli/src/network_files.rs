@@ -93,7 +93,7 @@ pub fn create_network(
     Ok(genesis)
 }
 
-/// Who may use the backend beside those whom administrators name.
+/// Who may call the backend, beside those whom administrators name.
 #[derive(Debug, Default)]
 pub struct Web {
     /// Whether anybody may register an account.

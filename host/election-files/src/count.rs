@@ -191,16 +191,7 @@ pub fn count_telling(
     let facts = facts(files, election)?;
     let params = params(manifest, election, &facts);
     let contest = rule.contest(&election.config(&facts.withdrawn, &params))?;
-    let paper = Paper {
-        kind: manifest.ballot,
-        takes_marks: manifest.marks,
-        contest: &election.contest,
-        options: &election.options,
-        withdrawn: &facts.withdrawn,
-        marks_max: marks_max(manifest, &params),
-        grades: grades(&params),
-        names: election.names(),
-    };
+    let paper = paper(manifest, election, &facts, &params);
     let mut urn = Urn::new(&contest, &paper, files, tell);
     urn.report.notes.extend(other_seats(&params, &facts));
     for (number, file) in files.iter().enumerate() {
@@ -325,8 +316,27 @@ fn takes_seats(manifest: &Manifest, seats: u64) -> bool {
     })
 }
 
+/// Returns what a ballot of this election looks like under the rule.
+pub(crate) fn paper<'a>(
+    manifest: &Manifest,
+    election: &'a Election,
+    facts: &'a Facts,
+    params: &serde_json::Map<String, Value>,
+) -> Paper<'a> {
+    Paper {
+        kind: manifest.ballot,
+        takes_marks: manifest.marks,
+        contest: &election.contest,
+        options: &election.options,
+        withdrawn: &facts.withdrawn,
+        marks_max: marks_max(manifest, params),
+        grades: grades(params),
+        names: election.names(),
+    }
+}
+
 /// How many options a ballot of choices may mark: what the election says, else the rule's default.
-pub(crate) fn marks_max(manifest: &Manifest, params: &serde_json::Map<String, Value>) -> u64 {
+fn marks_max(manifest: &Manifest, params: &serde_json::Map<String, Value>) -> u64 {
     let param = manifest.params.iter().find(|p| p.name == "max_choices");
     let default = param.and_then(|param| param.default.as_ref());
     let given = params.get("max_choices").or(default);
@@ -334,7 +344,7 @@ pub(crate) fn marks_max(manifest: &Manifest, params: &serde_json::Map<String, Va
 }
 
 /// The grades that the election gives a rule of grades.
-pub(crate) fn grades(params: &serde_json::Map<String, Value>) -> Vec<String> {
+fn grades(params: &serde_json::Map<String, Value>) -> Vec<String> {
     let grades = params.get("grades").and_then(Value::as_array);
     let words = grades.into_iter().flatten().filter_map(Value::as_str);
     words.map(str::to_owned).collect()

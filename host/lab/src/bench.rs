@@ -11,20 +11,18 @@ use indicatif::{ProgressBar, ProgressStyle};
 use nix::sys::signal::Signal;
 use serde::Serialize;
 use serde_json::json;
-use tabella_runtime::StrictObject;
 
 use tabella_files::read_secret;
 
 use crate::{
     machine::{self, MachineSpeed},
-    product,
+    scene,
     usage::{self, Usage},
 };
 use tabella_cli::{
     addresses::Ports,
     backend_api::{BackendApi, id_of},
-    dev::{DevNetwork, DevPlan, Ready, Start},
-    election_file::{ContestFile, ElectionFile, OptionFile},
+    dev::{DevNetwork, Ready},
     load::{LoadPlan, LoadReport, Submission, Voter, cast_all},
     shutdown::{self, Lifetime},
 };
@@ -146,18 +144,8 @@ async fn on_own_network(
 ) -> Result<BenchReport> {
     let mut shutdown = Box::pin(shutdown::requested(Lifetime::Independent)?);
     let directory = parent.join(format!("tabella-bench-{}", std::process::id()));
-    let plan = DevPlan {
-        program: product::binary()?,
-        data: directory.clone(),
-        validators: Some(usize::from(arguments.validators)),
-        quorum: None,
-        open_ballots: tabella_protocol::OpenBallots::Anyone,
-        cors_origins: Vec::new(),
-        ports: Ports::new(Some(arguments.port_base))?,
-        start: Start::Continue,
-        host: None,
-        sites: Vec::new(),
-    };
+    let ports = Ports::new(Some(arguments.port_base))?;
+    let plan = scene::network(&directory, usize::from(arguments.validators), ports)?;
     let network = DevNetwork::start(&plan).await?;
     let outcome = tokio::select! {
         outcome = measure(arguments, &network, machine) => outcome,
@@ -249,26 +237,8 @@ fn processes(ready: &Ready) -> Vec<(String, u32)> {
 /// Creates and opens the election that is voted in.
 async fn prepare(arguments: &BenchArguments, url: &str, token: &str) -> Result<u64> {
     let mut api = BackendApi::new(url, Some(token))?;
-    let option = |id: &str| OptionFile {
-        id: id.to_owned(),
-        title: id.to_owned(),
-        aliases: Vec::new(),
-    };
-    let election = ElectionFile {
-        title: format!("bench of {} votes", arguments.votes),
-        eligibility: None,
-        open_to: None,
-        roll: None,
-        revote: None,
-        counts_shown: None,
-        contests: vec![ContestFile {
-            id: "contest".to_owned(),
-            title: "Contest".to_owned(),
-            rule: arguments.rule.clone(),
-            params: StrictObject::default(),
-            options: ["a", "b", "c", "d", "e"].map(option).into(),
-        }],
-    };
+    let title = format!("bench of {} votes", arguments.votes);
+    let election = scene::election(&title, &arguments.rule, &["a", "b", "c", "d", "e"]);
     let election_id = id_of(&api.create_election(&election).await?)?;
     api.open(election_id).await?;
     Ok(election_id)

@@ -3,21 +3,23 @@
 //! - `bench`: votes per second, and what each costs; `soak`: whether anything grows.
 //! - `chaos`: a network under faults, liars and floods, and what must hold at the end.
 //! - `long_chain`: what a long history costs.
-//! - `machine`, `usage`: what this machine and its processes can do and have used; `product`: the binary
-//!   that is tried.
+//! - `scene`: the network and the election that are tried, of the `product`'s binary; `machine`, `usage`: what
+//!   this machine can do, and what processes have used.
 
 mod bench;
 mod chaos;
 mod long_chain;
 mod machine;
 mod product;
+mod scene;
 mod soak;
 mod usage;
 
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use tabella_cli::exit;
 
 /// Measure and torment Tabella networks of real processes on this machine.
 #[derive(Debug, Parser)]
@@ -36,12 +38,11 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match run(Arguments::parse().command) {
+    let matches = Arguments::command().get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match run(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("tabella-lab: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) => exit::failure("tabella-lab", &error, exit::wants_json(&matches)),
     }
 }
 

@@ -10,14 +10,12 @@ use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
-use tabella_runtime::StrictObject;
 
-use crate::{product, usage};
+use crate::{scene, usage};
 use tabella_cli::{
     addresses::Ports,
     backend_api::{BackendApi, id_of},
-    dev::{DevNetwork, DevPlan, Ready, Start},
-    election_file::{ContestFile, ElectionFile, OptionFile},
+    dev::{DevNetwork, Ready},
     load::{LoadPlan, Submission, Voter, cast_all},
     shutdown::{self, Lifetime},
 };
@@ -92,18 +90,8 @@ pub(crate) async fn run(arguments: &SoakArguments) -> Result<()> {
         .clone()
         .unwrap_or_else(std::env::temp_dir);
     let directory = parent.join(format!("tabella-soak-{}", std::process::id()));
-    let plan = DevPlan {
-        program: product::binary()?,
-        data: directory.clone(),
-        validators: Some(usize::from(arguments.validators)),
-        quorum: None,
-        open_ballots: tabella_protocol::OpenBallots::Anyone,
-        cors_origins: Vec::new(),
-        ports: Ports::new(Some(arguments.port_base))?,
-        start: Start::Continue,
-        host: None,
-        sites: Vec::new(),
-    };
+    let ports = Ports::new(Some(arguments.port_base))?;
+    let plan = scene::network(&directory, usize::from(arguments.validators), ports)?;
     let network = DevNetwork::start(&plan).await?;
     let outcome = tokio::select! {
         outcome = soak(arguments, &network) => outcome,
@@ -123,7 +111,8 @@ pub(crate) async fn run(arguments: &SoakArguments) -> Result<()> {
 async fn soak(arguments: &SoakArguments, network: &DevNetwork) -> Result<SoakReport> {
     let ready = network.wait_ready().await?;
     let mut api = BackendApi::new(&ready.backend, Some(&ready.admin_token))?;
-    let election_id = id_of(&api.create_election(&election()).await?)?;
+    let election = scene::election("a long election", "plurality", &["a", "b"]);
+    let election_id = id_of(&api.create_election(&election).await?)?;
     api.open(election_id).await?;
     let load = LoadPlan {
         backend: ready.backend.clone(),
@@ -211,29 +200,6 @@ fn median(samples: &[Sample], of: fn(&Sample) -> u64) -> u64 {
     let mut values: Vec<u64> = samples.iter().map(of).collect();
     values.sort_unstable();
     values.get(values.len() / 2).copied().unwrap_or_default()
-}
-
-fn election() -> ElectionFile {
-    let option = |id: &str| OptionFile {
-        id: id.to_owned(),
-        title: id.to_owned(),
-        aliases: Vec::new(),
-    };
-    ElectionFile {
-        title: "a long election".to_owned(),
-        eligibility: None,
-        open_to: None,
-        roll: None,
-        revote: None,
-        counts_shown: None,
-        contests: vec![ContestFile {
-            id: "contest".to_owned(),
-            title: "Contest".to_owned(),
-            rule: "plurality".to_owned(),
-            params: StrictObject::default(),
-            options: ["a", "b"].map(option).into(),
-        }],
-    }
 }
 
 fn describe(report: &SoakReport) -> String {

@@ -167,7 +167,7 @@ pub(crate) async fn block(
     Ok(tagged(&headers, &tag, change, Json(answer)))
 }
 
-/// What is shown of a block beside its transactions.
+/// A block's header, and how many validators signed it.
 struct Head {
     header: Header,
     signers: usize,
@@ -183,7 +183,7 @@ impl Head {
     }
 }
 
-/// A block, and whether it holds ballots that are not for everybody yet.
+/// Returns a block, and whether it holds ballots of elections that hide them until their close.
 fn find(
     ledger: &Ledger,
     height: u64,

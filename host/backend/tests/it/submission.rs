@@ -294,7 +294,7 @@ async fn credential_voters_sign_for_themselves() {
         .post(path, Some(&token), request(Signature([1; 64])))
         .await;
     assert_eq!((status, &problem["code"]), (422, &json!("bad-signature")));
-    // One that could not be kept for long, or that somebody could keep for ever.
+    // One that would expire before it is carried, or that somebody could hold back without end.
     for expiry_height in [0, 2, 200_000] {
         let mut body = signed.body.clone();
         body.expiry_height = expiry_height;

@@ -35,7 +35,7 @@ pub(super) struct Blt<'a> {
     names: Vec<(u64, String)>,
 }
 
-/// Which part of a file a line belongs to.
+/// The part of a file that a line belongs to.
 enum Part {
     Head,
     /// Withdrawals, as long as no ballot came.

@@ -184,7 +184,7 @@ fn pieces(
             );
             return Err(At::new(line, message));
         }
-        // What is long is not looked at again for every little piece.
+        // A long row is not parsed again for each piece.
         let room = ROW_BYTES_MAX.saturating_sub(buffer.len());
         wanted = buffer.len().min(room).max(PIECE_BYTES);
     }

@@ -16,7 +16,7 @@ use tabella_runtime::{Contest, Plugin};
 use thiserror::Error;
 
 use crate::ballots::{BallotFile, Cast, Facts, Format, ImportError, Paper, Problem, Unread};
-use crate::count::{CountError, Spoiled, facts, grades, marks_max, params};
+use crate::count::{CountError, Spoiled, facts, paper, params};
 use crate::election::Election;
 use crate::repeats::Repeats;
 use crate::urn::{PROBLEMS_MAX, RECORDS_TOLD};
@@ -140,16 +140,7 @@ fn convert_into(
     let stated = params.get("seats").and_then(Value::as_u64);
     let job = Job {
         election,
-        paper: Paper {
-            kind: manifest.ballot,
-            takes_marks: manifest.marks,
-            contest: &election.contest,
-            options: &election.options,
-            withdrawn: &facts.withdrawn,
-            marks_max: marks_max(manifest, &params),
-            grades: grades(&params),
-            names: election.names(),
-        },
+        paper: paper(manifest, election, &facts, &params),
         facts: &facts,
         seats: stated.or(facts.seats).unwrap_or(1),
         contest: contest.map_err(CountError::from)?,

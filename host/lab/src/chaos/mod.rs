@@ -28,7 +28,6 @@ use std::{
 use anyhow::{Context, Result};
 use serde_json::json;
 use tabella_protocol::Quorum;
-use tabella_runtime::StrictObject;
 
 use self::{
     liar::{Liars, Told},
@@ -43,12 +42,11 @@ use self::{
 use tabella_cli::{
     addresses::{Addresses, Ports},
     backend_api::{BackendApi, id_of},
-    dev::{DevNetwork, DevPlan, Site, Start},
-    election_file::{ContestFile, ElectionFile, OptionFile},
+    dev::{DevNetwork, DevPlan, Site},
     load::{LoadPlan, LoadReport, Submission, Voter, cast_all},
 };
 
-use crate::product;
+use crate::scene;
 
 /// How long one submission is repeated: longer than the network may take to recover.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -89,16 +87,10 @@ pub(crate) async fn run(plan: &ChaosPlan, directory: &Path) -> Result<ChaosRepor
     let mut sites = world.sites(plan.validators);
     let liars = place_liars(plan, &mut sites).await?;
     let dev = DevPlan {
-        program: product::binary()?,
-        data: directory.to_owned(),
-        validators: Some(plan.validators),
         quorum: Some(plan.quorum),
-        open_ballots: tabella_protocol::OpenBallots::Anyone,
-        cors_origins: Vec::new(),
-        ports: plan.ports,
-        start: Start::Continue,
         host: world.means.links.then(|| HUB_HOST.to_owned()),
         sites,
+        ..scene::network(directory, plan.validators, plan.ports)?
     };
     let mut network = DevNetwork::start(&dev).await?;
     let outcome = torment(plan, &world, &liars, schedule, &mut network).await;
@@ -129,7 +121,8 @@ async fn torment(
     let ready = network.wait_ready().await?;
     let genesis = network.genesis().clone();
     let mut api = BackendApi::new(&ready.backend, Some(&ready.admin_token))?;
-    let election_id = id_of(&api.create_election(&election()).await?)?;
+    let election = scene::election("an election under chaos", "plurality", &CHOICES);
+    let election_id = id_of(&api.create_election(&election).await?)?;
     api.open(election_id).await?;
 
     let pulse = Pulse::new();
@@ -232,27 +225,4 @@ async fn strikes(
     let calm = Instant::now() + CALM_AT_THE_END;
     tokio::time::sleep_until(end.max(calm).into()).await;
     Ok((recoveries, told))
-}
-
-fn election() -> ElectionFile {
-    let option = |id: &str| OptionFile {
-        id: id.to_owned(),
-        title: id.to_owned(),
-        aliases: Vec::new(),
-    };
-    ElectionFile {
-        title: "an election under chaos".to_owned(),
-        eligibility: None,
-        open_to: None,
-        roll: None,
-        revote: None,
-        counts_shown: None,
-        contests: vec![ContestFile {
-            id: "contest".to_owned(),
-            title: "Contest".to_owned(),
-            rule: "plurality".to_owned(),
-            params: StrictObject::default(),
-            options: CHOICES.map(option).into(),
-        }],
-    }
 }
