@@ -47,7 +47,7 @@ mod closing;
 mod conditional;
 mod config;
 mod confirm;
-mod crash;
+pub mod crash;
 mod credential;
 mod delivery;
 mod discovery;

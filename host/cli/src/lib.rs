@@ -49,7 +49,6 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use tabella_plugin_tools::build::Wrapper;
 
 use crate::exit::Exit;
 
@@ -87,9 +86,6 @@ enum Command {
 /// failed or not valid, 2 for a command line that cannot be understood. A failure is told on the error
 /// output, and with `--json` on the output as `{"error": ...}` too.
 pub fn main() -> ExitCode {
-    if let Some(exit) = Wrapper::main() {
-        return exit;
-    }
     let matches = Arguments::command().get_matches();
     let wants_json = exit::wants_json(&matches);
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
@@ -101,7 +97,6 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<Exit> {
     commands::compile_plugin::use_child_processes()?;
-    Wrapper::use_this_program().context("cannot find this binary")?;
     match command {
         Command::CompilePlugin => commands::compile_plugin::run()?,
         Command::Init(arguments) => commands::init::run(&arguments)?,

@@ -2,14 +2,15 @@
 //!
 //! The profile, the flags and the target are fixed here, whatever the crate and the environment say,
 //! so that the same sources and toolchain give the same bytes. So that it does not matter where they lie
-//! either, paths are shortened in messages, and [`Wrapper`] gives crates names that do not depend on them.
+//! either, paths are shortened in messages, and `rustc.sh` gives crates names that do not depend on them.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
-use std::sync::OnceLock;
+use std::process::{Command, Stdio};
 
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
@@ -80,6 +81,14 @@ pub enum BuildError {
         /// What the system says.
         error: std::io::Error,
     },
+    /// The compiler's wrapper cannot be written.
+    #[error("cannot write {path}: {error}")]
+    Write {
+        /// The wrapper.
+        path: String,
+        /// What the system says.
+        error: std::io::Error,
+    },
 }
 
 /// A module.
@@ -114,10 +123,9 @@ pub fn build(folder: &Path) -> Result<Built, BuildError> {
     for (key, value) in PROFILE {
         cargo.env(format!("CARGO_PROFILE_RELEASE_{key}"), value);
     }
-    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(folder)?);
-    if let Some(Wrapper(program)) = WRAPPER.get() {
-        cargo.env("RUSTC_WRAPPER", program).env(WRAPS, "1");
-    }
+    let crates = Crates::of(folder)?;
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", crates.flags());
+    cargo.env("RUSTC_WRAPPER", wrapper(&crates.target_directory)?);
     let output = cargo
         .stderr(Stdio::inherit())
         .output()
@@ -161,91 +169,87 @@ fn clean(command: &mut Command) {
     }
 }
 
-/// A small stack, because every ballot is judged in a fresh instance; and no paths of this machine
-/// in panic messages: a crate's folder is called by its name.
-fn flags(folder: &Path) -> Result<String, BuildError> {
-    let mut flags = vec!["-Clink-arg=-zstack-size=65536".to_owned()];
-    // Of several prefixes that fit, the compiler takes the last.
-    for (path, name) in crate_folders(folder)? {
-        flags.push(format!("--remap-path-prefix={path}={name}"));
-    }
-    Ok(flags.join("\u{1f}"))
+/// What cargo says of the crates that are compiled.
+struct Crates {
+    /// Their folders, with their names and versions.
+    folders: BTreeMap<String, String>,
+    target_directory: PathBuf,
 }
 
-/// The folders of all crates that are compiled, with their names and versions.
-fn crate_folders(folder: &Path) -> Result<BTreeMap<String, String>, BuildError> {
-    let mut cargo = cargo(folder);
-    cargo.args([
-        "metadata",
-        "--format-version=1",
-        "--filter-platform",
-        TARGET,
-    ]);
-    let output = cargo.stderr(Stdio::inherit()).output();
-    let output = output.map_err(|error| start("cargo", error))?;
-    if !output.status.success() {
-        return Err(BuildError::Compile);
-    }
-    let metadata: serde_json::Value =
-        serde_json::from_slice(&output.stdout).map_err(BuildError::Metadata)?;
-    let packages = metadata["packages"].as_array().into_iter().flatten();
-    let named = packages.filter_map(|package| {
-        let manifest = Path::new(package["manifest_path"].as_str()?);
-        let (name, version) = (package["name"].as_str()?, package["version"].as_str()?);
-        let folder = manifest.parent()?.to_str()?;
-        Some((folder.to_owned(), format!("{name}-{version}")))
-    });
-    Ok(named.collect())
-}
-
-/// Set where this program is cargo's wrapper of the compiler.
-const WRAPS: &str = "TABELLA_WRAPS_RUSTC";
-
-static WRAPPER: OnceLock<Wrapper> = OnceLock::new();
-
-/// A program that cargo starts instead of the compiler, and that starts the compiler with one argument
-/// changed: cargo makes `metadata`, which goes into the names of functions, from the paths of crates.
-#[derive(Debug)]
-pub struct Wrapper(PathBuf);
-
-impl Wrapper {
-    /// This process builds with this program as the wrapper; its `main` has to start with
-    /// [`Wrapper::main`].
-    pub fn use_this_program() -> std::io::Result<()> {
-        let program = std::env::current_exe()?;
-        WRAPPER.get_or_init(|| Self(program));
-        Ok(())
-    }
-
-    /// Where cargo has started this program as the wrapper, runs the compiler.
-    pub fn main() -> Option<ExitCode> {
-        std::env::var_os(WRAPS)?;
-        let mut arguments = std::env::args_os().skip(1);
-        let mut rustc = Command::new(arguments.next()?);
-        rustc.args(arguments.map(named_alike));
-        Some(match rustc.status() {
-            Ok(status) if status.success() => ExitCode::SUCCESS,
-            Ok(_) => ExitCode::FAILURE,
-            Err(error) => {
-                eprintln!("cannot start the compiler: {error}");
-                ExitCode::FAILURE
-            }
+impl Crates {
+    fn of(folder: &Path) -> Result<Self, BuildError> {
+        let mut cargo = cargo(folder);
+        cargo.args([
+            "metadata",
+            "--format-version=1",
+            "--filter-platform",
+            TARGET,
+        ]);
+        let output = cargo.stderr(Stdio::inherit()).output();
+        let output = output.map_err(|error| start("cargo", error))?;
+        if !output.status.success() {
+            return Err(BuildError::Compile);
+        }
+        let metadata: Metadata =
+            serde_json::from_slice(&output.stdout).map_err(BuildError::Metadata)?;
+        let named = metadata.packages.into_iter().filter_map(|package| {
+            let folder = package.manifest_path.parent()?.to_str()?.to_owned();
+            Some((folder, format!("{}-{}", package.name, package.version)))
+        });
+        Ok(Self {
+            folders: named.collect(),
+            target_directory: metadata.target_directory,
         })
     }
+
+    /// A small stack, because every ballot is judged in a fresh instance; and no paths of this machine
+    /// in panic messages: a crate's folder is called by its name.
+    fn flags(&self) -> String {
+        let mut flags = vec!["-Clink-arg=-zstack-size=65536".to_owned()];
+        // Of several prefixes that fit, the compiler takes the last.
+        for (path, name) in &self.folders {
+            flags.push(format!("--remap-path-prefix={path}={name}"));
+        }
+        flags.join("\u{1f}")
+    }
 }
 
-/// The argument, with the crate's name and version for what cargo made of its path.
-fn named_alike(argument: OsString) -> OsString {
-    let is_metadata = |text: &str| text.starts_with("metadata=");
-    if !argument.to_str().is_some_and(is_metadata) {
-        return argument;
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+    target_directory: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    version: String,
+    manifest_path: PathBuf,
+}
+
+/// Puts the compiler's wrapper into cargo's target directory, where its path stays the same from one build to
+/// the next: cargo compiles everything again where it changes.
+fn wrapper(target_directory: &Path) -> Result<PathBuf, BuildError> {
+    const SCRIPT: &str = include_str!("rustc.sh");
+    let path = target_directory.join("tabella-rustc.sh");
+    if std::fs::read(&path).is_ok_and(|found| found == SCRIPT.as_bytes()) {
+        return Ok(path);
     }
-    let mut named = OsString::from("metadata=");
-    for variable in ["CARGO_PKG_NAME", "CARGO_PKG_VERSION", "CARGO_CRATE_NAME"] {
-        named.push(std::env::var_os(variable).unwrap_or_default());
-        named.push(OsStr::new(" "));
-    }
-    named
+    let write = || {
+        std::fs::create_dir_all(target_directory)?;
+        // Whole or not at all: another build may start it at this moment.
+        let mut file = tempfile::Builder::new()
+            .permissions(std::fs::Permissions::from_mode(0o755))
+            .tempfile_in(target_directory)?;
+        file.write_all(SCRIPT.as_bytes())?;
+        file.into_temp_path().persist(&path)?;
+        Ok(())
+    };
+    write().map_err(|error: std::io::Error| BuildError::Write {
+        path: path.display().to_string(),
+        error,
+    })?;
+    Ok(path)
 }
 
 /// The module among cargo's messages, one JSON object a line.

@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     net::{Ipv4Addr, SocketAddr, TcpListener},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
@@ -28,6 +28,13 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// The binary under test.
 pub(crate) fn tabella() -> Command {
     Command::new(env!("CARGO_BIN_EXE_tabella"))
+}
+
+/// The binary whose backend dies where a test says: `examples/crash-points.rs`, which cargo builds with
+/// the tests.
+fn crash_points_program() -> PathBuf {
+    let binary = Path::new(env!("CARGO_BIN_EXE_tabella"));
+    binary.with_file_name("examples/crash-points")
 }
 
 /// Runs the binary to its end.
@@ -160,20 +167,24 @@ impl Network {
         &self,
         role: &str,
         config: &str,
-        crash_points: Option<&std::path::Path>,
+        crash_points: Option<&Path>,
     ) -> Role {
         let log = self.data().join("logs").join(format!("{config}.log"));
         let log = File::options().create(true).append(true).open(log);
-        let mut command = tabella();
+        let mut command = match crash_points {
+            Some(directory) => {
+                let mut command = Command::new(crash_points_program());
+                command.env("TABELLA_CRASH_DIRECTORY", directory);
+                command
+            }
+            None => tabella(),
+        };
         command
             .args([role, "--config"])
             .arg(self.data().join(format!("{config}.toml")))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log.expect("the temporary directory is writable"));
-        if let Some(directory) = crash_points {
-            command.env("TABELLA_CRASH_DIRECTORY", directory);
-        }
         Role(command.spawn().expect("the binary starts"))
     }
 
