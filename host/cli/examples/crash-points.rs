@@ -12,7 +12,9 @@ fn is_named(point: &str) -> bool {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
     let directory = DIRECTORY.get_or_init(|| {
         let named = std::env::var_os("TABELLA_CRASH_DIRECTORY");
-        named.expect("TABELLA_CRASH_DIRECTORY names a directory").into()
+        named
+            .expect("TABELLA_CRASH_DIRECTORY names a directory")
+            .into()
     });
     std::fs::remove_file(directory.join(point)).is_ok()
 }

@@ -27,7 +27,8 @@ pub struct LoadPlan {
     pub concurrency: usize,
     /// How long one submission is repeated. Once one is given up, no further ones are begun.
     pub patience: Duration,
-    /// How many submissions are begun each second at most; `None` for as many as are answered.
+    /// How many submissions are due each second, whatever becomes of those before; `None` for as many as are
+    /// answered.
     pub per_second: Option<u32>,
 }
 
@@ -65,7 +66,7 @@ pub struct Acknowledgement {
     pub ballot: Value,
     /// The backend's answer: confirmed with its block, or pending.
     pub answer: Value,
-    /// From the first sending to the answer, repetitions included.
+    /// From the first sending, or from when it was due at the rate that was asked for, to the answer.
     pub latency: Duration,
 }
 
@@ -153,7 +154,8 @@ where
     let report = Mutex::new(LoadReport::default());
     let pace = plan.per_second.map(|count| {
         let mut pace = interval(Duration::from_secs(1) / count.max(1));
-        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // Those that are late because others are slow are due when they were.
+        pace.set_missed_tick_behavior(MissedTickBehavior::Burst);
         tokio::sync::Mutex::new(pace)
     });
     let workers =
@@ -173,14 +175,16 @@ async fn work<S: Iterator<Item = Submission>>(
 ) -> Result<()> {
     let mut client = Client::new(&plan.backend)?;
     loop {
-        if let Some(pace) = pace {
-            pace.lock().await.tick().await;
-        }
+        let due = match pace {
+            Some(pace) => Some(pace.lock().await.tick().await.into_std()),
+            None => None,
+        };
         let next = queue.lock().expect("no worker panics with the lock").next();
         let Some(submission) = next else {
             return Ok(());
         };
-        let (outcome, repetitions) = submit(plan, &mut client, submission).await;
+        let from = due.unwrap_or_else(Instant::now);
+        let (outcome, repetitions) = submit(plan, &mut client, submission, from).await;
         let mut report = report.lock().expect("no worker panics with the lock");
         report.repetitions += repetitions;
         match outcome {
@@ -201,8 +205,13 @@ async fn work<S: Iterator<Item = Submission>>(
     }
 }
 
-/// Sends one submission until it is acknowledged, refused for good, or given up.
-async fn submit(plan: &LoadPlan, client: &mut Client, submission: Submission) -> (Outcome, u64) {
+/// Sends one submission until it is acknowledged, refused for good, or given up. Its time counts `from` then.
+async fn submit(
+    plan: &LoadPlan,
+    client: &mut Client,
+    submission: Submission,
+    from: Instant,
+) -> (Outcome, u64) {
     let Submission {
         voter,
         transaction_id,
@@ -230,7 +239,7 @@ async fn submit(plan: &LoadPlan, client: &mut Client, submission: Submission) ->
                     transaction_id,
                     ballot: body["ballot"].take(),
                     answer,
-                    latency: started.elapsed(),
+                    latency: from.elapsed(),
                 };
                 return (Outcome::Acknowledged(acknowledgement), repetitions);
             }

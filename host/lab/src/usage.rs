@@ -1,6 +1,6 @@
 //! What a process has used so far, from /proc.
 
-use std::{fs, path::Path, time::Duration};
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 use nix::unistd::{SysconfVar, sysconf};
@@ -18,21 +18,69 @@ pub(crate) struct Usage {
 pub(crate) fn of_process(pid: u32) -> Result<Usage> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))
         .with_context(|| format!("process {pid} is gone"))?;
-    // The second field is the program's name in parentheses and may hold anything.
-    let (_, fields) = stat.rsplit_once(')').context("unexpected /proc stat")?;
-    let fields: Vec<&str> = fields.split_whitespace().collect();
-    let field = |index: usize| -> Result<u64> {
-        let text = fields.get(index).context("unexpected /proc stat")?;
-        text.parse().context("unexpected /proc stat")
-    };
-    // proc(5): utime and stime are fields 14 and 15, rss is field 24; the state is field 3.
-    let ticks = field(11)? + field(12)?;
-    let resident_pages = field(21)?;
-    let ticks_per_second = system(SysconfVar::CLK_TCK)?;
+    let stat = Stat::of(&stat)?;
     Ok(Usage {
-        cpu: Duration::from_secs_f64(ticks as f64 / ticks_per_second as f64),
-        resident_bytes: resident_pages * system(SysconfVar::PAGE_SIZE)?,
+        cpu: stat.cpu()?,
+        resident_bytes: stat.field(24)? * system(SysconfVar::PAGE_SIZE)?,
     })
+}
+
+/// A line of /proc/PID/stat, behind the program's name.
+struct Stat<'a>(Vec<&'a str>);
+
+impl<'a> Stat<'a> {
+    fn of(line: &'a str) -> Result<Self> {
+        // The second field is the program's name in parentheses and may hold anything.
+        let (_, fields) = line.rsplit_once(')').context("unexpected /proc stat")?;
+        Ok(Self(fields.split_whitespace().collect()))
+    }
+
+    /// A field by its number in proc(5).
+    fn field(&self, number: usize) -> Result<u64> {
+        let text = self.0.get(number - 3).context("unexpected /proc stat")?;
+        text.parse().context("unexpected /proc stat")
+    }
+
+    /// User and system time.
+    fn cpu(&self) -> Result<Duration> {
+        let ticks = self.field(14)? + self.field(15)?;
+        let ticks_per_second = system(SysconfVar::CLK_TCK)?;
+        Ok(Duration::from_secs_f64(
+            ticks as f64 / ticks_per_second as f64,
+        ))
+    }
+}
+
+/// Processor time of a process's threads since it started, by their names without numbers, in seconds.
+pub(crate) fn by_thread(pid: u32) -> Result<BTreeMap<String, f64>> {
+    let tasks = format!("/proc/{pid}/task");
+    let entries = fs::read_dir(&tasks).with_context(|| format!("process {pid} is gone"))?;
+    let mut threads = BTreeMap::new();
+    for entry in entries.flatten() {
+        // One that has ended since.
+        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else {
+            continue;
+        };
+        let name = stat
+            .split_once('(')
+            .and_then(|(_, rest)| rest.rsplit_once(')'));
+        let (name, _) = name.context("unexpected /proc stat")?;
+        let name = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '-' || c == ' ');
+        *threads.entry(name.to_owned()).or_default() += Stat::of(&stat)?.cpu()?.as_secs_f64();
+    }
+    Ok(threads)
+}
+
+/// Bytes that a process has given to the disk (`write_bytes` of proc(5)).
+pub(crate) fn bytes_written(pid: u32) -> Result<u64> {
+    let path = format!("/proc/{pid}/io");
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    let value = text
+        .lines()
+        .find_map(|line| line.strip_prefix("write_bytes: "));
+    value
+        .and_then(|value| value.parse().ok())
+        .with_context(|| format!("unexpected {path}"))
 }
 
 /// Bytes that the files under `directory` take on disk.

@@ -61,6 +61,11 @@ struct Account {
 impl Postgres {
     /// Starts an empty server; nothing, said on standard error, where none is installed.
     pub fn start() -> Option<Self> {
+        Self::start_with("")
+    }
+
+    /// As [`start`](Self::start), with lines of `postgresql.conf` that come after those for tests.
+    pub fn start_with(settings: &str) -> Option<Self> {
         let Some(programs) = programs() else {
             let said = "PostgreSQL is not installed (Debian: apt-get install postgresql)";
             assert!(std::env::var_os(REQUIRED).is_none(), "{said}");
@@ -82,7 +87,7 @@ impl Postgres {
             account,
             directory,
         };
-        postgres.initialise();
+        postgres.initialise(settings);
         postgres.start_again();
         Some(postgres)
     }
@@ -91,6 +96,16 @@ impl Postgres {
     pub fn url(&self) -> String {
         let directory = self.directory.path().display();
         format!("postgres:///postgres?user=postgres&host={directory}")
+    }
+
+    /// The directory of its socket.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// A program of the server's packages, such as `psql`, whether it is there or not.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.programs.join(name)
     }
 
     /// Ends the server at once, as a crash would.
@@ -150,7 +165,7 @@ impl Postgres {
         command
     }
 
-    fn initialise(&self) {
+    fn initialise(&self, own: &str) {
         let made = self
             .command(self.programs.join("initdb"))
             .arg("-D")
@@ -163,6 +178,7 @@ impl Postgres {
         let path = self.data().join("postgresql.auto.conf");
         let mut settings = fs::read_to_string(&path).expect("initdb wrote it");
         settings.push_str(SETTINGS);
+        settings.push_str(own);
         fs::write(path, settings).expect("writable");
     }
 

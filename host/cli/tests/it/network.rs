@@ -163,12 +163,7 @@ impl Network {
 
     /// Starts a process of this network that `tabella dev` no longer runs; where `crash_points` is
     /// given, it dies at the points named by files in that directory.
-    pub(crate) fn start_role(
-        &self,
-        role: &str,
-        config: &str,
-        crash_points: Option<&Path>,
-    ) -> Role {
+    pub(crate) fn start_role(&self, role: &str, config: &str, crash_points: Option<&Path>) -> Role {
         let log = self.data().join("logs").join(format!("{config}.log"));
         let log = File::options().create(true).append(true).open(log);
         let mut command = match crash_points {

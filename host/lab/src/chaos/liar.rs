@@ -99,21 +99,24 @@ impl Liars {
         truth: &Truth<'_>,
     ) -> Result<Vec<Told>> {
         let (node_id, liar) = self.0.get(index).context("no such validator")?;
-        wait_forgiven(truth).await?;
         let honest = self.0.iter().filter(|(name, _)| name != node_id);
-        honest
-            .clone()
-            .for_each(|(_, liar)| liar.set_delay(HONEST_DELAY));
-        wait_preferred(node_id, truth).await?;
+        let delay = |delay| honest.clone().for_each(|(_, liar)| liar.set_delay(delay));
         let mut told = Vec::with_capacity(lies.len());
-        for lie in lies {
+        for (number, lie) in lies.iter().enumerate() {
+            // Whoever was named for the last lie is asked nothing for a while, and tells nobody the next.
+            if number == 0 || matches!(Effect::of(*lie), Effect::Named(_)) {
+                delay(Duration::ZERO);
+                wait_forgiven(truth).await?;
+                delay(HONEST_DELAY);
+                wait_preferred(node_id, truth).await?;
+            }
             liar.set(*lie);
             let share = lasts / u32::try_from(lies.len()).unwrap_or(1);
             let one = tell_one(node_id, liar, share, truth).await;
             liar.set(Lie::Nothing);
             told.push(one.with_context(|| format!("while {node_id} lied about {lie:?}"))?);
         }
-        honest.for_each(|(_, liar)| liar.set_delay(Duration::ZERO));
+        delay(Duration::ZERO);
         Ok(told)
     }
 }

@@ -21,19 +21,50 @@ fn lab() -> Command {
 #[test]
 fn a_bench_confirms_every_vote_and_says_what_each_process_used() {
     let directory = tempfile::tempdir().unwrap();
+    let svg = directory.path().join("latency.svg");
     let bench = lab()
-        .args(["bench", "--votes", "60", "--concurrency", "8", "--json"])
-        .args(["--port-base", PORT_BASE, "--directory"])
+        .args([
+            "bench",
+            "--rate",
+            "60",
+            "--seconds",
+            "1",
+            "--connections",
+            "8",
+        ])
+        .args([
+            "--warm-up",
+            "20",
+            "--json",
+            "--port-base",
+            PORT_BASE,
+            "--directory",
+        ])
         .arg(directory.path())
+        .arg("--svg")
+        .arg(&svg)
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&bench.stderr);
     assert!(bench.status.success(), "{said}");
     let report: Value = serde_json::from_slice(&bench.stdout).unwrap();
-    assert_eq!(report["votes"], 60);
-    assert!(report["confirmed_votes_per_second"].as_f64() > Some(0.0));
-    let processes = report["processes"].as_array().unwrap();
-    assert!(processes.len() >= 4, "{report}");
+    let measured = &report["measured"];
+    assert_eq!(measured["votes"], 60);
+    // The last is due after 59 sixtieths of a second, however fast the network is.
+    assert!(measured["seconds"].as_f64() >= Some(0.98), "{measured}");
+    assert!(measured["confirmed_votes_per_second"].as_f64() > Some(0.0));
+    let latency = |name: &str| measured["latency_ms"][name].as_f64().unwrap();
+    assert!(0.0 < latency("p50") && latency("p50") <= latency("max"));
+    let processes = measured["processes"].as_array().unwrap();
+    assert_eq!(processes.len(), 5, "{report}");
+    for process in &processes[..4] {
+        assert!(process["commits"].as_u64() > Some(0), "{process}");
+    }
+    let drawn = std::fs::read_to_string(svg).unwrap();
+    assert!(
+        drawn.contains("60 votes, 60 a second due, over 8 connections"),
+        "{drawn}"
+    );
 }
 
 #[test]
