@@ -21,8 +21,10 @@ use crate::options::fold;
 pub(crate) struct Layout {
     pub(crate) count: Option<usize>,
     pub(crate) id: Option<usize>,
-    /// Whether no two ballots can have the same id.
-    pub(crate) has_unique_ids: bool,
+    /// Cells with an id that no two ballots can have.
+    pub(crate) unique_ids: Vec<usize>,
+    /// Cells of which the head says nothing: they must be empty.
+    pub(crate) unnamed: Vec<usize>,
     /// Who voted.
     pub(crate) voter: Option<usize>,
     /// Cells of every row; `None` where rows may differ.
@@ -90,7 +92,8 @@ pub(crate) fn find(
     let free = Layout {
         count: None,
         id: None,
-        has_unique_ids: false,
+        unique_ids: Vec::new(),
+        unnamed: Vec::new(),
         voter: None,
         width: None,
         marks: Marks::Free,
@@ -115,7 +118,8 @@ fn as_said(columns: &Columns) -> Layout {
     Layout {
         count: place(&Role::Count),
         id: place(&Role::Id),
-        has_unique_ids: place(&Role::Id).is_some(),
+        unique_ids: place(&Role::Id).into_iter().collect(),
+        unnamed: Vec::new(),
         voter: None,
         width: (!columns.goes_on).then_some(columns.roles.len()),
         marks,
@@ -203,12 +207,15 @@ impl Cells<'_> {
         if self.counts.len() > 1 {
             return self.refuse("the head has two columns for the number of ballots");
         }
-        let is = |known: fn(&str) -> bool| {
-            let mut beside = self.beside.iter().copied();
-            beside.find(|cell| known(&self.cells[*cell]))
+        let all = |known: fn(&str) -> bool| {
+            let beside = self.beside.iter().copied();
+            beside.filter(move |cell| known(&self.cells[*cell]))
         };
-        let unique = is(is_unique_id);
-        let id = unique.or_else(|| is(is_id));
+        let is = |known: fn(&str) -> bool| all(known).next();
+        let unique_ids: Vec<usize> = all(is_unique_id).collect();
+        let unnamed = all(str::is_empty).collect();
+        let id = unique_ids.first().copied().or_else(|| is(is_id));
+        let voter = is(is_voter);
         let options = self.options.len() + self.grid.len();
         if !self.options.is_empty() && !self.grid.is_empty() {
             return self.refuse("the head names options both alone and as rows of a grid");
@@ -242,8 +249,9 @@ impl Cells<'_> {
         Ok(Layout {
             count: self.counts.first().copied(),
             id,
-            has_unique_ids: unique.is_some(),
-            voter: is(is_voter),
+            unique_ids,
+            unnamed,
+            voter,
             width: Some(self.cells.len()),
             marks,
         })
@@ -319,6 +327,9 @@ impl Cells<'_> {
                 }
             }
         };
+        if is_one_of_many {
+            self.refuse_columns_that_may_be_of(&ranks)?;
+        }
         ranks.sort_unstable();
         for (expected, (number, _)) in (1..).zip(&ranks) {
             if *number == 0 {
@@ -337,6 +348,37 @@ impl Cells<'_> {
             ranks.into_iter().map(|(_, cell)| cell).collect(),
             is_one_of_many,
         ))
+    }
+
+    /// Refuses, in a file of several contests, columns that are of no contest and may be of the one whose ranks
+    /// these are: unknown ones that have its words, and ranks of a contest that has no first one.
+    fn refuse_columns_that_may_be_of(&self, ranks: &[(u64, usize)]) -> Result<(), At> {
+        let of_contest = self
+            .ranks
+            .iter()
+            .find(|(_, cell)| ranks.iter().any(|(_, own)| own == cell));
+        let contest = of_contest.map_or("", |(rank, _)| self.contest_of(rank));
+        let wanted = words(contest);
+        let has_its_words = |cell: &&usize| {
+            let found = words(&self.cells[**cell]);
+            let mut wanted = wanted.split_whitespace().peekable();
+            wanted.peek().is_some()
+                && wanted.all(|word| found.split_whitespace().any(|f| f == word))
+        };
+        let lonely = self.ranks.iter().find(|(rank, _)| {
+            let own = self.contest_of(rank);
+            let mut all = self.ranks.iter().map(|(rank, _)| rank);
+            !all.any(|rank| rank.number == 1 && self.contest_of(rank) == own)
+        });
+        let unknown = self.unknown.iter().find(has_its_words).copied();
+        match unknown.or(lonely.map(|(_, cell)| *cell)) {
+            None => Ok(()),
+            Some(cell) => self.refuse(format!(
+                "{} may be a column of {contest:?}, or of another contest: write its head as those of its \
+                 contest, or say what the columns are with --columns",
+                brief(&self.cells[cell])
+            )),
+        }
     }
 
     /// The contest of a column of ranks. A number at the end of its name that differs from rank to
