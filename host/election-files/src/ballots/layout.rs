@@ -14,6 +14,7 @@ use super::headless::headless;
 use super::paper::Paper;
 use super::problem::{At, brief};
 use super::rows::{Row, Table};
+use crate::election::ContestName;
 use crate::options::fold;
 
 /// Which cell says what.
@@ -303,15 +304,18 @@ impl Cells<'_> {
         }
         let is_one_of_many = contests.len() > 1;
         let names: Vec<&str> = contests.keys().copied().collect();
+        let wanted = paper.contest.text().map(words);
+        let fits = |contest: &str| {
+            let wanted = wanted.as_deref();
+            let wanted = [wanted, wanted.map(without_number)];
+            wanted.contains(&Some(&*words(contest)))
+        };
         let mut ranks = match contests.len() {
-            1 => contests.into_values().next().unwrap_or_default(),
+            1 => {
+                refuse_another_contest(names[0], fits(names[0]), self.line, paper)?;
+                contests.into_values().next().unwrap_or_default()
+            }
             _ => {
-                let wanted = paper.contest.text().map(words);
-                let fits = |contest: &str| {
-                    let wanted = wanted.as_deref();
-                    let wanted = [wanted, wanted.map(without_number)];
-                    wanted.contains(&Some(&*words(contest)))
-                };
                 let fitting: Vec<_> = contests
                     .iter()
                     .filter(|(contest, _)| fits(contest))
@@ -412,8 +416,11 @@ impl Cells<'_> {
         let fits = |question: &&&str| wanted.as_deref() == Some(&*words(question));
         let fitting: Vec<&&str> = questions.iter().filter(fits).collect();
         let question = match (&questions[..], &fitting[..]) {
-            ([only], _) => *only,
             (_, [only]) => **only,
+            ([only], _) => {
+                refuse_another_contest(only, false, self.line, paper)?;
+                *only
+            }
             _ => {
                 return self.refuse(format!(
                     "the file has grids for several questions: {}; choose one with --contest",
@@ -423,6 +430,19 @@ impl Cells<'_> {
         };
         let rows = self.grid.iter().filter(|(of, _)| *of == question);
         option_columns(self.cells, rows.map(|(_, cell)| *cell), self.line, paper)
+    }
+}
+
+/// Refuses the only contest of a file where its columns name it and somebody asks for another.
+fn refuse_another_contest(name: &str, fits: bool, line: u64, paper: &Paper<'_>) -> Result<(), At> {
+    match paper.contest {
+        ContestName::Asked(asked) if !fits && !name.is_empty() => {
+            let message = format!(
+                "expected the contest {asked:?}, as --contest has it; the columns of the file are of {name:?}"
+            );
+            Err(At::new(line, message))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,8 +1,11 @@
 //! Files of text that can mean two things, or hold more than is read of them: none is counted as one of them
 //! without a word.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
-use tabella_election_files::Spoiled;
+use tabella_election_files::{BallotFile, Election, Spoiled, load_rule};
+use tabella_runtime::{Runtime, RuntimeConfig, TieBreak};
 
 use crate::{
     formats::{shown, xlsx},
@@ -342,4 +345,39 @@ fn what_a_spreadsheet_shows_and_does_not_hold() {
         found.contains("x.xlsx:2: expected cells, found an empty line"),
         "{found}"
     );
+}
+
+#[test]
+fn the_contest_that_was_asked_for_and_no_other() {
+    let count = |file: &str, asked: &str| {
+        let election = json!({"options": ["Yes", "No"]}).to_string();
+        let election = Election::from_text(&election, "e.json", Some(asked)).unwrap();
+        let runtime = Runtime::new(RuntimeConfig::default()).unwrap();
+        let rule = load_rule(&runtime, "instant-runoff").unwrap();
+        let ballots = BallotFile::from_bytes(Path::new("x.csv"), file.into(), None).unwrap();
+        let counted = tabella_election_files::count(
+            &rule,
+            &election,
+            &ballots,
+            &TieBreak::Report,
+            Spoiled::Refuse,
+        );
+        counted.map_or_else(|error| error.to_string(), |_| "counted".to_owned())
+    };
+    for (head, contest) in [
+        ("Measure B Choice 1,Measure B Choice 2", "measure b"),
+        ("1st choice Measure B,2nd choice Measure B", "measure b"),
+        ("Measure B [Yes],Measure B [No]", "Measure B"),
+    ] {
+        let rows = match head.contains('[') {
+            true => "1,2\n2,1\n",
+            false => "Yes,No\nNo,Yes\n",
+        };
+        let file = format!("{head}\n{rows}");
+        let found = count(&file, "Measure A");
+        let why = format!("the columns of the file are of {contest:?}");
+        assert!(found.contains(&why), "{head}: {found}");
+        assert_eq!(count(&file, "MEASURE B"), "counted", "{head}");
+    }
+    assert_eq!(count("rank1,rank2\nYes,No\n", "Measure A"), "counted");
 }
