@@ -18,7 +18,8 @@
 //!   `auth`: tokens, passwords, roles.
 //! - `subject`: who asks or votes, in which realm; `voter_name`: the one form of an id; `electorate`: which
 //!   voter of an election somebody is; `lookup`: which submission may be told of to whom.
-//! - `level`: how far ballots are carried now; `live`: counts of open elections that show them.
+//! - `level`: how far ballots are carried now; `live`: counts of open elections that show them; `percentage`: what
+//!   their percentages are of.
 //! - `discovery`: validators that only a bootnode knows.
 //! - `accounts`: who may log in; `limits`: who asks too often, by `rate_limit`, `wrong_logins` and
 //!   `places`; `verifications`: re-checks of the chain that anybody may ask for; `events`, `event_feed`: what
@@ -69,6 +70,7 @@ mod on_chain;
 mod open_ballots;
 mod openapi;
 mod pending;
+mod percentage;
 mod places;
 mod problem;
 mod proven;

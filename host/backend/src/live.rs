@@ -20,8 +20,17 @@ const FRESH: Duration = Duration::from_secs(2);
 /// Elections whose counts are kept.
 const COUNTS_MAX: usize = 256;
 
-/// Each contest's outcome; nothing where it cannot be counted.
-type Outcomes = Option<Arc<Vec<Value>>>;
+/// A count that is shown.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Shown {
+    /// Each contest's outcome.
+    pub(crate) outcomes: Vec<Value>,
+    /// What the ballots that count weigh together.
+    pub(crate) weight: u64,
+}
+
+/// Nothing where it cannot be counted.
+type Outcomes = Option<Arc<Shown>>;
 
 struct Count {
     counted: Instant,
@@ -86,15 +95,17 @@ async fn counted(follower: &Follower, election: &Election) -> Result<Outcomes, P
     }
     let contests = election.rules.clone();
     let counted = proven::read(follower, move |ledger| {
-        let outcomes = match ledger.tally(&board) {
-            Ok(tally) => tally.outcomes,
+        let tally = match ledger.tally(&board) {
+            Ok(tally) => tally,
             Err(ElectionTallyError::Rule { .. }) => return Ok(None),
             Err(ElectionTallyError::Ledger(error)) => return Err(error),
         };
-        let shown = contests.contests.iter().zip(&outcomes);
-        Ok(shown
-            .map(|(contest, outcome)| contest.outcome_json(outcome).ok())
-            .collect::<Option<Vec<_>>>())
+        let shown = contests.contests.iter().zip(&tally.outcomes);
+        let outcomes = shown.map(|(contest, outcome)| contest.outcome_json(outcome).ok());
+        Ok(outcomes.collect::<Option<Vec<_>>>().map(|outcomes| Shown {
+            outcomes,
+            weight: tally.weight,
+        }))
     });
     Ok(counted.await?.map(Arc::new))
 }

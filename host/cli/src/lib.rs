@@ -44,6 +44,7 @@ mod receipt_nonce;
 mod results;
 mod scratch;
 pub mod shutdown;
+mod spool;
 
 use std::process::ExitCode;
 

@@ -1,5 +1,6 @@
 //! Counting a board through the rules of its contests.
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use redb::ReadableDatabase;
 use tabella_protocol::{Attestation, BoardEntry, BoardHead, Hash, Revote, codec, merkle::Frontier};
 use tabella_runtime::TallyError;
@@ -17,6 +18,8 @@ pub struct ElectionTally {
     pub attestation: Attestation,
     /// Canonical outcome bytes, one per contest.
     pub outcomes: Vec<Vec<u8>>,
+    /// What the ballots that count weigh together.
+    pub weight: u64,
 }
 
 /// Why an election has no outcome.
@@ -60,6 +63,7 @@ impl Ledger {
     fn tally_contests(&self, election: &Election) -> Result<ElectionTally, ElectionTallyError> {
         let head = election.board();
         let mut outcomes = Vec::with_capacity(election.contests().len());
+        let mut weight = 0;
         for (place, contest) in election.contests().iter().enumerate() {
             let mut ballots = CountingBallots::new(self, election, place)?;
             let tally = contest.tally(&mut ballots, head.root.0);
@@ -68,6 +72,8 @@ impl Ledger {
             if let Some(error) = ballots.error {
                 return Err(self.located(election, error).into());
             }
+            // The same in every contest.
+            weight = ballots.weight;
             match tally {
                 Ok(tally) => outcomes.push(tally.outcome),
                 Err(TallyError::Host(fault)) => return Err(LedgerError::Host(fault).into()),
@@ -84,13 +90,20 @@ impl Ledger {
         Ok(ElectionTally {
             attestation,
             outcomes,
+            weight,
         })
     }
 
     /// Keeps this node's own tally of a closed election.
     pub fn store_tally(&self, tally: &ElectionTally) -> Result<(), LedgerError> {
         let transaction = begin_write(&self.database)?;
-        let bytes = codec::encode(&(&tally.attestation, &tally.outcomes));
+        let record = Record {
+            attestation: tally.attestation.clone(),
+            outcomes: tally.outcomes.clone(),
+            weight: tally.weight,
+            check: weight_check(&tally.attestation, tally.weight),
+        };
+        let bytes = codec::encode(&record);
         transaction
             .open_table(OUTCOMES)?
             .insert(tally.attestation.election_id, bytes.as_slice())?;
@@ -99,7 +112,8 @@ impl Ledger {
     }
 
     /// This node's own tally of a closed election, once it has one: of this board and these rules, and
-    /// with the outcomes that it names.
+    /// with the outcomes that it names. One that an earlier version stored does not say what the ballots weigh,
+    /// and is none: the board is counted again.
     pub fn stored_tally(&self, election_id: u64) -> Result<Option<ElectionTally>, LedgerError> {
         let table = self.database.begin_read()?.open_table(OUTCOMES)?;
         let Some(bytes) = table.get(election_id)? else {
@@ -109,24 +123,36 @@ impl Ledger {
             self.stored(election_id, bytes.value())
                 .map_err(LedgerError::from),
         )
-        .map(Some)
     }
 
-    fn stored(&self, election_id: u64, bytes: &[u8]) -> Result<ElectionTally, Damage> {
+    fn stored(&self, election_id: u64, bytes: &[u8]) -> Result<Option<ElectionTally>, Damage> {
         let at = format!("election {election_id}");
-        let (attestation, outcomes): (Attestation, Vec<Vec<u8>>) = decode("outcomes", &at, bytes)?;
+        let Record {
+            attestation,
+            outcomes,
+            weight,
+            check,
+        } = match decode("outcomes", &at, bytes) {
+            Ok(record) => record,
+            Err(damage) => {
+                let earlier = decode::<(Attestation, Vec<Vec<u8>>)>("outcomes", &at, bytes);
+                return earlier.map(|_| None).map_err(|_| damage);
+            }
+        };
         let hashes = outcomes.iter().map(|outcome| Hash::of(outcome));
         let expected = self
             .election(election_id)
             .map(|election| attestation_of(&election, hashes.collect()));
-        if expected.as_ref() != Some(&attestation) {
+        let is_whole = check == weight_check(&attestation, weight);
+        if expected.as_ref() != Some(&attestation) || !is_whole {
             let what = "the stored outcomes are not those that were attested of this board";
             return Err(Damage::new("outcomes", at, what));
         }
-        Ok(ElectionTally {
+        Ok(Some(ElectionTally {
             attestation,
             outcomes,
-        })
+            weight,
+        }))
     }
 
     /// Names the first ballot that is not as its board has it, where that is what is wrong.
@@ -163,6 +189,20 @@ impl Ledger {
     }
 }
 
+/// What is stored of a tally.
+#[derive(BorshSerialize, BorshDeserialize)]
+struct Record {
+    attestation: Attestation,
+    outcomes: Vec<Vec<u8>>,
+    weight: u64,
+    /// The weight is in no attestation: this tells whether it is as it was stored.
+    check: Hash,
+}
+
+fn weight_check(attestation: &Attestation, weight: u64) -> Hash {
+    Hash::of(&codec::encode(&(attestation, weight)))
+}
+
 /// What a validator attests of an election with these outcomes.
 fn attestation_of(election: &Election, outcomes: Vec<Hash>) -> Attestation {
     let head = election.board();
@@ -190,6 +230,7 @@ struct CountingBallots {
     /// Of all ballots so far, the counted and the others.
     frontier: Frontier,
     counted: u64,
+    weight: u64,
     /// How many count in the end, where no more can come.
     turnout: Option<u64>,
     error: Option<LedgerError>,
@@ -206,6 +247,7 @@ impl CountingBallots {
             head: election.board(),
             frontier: Frontier::default(),
             counted: 0,
+            weight: 0,
             turnout: election.is_closed().then_some(election.turnout()),
             error: None,
         })
@@ -227,6 +269,7 @@ impl CountingBallots {
                 }
             }
             self.counted += 1;
+            self.weight += u64::from(entry.weight);
             let ballot = record.ballots.into_iter().nth(self.contest);
             let ballot = ballot.ok_or_else(|| {
                 let at = format!(

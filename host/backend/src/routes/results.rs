@@ -27,7 +27,9 @@ use crate::{
     conditional::{Change, tagged},
     elections::{Election, Rule},
     extract::Query,
+    live::Shown,
     openapi::{AsksValidators, NamesOne, ReadsQuery, source},
+    percentage::Whole,
     problem::Problem,
 };
 
@@ -66,7 +68,7 @@ struct OptionAnswer {
     title: String,
     #[schema(schema_with = exact_number)]
     votes: Value,
-    /// Of all ballots, or of all votes where ballots weigh more than one.
+    /// Of what all ballots that count weigh; of all points where the rule adds points; absent where votes are neither, as in duels and grades.
     percentage: Option<f64>,
     elected: Option<bool>,
     seats: Option<u64>,
@@ -133,25 +135,30 @@ pub(crate) async fn results(
     let over = matches!(status, ElectionStatus::Closed | ElectionStatus::Final);
     let outcomes = match (&tally, election.view.spec.disclosure) {
         // Counted here, from the proven board; `verified` once a quorum attested the same.
-        (Some(tally), _) if over => Some(Arc::new(from_outcomes(&election, &tally.outcomes)?)),
+        (Some(tally), _) if over => Some(Arc::new(Shown {
+            outcomes: from_outcomes(&election, &tally.outcomes)?,
+            weight: tally.weight,
+        })),
         // Before close, turnout alone, unless the election says otherwise.
         (_, Disclosure::Live) if status == ElectionStatus::Open => {
             app.live.outcomes(&app.follower, &election).await?
         }
         _ => None,
     };
-    let total_votes = election.view.turnout;
+    let weight = outcomes.as_ref().map_or(0, |shown| shown.weight);
     let contests = election
         .view
         .spec
         .contests
         .iter()
-        .zip(&election.rules.rules)
+        .zip(election.rules.rules.iter().zip(&election.rules.contests))
         .enumerate()
-        .map(|(index, (contest, rule))| {
-            let outcome = outcomes.as_ref().and_then(|outcomes| outcomes.get(index));
+        .map(|(index, (contest, (rule, configured)))| {
+            let outcome = outcomes
+                .as_ref()
+                .and_then(|shown| shown.outcomes.get(index));
             let outcome = outcome.cloned().unwrap_or(Value::Null);
-            let whole = whole(&outcome, total_votes);
+            let whole = Whole::new(configured.manifest(), &outcome, weight);
             let options = contest
                 .options
                 .iter()
@@ -174,7 +181,7 @@ pub(crate) async fn results(
         status,
         source,
         as_of_height,
-        total_votes,
+        total_votes: election.view.turnout,
         contests: contests.collect(),
         verified,
         attested_by: match &certificate {
@@ -221,7 +228,7 @@ fn from_outcomes(election: &Election, outcomes: &[Vec<u8>]) -> Result<Vec<Value>
         .collect()
 }
 
-fn option_answer(option: &OptionSpec, outcome: &Value, whole: f64) -> OptionAnswer {
+fn option_answer(option: &OptionSpec, outcome: &Value, whole: Whole) -> OptionAnswer {
     let result = outcome
         .get("options")
         .and_then(Value::as_array)
@@ -235,7 +242,7 @@ fn option_answer(option: &OptionSpec, outcome: &Value, whole: f64) -> OptionAnsw
         id: option.id.clone(),
         title: option.title.clone(),
         votes: member("votes").clone(),
-        percentage: percentage(member("votes"), whole),
+        percentage: whole.percentage(member("votes")),
         elected: member("elected").as_bool(),
         seats: member("seats").as_u64(),
     }
@@ -247,70 +254,4 @@ fn exact_number() -> utoipa::openapi::Object {
     ObjectBuilder::new()
         .schema_type(SchemaType::from_iter(types))
         .build()
-}
-
-/// What percentages are of: all ballots, or, where ballots weigh more than one, all votes.
-fn whole(outcome: &Value, total_votes: u64) -> f64 {
-    let options = outcome.get("options").and_then(Value::as_array);
-    let votes = options.into_iter().flatten();
-    let votes: Vec<f64> = votes.filter_map(|o| approximate(&o["votes"])).collect();
-    let ballots = total_votes as f64;
-    if votes.iter().any(|votes| *votes > ballots) {
-        votes.iter().sum()
-    } else {
-        ballots
-    }
-}
-
-/// Votes as a share of the whole, for display: two decimals.
-fn percentage(votes: &Value, whole: f64) -> Option<f64> {
-    approximate(votes).map(|votes| match whole > 0.0 {
-        true => (votes / whole * 10_000.0).round() / 100.0,
-        false => 0.0,
-    })
-}
-
-/// A number, a decimal text or a ratio such as `7/3`, near enough for a percentage.
-fn approximate(votes: &Value) -> Option<f64> {
-    let text = match votes {
-        Value::Number(number) => return number.as_f64(),
-        Value::String(text) => text,
-        _ => return None,
-    };
-    match text.split_once('/') {
-        Some((numerator, denominator)) => {
-            let denominator: f64 = denominator.trim().parse().ok()?;
-            let numerator: f64 = numerator.trim().parse().ok()?;
-            (denominator != 0.0).then(|| numerator / denominator)
-        }
-        None => text.parse().ok(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percentages_are_of_all_ballots() {
-        let check = |votes: Value, whole: f64, expected: Option<f64>| {
-            assert_eq!(percentage(&votes, whole), expected, "{votes} of {whole}");
-        };
-        check(json!(4313), 8980.0, Some(48.03));
-        check(json!("7/3"), 7.0, Some(33.33));
-        check(json!("12.5"), 50.0, Some(25.0));
-        check(json!(0), 0.0, Some(0.0));
-        check(Value::Null, 5.0, None);
-    }
-
-    #[test]
-    fn where_ballots_weigh_more_percentages_are_of_all_votes() {
-        let outcome = json!({"options": [{"votes": 9}, {"votes": "3"}]});
-        let check = |outcome: &Value, ballots, expected: f64| {
-            assert!((whole(outcome, ballots) - expected).abs() < f64::EPSILON);
-        };
-        check(&outcome, 20, 20.0);
-        check(&outcome, 2, 12.0);
-        check(&Value::Null, 2, 2.0);
-    }
 }

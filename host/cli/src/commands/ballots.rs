@@ -1,15 +1,15 @@
 //! `tabella ballots`: files of ballots, without counting them.
 
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use tabella_election_files::{ConvertError, Converted, CountError, Election, Format, convert_to};
 
 use super::plugin::{files, loaded};
 use crate::exit::Exit;
+use crate::spool::{Spool, Target};
 
 /// Files of ballots
 #[derive(Debug, Args)]
@@ -66,7 +66,8 @@ impl ConvertArguments {
         let tell = &mut files::Progress::new();
         let tell = &mut |records| tell.tell(records);
         let spoiled = self.files.spoiled();
-        let spool = Spool::beside(self.output.as_deref())?;
+        let target = Target::of(self.output.as_deref())?;
+        let spool = Spool::for_target(&target)?;
         let converted = convert_to(
             &rule,
             &election,
@@ -90,7 +91,7 @@ impl ConvertArguments {
             }
         };
         files::show_problems(&converted.problems, converted.left_out);
-        spool.give(self.output.as_deref())?;
+        spool.give(&target)?;
         let Converted {
             ballots, left_out, ..
         } = converted;
@@ -106,78 +107,4 @@ impl ConvertArguments {
         }
         Ok(Exit::Success)
     }
-}
-
-/// A file that is written before anybody sees it: a conversion that fails leaves nothing behind.
-struct Spool {
-    path: PathBuf,
-}
-
-impl Spool {
-    /// Beside the file that it becomes; among the system's temporary files where that is none.
-    fn beside(output: Option<&Path>) -> Result<Self> {
-        let folder = match output {
-            Some(output) if is_file_to_be(output) => match output.parent() {
-                Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-                _ => PathBuf::from("."),
-            },
-            _ => std::env::temp_dir(),
-        };
-        let name = format!(
-            ".tabella-{}-{:016x}",
-            std::process::id(),
-            rand::random::<u64>()
-        );
-        let path = folder.join(name);
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        if !output.is_some_and(is_file_to_be) {
-            // Ballots that only this process reads.
-            use std::os::unix::fs::OpenOptionsExt as _;
-            options.mode(0o600);
-        }
-        let created = options.open(&path);
-        created.with_context(|| format!("cannot write in {}", folder.display()))?;
-        Ok(Self { path })
-    }
-
-    /// Makes it the output.
-    fn give(self, output: Option<&Path>) -> Result<()> {
-        if let Some(output) = output.filter(|output| is_file_to_be(output)) {
-            let output = std::fs::canonicalize(output).unwrap_or_else(|_| output.to_owned());
-            if let Ok(about) = std::fs::metadata(&output) {
-                // Who may read it stays as it was.
-                std::fs::set_permissions(&self.path, about.permissions())?;
-            }
-            return std::fs::rename(&self.path, &output)
-                .with_context(|| format!("cannot write {}", output.display()));
-        }
-        let mut written = std::fs::File::open(&self.path)?;
-        match output {
-            None => {
-                let mut out = io::stdout().lock();
-                io::copy(&mut written, &mut out)?;
-                out.flush()?;
-            }
-            Some(output) => {
-                let failed = || format!("cannot write {}", output.display());
-                let mut out = std::fs::OpenOptions::new();
-                let mut out = out.write(true).open(output).with_context(failed)?;
-                io::copy(&mut written, &mut out).with_context(failed)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Spool {
-    fn drop(&mut self) {
-        // It became the output, or is of no use any more.
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
-
-/// Whether that is a file, or nothing yet, and no device or pipe.
-fn is_file_to_be(path: &Path) -> bool {
-    std::fs::metadata(path).map_or(true, |about| about.is_file())
 }

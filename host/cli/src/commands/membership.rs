@@ -6,17 +6,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use tabella_files::read_key;
 use tabella_protocol::{
     Hash, NodeAddress, Payload, PublicKey, SigningKey, Transaction, TransactionBody,
     VALIDATOR_CHANGE_DELAY, ValidatorChange, ValidatorInfo,
-    rpc::{NodeStatus, TransactionStatus, ValidatorsView},
+    rpc::{NodeStatus, Standing, TransactionStatus, ValidatorsView},
 };
 
-use crate::{exit::Exit, http::Client, json_rpc, quorum::QuorumArgument};
+use crate::{chain, exit::Exit, http::Client, json_rpc, quorum::QuorumArgument};
 
 /// How many heights such a transaction stays valid.
 const EXPIRY_HEIGHTS: u64 = 100;
@@ -26,7 +26,9 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum MembershipCommand {
-    /// Add a validator, which may run already: it follows the chain and votes from then on
+    /// Add a validator, which must run already: it follows the chain and votes from then on
+    ///
+    /// It is asked at --rpc-url before anything is signed.
     ///
     /// Example: tabella validator add validator-4 0x8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c
     ///   --p2p d.example:30303 --rpc-url http://d.example:8001 --authority network/keys/authority.key
@@ -38,6 +40,9 @@ pub(crate) enum MembershipCommand {
         public_key: PublicKey,
         #[command(flatten)]
         address: AddressArguments,
+        /// Add it though it does not answer here: until it has started and caught up, it counts as crashed
+        #[arg(long)]
+        without_asking: bool,
         #[command(flatten)]
         sender: Sender,
     },
@@ -120,14 +125,21 @@ pub(crate) async fn run(command: &MembershipCommand) -> Result<Exit> {
             node_id,
             public_key,
             address: arguments,
+            without_asking,
             ..
-        } => ValidatorChange::Add {
-            validator: ValidatorInfo {
+        } => {
+            let validator = ValidatorInfo {
                 node_id: node_id.clone(),
                 public_key: *public_key,
-            },
-            address: address(arguments),
-        },
+            };
+            if !without_asking {
+                require_running(&mut client, &validator, &arguments.rpc_url).await?;
+            }
+            ValidatorChange::Add {
+                validator,
+                address: address(arguments),
+            }
+        }
         MembershipCommand::Remove { validator, .. } => ValidatorChange::Remove {
             public_key: find(&set, validator)?,
         },
@@ -156,6 +168,49 @@ pub(crate) async fn run(command: &MembershipCommand) -> Result<Exit> {
         false => println!("decided in block {height}; it holds from block {from_height} on"),
     }
     Ok(Exit::Success)
+}
+
+/// Requires that the newcomer runs, with this key and for this network: one that does not counts as crashed from
+/// the first height of the new set on.
+async fn require_running(
+    network: &mut Client,
+    newcomer: &ValidatorInfo,
+    rpc_url: &str,
+) -> Result<()> {
+    let node_id = &newcomer.node_id;
+    let asked = chain::node_status(rpc_url).await;
+    let status = asked.with_context(|| {
+        format!(
+            "{node_id} does not answer, and was not added: from then on it would count as crashed, so that one crash \
+             more could stop the network; start it first, or, where it runs and {rpc_url} cannot be reached from \
+             here, say --without-asking"
+        )
+    })?;
+    let known: NodeStatus = json_rpc::call(network, "tabella_nodeStatus", json!([])).await?;
+    let wrong = |what: &str, expected: String, got: String| {
+        anyhow!(
+            "the node at {rpc_url} has another {what}: expected {expected}, got {got}; {node_id} was not added: \
+             compare its configuration with what this command says"
+        )
+    };
+    if status.genesis != known.genesis {
+        let (expected, got) = (known.genesis.to_string(), status.genesis.to_string());
+        return Err(wrong("genesis", expected, got));
+    }
+    if status.public_key != newcomer.public_key {
+        let (expected, got) = (
+            newcomer.public_key.to_string(),
+            status.public_key.to_string(),
+        );
+        return Err(wrong("key", expected, got));
+    }
+    if status.standing == Standing::Halted || !status.damage.is_empty() {
+        bail!(
+            "{node_id} runs and is not fit to vote, and was not added: its chain is damaged or another than this \
+             network's; its log and `tabella validator status --rpc {rpc_url}` say more"
+        );
+    }
+    Ok(())
 }
 
 /// The key of a validator, now or of a set decided for later, by its name or key.

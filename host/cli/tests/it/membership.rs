@@ -67,12 +67,22 @@ impl Newcomer {
     }
 
     fn add(&self, network: &Network) -> u64 {
+        self.add_with(network, &[])
+    }
+
+    fn add_with(&self, network: &Network, flags: &[&str]) -> u64 {
         let key = self.key.to_string();
+        change(network, &[&self.adding(&key), flags].concat())
+    }
+
+    fn not_added(&self, network: &Network, key: PublicKey) -> String {
+        refused(network, &self.adding(&key.to_string()))
+    }
+
+    /// The arguments that add it.
+    fn adding<'a>(&'a self, key: &'a str) -> Vec<&'a str> {
         let address = ["--p2p", &self.p2p, "--rpc-url", &self.rpc];
-        change(
-            network,
-            &[&["add", &self.node_id, &key], &address[..]].concat(),
-        )
+        [&["add", self.node_id.as_str(), key], &address[..]].concat()
     }
 }
 
@@ -195,8 +205,18 @@ async fn three_become_five_and_three_again_while_ballots_are_cast() {
         let last = refused(&network, &["remove", "validator-3"]);
         assert!(last.contains("fewer than three survive no crash"), "{last}");
 
-        // It may run before it is added: nobody lets it in until then.
+        // One that never ran is a crashed validator as soon as it is one.
+        let silent = fourth.not_added(&network, fourth.key);
+        assert!(silent.contains("validator-4 does not answer"), "{silent}");
+        assert!(silent.contains("--without-asking"), "{silent}");
+
+        // It runs before it is added: nobody lets it in until then.
         processes.start("validator", &fourth.config);
+        standing(&fourth.rpc, Standing::Outside).await;
+        let another = fourth.not_added(&network, fifth.key);
+        assert!(another.contains("has another key"), "{another}");
+        let status = chain::node_status(&rpc).await.unwrap();
+        assert_eq!(status.standing, Standing::Validator);
         let from = fourth.add(&network);
         acknowledges(&rpc, fourth.key, from).await;
         standing(&fourth.rpc, Standing::Validator).await;
@@ -205,8 +225,8 @@ async fn three_become_five_and_three_again_while_ballots_are_cast() {
         let from = change(&network, &["quorum", "bft"]);
         assert_eq!(set_at(&rpc, from).await, (4, Quorum::Bft));
 
-        // Or after: the others go on until it is there.
-        let from = fifth.add(&network);
+        // Or after, where somebody says so: the others go on until it is there.
+        let from = fifth.add_with(&network, &["--without-asking"]);
         chain::wait_for_height(&rpc, from, PATIENCE).await.unwrap();
         processes.start("validator", &fifth.config);
         acknowledges(&rpc, fifth.key, from).await;

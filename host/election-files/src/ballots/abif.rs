@@ -36,9 +36,19 @@ pub(super) fn read(text: &str, paper: &Paper<'_>, sink: &mut dyn FnMut(Cast)) ->
             return Err(At::new(line, message));
         };
         let (name, stands_for) = (name.trim(), unbracketed(stands_for.trim()));
-        let meaning = match paper.names.exact(name) {
-            Some(option) => Meaning::Option(option),
-            None => paper.names.meaning(stands_for),
+        let meaning = match (paper.names.exact(name), paper.names.meaning(stands_for)) {
+            (Some(option), Meaning::Option(other)) if option != other => {
+                let message = format!(
+                    "{} is the option {:?} by its short name and {:?} by its name; give the options the short \
+                     names of the file as ids",
+                    brief(content),
+                    paper.id(option),
+                    paper.id(other)
+                );
+                return Err(At::new(line, message));
+            }
+            (Some(option), _) => Meaning::Option(option),
+            (None, meaning) => meaning,
         };
         let option = match meaning {
             Meaning::Option(option) => option,
@@ -190,6 +200,13 @@ fn ordered(said: Vec<(Sign, Entry)>, paper: &Paper<'_>) -> Result<Vec<Rank>, Unr
     let has_order = signs().any(|sign| sign != Sign::Beside);
     let is_beside = signs().any(|sign| sign == Sign::Beside);
     let all_scored = said.iter().all(|(_, entry)| entry.score.is_some());
+    let is_scored = said.iter().any(|(_, entry)| entry.score.is_some());
+    if is_scored && matches!(paper.kind, BallotKind::Approval | BallotKind::Choice) {
+        let kind = paper.kind.name();
+        return Err(Unread::File(format!(
+            "scores do not say whom a voter marked, and the rule takes ballots of {kind}"
+        )));
+    }
     if has_order && is_beside {
         return Err("`,` says nothing of an order, and stands beside `>` or `=`".into());
     }

@@ -13,6 +13,7 @@
 //! "Title"
 //! ```
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use tabella_runtime::ContestOption;
@@ -22,6 +23,7 @@ use super::content::{Content, GO_ON, Visit};
 use super::paper::{Paper, Rank};
 use super::problem::{At, Cast, Unread, brief};
 use crate::options::{Meaning, OptionNames};
+use crate::repeats::short;
 
 /// All of a file but its ballots, not yet matched with the options of an election. The names of candidates
 /// stand below the ballots, so that a file is read once for them and once for the ballots.
@@ -238,10 +240,19 @@ impl<'a> Blt<'a> {
     fn name(&mut self, line: u64, text: &str) -> Result<(), At> {
         // Candidates, then the title; what follows says nothing of ballots, such as a source. Only
         // ballots must not stand there.
+        let may_be_ballot = !text.starts_with('"') && self.ballot(line, text).ranks.is_ok();
+        if may_be_ballot && self.names.len() <= self.candidates {
+            let message = format!(
+                "expected a name in quotation marks after the line with only `0` that ends the ballots, found {}, \
+                 which may be a ballot",
+                brief(text)
+            );
+            return Err(At::new(line, message));
+        }
         if self.names.len() <= self.candidates {
             let names = quoted(text).into_iter().map(|name| (line, name));
             self.names.extend(names);
-        } else if !text.starts_with('"') && self.ballot(line, text).ranks.is_ok() {
+        } else if may_be_ballot {
             let message = format!(
                 "expected the end of the file after its title, found {}",
                 brief(text)
@@ -356,6 +367,7 @@ impl<'a> Blt<'a> {
             }
         };
         let mut part = Part::Head;
+        let mut seen = HashSet::new();
         each_said(self.content, &mut |line, text| {
             match part {
                 Part::Head => part = Part::Withdrawals,
@@ -367,6 +379,14 @@ impl<'a> Blt<'a> {
                     let ranks = ballot.ranks.map_err(Unread::Spoiled);
                     let ranks = ranks.map(|ranks| ranks.iter().map(rank).collect());
                     let mut cast = paper.cast(ballot.line, ballot.weight, ranks);
+                    if let Some(id) = &ballot.id
+                        && !seen.insert(short(id.as_bytes()))
+                    {
+                        let message =
+                            format!("the ballot {id} stands twice, and a ballot counts once");
+                        cast.ballot = Err(Unread::File(message));
+                    }
+                    cast.is_id_unique = ballot.id.is_some();
                     cast.id = ballot.id;
                     sink(cast);
                 }

@@ -1,5 +1,7 @@
-//! Where a spreadsheet's cells say they stand. The library that reads them computes with what the
-//! file says, unchecked; so references beyond a sheet's bounds are refused before it sees them.
+//! What a spreadsheet says of its cells that the library does not tell. It computes with the places that the
+//! file gives, unchecked; so references beyond a sheet's bounds are refused before it sees them. And it shows
+//! nothing where a formula has no stored result and where cells are merged, and rows that are hidden like any
+//! others: what a person would see there is not known.
 
 use std::io::{BufReader, Cursor, Read};
 
@@ -42,21 +44,111 @@ fn check_part(part: &mut impl Read) -> Result<(), String> {
     config.check_end_names = false;
     config.check_comments = false;
     let mut buffer = Vec::new();
+    let mut cell = Cell::default();
     loop {
         buffer.clear();
         match reader.read_event_into(&mut buffer) {
-            Ok(Event::Start(element) | Event::Empty(element)) => check_element(&element)?,
+            Ok(Event::Start(element)) => {
+                check_element(&element)?;
+                cell.start(&element)?;
+            }
+            Ok(Event::Empty(element)) => {
+                check_element(&element)?;
+                cell.start(&element)?;
+                cell.end(element.local_name().as_ref())?;
+            }
+            Ok(Event::Text(text)) => cell.has_result |= cell.is_in_value && !text.is_empty(),
+            Ok(Event::GeneralRef(_) | Event::CData(_)) => cell.has_result |= cell.is_in_value,
+            Ok(Event::End(element)) => cell.end(element.local_name().as_ref())?,
             Ok(Event::Eof) | Err(_) => return Ok(()),
             Ok(_) => {}
         }
     }
 }
 
+/// The cell that is read now.
+#[derive(Default)]
+struct Cell {
+    place: String,
+    /// Whether its result is a text, which may be empty.
+    is_text: bool,
+    has_formula: bool,
+    is_in_value: bool,
+    has_result: bool,
+}
+
+impl Cell {
+    fn start(&mut self, element: &BytesStart<'_>) -> Result<(), String> {
+        match element.local_name().as_ref() {
+            "c" => {
+                *self = Self {
+                    place: attribute(element, "r")?.unwrap_or_default(),
+                    is_text: attribute(element, "t")?.as_deref() == Some("str"),
+                    ..Self::default()
+                };
+            }
+            "f" => self.has_formula = true,
+            "v" => {
+                self.is_in_value = true;
+                // Text that is there and empty is a result; a number is not.
+                self.has_result |= self.is_text;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, name: &str) -> Result<(), String> {
+        match name {
+            "v" => self.is_in_value = false,
+            "c" if self.has_formula && !self.has_result => {
+                return Err(format!(
+                    "the cell {} has a formula and no stored result: open the file in a spreadsheet program and \
+                     save it",
+                    self.place
+                ));
+            }
+            "c" => *self = Self::default(),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// The value of an element's attribute, where it has one.
+fn attribute(element: &BytesStart<'_>, name: &str) -> Result<Option<String>, String> {
+    for found in element.attributes().with_checks(false) {
+        let found = found.map_err(|error| error.to_string())?;
+        if found.key.local_name().as_ref() == name {
+            let value: &str = found.value.as_ref();
+            return Ok(Some(value.to_owned()));
+        }
+    }
+    Ok(None)
+}
+
 fn check_element(element: &BytesStart<'_>) -> Result<(), String> {
     let name = element.local_name();
     let (attribute, is_sound): (_, fn(&str) -> bool) = match name.as_ref() {
         "c" => ("r", |text| position(text).is_some()),
-        "row" => ("r", |text| row(text).is_some()),
+        "row" => {
+            if attribute(element, "hidden")?.is_some_and(|hidden| hidden == "1" || hidden == "true")
+            {
+                let number = attribute(element, "r")?.unwrap_or_default();
+                return Err(format!(
+                    "the row {number} is hidden: show it, or take it out, for it may be a ballot that was filtered \
+                     out"
+                ));
+            }
+            ("r", |text| row(text).is_some())
+        }
+        "mergeCell" => {
+            let range = attribute(element, "ref")?.unwrap_or_default();
+            return Err(format!(
+                "the cells {range} are merged, and only the first of them has what they show: split them, and fill \
+                 each"
+            ));
+        }
         "dimension" => ("ref", is_range),
         _ => return Ok(()),
     };

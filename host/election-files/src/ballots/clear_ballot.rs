@@ -22,7 +22,7 @@ const FIRST: [&str; 2] = ["RowNumber", "BoxID"];
 struct Choice<'a> {
     contest: Cow<'a, str>,
     rank: Option<u64>,
-    option: &'a str,
+    option: Cow<'a, str>,
 }
 
 /// The columns of the contest that is counted.
@@ -102,33 +102,41 @@ fn choice(cell: &str) -> Option<Result<Choice<'_>, String>> {
         return None;
     }
     let parts: Vec<&str> = cell.split(':').collect();
-    let found = match parts[..] {
-        [_, ref contest @ .., rule, option, _party] if !contest.is_empty() => {
+    // Names may have colons in them: the rule stands between contest and option.
+    let is_rule = |part: &&str| part.trim().to_lowercase().starts_with("vote for");
+    let rule = parts.iter().position(is_rule);
+    let rule = rule.unwrap_or(parts.len().saturating_sub(3));
+    let found = match (parts.get(1..rule), parts.get(rule + 1..parts.len() - 1)) {
+        (Some(contest @ [_, ..]), Some(option @ [_, ..])) => {
             // Without a rank, the last part is of the contest's name.
             let is_rank = |part: &&str| part.parse::<u64>().is_ok();
             match contest {
                 [name @ .., rank] if !name.is_empty() && is_rank(rank) => {
-                    Some((name, rank.parse().ok(), rule, option))
+                    Some((name, rank.parse().ok(), option))
                 }
-                name => Some((name, None, rule, option)),
+                name => Some((name, None, option)),
             }
         }
         _ => None,
     };
     Some(match found {
-        Some((contest, rank, _, option)) => Ok(Choice {
-            contest: match contest {
-                [one] => Cow::Borrowed(*one),
-                several => Cow::Owned(several.join(":")),
-            },
+        Some((contest, rank, option)) => Ok(Choice {
+            contest: joined(contest),
             rank,
-            option,
+            option: joined(option),
         }),
         None => Err(format!(
             "expected a column such as `Choice_6_1:Mayor:1:Vote For 1:Ann Lee:NON`, found {}",
             brief(cell)
         )),
     })
+}
+
+fn joined<'a>(parts: &[&'a str]) -> Cow<'a, str> {
+    match parts {
+        [one] => Cow::Borrowed(*one),
+        several => Cow::Owned(several.join(":")),
+    }
 }
 
 impl Columns {
@@ -162,7 +170,7 @@ impl Columns {
                 let message = format!("some columns of {contest:?} have a rank and others none");
                 return Err(refuse(message));
             }
-            let target = target(choice.option, paper);
+            let target = target(&choice.option, paper);
             let is_taken =
                 |column: &&Column| column.name != choice.option && column.target == target;
             if let Ok(Target::Option(option)) = target
@@ -179,7 +187,7 @@ impl Columns {
             marks.push(Column {
                 cell: *cell,
                 rank: choice.rank,
-                name: choice.option.to_owned(),
+                name: choice.option.clone().into_owned(),
                 target,
             });
         }

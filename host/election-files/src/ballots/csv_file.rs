@@ -38,6 +38,7 @@ pub(super) fn read(
     let mut empty_lines = Vec::new();
     let mut seen = Seen::default();
     let mut sums = Sums::default();
+    let mut numbers = Numbers::default();
     table.each(from, &mut |rows, row| {
         refuse_remarks_that_may_be_ballots(rows, &layout, paper)?;
         let Some(row) = row else { return GO_ON };
@@ -48,20 +49,64 @@ pub(super) fn read(
             return GO_ON;
         }
         for line in empty_lines.drain(..) {
-            let reason = "expected cells, found an empty line; a blank ballot has its separators";
+            let reason = "expected cells, found an empty line; a blank ballot has its separators, or `blank` in \
+                          place of its marks";
             sink(Cast::new(line, 1, Err(reason.into())));
         }
         let mut cast = layout.cast(&row, paper);
-        if let Some(message) = seen.again(&row, cast.id.as_deref(), &layout) {
+        if let Some(message) = seen.again(&row, &layout) {
             cast.ballot = Err(Unread::File(message));
         }
+        if let Some(message) = layout.unnamed_mark(&row) {
+            cast.ballot = Err(Unread::File(message));
+        }
+        numbers.see(&row, &layout, paper);
         if layout.count.is_some() && holds_marks {
             sums.see(&row, &layout, cast.weight);
         }
         sink(cast);
         GO_ON
     })?;
+    numbers.refuse_what_starts_nowhere()?;
     sums.refuse_a_total()
+}
+
+/// The numbers in columns of options of a rule that ranks.
+#[derive(Default)]
+struct Numbers {
+    /// The line of the first one, as long as none of them is a first rank.
+    first: Option<u64>,
+    has_first_rank: bool,
+}
+
+impl Numbers {
+    fn see(&mut self, row: &Row<'_>, layout: &Layout, paper: &Paper<'_>) {
+        let Marks::Options(cells) = &layout.marks else {
+            return;
+        };
+        if self.has_first_rank || paper.kind != BallotKind::Ranking {
+            return;
+        }
+        let numbers = cells.iter().filter_map(|(cell, _)| row.cells.get(*cell));
+        for text in numbers.filter(|text| !text.is_empty()) {
+            self.first.get_or_insert(row.line);
+            // What is more than a rank is told of its ballot.
+            let rank = rank_of(text);
+            self.has_first_rank |= rank.is_none_or(|rank| rank == 1 || rank > ranks_max(paper));
+        }
+    }
+
+    /// Refuses numbers of which none is 1: they may be scores, whose best is the highest.
+    fn refuse_what_starts_nowhere(&self) -> Result<(), At> {
+        match self.first {
+            Some(line) if !self.has_first_rank => {
+                let message = "no ballot has a rank 1: the numbers may be scores, of which the highest is the \
+                               best, or ranks without the best one; write ranks that start at 1";
+                Err(At::new(line, message))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// How many ballots the lines stand for, for a last line that may be their sum.
@@ -98,22 +143,26 @@ impl Sums {
 /// Ballots and voters so far, by digests of their ids: 16 bytes for each, and 8 for the line of a voter.
 #[derive(Default)]
 struct Seen {
-    ballots: HashSet<Short>,
+    /// By column.
+    ballots: Vec<HashSet<Short>>,
     voters: HashMap<Short, u64>,
 }
 
 impl Seen {
     /// Why the row counts a ballot or a voter again, if it does.
-    fn again(&mut self, row: &Row<'_>, id: Option<&str>, layout: &Layout) -> Option<String> {
+    fn again(&mut self, row: &Row<'_>, layout: &Layout) -> Option<String> {
         let mut message = None;
-        if layout.has_unique_ids
-            && let Some(id) = id
-            && !self.ballots.insert(short(id.as_bytes()))
-        {
-            message = Some(format!(
-                "the ballot {id} stands twice, and a ballot counts once; take one out, or say with \
-                 --columns that the column is no id"
-            ));
+        self.ballots
+            .resize_with(layout.unique_ids.len(), HashSet::new);
+        for (cell, seen) in layout.unique_ids.iter().zip(&mut self.ballots) {
+            if let Some(id) = row.cells.get(*cell).filter(|id| !id.is_empty())
+                && !seen.insert(short(id.as_bytes()))
+            {
+                message = Some(format!(
+                    "the ballot {id} stands twice, and a ballot counts once; take one out, or say with \
+                     --columns that the column is no id"
+                ));
+            }
         }
         if let Some(person) = layout.voter.map(|cell| row.cells.get(cell))
             && let Some(person) = person.filter(|person| !person.is_empty())
@@ -181,11 +230,24 @@ impl Layout {
         }
     }
 
+    /// Why a cell that the head does not name cannot be passed over, if the row has something in one.
+    fn unnamed_mark(&self, row: &Row<'_>) -> Option<String> {
+        let cells = self.unnamed.iter();
+        let mut filled = cells.filter_map(|cell| Some((cell, row.cells.get(*cell)?)));
+        let (cell, text) = filled.find(|(_, text)| !text.is_empty())?;
+        Some(format!(
+            "column {} has no name in the head, and {} in it: write above it what it is, such as `count`, `id` \
+             or `rank3`, or say what the columns are with --columns, such as --columns head,ignore,rank1,rank2",
+            cell + 1,
+            brief(text)
+        ))
+    }
+
     fn cast(&self, row: &Row<'_>, paper: &Paper<'_>) -> Cast {
         let mut cast = self.cast_without_id(row, paper);
         let id = self.id.and_then(|cell| row.cells.get(cell));
         cast.id = id.filter(|id| !id.is_empty()).map(|id| id.to_string());
-        cast.is_id_unique = self.has_unique_ids;
+        cast.is_id_unique = self.id.is_some_and(|id| self.unique_ids.contains(&id));
         cast
     }
 
@@ -250,7 +312,30 @@ fn free(row: &Row<'_>, paper: &Paper<'_>) -> Cast {
 fn ranks(cell: &str, paper: &Paper<'_>) -> Result<Vec<Rank>, Unread> {
     let is_set = paper.kind != BallotKind::Ranking;
     let separates = |c: char| c == '=' || (is_set && matches!(c, ',' | ';' | '|' | '+'));
-    if paper.names.is_name(cell) || !cell.contains(|c| c == '>' || separates(c)) {
+    let is_name = paper.names.is_name(cell);
+    if is_name && is_set && cell.contains(separates) {
+        let mut parts = cell.split(separates);
+        if parts.all(|part| paper.names.is_name(part)) {
+            return Err(Unread::File(format!(
+                "{} is the name of one option, and the names of several with separators between them; name them \
+                 by their ids",
+                brief(cell)
+            )));
+        }
+    }
+    // Forms of Microsoft end a set with its separator.
+    let cell = match is_set && !is_name {
+        true => cell.strip_suffix(';').unwrap_or(cell),
+        false => cell,
+    };
+    if !is_set && !is_name && cell.contains('|') && !cell.contains('>') {
+        return Err(Unread::File(format!(
+            "{} may be options best first, or options that share one rank: write `>` between those that follow \
+             each other, and `=` between those that share a rank",
+            brief(cell)
+        )));
+    }
+    if is_name || !cell.contains(|c| c == '>' || separates(c)) {
         return Ok(vec![paper.rank(cell)?]);
     }
     let rank = |rank: &str| {
@@ -284,6 +369,12 @@ fn filled<'a>(
     cells.filter(|(text, _)| !text.is_empty())
 }
 
+/// The rank that a cell has: a form's grid says `1st choice` where a table says 1.
+fn rank_of(text: &str) -> Option<u64> {
+    let said = super::columns::rank_head(text).filter(|rank| rank.contest.is_empty());
+    said.map_or_else(|| text.parse().ok(), |rank| Some(rank.number))
+}
+
 fn number(text: &str, option: usize, paper: &Paper<'_>) -> Result<u64, Unread> {
     let id = paper.id(option);
     let parsed = text.parse::<u64>();
@@ -293,6 +384,10 @@ fn number(text: &str, option: usize, paper: &Paper<'_>) -> Result<u64, Unread> {
 /// Ranks on papers that have more of them than options, at most: what is more is a code or a score.
 const PAPER_RANKS_MAX: u64 = 10;
 
+fn ranks_max(paper: &Paper<'_>) -> u64 {
+    PAPER_RANKS_MAX.max(paper.options.len() as u64)
+}
+
 /// A rank in the cell of each option.
 fn numbered(
     cells: &[(usize, usize)],
@@ -301,10 +396,8 @@ fn numbered(
 ) -> Result<Vec<Rank>, Unread> {
     let mut marks = Vec::new();
     for (text, option) in filled(cells, row) {
-        // A form's grid says `1st choice` where a table says 1.
-        let said = super::columns::rank_head(text).filter(|rank| rank.contest.is_empty());
-        let rank = match said {
-            Some(rank) => rank.number,
+        let rank = match rank_of(text) {
+            Some(rank) => rank,
             None => number(text, option, paper)?,
         };
         match rank {
@@ -315,7 +408,7 @@ fn numbered(
                     paper.id(option)
                 )));
             }
-            rank if rank > PAPER_RANKS_MAX.max(paper.options.len() as u64) => {
+            rank if rank > ranks_max(paper) => {
                 return Err(Unread::File(format!(
                     "expected a rank, found {rank} for {}, which is more than there are options; leave \
                      the cell blank where an option is not ranked",

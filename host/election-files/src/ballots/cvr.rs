@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use super::content::Stored;
 use super::cvr_selections::{Contest, ElectionPart};
+use super::cvr_status::{Standing, Status, know_version};
 use super::cvr_stream;
 use super::json::{Lines, at};
 use super::marks::Marks;
@@ -25,6 +26,8 @@ struct Report<'a> {
     elections: Vec<ElectionPart>,
     #[serde(borrow, rename = "CVR")]
     records: Vec<&'a RawValue>,
+    #[serde(rename = "Version", default)]
+    version: Option<String>,
 }
 
 /// What makes records belong to one ballot.
@@ -125,51 +128,6 @@ struct Mark {
     status: Status,
 }
 
-/// One word or a list of them.
-#[derive(Default, Deserialize)]
-#[serde(untagged)]
-enum Status {
-    #[default]
-    None,
-    One(String),
-    Several(Vec<String>),
-}
-
-/// What a status says of marks.
-enum Standing {
-    Counts,
-    Invalid,
-}
-
-impl Status {
-    /// What the words say; those in `neutral` say nothing.
-    fn standing(&self, of: &str, neutral: &[&str]) -> Result<Standing, Unread> {
-        let words = match self {
-            Self::None => &[],
-            Self::One(word) => std::slice::from_ref(word),
-            Self::Several(words) => words.as_slice(),
-        };
-        let mut standing = Standing::Counts;
-        for word in words {
-            match &**word {
-                "invalidated-rules" => standing = Standing::Invalid,
-                "needs-adjudication" => {
-                    return Err(Unread::Undecided(format!(
-                        "the {of} needs adjudication: somebody has to decide about it first"
-                    )));
-                }
-                known if neutral.contains(&known) => {}
-                other => {
-                    return Err(Unread::Undecided(format!(
-                        "the {of} has the status {other:?}, of which it is not known whether it counts"
-                    )));
-                }
-            }
-        }
-        Ok(standing)
-    }
-}
-
 impl Mark {
     fn counts(&self) -> Result<bool, Unread> {
         if self.fraction.is_some() {
@@ -181,7 +139,11 @@ impl Mark {
         }
         let undecided = |message: &str| Err(Unread::Undecided(message.to_owned()));
         match (self.has_indication.as_deref(), self.is_allocable.as_deref()) {
-            (_, Some("no")) | (Some("no"), None | Some("yes" | "unknown")) => Ok(false),
+            // As a machine writes a vote that it made itself, and as nobody's mark: it cannot be both.
+            (Some("no"), Some("yes")) => undecided(
+                "a mark has HasIndication no and IsAllocable yes: somebody has to decide whether it is a vote",
+            ),
+            (_, Some("no")) | (Some("no"), None | Some("unknown")) => Ok(false),
             // Whether a write-in is for somebody who stands may be unknown; the voter made the mark.
             (Some("yes"), None | Some("yes" | "unknown"))
             | (None | Some("unknown"), Some("yes")) => Ok(self.votes != Some(0)),
@@ -239,6 +201,9 @@ struct Reading<'a> {
 pub(super) fn read(text: &str, paper: &Paper<'_>, sink: &mut dyn FnMut(Cast)) -> Result<(), At> {
     paper.takes_marks_of_machines()?;
     let report: Report<'_> = serde_json::from_str(text).map_err(|error| at(&error))?;
+    if let Some(version) = &report.version {
+        know_version(version).map_err(|message| At::new(1, message))?;
+    }
     let mut repeated = Repeated::default();
     for record in &report.records {
         repeated.see(record.get());
@@ -471,6 +436,14 @@ fn marks(marked: &[MarkedContest], contest: &Contest, paper: &Paper<'_>) -> Resu
                     Some(target) => target,
                     None => *target.insert(contest.target(id, paper)?),
                 };
+                if let (Some(own), Some(of_selection)) = (mark.rank, selection.rank)
+                    && own != of_selection
+                {
+                    return Err(format!(
+                        "the selection {id:?} has the rank {of_selection}, and its mark the rank {own}"
+                    )
+                    .into());
+                }
                 let rank = mark.rank.or(selection.rank);
                 marks.add(target, rank, mark.votes.unwrap_or(1), id, paper)?;
             }

@@ -90,8 +90,24 @@ impl Contest {
             let names = ids.clone().filter_map(|id| candidates.get(id).copied());
             let meant = [selection.id.as_str(), &selection.words].into_iter();
             let meant = meant.chain(ids.clone()).chain(names);
-            let meanings = meant.map(|name| paper.names.meaning(name));
-            let meaning = meanings.into_iter().find(|m| *m != Meaning::Nothing);
+            let mut meanings = meant.map(|name| paper.names.meaning(name));
+            let meaning = meanings.find(|meaning| *meaning != Meaning::Nothing);
+            if let Some(one) = &meaning
+                && let Some(other) = meanings.find(|other| contradict(one, other))
+            {
+                let shown = |meaning: &Meaning| match meaning {
+                    Meaning::Option(option) => format!("the option {:?}", paper.id(*option)),
+                    _ => "another".to_owned(),
+                };
+                let message = format!(
+                    "the selection {:?} is {} by one of its ids and names and {} by another; give the options \
+                     the ids of the file, or names alone",
+                    selection.id,
+                    shown(one),
+                    shown(&other)
+                );
+                return Err(At::new(1, message));
+            }
             match meaning {
                 Some(Meaning::Option(option)) => {
                     if let Some(other) = taken.insert(option, selection)
@@ -153,6 +169,17 @@ impl Contest {
         let known = self.selections.get(selection).copied();
         let known = known.or_else(|| paper.names.find(selection).map(Target::Option));
         known.ok_or_else(|| format!("the selection {selection:?} is not an option of this contest"))
+    }
+}
+
+/// Whether two names of one thing are not of one option.
+fn contradict(one: &Meaning, other: &Meaning) -> bool {
+    match (one, other) {
+        (Meaning::Nothing, _) | (_, Meaning::Nothing) => false,
+        (Meaning::Option(one), Meaning::Option(other)) => one != other,
+        (Meaning::Option(one), Meaning::Several(several))
+        | (Meaning::Several(several), Meaning::Option(one)) => !several.contains(one),
+        (Meaning::Several(one), Meaning::Several(other)) => one != other,
     }
 }
 

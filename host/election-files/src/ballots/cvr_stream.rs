@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 
 use super::content::Stored;
 use super::cvr_selections::ElectionPart;
+use super::cvr_status::know_version;
 use super::json::at;
 use super::line_ends;
 use super::problem::At;
@@ -90,6 +91,10 @@ impl<'de> Visitor<'de> for Report<'_> {
                     has_records = true;
                     let lines = Rc::clone(&lines);
                     map.next_value_seed(Records { each, lines })?;
+                }
+                "Version" => {
+                    let version = map.next_value::<String>()?;
+                    know_version(&version).map_err(A::Error::custom)?;
                 }
                 _ => {
                     map.next_value::<IgnoredAny>()?;

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value};
 
+use super::cvr_status::know_version;
 use super::problem::At;
 use super::xml::{self, Element};
 
@@ -61,6 +62,10 @@ pub(super) fn to_json(text: &str) -> Result<String, At> {
                     line += 1;
                 }
                 records.push_str(&object(&element)?.to_string());
+            }
+            "Version" => {
+                let version = element.text.trim();
+                know_version(version).map_err(|message| At::new(element.line, message))?;
             }
             _ => {}
         }

@@ -15,6 +15,7 @@ use tabella_runtime::BallotKind;
 
 use super::archive::Part;
 use super::cvr_selections::Target;
+use super::dominion_files::{CANDIDATES, CONDITIONS, CONTESTS, is_export, refuse_two_exports};
 use super::json::{Lines, at};
 use super::marks::Marks;
 use super::paper::Paper;
@@ -22,28 +23,8 @@ use super::problem::{At, Cast, Unread};
 use crate::election::ContestName;
 use crate::options::{Meaning, fold};
 
-const CONTESTS: &str = "ContestManifest.json";
-const CANDIDATES: &str = "CandidateManifest.json";
-const CONDITIONS: &str = "OutstackConditionManifest.json";
-
 /// The condition of a contest that does not count, and its number where no manifest lists it.
 const INVALID: (&str, &str) = ("InvalidContest", "7");
-
-/// What says what the numbers of an export mean.
-pub(super) const MANIFESTS: [&str; 3] = [CONTESTS, CANDIDATES, CONDITIONS];
-
-/// Whether a file of that name holds sessions.
-pub(super) fn is_export(name: &str) -> bool {
-    let number = |rest: &str| rest.is_empty() || rest.starts_with('_');
-    name.strip_prefix("CvrExport")
-        .and_then(|rest| rest.strip_suffix(".json"))
-        .is_some_and(number)
-}
-
-/// Whether a file of that name says what the sessions mean.
-pub(super) fn is_manifest(name: &str) -> bool {
-    MANIFESTS.contains(&name)
-}
 
 /// A number or a text that names something.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -206,6 +187,7 @@ pub(super) fn read(
     sink: &mut dyn FnMut(Cast),
 ) -> Result<(), At> {
     paper.takes_marks_of_machines()?;
+    refuse_two_exports(parts)?;
     let contest = Contest::find(parts, paper)?;
     let mut seen = HashSet::new();
     let mut holds_contest = false;
@@ -238,36 +220,6 @@ pub(super) fn read(
             format!("no session holds the contest {}", contest.id),
         )),
     }
-}
-
-/// Which of the numbered files of sessions are missing between others: offices give out parts of an export.
-pub(super) fn missing(parts: &[Part]) -> Option<String> {
-    const NAMED_MAX: usize = 5;
-    let number = |part: &Part| {
-        let rest = part.name.strip_prefix("CvrExport_")?;
-        rest.strip_suffix(".json")?.parse::<u64>().ok()
-    };
-    let mut numbers: Vec<u64> = parts.iter().filter_map(number).collect();
-    numbers.sort_unstable();
-    let missing = numbers
-        .windows(2)
-        .flat_map(|pair| pair[0].saturating_add(1)..pair[1]);
-    let missing: Vec<u64> = missing.take(NAMED_MAX + 1).collect();
-    let named = missing.iter().take(NAMED_MAX);
-    let named: Vec<String> = named
-        .map(|number| format!("CvrExport_{number}.json"))
-        .collect();
-    let more = if missing.len() > NAMED_MAX {
-        " and more"
-    } else {
-        ""
-    };
-    (!named.is_empty()).then(|| {
-        format!(
-            "the export may not be whole: there is no {}{more}",
-            named.join(", ")
-        )
-    })
 }
 
 fn text(part: &Part) -> Result<&str, At> {
@@ -317,7 +269,13 @@ impl Contest {
                 );
                 return Err(At::new(1, message).of(CANDIDATES));
             }
-            candidates.insert(entry.id.text(), target);
+            if candidates.insert(entry.id.text(), target).is_some() {
+                let message = format!(
+                    "two candidates of the contest have the number {}",
+                    entry.id.text()
+                );
+                return Err(At::new(1, message).of(CANDIDATES));
+            }
         }
         Ok(Self {
             id,

@@ -69,6 +69,15 @@ impl Format {
             .map_or("", |(name, _)| name)
     }
 
+    /// Whether its files are held and taken apart as a whole. Exports of machines are files of their own, or in
+    /// many.
+    pub(super) fn is_taken_as_whole(self) -> bool {
+        matches!(
+            self,
+            Self::Json | Self::CvrXml | Self::PrefLib | Self::ScotElex | Self::Pabulib | Self::Abif
+        )
+    }
+
     /// Takes the file's name for it, and where that says nothing its first characters; what neither
     /// says is not guessed.
     pub(super) fn of(path: &Path, text: &str) -> Result<Self, String> {
@@ -129,7 +138,7 @@ impl Format {
     /// The format of files that belong together.
     pub(super) fn of_parts(parts: &[archive::Part]) -> Result<Self, String> {
         let names = || parts.iter().map(|part| part.name.as_str());
-        if names().any(super::dominion::is_export) {
+        if names().any(super::dominion_files::is_export) {
             return Ok(Self::Dominion);
         }
         if parts.len() > 1 && names().all(super::hart::is_ballot) {

@@ -121,7 +121,13 @@ fn marks(contest: &Element, paper: &Paper<'_>) -> Result<Marks, Unread> {
     let mut marks = Marks::default();
     let options = contest.children.iter().filter(|c| c.name == "Options");
     for option in options.flat_map(|options| &options.children) {
-        let value = option.child("Value").unwrap_or_default();
+        let Some(value) = option.child("Value").filter(|value| !value.is_empty()) else {
+            let name = option.child("Name").unwrap_or_default();
+            return Err(format!(
+                "the option {name:?} has no Value, which says whether it is marked"
+            )
+            .into());
+        };
         if !value.bytes().all(|digit| digit == b'0' || digit == b'1') {
             return Err(format!("expected a Value of 0 and 1, found {value:?}").into());
         }
@@ -153,6 +159,16 @@ fn target(
     paper: &Paper<'_>,
 ) -> Result<Target, Unread> {
     if let Some(option) = id.and_then(|id| paper.names.exact(id)) {
+        if let Some(Meaning::Option(other)) = name.map(|name| paper.names.meaning(name))
+            && option != other
+        {
+            return Err(Unread::File(format!(
+                "an option of the file is {:?} by its id and {:?} by its name; give the options the ids of the \
+                 file, or names alone",
+                paper.id(option),
+                paper.id(other)
+            )));
+        }
         return Ok(Target::Option(option));
     }
     let name = name.or(id).unwrap_or_default();

@@ -43,7 +43,8 @@ pub(super) fn headless(
         Ok(Some(Layout {
             count: None,
             id: None,
-            has_unique_ids: false,
+            unique_ids: Vec::new(),
+            unnamed: Vec::new(),
             voter: None,
             width: Some(cells.len()),
             marks: Marks::Options(columns),

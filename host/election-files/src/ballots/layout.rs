@@ -14,6 +14,7 @@ use super::headless::headless;
 use super::paper::Paper;
 use super::problem::{At, brief};
 use super::rows::{Row, Table};
+use crate::election::ContestName;
 use crate::options::fold;
 
 /// Which cell says what.
@@ -21,8 +22,10 @@ use crate::options::fold;
 pub(crate) struct Layout {
     pub(crate) count: Option<usize>,
     pub(crate) id: Option<usize>,
-    /// Whether no two ballots can have the same id.
-    pub(crate) has_unique_ids: bool,
+    /// Cells with an id that no two ballots can have.
+    pub(crate) unique_ids: Vec<usize>,
+    /// Cells of which the head says nothing: they must be empty.
+    pub(crate) unnamed: Vec<usize>,
     /// Who voted.
     pub(crate) voter: Option<usize>,
     /// Cells of every row; `None` where rows may differ.
@@ -90,7 +93,8 @@ pub(crate) fn find(
     let free = Layout {
         count: None,
         id: None,
-        has_unique_ids: false,
+        unique_ids: Vec::new(),
+        unnamed: Vec::new(),
         voter: None,
         width: None,
         marks: Marks::Free,
@@ -115,7 +119,8 @@ fn as_said(columns: &Columns) -> Layout {
     Layout {
         count: place(&Role::Count),
         id: place(&Role::Id),
-        has_unique_ids: place(&Role::Id).is_some(),
+        unique_ids: place(&Role::Id).into_iter().collect(),
+        unnamed: Vec::new(),
         voter: None,
         width: (!columns.goes_on).then_some(columns.roles.len()),
         marks,
@@ -203,12 +208,15 @@ impl Cells<'_> {
         if self.counts.len() > 1 {
             return self.refuse("the head has two columns for the number of ballots");
         }
-        let is = |known: fn(&str) -> bool| {
-            let mut beside = self.beside.iter().copied();
-            beside.find(|cell| known(&self.cells[*cell]))
+        let all = |known: fn(&str) -> bool| {
+            let beside = self.beside.iter().copied();
+            beside.filter(move |cell| known(&self.cells[*cell]))
         };
-        let unique = is(is_unique_id);
-        let id = unique.or_else(|| is(is_id));
+        let is = |known: fn(&str) -> bool| all(known).next();
+        let unique_ids: Vec<usize> = all(is_unique_id).collect();
+        let unnamed = all(str::is_empty).collect();
+        let id = unique_ids.first().copied().or_else(|| is(is_id));
+        let voter = is(is_voter);
         let options = self.options.len() + self.grid.len();
         if !self.options.is_empty() && !self.grid.is_empty() {
             return self.refuse("the head names options both alone and as rows of a grid");
@@ -242,8 +250,9 @@ impl Cells<'_> {
         Ok(Layout {
             count: self.counts.first().copied(),
             id,
-            has_unique_ids: unique.is_some(),
-            voter: is(is_voter),
+            unique_ids,
+            unnamed,
+            voter,
             width: Some(self.cells.len()),
             marks,
         })
@@ -295,15 +304,18 @@ impl Cells<'_> {
         }
         let is_one_of_many = contests.len() > 1;
         let names: Vec<&str> = contests.keys().copied().collect();
+        let wanted = paper.contest.text().map(words);
+        let fits = |contest: &str| {
+            let wanted = wanted.as_deref();
+            let wanted = [wanted, wanted.map(without_number)];
+            wanted.contains(&Some(&*words(contest)))
+        };
         let mut ranks = match contests.len() {
-            1 => contests.into_values().next().unwrap_or_default(),
+            1 => {
+                refuse_another_contest(names[0], fits(names[0]), self.line, paper)?;
+                contests.into_values().next().unwrap_or_default()
+            }
             _ => {
-                let wanted = paper.contest.text().map(words);
-                let fits = |contest: &str| {
-                    let wanted = wanted.as_deref();
-                    let wanted = [wanted, wanted.map(without_number)];
-                    wanted.contains(&Some(&*words(contest)))
-                };
                 let fitting: Vec<_> = contests
                     .iter()
                     .filter(|(contest, _)| fits(contest))
@@ -319,6 +331,9 @@ impl Cells<'_> {
                 }
             }
         };
+        if is_one_of_many {
+            self.refuse_columns_that_may_be_of(&ranks)?;
+        }
         ranks.sort_unstable();
         for (expected, (number, _)) in (1..).zip(&ranks) {
             if *number == 0 {
@@ -337,6 +352,37 @@ impl Cells<'_> {
             ranks.into_iter().map(|(_, cell)| cell).collect(),
             is_one_of_many,
         ))
+    }
+
+    /// Refuses, in a file of several contests, columns that are of no contest and may be of the one whose ranks
+    /// these are: unknown ones that have its words, and ranks of a contest that has no first one.
+    fn refuse_columns_that_may_be_of(&self, ranks: &[(u64, usize)]) -> Result<(), At> {
+        let of_contest = self
+            .ranks
+            .iter()
+            .find(|(_, cell)| ranks.iter().any(|(_, own)| own == cell));
+        let contest = of_contest.map_or("", |(rank, _)| self.contest_of(rank));
+        let wanted = words(contest);
+        let has_its_words = |cell: &&usize| {
+            let found = words(&self.cells[**cell]);
+            let mut wanted = wanted.split_whitespace().peekable();
+            wanted.peek().is_some()
+                && wanted.all(|word| found.split_whitespace().any(|f| f == word))
+        };
+        let lonely = self.ranks.iter().find(|(rank, _)| {
+            let own = self.contest_of(rank);
+            let mut all = self.ranks.iter().map(|(rank, _)| rank);
+            !all.any(|rank| rank.number == 1 && self.contest_of(rank) == own)
+        });
+        let unknown = self.unknown.iter().find(has_its_words).copied();
+        match unknown.or(lonely.map(|(_, cell)| *cell)) {
+            None => Ok(()),
+            Some(cell) => self.refuse(format!(
+                "{} may be a column of {contest:?}, or of another contest: write its head as those of its \
+                 contest, or say what the columns are with --columns",
+                brief(&self.cells[cell])
+            )),
+        }
     }
 
     /// The contest of a column of ranks. A number at the end of its name that differs from rank to
@@ -370,8 +416,11 @@ impl Cells<'_> {
         let fits = |question: &&&str| wanted.as_deref() == Some(&*words(question));
         let fitting: Vec<&&str> = questions.iter().filter(fits).collect();
         let question = match (&questions[..], &fitting[..]) {
-            ([only], _) => *only,
             (_, [only]) => **only,
+            ([only], _) => {
+                refuse_another_contest(only, false, self.line, paper)?;
+                *only
+            }
             _ => {
                 return self.refuse(format!(
                     "the file has grids for several questions: {}; choose one with --contest",
@@ -381,6 +430,19 @@ impl Cells<'_> {
         };
         let rows = self.grid.iter().filter(|(of, _)| *of == question);
         option_columns(self.cells, rows.map(|(_, cell)| *cell), self.line, paper)
+    }
+}
+
+/// Refuses the only contest of a file where its columns name it and somebody asks for another.
+fn refuse_another_contest(name: &str, fits: bool, line: u64, paper: &Paper<'_>) -> Result<(), At> {
+    match paper.contest {
+        ContestName::Asked(asked) if !fits && !name.is_empty() => {
+            let message = format!(
+                "expected the contest {asked:?}, as --contest has it; the columns of the file are of {name:?}"
+            );
+            Err(At::new(line, message))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -14,9 +14,11 @@ mod content;
 mod csv_file;
 mod cvr;
 mod cvr_selections;
+mod cvr_status;
 mod cvr_stream;
 mod cvr_xml;
 mod dominion;
+mod dominion_files;
 mod format;
 mod hart;
 mod headless;
@@ -76,6 +78,10 @@ impl BallotFile {
     /// Of a file that is read as a whole; more than a hundred million voters need in most formats.
     const BYTES_MAX: u64 = 4 << 30;
 
+    /// Of JSON, XML, PrefLib, scot-elex, pabulib and ABIF, whose text is held and taken apart as a whole: some ten
+    /// million ballots. In tests of this crate's own it is small.
+    const WHOLE_TEXT_BYTES_MAX: u64 = if cfg!(test) { 4 << 10 } else { 1 << 30 };
+
     /// Tables, BLT and JSON lines of more bytes are read in pieces, as often as something has to be known
     /// of all of them.
     const WHOLE_BYTES_MAX: u64 = 1 << 20;
@@ -121,10 +127,10 @@ impl BallotFile {
             && !file
                 .parts
                 .iter()
-                .any(|part| dominion::is_manifest(&part.name))
+                .any(|part| dominion_files::is_manifest(&part.name))
         {
             // The manifests of an export stand beside it.
-            for manifest in dominion::MANIFESTS {
+            for manifest in dominion_files::MANIFESTS {
                 if let Ok(bytes) = std::fs::read(path.with_file_name(manifest)) {
                     let name = manifest.to_owned();
                     file.parts.push(Part { name, bytes });
@@ -182,6 +188,14 @@ impl BallotFile {
             Some(format) => format,
             None => Format::of(path, &text).map_err(|found| Self::unknown(&name, found))?,
         };
+        if format.is_taken_as_whole() && text.len() as u64 > Self::WHOLE_TEXT_BYTES_MAX {
+            return Err(ImportError::TooLargeAsWhole {
+                path: name,
+                format: format.name(),
+                bytes: text.len() as u64,
+                bytes_max: Self::WHOLE_TEXT_BYTES_MAX,
+            });
+        }
         let file = |text: String, parts: Vec<Part>| Self {
             content: Content::Text(text),
             parts,
@@ -313,7 +327,7 @@ impl BallotFile {
     /// What somebody should know of the file, though it can be counted.
     pub(crate) fn note(&self) -> Option<String> {
         let missing = match self.format {
-            Format::Dominion => dominion::missing(&self.parts),
+            Format::Dominion => dominion_files::missing(&self.parts),
             _ => None,
         };
         missing.map(|missing| format!("{}: {missing}", self.name))
@@ -380,4 +394,29 @@ const NO_UTF8: &str = "expected UTF-8, found other bytes; convert the file first
 
 fn line_ends(bytes: &[u8]) -> u64 {
     bytes.iter().filter(|byte| **byte == b'\n').count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_that_are_taken_as_a_whole_have_a_limit() {
+        let text = |bytes: usize| " ".repeat(bytes).into_bytes();
+        let most = BallotFile::WHOLE_TEXT_BYTES_MAX as usize;
+        for (name, format) in Format::ALL {
+            let read = |bytes| BallotFile::from_bytes(Path::new("x"), text(bytes), Some(format));
+            let is_refused =
+                |bytes| matches!(read(bytes), Err(ImportError::TooLargeAsWhole { .. }));
+            assert!(!is_refused(most), "{name}");
+            let is_whole = ["json", "cvr-xml", "preflib", "scot-elex", "pabulib", "abif"];
+            assert_eq!(is_refused(most + 1), is_whole.contains(&name), "{name}");
+        }
+        let error = BallotFile::from_bytes(Path::new("x.json"), text(most + 1), Some(Format::Json));
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "x.json has 4097 bytes, and files of json are read as a whole, at most 4096: split it and give the parts \
+             with --ballots each, or write it as jsonl, csv or blt, which are read in pieces"
+        );
+    }
 }

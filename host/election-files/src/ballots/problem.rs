@@ -29,6 +29,21 @@ pub enum ImportError {
         /// The limit.
         bytes_max: u64,
     },
+    /// Its format is read as a whole, and it is too large for that.
+    #[error(
+        "{path} has {bytes} bytes, and files of {format} are read as a whole, at most {bytes_max}: split it and \
+         give the parts with --ballots each, or write it as jsonl, csv or blt, which are read in pieces"
+    )]
+    TooLargeAsWhole {
+        /// The file.
+        path: String,
+        /// The format's name.
+        format: &'static str,
+        /// Its size.
+        bytes: u64,
+        /// The limit.
+        bytes_max: u64,
+    },
     /// Neither its name nor its first characters say what it is.
     #[error("{path}: {found}; expected one of the formats {known}: choose one with --format")]
     UnknownFormat {

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-use super::content::{Content, Visit};
+use super::content::{Content, ROW_BYTES_MAX, Visit};
 use super::problem::At;
 
 /// One row of a table.
@@ -43,6 +43,8 @@ pub(crate) struct Rows<'a> {
     rest: &'a str,
     line: u64,
     delimiter: char,
+    /// Whether lines that start with `#` are none.
+    has_remarks: bool,
     /// The lines of comment that were passed over before the last row.
     remarks: Vec<(u64, &'a str)>,
 }
@@ -50,20 +52,21 @@ pub(crate) struct Rows<'a> {
 impl<'a> Rows<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
         let start = Start::of(text);
-        Self::resume(&text[start.bytes..], start.delimiter, start.line)
+        Self::resume(&text[start.bytes..], start)
     }
 
-    /// Cells between these, whatever the first line has.
+    /// Cells between these, whatever the first line has, and no remarks.
     pub(crate) fn separated(text: &'a str, delimiter: char) -> Self {
-        Self::resume(text, delimiter, 1)
+        Self::resume(text, Start::said(delimiter))
     }
 
     /// Rows of a text that starts on that line of a file.
-    fn resume(text: &'a str, delimiter: char, line: u64) -> Self {
+    fn resume(text: &'a str, start: Start) -> Self {
         Self {
             rest: text,
-            line,
-            delimiter,
+            line: start.line,
+            delimiter: start.delimiter,
+            has_remarks: start.has_remarks,
             remarks: Vec::new(),
         }
     }
@@ -71,7 +74,7 @@ impl<'a> Rows<'a> {
     /// The next row; `None` at the end of the text.
     pub(crate) fn next(&mut self) -> Result<Option<Row<'a>>, At> {
         self.remarks.clear();
-        while self.rest.starts_with('#') {
+        while self.has_remarks && self.rest.starts_with('#') {
             let end = self.rest.find('\n').unwrap_or(self.rest.len());
             self.remarks.push((self.line, &self.rest[..end]));
             self.end_line();
@@ -106,6 +109,11 @@ impl<'a> Rows<'a> {
                 return Some(cells);
             }
         }
+    }
+
+    /// The line on which that starts which is not read yet.
+    pub(crate) fn line(&self) -> u64 {
+        self.line
     }
 
     /// What is not read yet.
@@ -184,9 +192,20 @@ struct Start {
     /// Bytes and lines in front of the first row.
     bytes: usize,
     line: u64,
+    has_remarks: bool,
 }
 
 impl Start {
+    /// Of a format that has these separators and no remarks.
+    fn said(delimiter: char) -> Self {
+        Self {
+            delimiter,
+            bytes: 0,
+            line: 1,
+            has_remarks: false,
+        }
+    }
+
     fn of(text: &str) -> Self {
         // Spreadsheets' first line `sep=;` says what separates cells.
         let said = text.split_inclusive('\n').next().and_then(|line| {
@@ -207,6 +226,7 @@ impl Start {
             delimiter,
             bytes,
             line,
+            has_remarks: true,
         }
     }
 }
@@ -250,13 +270,9 @@ impl<'a> Table<'a> {
         Ok(Self { content, start })
     }
 
-    /// Cells between these, whatever the first line has.
+    /// Cells between these, whatever the first line has, and no remarks.
     pub(crate) fn separated(content: &'a Content, delimiter: char) -> Self {
-        let start = Start {
-            delimiter,
-            bytes: 0,
-            line: 1,
-        };
+        let start = Start::said(delimiter);
         Self { content, start }
     }
 
@@ -269,12 +285,15 @@ impl<'a> Table<'a> {
     ) -> Result<(), At> {
         let (mut passed, mut line) = (self.start.bytes, self.start.line);
         self.content.each_piece(&mut |piece, is_end| {
-            let mut rows = Rows::resume(&piece[passed..], self.start.delimiter, line);
+            let mut rows = Rows::resume(&piece[passed..], Start { line, ..self.start });
             loop {
                 let (left, at) = (rows.rest.len(), rows.line);
                 let next = rows.next();
-                // What reaches the end of a piece may go on in the next one.
-                if !is_end && (next.is_err() || rows.rest.is_empty()) {
+                // What reaches the end of a piece may go on in the next one, unless that is too long: then
+                // the quotation mark is told that made it so.
+                let is_too_long = left == piece.len() && left >= ROW_BYTES_MAX;
+                let is_open = !is_end && (next.is_err() || rows.rest.is_empty());
+                if is_open && !(is_too_long && next.is_err()) {
                     (passed, line) = (0, at);
                     return Ok(ControlFlow::Continue(piece.len() - left));
                 }

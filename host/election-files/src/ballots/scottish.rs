@@ -88,6 +88,21 @@ impl Ward {
             line.starts_with(CANDIDATE)
         };
         let more = rows.rest().lines().filter(is_candidate).count();
+        // The ward's name may stand there, in quotation marks of its own, and no more ballots.
+        for (line, text) in (rows.line()..).zip(rows.rest().lines()) {
+            let cells = text
+                .split(',')
+                .map(str::trim)
+                .filter(|cell| !cell.is_empty());
+            let numbers: Vec<bool> = cells.map(|cell| cell.parse::<u64>().is_ok()).collect();
+            if numbers.len() > 1 && numbers.iter().all(|is_number| *is_number) {
+                let message = format!(
+                    "expected no ballots below the candidates, found {}",
+                    brief(text)
+                );
+                return Err(At::new(line, message));
+            }
+        }
         if candidates.len() as u64 != *count || more > 0 {
             let found = candidates.len() + more;
             let message = format!("expected {count} candidates, found {found}");

@@ -97,6 +97,7 @@ impl Sheet {
             columns: self.columns,
             row: 0,
             column: 0,
+            has_cells: false,
             ready: Vec::new(),
             given: 0,
             is_done: false,
@@ -110,6 +111,8 @@ struct Text<'a, R: io::Read + io::Seek> {
     columns: u64,
     row: u64,
     column: u64,
+    /// Whether the row has something in it so far.
+    has_cells: bool,
     /// Text, of which so many bytes were given.
     ready: Vec<u8>,
     given: usize,
@@ -120,10 +123,13 @@ impl<R: io::Read + io::Seek> Text<'_, R> {
     /// Separators and ends of rows up to that place.
     fn pass(&mut self, row: u64, column: u64) {
         while self.row < row {
-            let left = self.columns.saturating_sub(self.column + 1);
-            self.ready.extend((0..left).map(|_| b','));
+            // A row with nothing in it is an empty line: a spacer, or a blank ballot.
+            if self.has_cells {
+                let left = self.columns.saturating_sub(self.column + 1);
+                self.ready.extend((0..left).map(|_| b','));
+            }
             self.ready.push(b'\n');
-            (self.row, self.column) = (self.row + 1, 0);
+            (self.row, self.column, self.has_cells) = (self.row + 1, 0, false);
         }
         self.ready.extend((self.column..column).map(|_| b','));
         self.column = self.column.max(column);
@@ -138,6 +144,7 @@ impl<R: io::Read + io::Seek> Text<'_, R> {
                 if !shown.trim().is_empty() {
                     let quoted = quoted(&shown);
                     self.pass(row.into(), column.into());
+                    self.has_cells = true;
                     self.ready.extend_from_slice(quoted.as_bytes());
                 }
             }

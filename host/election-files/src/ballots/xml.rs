@@ -64,6 +64,11 @@ pub(super) fn read(
         let event = reader.read_event();
         let event = event.map_err(|error| At::new(line, format!("not XML: {error}")))?;
         let done = match event {
+            Event::Start(_) | Event::Empty(_) if is_closed => {
+                let message = "a second document starts here, below the end of the first: put each into a file of \
+                               its own";
+                return Err(At::new(line, message));
+            }
             Event::Start(start) if root.is_none() => {
                 root = Some(start.local_name().as_ref().to_owned());
                 continue;

@@ -92,7 +92,7 @@ const SHEET: &str = r#"<?xml version="1.0"?><worksheet xmlns="http://schemas.ope
 <row r="4"><c r="A4"><v>1003</v></c><c r="C4" t="inlineStr"><is><t>Nobody</t></is></c><c r="D4" t="inlineStr"><is><t>Bea</t></is></c></row>
 </sheetData></worksheet>"#;
 
-fn xlsx(sheets: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn xlsx(sheets: &[(&str, &str)]) -> Vec<u8> {
     let part = |number: usize| format!("xl/worksheets/sheet{number}.xml");
     let numbered = || (1..).zip(sheets);
     let names: String = numbered()

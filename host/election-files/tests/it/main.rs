@@ -2,6 +2,7 @@
 
 mod blt;
 mod choices;
+mod contradictions;
 mod convert;
 mod csv;
 mod cvr;
@@ -18,6 +19,7 @@ mod repeated;
 mod runs;
 mod streaming;
 mod ties;
+mod two_readings;
 mod variants;
 
 use std::path::Path;

@@ -1,12 +1,13 @@
 //! Whole counts.
 
+use std::io::{Cursor, Read};
 use std::path::Path;
 
 use expect_test::expect;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tabella_election_files::{
-    BallotFile, ContestName, Election, Format, Spoiled, count, load_rule,
+    BallotFile, ContestName, Election, Format, Spoiled, convert, count, load_rule,
 };
 use tabella_runtime::{Runtime, RuntimeConfig, TieBreak};
 
@@ -84,6 +85,64 @@ fn a_rule_of_before_counts_to_the_same_bytes() {
             "{text}"
         );
         assert_eq!(answer["fuel"], 7_531, "{text}");
+    }
+}
+
+/// The module of `instant-runoff` as it was built from the last commit before rules could take marks.
+fn ranking_rule_of_before() -> Vec<u8> {
+    const ARCHIVE: &[u8] = include_bytes!("../data/modules/instant-runoff-before-marks.wasm.zip");
+    let mut archive = zip::ZipArchive::new(Cursor::new(ARCHIVE)).unwrap();
+    let mut module = Vec::new();
+    let mut file = archive.by_index(0).unwrap();
+    file.read_to_end(&mut module).unwrap();
+    module
+}
+
+/// The digests are of the outcomes of that commit's own rule, run natively by its own tests' harness. A rank with
+/// several marks is the rule's to judge, as it was; skipped ranks and repeats are passed over before it sees them.
+#[test]
+fn a_ranking_rule_of_before_counts_to_the_same_bytes() {
+    let runtime = Runtime::new(RuntimeConfig::default()).unwrap();
+    let rule = runtime.load(&ranking_rule_of_before()).unwrap();
+    assert!(!rule.manifest().marks);
+    for (params, digest, ballots) in [
+        (
+            json!({}),
+            "6aaa21e3c28a1afe3de56ca4d60c0b24896fb636326228c4031b170e10895353",
+            "3,a > b\n2,b > - > c > a > c\n2,c > b > c\n1,\n",
+        ),
+        (
+            json!({"overvote": "skip", "until": "two"}),
+            "e8f294f0c48b4783d699b5472e05f26ee81fe7ff0c3498de483cd2834cbb6e62",
+            "6,a\n3,b > c = d > a\n5,- > c\n1,d > d\n4,d > b = c > a\n",
+        ),
+        (
+            json!({"batch_elimination": true}),
+            "30c868c672841e530941f6914ca4952fc65ca0d8de66d45855f0edaf4e8da4e9",
+            "7,a > b\n6,b > a\n1,c\n1,d > b\n2,b = c > d\n",
+        ),
+    ] {
+        let election = json!({"options": ["a", "b", "c", "d"], "params": params}).to_string();
+        let election = Election::from_text(&election, "e.json", None).unwrap();
+        let text = format!("count,ballot\n{ballots}");
+        let table = BallotFile::from_bytes(Path::new("x.csv"), text.into(), None).unwrap();
+        let mut files = vec![table.clone()];
+        for format in [Format::JsonLines, Format::Blt] {
+            let table = std::slice::from_ref(&table);
+            let (text, _) = convert(&rule, &election, table, format, Spoiled::Refuse).unwrap();
+            let file = BallotFile::from_bytes(Path::new("x"), text.into(), Some(format));
+            files.push(file.unwrap());
+        }
+        for file in files {
+            let counted = count(&rule, &election, &file, &TieBreak::Report, Spoiled::Refuse);
+            let answer = counted.unwrap().to_json();
+            assert_eq!(
+                answer["outcome_sha256"],
+                digest,
+                "{params} {:?}",
+                file.format()
+            );
+        }
     }
 }
 

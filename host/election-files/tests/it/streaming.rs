@@ -126,7 +126,8 @@ fn tables_without_a_head() {
 #[test]
 fn ballots_of_other_formats() {
     let names = "0\n\"Añn, \\\"A\\\"\"\n\"Bo\"\n\"c\"\n\"T\"\n";
-    let ballots = "(b-ü) 2 1 - 3=2 0 # é\r\n1 2 0\n".repeat(LINES);
+    let ballot = |number: usize| format!("(b-ü-{number}) 2 1 - 3=2 0 # é\r\n1 2 0\n");
+    let ballots: String = (0..LINES).map(ballot).collect();
     let found = same("x.blt", &format!("3 1\n-3\n{ballots}{names}"));
     assert!(found.contains("\"counted\":360000,"), "{found}");
     let found = same("x.blt", &format!("3 1\n{ballots}x\n{names}"));
@@ -173,13 +174,23 @@ fn what_is_no_text() {
     let path = stored(&folder, "x.csv", &bytes);
     let found = said(&[BallotFile::read(&path, None).unwrap()]);
     assert!(found.contains("x.csv:600002: expected UTF-8"), "{found}");
-    let bytes = format!("rank1,rank2\nb,\"{}", "c".repeat(40 << 20));
-    let path = stored(&folder, "x.csv", bytes.as_bytes());
-    let found = said(&[BallotFile::read(&path, None).unwrap()]);
-    assert!(
-        found.contains("x.csv:2: a row has more than 16 MiB"),
-        "{found}"
-    );
+    let long = "c".repeat(40 << 20);
+    for (text, expected) in [
+        // The quotation mark swallows everything below it: its line is told, and not the size of what it took.
+        (
+            format!("b,c\nc,b\nb,\"{}", "c\nb,".repeat(10 << 20)),
+            "x.csv:4: a quotation mark is opened here and never closed",
+        ),
+        (
+            format!("b,\"c\nb\",\"{long}"),
+            "x.csv:3: a quotation mark is opened here and never closed",
+        ),
+        (format!("b,{long}"), "x.csv:2: a row has more than 16 MiB"),
+    ] {
+        let path = stored(&folder, "x.csv", format!("rank1,rank2\n{text}").as_bytes());
+        let found = said(&[BallotFile::read(&path, None).unwrap()]);
+        assert!(found.contains(expected), "{found}");
+    }
 }
 
 #[test]

@@ -165,6 +165,8 @@ fn credentials_vote_for_themselves_with_their_weight() {
         chain.accept(&key(seed), payload);
     }
     expect!["a 1, b 5, c 0; winners [b]"].assert_eq(&totals(&chain));
+    let election = chain.builder.election(1).unwrap();
+    assert_eq!(chain.builder.tally(&election).unwrap().weight, 6);
     let payload = chain.cast(key(52).public().into(), "a");
     expect!["not-on-roll: this voter is not on the roll of election 1"]
         .assert_eq(&chain.refusal(&key(52), payload));

@@ -545,6 +545,29 @@ fn nothing_is_answered_from_what_is_damaged() {
         "outcomes"
     );
 
+    // The weight of the ballots stands before what checks it. Without both it is of an earlier version, and the
+    // board is counted again.
+    let copy = copied(&chain, |d| {
+        tamper(d, OUTCOMES, |_| true, |v| v[v.len() - 40] ^= 1);
+    });
+    let found = open(&copy).stored_tally(1).map(|t| t.is_some());
+    assert_eq!(damaged(found), "outcomes");
+    let copy = copied(&chain, |d| {
+        let transaction = d.begin_write().unwrap();
+        {
+            let mut table = transaction.open_table(OUTCOMES).unwrap();
+            let mut record = table.get(1).unwrap().unwrap().value().to_vec();
+            record.truncate(record.len() - 40);
+            table.insert(1, record.as_slice()).unwrap();
+        }
+        transaction.commit().unwrap();
+    });
+    let ledger = open(&copy);
+    assert!(ledger.stored_tally(1).unwrap().is_none());
+    let tally = ledger.tally(&ledger.election(1).unwrap()).unwrap();
+    ledger.store_tally(&tally).unwrap();
+    assert_eq!(ledger.stored_tally(1).unwrap(), Some(tally));
+
     // A certificate whose signature changed is found by the scrub, and then not handed on.
     let copy = copied(&chain, |d| tamper(d, CERTIFICATES, |h| h == BALLOTS, last));
     let ledger = open(&copy);
