@@ -5,17 +5,12 @@ use std::time::{Duration, Instant};
 use tabella_client::{Confirmation, SubmitError, WaitError};
 use tabella_protocol::{Hash, Payload, SigningKey, Transaction, rpc::RefusalCode};
 
-use crate::{administer_error::AdministerError, app::App, problem::Problem};
+use crate::{administer_error::AdministerError, outbox::Outbox};
 
 /// How long an administrator's transaction is waited for.
 pub(crate) const ADMIN_WAIT: Duration = Duration::from_secs(15);
 
-impl App {
-    /// Puts an administrator's transaction on the chain, for a route.
-    pub(crate) async fn administer(&self, payload: Payload) -> Result<Confirmation, Problem> {
-        self.put_on_chain(payload).await.map_err(Problem::from)
-    }
-
+impl Outbox {
     /// The key that administers.
     pub(crate) fn authority(&self) -> Result<&SigningKey, AdministerError> {
         let authority = self.authority.as_ref();
@@ -23,7 +18,7 @@ impl App {
     }
 
     /// Puts an administrator's transaction on the chain.
-    pub(crate) async fn put_on_chain(
+    pub(crate) async fn administer(
         &self,
         payload: Payload,
     ) -> Result<Confirmation, AdministerError> {

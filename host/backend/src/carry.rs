@@ -11,11 +11,11 @@ use tabella_protocol::{
 };
 
 use crate::{
-    app::App,
-    crash, failover,
+    chain_read::LookError,
+    crash, ended,
     lines::short,
+    outbox::Outbox,
     pending::{Due, Patience},
-    problem::Problem,
     refusals::Judgement,
     store::Submission,
 };
@@ -42,45 +42,45 @@ const PATIENCE: Patience = Patience {
 };
 
 /// Looks after submissions of which nothing was heard, for ever.
-pub(crate) async fn carry(app: Arc<App>) {
+pub(crate) async fn carry(outbox: Arc<Outbox>) {
     let mut from = 0;
     loop {
         tokio::time::sleep(ROUND).await;
-        if !app.client.is_connected() || !app.store.is_healthy() {
+        if !outbox.client.is_connected() || !outbox.store.is_healthy() {
             continue;
         }
-        let (due, next) = app.pending.due(from, PATIENCE, ROUND_MAX, SCAN_MAX);
+        let (due, next) = outbox.pending.due(from, PATIENCE, ROUND_MAX, SCAN_MAX);
         from = next;
         if due.is_empty() {
             continue;
         }
-        let Ok(closing) = app.store.closings().await else {
+        let Ok(closing) = outbox.store.closings().await else {
             continue;
         };
         let closing: HashSet<u64> = closing.into_iter().map(|(id, _)| id).collect();
         // Past its expiry on the proven chain, nobody is asked any more.
-        let proven = app.follower.tip().height;
+        let proven = outbox.follower.tip().height;
         let (accepted, unaccepted): (Vec<_>, Vec<_>) = due
             .into_iter()
             .partition(|due| due.accepted && proven < due.expiry_height);
         // In order, and each as soon as the ones before it are on their way.
         stream::iter(unaccepted)
             .for_each_concurrent(CONCURRENT_MAX, |due| {
-                let (app, is_closing) = (&app, closing.contains(&due.election_id));
-                async move { carry_one(app, due, is_closing).await }
+                let (outbox, is_closing) = (&outbox, closing.contains(&due.election_id));
+                async move { carry_one(outbox, due, is_closing).await }
             })
             .await;
-        ask_after(&app, accepted, &closing).await;
+        ask_after(&outbox, accepted, &closing).await;
     }
 }
 
-async fn carry_one(app: &App, due: Due, is_closing: bool) {
+async fn carry_one(outbox: &Outbox, due: Due, is_closing: bool) {
     // On the chain that is proven here: what holds it is written down, and nothing later can.
-    if app.follower.tip().height >= due.expiry_height {
-        sign_again(app, &due).await;
+    if outbox.follower.tip().height >= due.expiry_height {
+        sign_again(outbox, &due).await;
         return;
     }
-    let Some(bytes) = transaction_of(app, &due).await else {
+    let Some(bytes) = transaction_of(outbox, &due).await else {
         return;
     };
     let Ok(transaction) = Transaction::from_bytes(&bytes) else {
@@ -90,37 +90,37 @@ async fn carry_one(app: &App, due: Due, is_closing: bool) {
         );
         return;
     };
-    match app.client.submit(bytes.clone()).await {
+    match outbox.client.submit(bytes.clone()).await {
         Ok(submitted) => {
             crash::point("carried");
-            app.lines.submitted(&transaction, &due.transaction_id);
-            let (by, height) = (submitted.validator, app.height());
-            app.pending.accepted(&due.transaction_id, by, height);
+            outbox.lines.submitted(&transaction, &due.transaction_id);
+            let (by, height) = (submitted.validator, outbox.height());
+            outbox.pending.accepted(&due.transaction_id, by, height);
         }
         Err(SubmitError::Refused(refusal))
-            if !app.waits_for_heights(&transaction, refusal.code) =>
+            if !outbox.waits_for_heights(&transaction, refusal.code) =>
         {
-            if judge(app, &due, bytes, is_closing).await != Some(false) {
+            if judge(outbox, &due, bytes, is_closing).await != Some(false) {
                 return;
             }
             // An acknowledged ballot is given up on nobody's word but that of all, where a later block may
             // tell otherwise; whatever else refuses it, the chain will show.
             let may_change = refusal.code.may_change();
-            if !may_change || refusal.validators < app.witnesses(refusal.code) {
+            if !may_change || refusal.validators < outbox.witnesses(refusal.code) {
                 tracing::debug!(transaction_id = %short(&due.transaction_id), %refusal, "a refusal waits for more validators, or for the chain");
                 return;
             }
             // Where that cannot be told, a later round asks again.
             let id = &due.transaction_id;
-            if app.settle_if_on_chain(id, due.expiry_height).await == Some(false) {
-                refuse(app, &due, &transaction, refusal.code, refusal.message).await;
+            if outbox.settle_if_on_chain(id, due.expiry_height).await == Some(false) {
+                refuse(outbox, &due, &transaction, refusal.code, refusal.message).await;
             }
         }
         Err(error) => {
             tracing::debug!(%error, "a recorded vote waits for a validator");
             // One that leaves out its answer holds no close up.
             if is_closing {
-                judge(app, &due, bytes, is_closing).await;
+                judge(outbox, &due, bytes, is_closing).await;
             }
         }
     }
@@ -128,27 +128,26 @@ async fn carry_one(app: &App, due: Due, is_closing: bool) {
 
 /// Ends a submission where the proven chain holds it, or can never hold it. Returns whether it did;
 /// nothing where that cannot be told now.
-async fn judge(app: &App, due: &Due, bytes: Vec<u8>, is_closing: bool) -> Option<bool> {
+async fn judge(outbox: &Outbox, due: &Due, bytes: Vec<u8>, is_closing: bool) -> Option<bool> {
     let transaction = Transaction::from_bytes(&bytes).ok()?;
     // Who closes an election adds nobody to its roll; what was added before may not be
     // executed here yet, and without a quorum nobody tells.
-    let roll = match is_closing && app.knows_head() && app.levels.has_quorum() {
+    let roll = match is_closing && outbox.knows_head() && outbox.levels.has_quorum() {
         true => RollChanges::Fixed,
         false => RollChanges::Grows,
     };
-    match app.judge(bytes, roll).await {
+    match outbox.judge(bytes, roll).await {
         Ok(Judgement::Open) => Some(false),
         Ok(Judgement::Stands) => {
             let id = &due.transaction_id;
-            app.settle_if_on_chain(id, due.expiry_height).await
+            outbox.settle_if_on_chain(id, due.expiry_height).await
         }
         Ok(Judgement::Refused(refusal)) => {
-            refuse(app, due, &transaction, refusal.code, refusal.message).await;
+            refuse(outbox, due, &transaction, refusal.code, refusal.message).await;
             Some(true)
         }
         Err(error) => {
-            let error = error.detail();
-            tracing::warn!(error, "a recorded vote cannot be judged");
+            tracing::warn!(%error, "a recorded vote cannot be judged");
             None
         }
     }
@@ -156,7 +155,7 @@ async fn judge(app: &App, due: &Due, bytes: Vec<u8>, is_closing: bool) -> Option
 
 /// Records that the chain refuses a submission, unless it does so for holding this very ballot.
 async fn refuse(
-    app: &App,
+    outbox: &Outbox,
     due: &Due,
     transaction: &Transaction,
     code: RefusalCode,
@@ -164,31 +163,36 @@ async fn refuse(
 ) {
     let id = &due.transaction_id;
     if code == RefusalCode::AlreadyVoted {
-        match app.settle_as_on_chain(id, transaction).await {
+        match outbox.settle_as_on_chain(id, transaction).await {
             Ok(None) => {}
-            // Confirmed, or a later round asks again.
-            Ok(Some(_)) | Err(_) => return,
+            Ok(Some(_)) => return,
+            Err(error) => return asked_again(&error),
         }
     }
     let code = code.as_str();
     tracing::info!(transaction_id = %short(id), %code, "a recorded vote was refused by the chain");
     // A failed write is tried again in a later round.
-    let _ = app.refuse(id, code, reason).await;
+    let _ = outbox.refuse(id, code, reason).await;
+}
+
+/// What a later round asks again could not be told now.
+fn asked_again(error: &LookError) {
+    tracing::warn!(%error, "what the chain holds of a recorded vote cannot be told now");
 }
 
 /// The recorded transaction; nothing where it is settled by now, or cannot be read.
-async fn transaction_of(app: &App, due: &Due) -> Option<Vec<u8>> {
-    open_submission(app, due).await.map(|s| s.transaction)
+async fn transaction_of(outbox: &Outbox, due: &Due) -> Option<Vec<u8>> {
+    open_submission(outbox, due).await.map(|s| s.transaction)
 }
 
 /// The recorded submission; nothing where it is settled by now, or cannot be read.
-async fn open_submission(app: &App, due: &Due) -> Option<Submission> {
-    match app.store.by_sequence(due.sequence).await {
-        Ok(Some(submission)) => match failover::settled(app, submission.state.clone()) {
+async fn open_submission(outbox: &Outbox, due: &Due) -> Option<Submission> {
+    match outbox.store.by_sequence(due.sequence).await {
+        Ok(Some(submission)) => match ended::settled(&outbox.client, submission.state.clone()) {
             None => Some(submission),
             Some(settled) => {
                 // Another backend was faster to record it.
-                app.pending.settle(due.sequence, &settled);
+                outbox.pending.settle(due.sequence, &settled);
                 None
             }
         },
@@ -201,23 +205,23 @@ async fn open_submission(app: &App, due: &Due) -> Option<Submission> {
 }
 
 /// Asks what became of submissions that a validator took long ago.
-async fn ask_after(app: &App, due: Vec<Due>, closing: &HashSet<u64>) {
+async fn ask_after(outbox: &Outbox, due: Vec<Due>, closing: &HashSet<u64>) {
     if due.is_empty() {
         return;
     }
     let ids: Vec<Hash> = due.iter().map(|due| due.transaction_id).collect();
     // Where nobody tells, the proven chain still does.
-    let statuses = app.client.transaction_statuses(&ids).await;
+    let statuses = outbox.client.transaction_statuses(&ids).await;
     let mut overdue = Vec::new();
     for (due, status) in due.into_iter().zip(statuses) {
         match status.unwrap_or(TransactionStatus::Pending) {
-            TransactionStatus::Pending if app.height() <= due.expiry_height => {}
+            TransactionStatus::Pending if outbox.height() <= due.expiry_height => {}
             // Said by one validator: the block itself tells, when it is followed.
             TransactionStatus::Confirmed { .. } => {}
             // Lost, refused or expired: carried again, which tells.
             TransactionStatus::Pending
             | TransactionStatus::Unknown
-            | TransactionStatus::Rejected { .. } => app.pending.lost(&due.transaction_id),
+            | TransactionStatus::Rejected { .. } => outbox.pending.lost(&due.transaction_id),
         }
         let is_closing = closing.contains(&due.election_id);
         let patience = match is_closing {
@@ -225,25 +229,25 @@ async fn ask_after(app: &App, due: Vec<Due>, closing: &HashSet<u64>) {
             false => OVERDUE,
         };
         let taken = due.taken;
-        if taken.is_some_and(|taken| taken.is_overdue(app.height(), patience)) {
+        if taken.is_some_and(|taken| taken.is_overdue(outbox.height(), patience)) {
             overdue.push((due, is_closing));
         }
     }
     overdue.truncate(OVERDUE_MAX);
-    look_after(app, overdue).await;
+    look_after(outbox, overdue).await;
 }
 
 /// Looks after what a validator took long ago and no block holds: that one may keep it to itself,
 /// whatever it says. The proven chain judges it, and what can still stand in a block is offered to
 /// every validator.
-async fn look_after(app: &App, overdue: Vec<(Due, bool)>) {
+async fn look_after(outbox: &Outbox, overdue: Vec<(Due, bool)>) {
     let mut offered = Vec::new();
     let mut transactions = Vec::new();
     for (due, is_closing) in overdue {
-        let Some(bytes) = transaction_of(app, &due).await else {
+        let Some(bytes) = transaction_of(outbox, &due).await else {
             continue;
         };
-        if judge(app, &due, bytes.clone(), is_closing).await == Some(false) {
+        if judge(outbox, &due, bytes.clone(), is_closing).await == Some(false) {
             offered.push(due.transaction_id);
             transactions.push(bytes);
         }
@@ -251,7 +255,7 @@ async fn look_after(app: &App, overdue: Vec<(Due, bool)>) {
     if transactions.is_empty() {
         return;
     }
-    let validators = app.client.offer_to_all(&transactions).await;
+    let validators = outbox.client.offer_to_all(&transactions).await;
     let count = transactions.len();
     tracing::info!(
         count,
@@ -259,7 +263,7 @@ async fn look_after(app: &App, overdue: Vec<(Due, bool)>) {
         "votes that wait for a block were offered to every validator"
     );
     for id in &offered {
-        app.pending.offered(id, app.height());
+        outbox.pending.offered(id, outbox.height());
     }
 }
 
@@ -267,13 +271,13 @@ async fn look_after(app: &App, overdue: Vec<(Due, bool)>) {
 ///
 /// Every block up to its expiry was proven and executed here, so the old transaction is on none of
 /// them and can be on none after.
-async fn sign_again(app: &App, due: &Due) {
+async fn sign_again(outbox: &Outbox, due: &Due) {
     // Where that cannot be told, a later round asks again.
     let id = &due.transaction_id;
-    if app.settle_if_on_chain(id, due.expiry_height).await != Some(false) {
+    if outbox.settle_if_on_chain(id, due.expiry_height).await != Some(false) {
         return;
     }
-    let Some(submission) = open_submission(app, due).await else {
+    let Some(submission) = open_submission(outbox, due).await else {
         return;
     };
     let Ok(old) = Transaction::from_bytes(&submission.transaction) else {
@@ -282,36 +286,40 @@ async fn sign_again(app: &App, due: &Due) {
     if submission.transaction_id != due.transaction_id {
         // It was, and this was read before.
         let (id, expiry) = (submission.transaction_id, old.body.expiry_height);
-        return app.pending.replace(due.sequence, id, expiry);
+        return outbox.pending.replace(due.sequence, id, expiry);
     }
-    if old.signer != app.registrar.public() {
+    if old.signer != outbox.registrar.public() {
         // Only the voter could sign it again.
         let reason = "the signed transaction expired before it reached the chain".to_owned();
         let code = RefusalCode::Expired.as_str();
-        let _ = app.refuse(id, code, reason).await;
+        let _ = outbox.refuse(id, code, reason).await;
         return;
     }
-    match app.settle_as_on_chain(id, &old).await {
+    match outbox.settle_as_on_chain(id, &old).await {
         Ok(None) => {}
-        // Confirmed under another transaction, or a later round asks again.
-        Ok(Some(_)) | Err(_) => return,
+        // Confirmed under another transaction.
+        Ok(Some(_)) => return,
+        Err(error) => return asked_again(&error),
     }
-    match replaced(app, due, &old).await {
+    match replaced(outbox, due, &old).await {
         Ok(None) => {}
         Ok(Some((code, reason))) => {
-            let _ = app.refuse(id, code.as_str(), reason.to_owned()).await;
+            let _ = outbox.refuse(id, code.as_str(), reason.to_owned()).await;
             return;
         }
-        // A later round asks again.
-        Err(_) => return,
+        Err(error) => return asked_again(&error),
     }
     // With the numbers that it had: the voter may know it by one, and its place is what it was.
     let body = old.body;
-    let transaction = app.sign_ballot(body.payload, Some(body.nonce), body.sequence);
+    let transaction = outbox.sign_ballot(body.payload, Some(body.nonce), body.sequence);
     let bytes = transaction.to_bytes();
     let id = Hash::of(&bytes);
     let expiry = transaction.body.expiry_height;
-    match app.store.sign_again(due.sequence, id, bytes, expiry).await {
+    match outbox
+        .store
+        .sign_again(due.sequence, id, bytes, expiry)
+        .await
+    {
         Ok(()) => {
             tracing::info!(old = %short(&due.transaction_id), new = %short(&id), "an expired vote was signed again");
         }
@@ -322,11 +330,11 @@ async fn sign_again(app: &App, due: &Due) {
 /// Why an expired submission would change what the voter did since: the chain holds another ballot of
 /// the voter, which stands for good or was cast later. Nothing where it would not.
 async fn replaced(
-    app: &App,
+    outbox: &Outbox,
     due: &Due,
     old: &Transaction,
-) -> Result<Option<(RefusalCode, &'static str)>, Problem> {
-    let Some(standing) = app.standing_of(old).await? else {
+) -> Result<Option<(RefusalCode, &'static str)>, LookError> {
+    let Some(standing) = outbox.standing_of(old).await? else {
         return Ok(None);
     };
     if standing.revote == Revote::Refuse {
@@ -338,7 +346,10 @@ async fn replaced(
         return Ok(None);
     }
     // One that this database lacks was cast after the copy that it was restored from.
-    let known = app.store.by_transaction(&standing.transaction_id).await?;
+    let known = outbox
+        .store
+        .by_transaction(&standing.transaction_id)
+        .await?;
     let is_older = known.is_some_and(|known| known.sequence < due.sequence);
     let reason = "the chain holds a ballot that this voter cast later";
     Ok((!is_older).then_some((RefusalCode::Superseded, reason)))

@@ -22,9 +22,9 @@ use tabella_protocol::{
 use crate::{
     administer::ADMIN_WAIT,
     administer_error::{AdministerError, CloseError, ResumeError, SignedCloseError},
-    app::App,
     closing::Closed,
     crash,
+    outbox::Outbox,
     store::{Closing, StoreError},
 };
 
@@ -37,7 +37,7 @@ const JUST_CLOSED: Duration = Duration::from_millis(500);
 /// How long another backend over the same database is left to close what it was asked to.
 const OTHERS: Duration = Duration::from_secs(30);
 
-impl App {
+impl Outbox {
     /// Closes an election: at once where nothing that was acknowledged is on its way, otherwise as soon
     /// as that has ended.
     pub(crate) async fn close_election(
@@ -59,7 +59,7 @@ impl App {
             if let Ok(Ok(result)) = tokio::time::timeout(JUST_CLOSED, end).await {
                 return Ok(Closed::Now(result?));
             }
-            let closing = self.put_on_chain(Payload::CloseElection { election_id });
+            let closing = self.administer(Payload::CloseElection { election_id });
             return Ok(Closed::Now(closing.await?));
         }
         self.closings.asked.notify_one();
@@ -206,8 +206,8 @@ impl App {
 }
 
 /// Closes what is marked to be closed, until the backend ends.
-pub(crate) async fn carry_through(app: Arc<App>) {
-    if app.authority.is_none() {
+pub(crate) async fn carry_through(outbox: Arc<Outbox>) {
+    if outbox.authority.is_none() {
         // Another backend over the same database has the key.
         return std::future::pending().await;
     }
@@ -215,24 +215,24 @@ pub(crate) async fn carry_through(app: Arc<App>) {
     let mut pause = IDLE;
     loop {
         tokio::select! {
-            () = app.closings.asked.notified() => {}
+            () = outbox.closings.asked.notified() => {}
             () = tokio::time::sleep(pause) => {}
         }
         pause = IDLE;
-        let Ok(marks) = app.store.closings().await else {
+        let Ok(marks) = outbox.store.closings().await else {
             continue;
         };
         let open: HashSet<u64> = marks.iter().map(|(election_id, _)| *election_id).collect();
         since.retain(|election_id, _| open.contains(election_id));
         for (election_id, how) in marks {
             let seen = *since.entry(election_id).or_insert_with(Instant::now);
-            let is_own = app.store.shared().is_none() || app.closings.was_asked(election_id);
+            let is_own = outbox.store.shared().is_none() || outbox.closings.was_asked(election_id);
             if is_own || seen.elapsed() >= OTHERS {
                 // One that was signed elsewhere may be left to its own signer for long.
                 if !matches!(how, Closing::Signed { .. }) {
                     pause = ROUND;
                 }
-                if let Err(error) = step(&app, election_id, how).await {
+                if let Err(error) = step(&outbox, election_id, how).await {
                     tracing::warn!(%error, election_id, "an election that is being closed waits");
                 }
             }
@@ -241,25 +241,25 @@ pub(crate) async fn carry_through(app: Arc<App>) {
 }
 
 /// Closes one election if nothing that was acknowledged is on its way any more.
-async fn step(app: &App, election_id: u64, how: Closing) -> Result<(), StoreError> {
-    if !app.levels.has_quorum() {
+async fn step(outbox: &Outbox, election_id: u64, how: Closing) -> Result<(), StoreError> {
+    if !outbox.levels.has_quorum() {
         return Ok(());
     }
-    if app.left_in(election_id, how).await? > 0 {
+    if outbox.left_in(election_id, how).await? > 0 {
         return Ok(());
     }
     crash::point("closing-drained");
-    let result = app
-        .put_on_chain(Payload::CloseElection { election_id })
+    let result = outbox
+        .administer(Payload::CloseElection { election_id })
         .await;
     crash::point("closing-submitted");
     let end = match &result {
         Ok(_) => Some(Closing::Done),
         Err(error) => match error.refusal() {
             // It may be closed already: by somebody else, or by this backend before it died.
-            Some(RefusalCode::WrongElectionStatus) => {
-                is_closed(app, election_id).await.then_some(Closing::Done)
-            }
+            Some(RefusalCode::WrongElectionStatus) => is_closed(outbox, election_id)
+                .await
+                .then_some(Closing::Done),
             Some(code) if !code.is_transient() && code != RefusalCode::Expired => None,
             // Tried again.
             _ => return Ok(()),
@@ -275,8 +275,8 @@ async fn step(app: &App, election_id: u64, how: Closing) -> Result<(), StoreErro
             "the election cannot be closed, and takes ballots as before"
         );
     }
-    app.store.mark_closing(election_id, end).await?;
-    app.closings.end(election_id, result);
+    outbox.store.mark_closing(election_id, end).await?;
+    outbox.closings.end(election_id, result);
     Ok(())
 }
 
@@ -298,9 +298,9 @@ fn not_open(election_id: u64) -> AdministerError {
 }
 
 /// Whether the proven chain has closed the election.
-async fn is_closed(app: &App, election_id: u64) -> bool {
-    app.elections.catch_up().await;
-    let proven = app.follower.ledger().election(election_id);
+async fn is_closed(outbox: &Outbox, election_id: u64) -> bool {
+    outbox.elections.catch_up().await;
+    let proven = outbox.follower.ledger().election(election_id);
     proven.is_some_and(|e| matches!(e.status(), ElectionStatus::Closed | ElectionStatus::Final))
 }
 

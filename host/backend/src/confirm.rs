@@ -6,10 +6,10 @@ use tabella_client::VerifiedBlock;
 use tokio::sync::mpsc;
 
 use crate::{
-    app::App,
     clock, crash,
-    pending::{Landed, Settled},
-    store::{Confirmed, ConfirmedSubmission, Mark, StoreError},
+    listener::Listener,
+    pending::{Landed, Pending, Settled},
+    store::{Confirmed, ConfirmedSubmission, Mark, Store, StoreError},
 };
 
 /// Blocks delivered and not yet written down, and as many of which confirmations are written together.
@@ -19,13 +19,25 @@ const EMPTY_BLOCKS_MAX: u32 = 16;
 /// Pause before a failed write is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
+/// Writes confirmations down.
+pub(crate) struct Confirming {
+    pub(crate) store: Store,
+    pub(crate) pending: Arc<Pending>,
+    pub(crate) listener: Arc<dyn Listener>,
+}
+
 /// Writes down the confirmations in every block after the `known` height, in order. Ends when the
 /// client does.
 pub(crate) async fn confirm_blocks(
-    app: Arc<App>,
+    confirming: Confirming,
     mut blocks: mpsc::Receiver<Arc<VerifiedBlock>>,
     known: u64,
 ) {
+    let Confirming {
+        store,
+        pending,
+        listener,
+    } = confirming;
     let mut empty = 0;
     while let Some(first) = blocks.recv().await {
         // Blocks that came meanwhile share a commit.
@@ -38,8 +50,8 @@ pub(crate) async fn confirm_blocks(
         group.retain(|block| block.height() > known);
         let mut writes = Vec::new();
         for block in group {
-            let landed = app.pending.landed(&block.transaction_ids);
-            let is_nothing = block.transaction_ids.is_empty() && app.store.shared().is_none();
+            let landed = pending.landed(&block.transaction_ids);
+            let is_nothing = block.transaction_ids.is_empty() && store.shared().is_none();
             if is_nothing && empty < EMPTY_BLOCKS_MAX {
                 empty += 1;
             } else {
@@ -50,20 +62,20 @@ pub(crate) async fn confirm_blocks(
         }
         crash::point("confirmation-unwritten");
         // A block must not be skipped: while the database fails, following waits.
-        while let Err(error) = write_all(&app, &writes).await {
+        while let Err(error) = write_all(&store, &writes).await {
             tracing::error!(%error, "confirmations cannot be recorded");
             tokio::time::sleep(RETRY).await;
         }
         crash::point("confirmation-written");
         for (confirmed, landed) in writes {
-            app.events.confirmed(&confirmed);
+            listener.confirmed(&confirmed);
             for landed in landed {
                 let settled = Settled::Confirmed {
                     height: confirmed.height,
                     block_hash: confirmed.block_hash,
                     validator: landed.accepted_by,
                 };
-                app.pending.settle(landed.sequence, &settled);
+                pending.settle(landed.sequence, &settled);
             }
         }
     }
@@ -71,10 +83,10 @@ pub(crate) async fn confirm_blocks(
 
 type Write = (Confirmed, Vec<Landed>);
 
-async fn write_all(app: &App, writes: &[Write]) -> Result<(), StoreError> {
+async fn write_all(store: &Store, writes: &[Write]) -> Result<(), StoreError> {
     let writes = writes
         .iter()
-        .map(|(confirmed, _)| app.store.confirm(confirmed.clone()));
+        .map(|(confirmed, _)| store.confirm(confirmed.clone()));
     futures::future::try_join_all(writes).await.map(drop)
 }
 

@@ -1,9 +1,25 @@
 //! Ballots that their voters signed themselves.
 
-use axum::http::StatusCode;
+use tabella_client::Client;
 use tabella_protocol::{Payload, PublicKey, Signature, Transaction, TransactionBody};
 
-use crate::{app::App, problem::Problem};
+/// Why a voter's signature is no good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum CredentialError {
+    /// No block from now on could hold the transaction.
+    #[error("expected an expiry_height from {first} to {last}, got {got}")]
+    Expiry {
+        /// The lowest height that is taken.
+        first: u64,
+        /// The highest.
+        last: u64,
+        /// The one that was signed.
+        got: u64,
+    },
+    /// The signature is of something else, or of somebody else.
+    #[error("the credential did not sign the transaction that casts this ballot")]
+    Signature,
+}
 
 /// What a voter's key signed: the transaction that casts exactly this ballot.
 pub(crate) struct Credential {
@@ -17,28 +33,27 @@ pub(crate) struct Credential {
 
 impl Credential {
     /// Refuses what no block from now on could hold.
-    pub(crate) fn require_in_time(&self, app: &App) -> Result<(), Problem> {
-        let height = app.height();
-        let latest = height.saturating_add(app.client.genesis().expiry_heights_max);
-        if self.expiry_height <= height || self.expiry_height > latest {
-            return Err(Problem::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "expiry-out-of-range",
-                format!(
-                    "expected an expiry_height from {} to {latest}, got {}",
-                    height.saturating_add(1),
-                    self.expiry_height
-                ),
-            )
-            .at("/expiry_height"));
+    pub(crate) fn require_in_time(&self, client: &Client) -> Result<(), CredentialError> {
+        let height = client.tip().borrow().map_or(0, |tip| tip.height);
+        let last = height.saturating_add(client.genesis().expiry_heights_max);
+        if self.expiry_height <= height || self.expiry_height > last {
+            return Err(CredentialError::Expiry {
+                first: height.saturating_add(1),
+                last,
+                got: self.expiry_height,
+            });
         }
         Ok(())
     }
 
     /// The transaction that the voter signed, if that is this one.
-    pub(crate) fn transaction(&self, app: &App, payload: Payload) -> Result<Transaction, Problem> {
+    pub(crate) fn transaction(
+        &self,
+        client: &Client,
+        payload: Payload,
+    ) -> Result<Transaction, CredentialError> {
         let body = TransactionBody {
-            chain_id: app.client.genesis().chain_id,
+            chain_id: client.genesis().chain_id,
             expiry_height: self.expiry_height,
             nonce: self.nonce,
             sequence: self.sequence,
@@ -50,12 +65,7 @@ impl Credential {
             signature: self.signature,
         };
         if !transaction.verify() {
-            return Err(Problem::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "bad-signature",
-                "the credential did not sign the transaction that casts this ballot",
-            )
-            .at("/signature"));
+            return Err(CredentialError::Signature);
         }
         Ok(transaction)
     }

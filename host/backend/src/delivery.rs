@@ -10,14 +10,14 @@ use tabella_client::{SubmitError, ValidatorEndpoint};
 use tabella_protocol::{Hash, Payload, RollChanges, Transaction, rpc::RefusalCode};
 
 use crate::{
-    app::App,
+    cast_error::CastError,
     clock, crash,
     elections::Election,
-    failover,
+    ended,
     lines::short,
     local_ledger::AppendError,
+    outbox::Outbox,
     pending::{Settled, Standing},
-    problem::Problem,
     refusals::Judgement,
     store::{State, StoreError, Submission},
     submissions::{Acknowledged, Answer, Wish},
@@ -35,7 +35,7 @@ enum Sent {
     Perhaps,
 }
 
-impl App {
+impl Outbox {
     /// Hands a recorded submission to a validator and waits for its end.
     pub(crate) async fn carry(
         &self,
@@ -43,7 +43,7 @@ impl App {
         transaction: &Transaction,
         bytes: Vec<u8>,
         started: Instant,
-    ) -> Result<Answer, Problem> {
+    ) -> Result<Answer, CastError> {
         let transaction_id = Hash::of(&bytes);
         let settled = self.pending.wait(&transaction_id);
         if !self.turn(&transaction_id, started).await {
@@ -95,7 +95,7 @@ impl App {
                         block_hash,
                         validator,
                     }),
-                    _ => Err(refusal.into()),
+                    _ => Err(CastError::Refused(refusal)),
                 }
             }
             Err(error) => {
@@ -128,7 +128,7 @@ impl App {
             }),
             Ok(_) => None,
             Err(error) => {
-                tracing::debug!(error = error.detail(), transaction_id = %short(id), "a refusal waits for what the chain holds");
+                tracing::debug!(%error, transaction_id = %short(id), "a refusal waits for what the chain holds");
                 Some(Answer::Pending { validator: None })
             }
         }
@@ -161,7 +161,7 @@ impl App {
         settled: Option<tokio::sync::oneshot::Receiver<Settled>>,
         validator: Option<Arc<ValidatorEndpoint>>,
         wait: Duration,
-    ) -> Result<Answer, Problem> {
+    ) -> Result<Answer, CastError> {
         tokio::select! {
             biased;
             answer = await_end(settled, validator.clone(), wait) => answer,
@@ -176,7 +176,7 @@ impl App {
         transaction: &Transaction,
         bytes: Vec<u8>,
         sent: Sent,
-    ) -> Result<Answer, Problem> {
+    ) -> Result<Answer, CastError> {
         let transaction_id = Hash::of(&bytes);
         let error = match self.append_locally(election, bytes).await {
             Ok(()) => {
@@ -191,14 +191,13 @@ impl App {
             {
                 let (code, reason) = (refusal.code.as_str(), refusal.message.clone());
                 self.refuse(&transaction_id, code, reason).await?;
-                Err(tabella_client::Refusal {
+                Err(CastError::Refused(tabella_client::Refusal {
                     code: refusal.code,
                     message: refusal.message,
                     plugin_code: refusal.plugin_code,
                     contest: refusal.contest,
                     validators: 0,
-                }
-                .into())
+                }))
             }
             error => {
                 self.lines.fell_through(&error, &transaction_id);
@@ -275,7 +274,7 @@ impl App {
         transaction_id: &Hash,
         code: String,
         reason: String,
-    ) -> Result<Option<Settled>, Problem> {
+    ) -> Result<Option<Settled>, StoreError> {
         let landed = self.pending.landed(std::slice::from_ref(transaction_id));
         let Some((_, landed)) = landed.into_iter().next() else {
             return Ok(None);
@@ -292,7 +291,7 @@ impl App {
         crash::point("refusal-written");
         // A block may have been faster: the database knows.
         let recorded = self.store.by_sequence(landed.sequence).await?;
-        let settled = recorded.and_then(|recorded| failover::settled(self, recorded.state));
+        let settled = recorded.and_then(|recorded| ended::settled(&self.client, recorded.state));
         let settled = settled.unwrap_or(Settled::Rejected { code, reason });
         self.pending.settle(landed.sequence, &settled);
         Ok(Some(settled))
@@ -305,7 +304,7 @@ impl App {
         known: Submission,
         wish: &Wish,
         started: Instant,
-    ) -> Result<Acknowledged, Problem> {
+    ) -> Result<Acknowledged, CastError> {
         // A credential's transaction is public once it is on the chain: who sends it again does not learn
         // what its voter called it.
         let public_id = match &wish.client_id {
@@ -374,7 +373,7 @@ impl App {
     }
 
     /// What a recorded state means to the voter.
-    fn standing(&self, state: State, public_id: &str) -> Result<Answer, Problem> {
+    fn standing(&self, state: State, public_id: &str) -> Result<Answer, CastError> {
         match state {
             State::Open => Ok(Answer::Pending { validator: None }),
             State::Confirmed {
@@ -385,22 +384,14 @@ impl App {
             } => Ok(Answer::Confirmed {
                 height,
                 block_hash,
-                validator: validator.and_then(|node_id| self.validator(&node_id)),
+                validator: validator.and_then(|node_id| ended::validator(&self.client, &node_id)),
             }),
-            State::Rejected { code, reason, .. } => {
-                Err(Problem::recorded_refusal(&code, &reason).about(public_id.to_owned()))
-            }
+            State::Rejected { code, reason, .. } => Err(CastError::Ended {
+                code,
+                reason,
+                submission: Some(public_id.to_owned()),
+            }),
         }
-    }
-
-    /// A validator's addresses by its name.
-    pub(crate) fn validator(&self, node_id: &str) -> Option<Arc<ValidatorEndpoint>> {
-        let report = self.client.health();
-        report
-            .validators
-            .into_iter()
-            .find(|v| v.endpoint.node_id == node_id)
-            .map(|v| Arc::new(v.endpoint))
     }
 }
 
@@ -408,7 +399,7 @@ async fn await_end(
     settled: Option<tokio::sync::oneshot::Receiver<Settled>>,
     validator: Option<Arc<ValidatorEndpoint>>,
     wait: Duration,
-) -> Result<Answer, Problem> {
+) -> Result<Answer, CastError> {
     let Some(settled) = settled else {
         return Ok(Answer::Pending { validator });
     };
@@ -422,9 +413,11 @@ async fn await_end(
             block_hash,
             validator: validator.or(by),
         }),
-        Ok(Ok(Settled::Rejected { code, reason })) => {
-            Err(Problem::recorded_refusal(&code, &reason))
-        }
+        Ok(Ok(Settled::Rejected { code, reason })) => Err(CastError::Ended {
+            code,
+            reason,
+            submission: None,
+        }),
         Ok(Err(_)) | Err(_) => Ok(Answer::Pending { validator }),
     }
 }

@@ -10,7 +10,6 @@ use std::{
     time::Duration,
 };
 
-use axum::http::StatusCode;
 use tabella_client::Client;
 use tabella_follower::Follower;
 use tabella_ledger::{ChoiceError, encode_choice};
@@ -20,7 +19,7 @@ use tabella_protocol::{
 };
 use tabella_runtime::{Contest, Verdict};
 
-use crate::{local_ledger::LocalLedger, problem::Problem};
+use crate::local_ledger::LocalLedger;
 
 /// How long a request may wait until the block that it depends on is executed here.
 const EXECUTION_WAIT: Duration = Duration::from_secs(2);
@@ -30,7 +29,7 @@ const ADMIN_EXECUTION_WAIT: Duration = Duration::from_secs(8);
 const FAR_BEHIND: u64 = 64;
 
 /// A rule's name for people.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rule {
     pub(crate) name: String,
     pub(crate) version: String,
@@ -50,6 +49,28 @@ pub(crate) struct Election {
     pub(crate) proven: Arc<tabella_ledger::Election>,
     pub(crate) view: Arc<ElectionView>,
     pub(crate) rules: Arc<Rules>,
+}
+
+/// Why an election is not found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum FindError {
+    /// It may be in a block that is not here, and no validator is there to tell.
+    #[error("no validator can be reached now; try again later")]
+    NoValidator,
+    /// There is no such election.
+    #[error("there is no election {0}")]
+    Unknown(u64),
+    /// The copy of the chain is not so far yet.
+    #[error(
+        "this backend has checked the chain up to block {height}, and validators say they are at {claimed}; \
+         ask again when it has caught up"
+    )]
+    CatchingUp {
+        /// The newest block that was executed here.
+        height: u64,
+        /// The newest that validators speak of.
+        claimed: u64,
+    },
 }
 
 /// All elections.
@@ -77,7 +98,7 @@ impl Elections {
 
     /// Returns the election for a ballot: where it is not open in the blocks executed here, those
     /// that are certified already are waited for before a voter is turned away.
-    pub(crate) async fn for_ballot(&self, election_id: u64) -> Result<Election, Problem> {
+    pub(crate) async fn for_ballot(&self, election_id: u64) -> Result<Election, FindError> {
         match self.find(election_id) {
             Some(election) if election.view.status == ElectionStatus::Open => Ok(election),
             _ => self.get(election_id).await,
@@ -86,7 +107,7 @@ impl Elections {
 
     /// Returns the election as of the newest block whose certificate was checked, so that a caller
     /// sees what a confirmation before has changed.
-    pub(crate) async fn get(&self, election_id: u64) -> Result<Election, Problem> {
+    pub(crate) async fn get(&self, election_id: u64) -> Result<Election, FindError> {
         self.catch_up().await;
         self.find(election_id)
             .ok_or_else(|| self.not_found(election_id))
@@ -143,24 +164,17 @@ impl Elections {
     }
 
     /// Returns why there is no such election here: perhaps the copy of the chain is not so far yet.
-    pub(crate) fn not_found(&self, election_id: u64) -> Problem {
+    pub(crate) fn not_found(&self, election_id: u64) -> FindError {
         let height = self.follower.tip().height;
         let claimed = self.client.blockchain_state().claimed_height.unwrap_or(0);
         // With no validator there it may be in a block that is not here.
         if !self.client.is_connected() {
-            return Problem::no_validator();
+            return FindError::NoValidator;
         }
         if claimed.saturating_sub(height) < FAR_BEHIND {
-            return Problem::unknown_election(election_id);
+            return FindError::Unknown(election_id);
         }
-        Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "catching-up",
-            format!(
-                "this backend has checked the chain up to block {height}, and validators say they \
-                 are at {claimed}; ask again when it has caught up"
-            ),
-        )
+        FindError::CatchingUp { height, claimed }
     }
 
     /// The election with its view and rules; both are kept until a block changes it.

@@ -5,18 +5,39 @@
 //! had. Elections and accounts of before the realms were told apart are [`Earlier`]:
 //! `docs/decisions/0034-accounts-and-registrars-voters-are-two-realms.md` says what holds for them.
 
-use axum::http::StatusCode;
 use tabella_follower::Follower;
 use tabella_protocol::{Eligibility, OpenTo, VoterId, rpc::ElectionView};
 
 use crate::{
+    chain_read::{self, ReadError},
     local_ledger::LocalLedger,
-    problem::Problem,
     secrets::MasterSecret,
     store::{Earlier, Store, StoreError},
     subject::{AccountHolder, NamedVoter, Subject},
-    voter_name::VoterName,
+    voter_name::{VoterName, VoterNameError},
 };
+
+/// Why somebody is no voter of an election.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum VoterError {
+    /// The operator's token stands for no voter.
+    #[error("expected a voter_id, because this token is not a voter's")]
+    Operator,
+    /// The election admits no accounts.
+    #[error(
+        "election {0} admits the voters whom its registrar names, not accounts; ask for a voter's token"
+    )]
+    AccountsNotAdmitted(u64),
+    /// The id is none.
+    #[error(transparent)]
+    Name(#[from] VoterNameError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The proven chain cannot be read.
+    #[error(transparent)]
+    Chain(#[from] ReadError),
+}
 
 /// The secrets behind the pseudonyms of one election.
 pub(crate) struct Pseudonyms {
@@ -95,19 +116,15 @@ impl Electorate {
         &self,
         view: &ElectionView,
         subject: &Subject,
-    ) -> Result<VoterId, Problem> {
+    ) -> Result<VoterId, VoterError> {
         match subject {
-            Subject::Operator => Err(Problem::bad_request(
-                "invalid-request",
-                "expected a voter_id, because this token is not a voter's",
-            )
-            .at("/voter_id")),
+            Subject::Operator => Err(VoterError::Operator),
             Subject::Account(account) => self.account(view, account),
             Subject::Registrar(voter) => self.named(view, voter).await,
         }
     }
 
-    fn account(&self, view: &ElectionView, account: &AccountHolder) -> Result<VoterId, Problem> {
+    fn account(&self, view: &ElectionView, account: &AccountHolder) -> Result<VoterId, VoterError> {
         let pseudonyms = self.pseudonyms(view.election_id);
         match &view.spec.eligibility {
             Eligibility::Registrar {
@@ -117,14 +134,7 @@ impl Electorate {
                 if self.is_earlier_voter(view, account) {
                     return Ok(pseudonyms.of_registrar(&account.name));
                 }
-                Err(Problem::new(
-                    StatusCode::FORBIDDEN,
-                    "accounts-not-admitted",
-                    format!(
-                        "election {} admits the voters whom its registrar names, not accounts; ask for a voter's token",
-                        view.election_id
-                    ),
-                ))
+                Err(VoterError::AccountsNotAdmitted(view.election_id))
             }
             // Whether it is on the roll, the chain says.
             _ => Ok(pseudonyms.of_account(&account.name)),
@@ -138,13 +148,13 @@ impl Electorate {
             && account.registered_at_ms <= self.earlier.accounts_until_ms
     }
 
-    async fn named(&self, view: &ElectionView, voter: &NamedVoter) -> Result<VoterId, Problem> {
+    async fn named(&self, view: &ElectionView, voter: &NamedVoter) -> Result<VoterId, VoterError> {
         let election_id = view.election_id;
         let pseudonyms = self.pseudonyms(election_id);
         let usual = voter.name.as_ref();
         let usual = usual.map(|name| pseudonyms.of_registrar(name.as_str()));
         if !self.earlier.has_election(election_id) {
-            return usual.map_err(|error| malformed(*error));
+            return usual.map_err(|error| (*error).into());
         }
         // One who stands in it under another form goes on as that one, and has no second vote.
         let forms = pseudonyms.forms(voter, true);
@@ -160,17 +170,17 @@ impl Electorate {
             .find(|form| self.local.is_on_roll(election_id, form));
         match on_roll {
             Some(form) => Ok(*form),
-            None => usual.map_err(|error| malformed(*error)),
+            None => usual.map_err(|error| (*error).into()),
         }
     }
 
     /// Whether the proven chain holds a ballot of a voter.
-    async fn has_cast(&self, election_id: u64, voter: &VoterId) -> Result<bool, Problem> {
-        let (ledger, voter) = (self.follower.ledger().clone(), *voter);
-        let looking = tokio::task::spawn_blocking(move || ledger.ballot_of(election_id, &voter));
-        let found = looking.await.map_err(|error| Problem::internal(&error))?;
-        let found = found.map_err(|error| Problem::internal(&error))?;
-        Ok(found.is_some())
+    async fn has_cast(&self, election_id: u64, voter: &VoterId) -> Result<bool, ReadError> {
+        let voter = *voter;
+        let found = chain_read::read(&self.follower, move |ledger| {
+            ledger.ballot_of(election_id, &voter)
+        });
+        Ok(found.await?.is_some())
     }
 
     /// Every voter that the subject is or was in an election, for what it has cast.
@@ -221,15 +231,5 @@ impl Electorate {
         }
         let voter = self.pseudonyms(election_id).of_registrar(account);
         Ok(self.store.ballot_of(election_id, &voter).await?.is_some())
-    }
-}
-
-fn malformed(error: crate::voter_name::VoterNameError) -> Problem {
-    Problem::from(error).at("/voter_id")
-}
-
-impl From<crate::voter_name::VoterNameError> for Problem {
-    fn from(error: crate::voter_name::VoterNameError) -> Self {
-        Self::bad_request("invalid-request", error.to_string())
     }
 }

@@ -16,6 +16,7 @@ use tokio::{
 };
 
 use crate::{
+    listener::Listener,
     metrics,
     places::{Place, Places},
     store::Confirmed,
@@ -122,8 +123,17 @@ impl Events {
         self.ring.receiver_count()
     }
 
-    /// Tells that submissions were confirmed.
-    pub(crate) fn confirmed(&self, confirmed: &Confirmed) {
+    /// Costs nothing while nobody follows.
+    pub(crate) fn tell(&self, event: impl FnOnce() -> Event) {
+        if self.subscribers() > 0 {
+            // The last one may have gone meanwhile.
+            let _ = self.ring.send(event().to_bytes());
+        }
+    }
+}
+
+impl Listener for Events {
+    fn confirmed(&self, confirmed: &Confirmed) {
         if confirmed.submissions.is_empty() {
             return;
         }
@@ -141,21 +151,12 @@ impl Events {
         });
     }
 
-    /// Tells that the level of service has changed.
-    pub(crate) fn level(&self, level: u8, has_quorum: bool, meaning: String) {
+    fn level(&self, level: u8, has_quorum: bool, meaning: String) {
         self.tell(|| Event::Level {
             level,
             has_quorum,
             meaning,
         });
-    }
-
-    /// Costs nothing while nobody follows.
-    pub(crate) fn tell(&self, event: impl FnOnce() -> Event) {
-        if self.subscribers() > 0 {
-            // The last one may have gone meanwhile.
-            let _ = self.ring.send(event().to_bytes());
-        }
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) fn short(id: &Hash) -> String {
 
 /// Lines of one kind.
 #[derive(Debug, Default)]
-struct Kind {
+pub(crate) struct Kind {
     counts: Mutex<Counts>,
 }
 
@@ -44,7 +44,7 @@ impl Kind {
     }
 
     /// Whether one more line is said by itself; it is counted where it is not.
-    fn is_single(&self, now: Instant) -> bool {
+    pub(crate) fn is_single(&self, now: Instant) -> bool {
         let mut counts = self.counts();
         let began = *counts.began.get_or_insert(now);
         if now.duration_since(began) >= PERIOD {
@@ -60,20 +60,18 @@ impl Kind {
     }
 
     /// How many were left out since the last call, where any were.
-    fn take_left_out(&self) -> Option<u64> {
+    pub(crate) fn take_left_out(&self) -> Option<u64> {
         let count = std::mem::take(&mut self.counts().left_out);
         (count > 0).then_some(count)
     }
 }
 
-/// The lines of this backend.
+/// The lines about ballots.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     submitted: Kind,
     fell_back: Kind,
     fell_through: Kind,
-    results: Kind,
-    results_fell_back: Kind,
 }
 
 impl Lines {
@@ -102,23 +100,6 @@ impl Lines {
         }
     }
 
-    /// Results are shown while validators answer.
-    pub(crate) fn results(&self, election_id: u64) {
-        if self.results.is_single(Instant::now()) {
-            tracing::info!(election_id, "results retrieved from PoA");
-        }
-    }
-
-    /// Results are shown while no validator answers.
-    pub(crate) fn results_fell_back(&self, election_id: u64) {
-        if self.results_fell_back.is_single(Instant::now()) {
-            tracing::warn!(
-                election_id,
-                "results cannot be retrieved from PoA, falling back to the backend's own proven chain"
-            );
-        }
-    }
-
     /// Says how many lines were left out since the last sum.
     pub(crate) fn sum(&self) {
         if let Some(count) = self.submitted.take_left_out() {
@@ -134,15 +115,6 @@ impl Lines {
             tracing::warn!(
                 count,
                 "the local ledger failed, falling back to the database, for {count} more votes"
-            );
-        }
-        if let Some(count) = self.results.take_left_out() {
-            tracing::info!(count, "results retrieved from PoA, {count} times more");
-        }
-        if let Some(count) = self.results_fell_back.take_left_out() {
-            tracing::warn!(
-                count,
-                "results cannot be retrieved from PoA, falling back, {count} times more"
             );
         }
     }

@@ -3,20 +3,20 @@
 use tabella_protocol::VoterId;
 
 use crate::{
-    app::App,
+    chain_read::LookError,
     clock,
-    problem::Problem,
-    store::{State, Submission},
+    outbox::Outbox,
+    store::{State, StoreError, Submission},
 };
 
-impl App {
+impl Outbox {
     /// Waits, not for long, until the proven chain here holds the voter's ballot that is confirmed, and so
     /// knows its number.
     pub(crate) async fn standing_executed(
         &self,
         election_id: u64,
         voter: VoterId,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), StoreError> {
         let standing = self.store.ballot_of(election_id, &voter).await?;
         if let Some(Submission {
             state: State::Confirmed { height, .. },
@@ -36,7 +36,7 @@ impl App {
         &self,
         election_id: u64,
         voter: VoterId,
-    ) -> Result<u64, Problem> {
+    ) -> Result<u64, LookError> {
         let standing = self.store.ballot_of(election_id, &voter).await?;
         let recorded = standing.and_then(|standing| standing.number());
         let proven = self.read(move |ledger| ledger.sequence_of(election_id, &voter));

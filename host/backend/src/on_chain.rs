@@ -8,11 +8,11 @@ use tabella_ledger::{Ledger, LedgerError};
 use tabella_protocol::{BoardEntry, Hash, Payload, Revote, Transaction, VoterId};
 
 use crate::{
-    app::App,
+    chain_read::{LookError, ReadError},
     lines::short,
+    outbox::Outbox,
     pending::{Landed, Settled},
-    problem::Problem,
-    store::{Confirmed, ConfirmedSubmission},
+    store::{Confirmed, ConfirmedSubmission, StoreError},
 };
 
 /// A ballot on the proven chain.
@@ -32,7 +32,7 @@ pub(crate) struct StandingBallot {
     pub(crate) revote: Revote,
 }
 
-impl App {
+impl Outbox {
     /// Settles a submission whose transaction stands on the proven chain. Returns whether it does;
     /// nothing where that cannot be told yet, because the chain goes on further than it is proven here.
     pub(crate) async fn settle_if_on_chain(
@@ -53,8 +53,7 @@ impl App {
             Ok(None) if knows_head || proven >= expiry_height => Some(false),
             Ok(None) => None,
             Err(error) => {
-                let error = error.detail();
-                tracing::warn!(error, transaction_id = %short(transaction_id), "the proven chain cannot be read");
+                tracing::warn!(%error, transaction_id = %short(transaction_id), "the proven chain cannot be read");
                 None
             }
         }
@@ -67,7 +66,7 @@ impl App {
         &self,
         transaction_id: &Hash,
         transaction: &Transaction,
-    ) -> Result<Option<Settled>, Problem> {
+    ) -> Result<Option<Settled>, LookError> {
         let Payload::CastBallot {
             election_id,
             voter,
@@ -86,14 +85,14 @@ impl App {
             transaction_id = %short(&found.transaction_id),
             "a vote that was cast again stands on the chain already"
         );
-        self.settle_found(landed, found, None).await.map(Some)
+        Ok(Some(self.settle_found(landed, found, None).await?))
     }
 
     /// The ballot on the proven chain that counts for the voter of a transaction, if there is one.
     pub(crate) async fn standing_of(
         &self,
         transaction: &Transaction,
-    ) -> Result<Option<StandingBallot>, Problem> {
+    ) -> Result<Option<StandingBallot>, ReadError> {
         let Payload::CastBallot {
             election_id, voter, ..
         } = transaction.body.payload
@@ -126,7 +125,7 @@ impl App {
         landed: Landed,
         found: Found,
         validator: Option<Arc<ValidatorEndpoint>>,
-    ) -> Result<Settled, Problem> {
+    ) -> Result<Settled, StoreError> {
         let confirmed = Confirmed {
             mark: None,
             height: found.height,
@@ -142,7 +141,7 @@ impl App {
             transaction_ids: Vec::new(),
         };
         self.store.confirm(confirmed.clone()).await?;
-        self.events.confirmed(&confirmed);
+        self.listener.confirmed(&confirmed);
         let settled = Settled::Confirmed {
             height: found.height,
             block_hash: found.block_hash,
@@ -159,7 +158,7 @@ impl App {
         election_id: u64,
         voter: &VoterId,
         ballots: &[Vec<u8>],
-    ) -> Result<Option<Found>, Problem> {
+    ) -> Result<Option<Found>, ReadError> {
         self.elections.catch_up().await;
         let (voter, ballot_hash) = (*voter, BoardEntry::ballot_hash(ballots));
         self.read(move |ledger| {

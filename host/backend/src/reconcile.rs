@@ -8,8 +8,8 @@ use std::{
 use tabella_protocol::{Hash, Payload, Transaction};
 
 use crate::{
-    app::App,
     lines::short,
+    reconciliation::Reconciliation,
     store::{Admission, NewSubmission, StoreError, Submission},
     subject::Realm,
     submissions::content,
@@ -18,22 +18,21 @@ use crate::{
 /// Pause between two looks at the ledger.
 const PERIOD: Duration = Duration::from_secs(1);
 
-impl App {
+impl Reconciliation {
     /// Looks again at ballots that were open, and at new ones. A ballot that the database has not, because
     /// it was restored from an older copy, is recorded there once more, and so carried.
-    pub(crate) async fn look_at_local_ledger(&self) -> Result<(), StoreError> {
-        let account = &self.reconciliation;
-        let _looking = account.looking.lock().await;
-        let open: Vec<Hash> = account.inner().open.iter().copied().collect();
+    pub(crate) async fn look(&self) -> Result<(), StoreError> {
+        let _looking = self.looking.lock().await;
+        let open: Vec<Hash> = self.inner().open.iter().copied().collect();
         for id in open {
             // What is among the unsettled needs no look into the database.
             if self.pending.standing(&id).is_none() {
                 let submission = read(self, &id).await?;
-                account.inner().take(id, submission);
+                self.inner().take(id, submission);
             }
         }
         loop {
-            let height = account.inner().height + 1;
+            let height = self.inner().height + 1;
             // One that cannot be opened now may hold ballots all the same.
             if !self.local.is_open() {
                 return Ok(());
@@ -42,7 +41,7 @@ impl App {
             let Some((appended_at_ms, transactions)) =
                 block.map_err(|error| StoreError::of(&error))?
             else {
-                account.has_looked.store(true, Ordering::Relaxed);
+                self.has_looked.store(true, Ordering::Relaxed);
                 return Ok(());
             };
             let mut ballots = Vec::new();
@@ -59,7 +58,7 @@ impl App {
                 ballots.push((id, submission));
             }
             // A block counts as a whole, so that a failing database makes none count twice.
-            let mut inner = account.inner();
+            let mut inner = self.inner();
             for (id, submission) in ballots {
                 inner.take(id, submission);
             }
@@ -71,7 +70,7 @@ impl App {
 /// Records a ballot that was acknowledged and that the database lacks. The id that the voter chose is
 /// lost; it is the voter's again once the same ballot comes under one.
 async fn recover(
-    app: &App,
+    account: &Reconciliation,
     transaction: &Transaction,
     submitted_at_ms: u64,
 ) -> Result<(), StoreError> {
@@ -98,22 +97,22 @@ async fn recover(
         // It has no id yet; what gives it one says whose that is.
         realm: Realm::Registrar,
     };
-    app.store.record(new).await?;
-    app.pending.kept_locally(&transaction_id);
+    account.store.record(new).await?;
+    account.pending.kept_locally(&transaction_id);
     tracing::warn!(%voter, election_id, transaction_id = %short(&transaction_id), "a vote of the local ledger was not in the database, and is carried from now on");
     Ok(())
 }
 
-async fn read(app: &App, id: &Hash) -> Result<Option<Submission>, StoreError> {
+async fn read(account: &Reconciliation, id: &Hash) -> Result<Option<Submission>, StoreError> {
     // Others get their turn between two reads.
     tokio::task::yield_now().await;
-    app.store.by_transaction(id).await
+    account.store.by_transaction(id).await
 }
 
 /// Keeps the account up to date, until the backend ends.
-pub(crate) async fn keep(app: Arc<App>) {
+pub(crate) async fn keep(account: Arc<Reconciliation>) {
     loop {
-        if let Err(error) = app.look_at_local_ledger().await {
+        if let Err(error) = account.look().await {
             tracing::debug!(%error, "the account of the local ledger waits for the database");
         }
         tokio::time::sleep(PERIOD).await;

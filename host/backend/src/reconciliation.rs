@@ -4,34 +4,39 @@
 use std::{
     collections::{BTreeSet, VecDeque},
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use serde::Serialize;
 use tabella_protocol::Hash;
 
 use crate::{
-    clock,
-    store::{State, Submission},
+    local_ledger::LocalLedger,
+    pending::Pending,
+    store::{State, Store, Submission},
 };
 
 /// Conflicts listed, the newest; all are counted, and the export has them all.
 const CONFLICTS_MAX: usize = 1_000;
 
 /// An acknowledged ballot that the chain refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Conflict {
-    transaction_id: String,
-    election_id: u64,
-    code: String,
-    reason: String,
-    rejected_at: String,
+    /// The id to show.
+    pub(crate) transaction_id: String,
+    /// The election.
+    pub(crate) election_id: u64,
+    /// The stable code of the refusal.
+    pub(crate) code: String,
+    /// Why, for people.
+    pub(crate) reason: String,
+    /// When that was recorded, in Unix milliseconds.
+    pub(crate) rejected_at_ms: u64,
 }
 
 /// The ballots of the local ledger by what became of them.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Settled {
     pub(crate) confirmed: u64,
     pub(crate) rejected: u64,
@@ -79,7 +84,7 @@ impl Inner {
                     election_id: submission.election_id,
                     code,
                     reason,
-                    rejected_at: clock::rfc3339(rejected_at_ms),
+                    rejected_at_ms,
                 });
             }
         }
@@ -87,8 +92,10 @@ impl Inner {
 }
 
 /// A running account of the local ledger.
-#[derive(Default)]
 pub(crate) struct Reconciliation {
+    pub(crate) local: LocalLedger,
+    pub(crate) store: Store,
+    pub(crate) pending: Arc<Pending>,
     inner: Mutex<Inner>,
     /// Held by the one who looks.
     pub(crate) looking: tokio::sync::Mutex<()>,
@@ -97,6 +104,17 @@ pub(crate) struct Reconciliation {
 }
 
 impl Reconciliation {
+    pub(crate) fn new(local: LocalLedger, store: Store, pending: Arc<Pending>) -> Self {
+        Self {
+            local,
+            store,
+            pending,
+            inner: Mutex::default(),
+            looking: tokio::sync::Mutex::default(),
+            has_looked: AtomicBool::default(),
+        }
+    }
+
     pub(crate) fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -7,7 +7,7 @@ use tabella_follower::Progress;
 use tabella_ledger::{Ledger, Refusal, VetError};
 use tabella_protocol::{Hash, Payload, RollChanges, rpc::RefusalCode};
 
-use crate::{app::App, problem::Problem};
+use crate::{chain_read::ReadError, outbox::Outbox};
 
 /// What the proven chain says of a ballot that is on its way.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(crate) enum Judgement {
 /// Blocks that validators may be ahead by what is executed here while it still counts as all there is.
 const LATE_MAX: u64 = 2;
 
-impl App {
+impl Outbox {
     /// Whether the chain is executed here as far as it is known to go: no certified block is left, and
     /// validators, by more than one's word, claim hardly more.
     pub(crate) fn knows_head(&self) -> bool {
@@ -37,7 +37,7 @@ impl App {
         &self,
         bytes: Vec<u8>,
         roll: RollChanges,
-    ) -> Result<Judgement, Problem> {
+    ) -> Result<Judgement, ReadError> {
         self.read(move |ledger| {
             if ledger.place_of(&Hash::of(&bytes))?.is_some() {
                 return Ok(Judgement::Stands);

@@ -11,16 +11,7 @@ use crate::voter_name::{VoterName, VoterNameError};
 
 /// Who vouches for a name.
 #[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Serialize,
-    Deserialize,
-    BorshSerialize,
-    BorshDeserialize,
-    utoipa::ToSchema,
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
 )]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Realm {

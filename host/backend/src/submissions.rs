@@ -2,21 +2,19 @@
 
 use std::{sync::Arc, time::Instant};
 
-use axum::http::StatusCode;
 use tabella_client::ValidatorEndpoint;
-use tabella_ledger::ChoiceError;
 use tabella_protocol::{
     BoardEntry, Hash, Payload, Revote, RollChanges, Transaction, VoterId, codec,
     rpc::{ElectionStatus, RefusalCode},
 };
-use tabella_runtime::Verdict;
 
 use crate::{
-    app::App,
+    cast_error::{CastError, NotOpen},
+    chain_read::LookError,
     clock, crash,
     credential::Credential,
-    elections::{BallotProblem, Election},
-    problem::Problem,
+    elections::Election,
+    outbox::Outbox,
     store::{Admission, NewSubmission, Recorded, StoreError, Submission},
     subject::{Realm, Subject},
 };
@@ -96,19 +94,19 @@ impl Voter {
     }
 }
 
-impl App {
+impl Outbox {
     /// Takes a ballot and answers once it is confirmed, or after the configured wait.
     #[expect(
         clippy::too_many_lines,
         reason = "the path of a ballot, in the order that makes it safe"
     )]
-    pub(crate) async fn submit(&self, wish: Wish) -> Result<Acknowledged, Problem> {
+    pub(crate) async fn submit(&self, wish: Wish) -> Result<Acknowledged, CastError> {
         let started = Instant::now();
         let election = self.elections.for_ballot(wish.election_id).await?;
         let voter = self.voter(&election, &wish.voter).await?;
         let open = require_open(&election);
         if wish.client_id.is_none() {
-            open.clone()?;
+            open?;
         }
         let ballots = encode(&election, &wish.cast)?;
         let content = content(wish.election_id, &voter, &ballots);
@@ -131,7 +129,7 @@ impl App {
             Voter::Registered(_) => self.sign_ballot(payload, wish.nonce, None),
             // A credential is a name that anybody can write; its signature comes before all that is kept or
             // counted under it.
-            Voter::Credential(credential) => credential.transaction(self, payload)?,
+            Voter::Credential(credential) => credential.transaction(&self.client, payload)?,
         };
         // A repeat is answered as before even when the election has closed meanwhile.
         if let Err(not_open) = open {
@@ -139,8 +137,8 @@ impl App {
                 Some(known) if known.content == content => {
                     self.repeat(&election, known, &wish, started).await
                 }
-                Some(_) => Err(reused()),
-                None => Err(not_open),
+                Some(_) => Err(CastError::Reused),
+                None => Err(not_open.into()),
             };
         }
         if let Voter::Credential(credential) = &wish.voter {
@@ -148,7 +146,7 @@ impl App {
             if let Some(known) = self.store.by_transaction(&transaction.id()).await? {
                 return self.repeat(&election, known, &wish, started).await;
             }
-            credential.require_in_time(self)?;
+            credential.require_in_time(&self.client)?;
             if is_last {
                 self.require_few_revotes(&wish, voter, content).await?;
             }
@@ -178,11 +176,14 @@ impl App {
         match recorded {
             Recorded::New => crash::point("recorded"),
             Recorded::Same(known) => return self.repeat(&election, *known, &wish, started).await,
-            Recorded::Reused => return Err(reused()),
+            Recorded::Reused => return Err(CastError::Reused),
             Recorded::AlreadyVoted(standing) => {
-                return Err(already_voted(wish.election_id).about(standing.public_id()));
+                return Err(CastError::AlreadyVoted {
+                    election_id: wish.election_id,
+                    standing: standing.public_id(),
+                });
             }
-            Recorded::Closing => return Err(closing(wish.election_id)),
+            Recorded::Closing => return Err(CastError::Closing(wish.election_id)),
             Recorded::Outnumbered => return Err(StoreError::Overloaded.into()),
         }
         let bytes = transaction.to_bytes();
@@ -203,7 +204,7 @@ impl App {
         &self,
         mut new: NewSubmission,
         mut transaction: Transaction,
-    ) -> Result<(Recorded, Transaction), Problem> {
+    ) -> Result<(Recorded, Transaction), LookError> {
         for _ in 1..NUMBERINGS_MAX {
             let recorded = self.store.record(new.clone()).await?;
             if recorded != Recorded::Outnumbered {
@@ -226,55 +227,43 @@ impl App {
         wish: &Wish,
         voter: VoterId,
         content: Hash,
-    ) -> Result<(), Problem> {
-        let Err(problem) = self.limits.revote(wish.election_id, voter) else {
+    ) -> Result<(), CastError> {
+        let Err(wait) = self.revotes.admit(wish.election_id, voter) else {
             return Ok(());
         };
         let known = self.named(wish, &voter).await?;
         match known.is_some_and(|known| known.content == content) {
             true => Ok(()),
-            false => Err(problem),
+            false => Err(CastError::TooManyBallots(wait)),
         }
     }
 
     /// What the voter recorded under the wish's transaction id before.
-    async fn named(&self, wish: &Wish, voter: &VoterId) -> Result<Option<Submission>, Problem> {
+    async fn named(&self, wish: &Wish, voter: &VoterId) -> Result<Option<Submission>, StoreError> {
         match &wish.client_id {
-            Some(client_id) => Ok(self.store.named(voter, client_id).await?),
+            Some(client_id) => self.store.named(voter, client_id).await,
             None => Ok(None),
         }
     }
 
     /// Who the chain will see as the voter, if this election takes ballots of such voters here.
-    async fn voter(&self, election: &Election, voter: &Voter) -> Result<VoterId, Problem> {
+    async fn voter(&self, election: &Election, voter: &Voter) -> Result<VoterId, CastError> {
         let id = election.view.election_id;
-        let forbidden = |code, detail| Err(Problem::new(StatusCode::FORBIDDEN, code, detail));
         match (election.view.spec.eligibility.registrar(), voter) {
             (Some(registrar), Voter::Registered(subject)) => {
-                if *registrar == self.registrar.public() {
-                    return self.electorate.voter(&election.view, subject).await;
+                if *registrar != self.registrar.public() {
+                    return Err(CastError::OtherRegistrar(id));
                 }
-                forbidden(
-                    "other-registrar",
-                    format!("election {id} has another registrar; vote through its backend"),
-                )
+                Ok(self.electorate.voter(&election.view, subject).await?)
             }
             (None, Voter::Credential(credential)) => Ok(VoterId::from(credential.key)),
-            (None, Voter::Registered(_)) => forbidden(
-                "credential-required",
-                format!(
-                    "voters of election {id} sign their own ballots; send credential and signature"
-                ),
-            ),
-            (Some(_), Voter::Credential(_)) => forbidden(
-                "credential-not-accepted",
-                format!("election {id} takes ballots of registered voters, not of credentials"),
-            ),
+            (None, Voter::Registered(_)) => Err(CastError::CredentialRequired(id)),
+            (Some(_), Voter::Credential(_)) => Err(CastError::CredentialNotAccepted(id)),
         }
     }
 
     /// Refuses who is not on a roll to which nobody is added any more, as the chain would.
-    async fn require_on_roll(&self, election_id: u64, voter: VoterId) -> Result<(), Problem> {
+    async fn require_on_roll(&self, election_id: u64, voter: VoterId) -> Result<(), CastError> {
         let proven = self.follower.ledger().election(election_id);
         let is_fixed = proven.is_some_and(|election| {
             election.status() == ElectionStatus::Open
@@ -287,9 +276,11 @@ impl App {
         if weight.await?.is_some() {
             return Ok(());
         }
-        let code = RefusalCode::NotOnRoll;
-        let reason = format!("this voter is not on the roll of election {election_id}");
-        Err(Problem::recorded_refusal(&code.as_str(), &reason))
+        Err(CastError::Ended {
+            code: RefusalCode::NotOnRoll.as_str(),
+            reason: format!("this voter is not on the roll of election {election_id}"),
+            submission: None,
+        })
     }
 }
 
@@ -302,39 +293,24 @@ pub(crate) fn content(election_id: u64, voter: &VoterId, ballots: &[Vec<u8>]) ->
     )))
 }
 
-fn require_open(election: &Election) -> Result<(), Problem> {
+fn require_open(election: &Election) -> Result<(), NotOpen> {
     let id = election.view.election_id;
-    let refuse = |code: &str, what: &str| {
-        Err(Problem::new(
-            StatusCode::CONFLICT,
-            code,
-            format!("election {id} {what}"),
-        ))
-    };
     match election.view.status {
         ElectionStatus::Open => Ok(()),
-        ElectionStatus::Upcoming => refuse("election-not-open", "is not open yet"),
-        ElectionStatus::Closed | ElectionStatus::Final => refuse("election-closed", "is closed"),
+        ElectionStatus::Upcoming => Err(NotOpen::NotYet(id)),
+        ElectionStatus::Closed | ElectionStatus::Final => Err(NotOpen::Over(id)),
     }
 }
 
 /// Refuses a ballot that no block can hold: it would wait for one for ever.
-fn require_fitting(got: usize, most: usize) -> Result<(), Problem> {
+fn require_fitting(got: usize, most: usize) -> Result<(), CastError> {
     if got <= most {
         return Ok(());
     }
-    Err(Problem::new(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        RefusalCode::TooLarge.as_str(),
-        format!(
-            "expected a ballot whose transaction has at most {most} bytes, which a block can hold, got {got}; \
-             nothing was recorded"
-        ),
-    )
-    .at("/ballot"))
+    Err(CastError::TooLarge { got, most })
 }
 
-fn encode(election: &Election, cast: &Cast) -> Result<Vec<Vec<u8>>, Problem> {
+fn encode(election: &Election, cast: &Cast) -> Result<Vec<Vec<u8>>, CastError> {
     let contests = &election.view.spec.contests;
     let encoded = match cast {
         Cast::Plain(ballot) => election.rules.encode(contests, ballot),
@@ -343,74 +319,7 @@ fn encode(election: &Election, cast: &Cast) -> Result<Vec<Vec<u8>>, Problem> {
             election.rules.validate(&ballots).map(|()| ballots)
         }
     };
-    encoded.map_err(|problem| {
-        let base = |contest: usize| match (contests.get(contest), contests.len()) {
-            (Some(contest), 2..) => format!("/ballot/{}", escape(&contest.id)),
-            _ => "/ballot".to_owned(),
-        };
-        let unprocessable =
-            |code, detail| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail);
-        match problem {
-            BallotProblem::Choice(ChoiceError::Shape { contest, error }) => unprocessable(
-                "ballot-malformed",
-                error.message,
-            )
-            .at(format!("{}{}", base(contest), error.pointer)),
-            BallotProblem::Rule {
-                contest,
-                verdict: Verdict::Reject { code, message },
-            } => Problem::from(tabella_client::Refusal {
-                code: RefusalCode::BallotRefused,
-                message,
-                plugin_code: Some(code),
-                contest: Some(contest),
-                validators: 0,
-            })
-            .at(base(contest)),
-            BallotProblem::Rule { contest, verdict } => {
-                let fault = match verdict {
-                    Verdict::Fault(fault) => fault.to_string(),
-                    _ => "the rule gave no verdict".to_owned(),
-                };
-                unprocessable("rule-fault", fault).at(base(contest))
-            }
-            BallotProblem::Choice(ChoiceError::Contests(detail)) => {
-                unprocessable("ballot-malformed", detail).at("/ballot")
-            }
-            BallotProblem::Host(error) => Problem::internal(&error),
-        }
-    })
-}
-
-/// A member's name within a JSON pointer (RFC 6901).
-fn escape(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
-}
-
-fn reused() -> Problem {
-    Problem::new(
-        StatusCode::CONFLICT,
-        "transaction-id-reused",
-        "this transaction_id stands for another ballot; choose a new one",
-    )
-    .at("/transaction_id")
-}
-
-fn closing(election_id: u64) -> Problem {
-    let detail = format!("election {election_id} is being closed and takes no more ballots");
-    Problem::new(
-        StatusCode::CONFLICT,
-        RefusalCode::ElectionClosed.as_str(),
-        detail,
-    )
-}
-
-fn already_voted(election_id: u64) -> Problem {
-    Problem::new(
-        StatusCode::CONFLICT,
-        "already-voted",
-        format!("this voter has cast a ballot in election {election_id} already"),
-    )
+    encoded.map_err(|problem| CastError::ballot(problem, contests))
 }
 
 #[cfg(test)]
@@ -420,10 +329,10 @@ mod tests {
     #[test]
     fn what_no_block_can_hold_is_refused() {
         assert!(require_fitting(10, 10).is_ok());
-        let problem = require_fitting(11, 10).unwrap_err();
-        assert!(problem.is(RefusalCode::TooLarge));
+        let error = require_fitting(11, 10).unwrap_err();
+        assert!(matches!(error, CastError::TooLarge { got: 11, most: 10 }));
         let expected = "expected a ballot whose transaction has at most 10 bytes, which a block can hold, got 11; \
                         nothing was recorded";
-        assert_eq!(problem.detail(), expected);
+        assert_eq!(error.to_string(), expected);
     }
 }

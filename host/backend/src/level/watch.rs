@@ -5,14 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tabella_client::HealthStatus;
+use tabella_client::{Client, HealthStatus};
 use tokio::{
     sync::{broadcast, watch},
     time::MissedTickBehavior,
 };
 
 use super::{BLOCK_PROVES, Seen, Service};
-use crate::{app::App, clock};
+use crate::{clock, listener::Listener, local_ledger::LocalLedger, pending::Pending, store::Store};
 
 /// Pause between two looks where nothing happens.
 const LOOK: Duration = Duration::from_millis(250);
@@ -45,13 +45,24 @@ struct Before {
 
 /// The level of service as it changes.
 pub(crate) struct Levels {
+    client: Client,
+    store: Store,
+    pending: Arc<Pending>,
+    local: LocalLedger,
+    listener: Arc<dyn Listener>,
     before: Mutex<Before>,
     now: watch::Sender<Now>,
 }
 
 impl Levels {
     /// Nothing was observed yet: until the first look, validators are taken to be there.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(
+        client: Client,
+        store: Store,
+        pending: Arc<Pending>,
+        local: LocalLedger,
+        listener: Arc<dyn Listener>,
+    ) -> Self {
         let seen = Seen {
             members: 0,
             threshold: 0,
@@ -71,6 +82,11 @@ impl Levels {
             quorum_since_ms: clock::now_ms(),
         };
         Self {
+            client,
+            store,
+            pending,
+            local,
+            listener,
             before: Mutex::default(),
             now: watch::Sender::new(now),
         }
@@ -96,9 +112,9 @@ impl Levels {
     }
 
     /// Looks at everything once more, and announces what has changed.
-    pub(crate) fn look(&self, app: &App) -> Now {
+    pub(crate) fn look(&self) -> Now {
         let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
-        let seen = observe(app, &mut before);
+        let seen = self.observe(&mut before);
         let service = seen.service();
         let earlier = *self.now.borrow();
         let now_ms = clock::now_ms();
@@ -116,73 +132,76 @@ impl Levels {
         self.now.send_replace(now);
         drop(before);
         if earlier.service != service {
-            announce(app, &earlier, &now);
+            self.announce(&earlier, &now);
         }
         now
     }
-}
 
-/// Says in the log and to whoever follows the events that the service has changed.
-fn announce(app: &App, earlier: &Now, now: &Now) {
-    let level = now.service.level.number();
-    let has_quorum = now.has_quorum();
-    let meaning = now.seen.meaning(app.client.current_validators().quorum);
-    // 0 takes nothing: it is the last of the levels.
-    let rank = |level: u8| if level == 0 { u8::MAX } else { level };
-    let is_worse =
-        rank(level) > rank(earlier.service.level.number()) || (earlier.has_quorum() && !has_quorum);
-    if is_worse {
-        tracing::warn!(level, has_quorum, "service is at level {level}: {meaning}");
-    } else {
-        tracing::info!(level, has_quorum, "service is at level {level}: {meaning}");
+    /// Says in the log and to whoever follows the events that the service has changed.
+    fn announce(&self, earlier: &Now, now: &Now) {
+        let level = now.service.level.number();
+        let has_quorum = now.has_quorum();
+        let meaning = now.seen.meaning(self.client.current_validators().quorum);
+        // 0 takes nothing: it is the last of the levels.
+        let rank = |level: u8| if level == 0 { u8::MAX } else { level };
+        let is_worse = rank(level) > rank(earlier.service.level.number())
+            || (earlier.has_quorum() && !has_quorum);
+        if is_worse {
+            tracing::warn!(level, has_quorum, "service is at level {level}: {meaning}");
+        } else {
+            tracing::info!(level, has_quorum, "service is at level {level}: {meaning}");
+        }
+        self.listener.level(level, has_quorum, meaning);
     }
-    app.events.level(level, has_quorum, meaning);
-}
 
-fn observe(app: &App, before: &mut Before) -> Seen {
-    let set = app.client.current_validators();
-    let state = app.client.blockchain_state();
-    let (mut healthy, mut able) = (0, 0);
-    for member in state.health.members(&set) {
-        healthy += usize::from(member.status == HealthStatus::Healthy);
-        able += usize::from(member.status != HealthStatus::Unreachable && member.signing);
-    }
-    let threshold = set.threshold();
-    let known_height = state.claimed_height.unwrap_or_default().max(app.height());
-    before.height_at_loss = match able >= threshold {
-        true => None,
-        false => before.height_at_loss.or(Some(known_height)),
-    };
-    let block_age = before.block.map(|(_, came)| came.elapsed());
-    let is_old = block_age.is_none_or(|age| age >= BLOCK_PROVES);
-    Seen {
-        members: set.validators.len(),
-        threshold,
-        healthy,
-        able,
-        is_connected: app.client.is_connected(),
-        block_age,
-        is_block_after_loss: match (before.block, before.height_at_loss) {
-            (Some((height, _)), Some(at_loss)) => height > at_loss,
-            _ => false,
-        },
-        // Looked up only where it matters.
-        is_waiting: is_old && app.pending.is_held_longer_than(BLOCK_PROVES),
-        has_database: app.store.is_healthy(),
-        has_local_ledger: app.local.is_open(),
+    fn observe(&self, before: &mut Before) -> Seen {
+        let set = self.client.current_validators();
+        let state = self.client.blockchain_state();
+        let (mut healthy, mut able) = (0, 0);
+        for member in state.health.members(&set) {
+            healthy += usize::from(member.status == HealthStatus::Healthy);
+            able += usize::from(member.status != HealthStatus::Unreachable && member.signing);
+        }
+        let threshold = set.threshold();
+        let known_height = state
+            .claimed_height
+            .unwrap_or_default()
+            .max(self.client.tip().borrow().map_or(0, |tip| tip.height));
+        before.height_at_loss = match able >= threshold {
+            true => None,
+            false => before.height_at_loss.or(Some(known_height)),
+        };
+        let block_age = before.block.map(|(_, came)| came.elapsed());
+        let is_old = block_age.is_none_or(|age| age >= BLOCK_PROVES);
+        Seen {
+            members: set.validators.len(),
+            threshold,
+            healthy,
+            able,
+            is_connected: self.client.is_connected(),
+            block_age,
+            is_block_after_loss: match (before.block, before.height_at_loss) {
+                (Some((height, _)), Some(at_loss)) => height > at_loss,
+                _ => false,
+            },
+            // Looked up only where it matters.
+            is_waiting: is_old && self.pending.is_held_longer_than(BLOCK_PROVES),
+            has_database: self.store.is_healthy(),
+            has_local_ledger: self.local.is_open(),
+        }
     }
 }
 
 /// Keeps the level of service up to date until the backend ends.
-pub(crate) async fn watch(app: Arc<App>) {
-    let mut blocks = app.client.subscribe_blocks();
-    let mut health = app.client.health_changes();
+pub(crate) async fn watch(levels: Arc<Levels>) {
+    let mut blocks = levels.client.subscribe_blocks();
+    let mut health = levels.client.health_changes();
     let mut tick = tokio::time::interval(LOOK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             block = blocks.recv() => match block {
-                Ok(block) => app.levels.block_came(block.height()),
+                Ok(block) => levels.block_came(block.height()),
                 // The next one comes at once.
                 Err(broadcast::error::RecvError::Lagged(_)) => continue,
                 // The client has ended, and the backend with it.
@@ -195,6 +214,6 @@ pub(crate) async fn watch(app: Arc<App>) {
             }
             _ = tick.tick() => {}
         }
-        app.levels.look(&app);
+        levels.look();
     }
 }

@@ -1,18 +1,14 @@
 //! The whole ledger as JSON lines, for `tabella verify local-ledger`.
 
-use axum::body::Body;
 use bytes::Bytes;
-use futures::stream;
+use futures::{Stream, stream};
 use serde::{Deserialize, Serialize};
 use tabella_protocol::{
     CommitCertificate, Genesis, Hash, HexBytes, Payload, PublicKey, Transaction,
 };
 
 use super::{LocalLedger, files};
-use crate::{
-    problem::Problem,
-    store::{State, Store},
-};
+use crate::store::{State, Store};
 
 /// One line of the export: the genesis first, then every block, each followed by what became of
 /// those of its ballots that the network refused.
@@ -62,12 +58,17 @@ pub fn is_local_genesis_of(genesis: &Genesis, network: &Genesis, key: &PublicKey
         && genesis.expiry_heights_max == Genesis::EXPIRES_ELSEWHERE
 }
 
+/// The ledger is not open, for this reason.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct NotOpenError(String);
+
 /// The ledger as it stands now, read as it is sent.
-pub(crate) fn export(local: &LocalLedger, store: &Store) -> Result<Body, Problem> {
-    let opened = local
-        .shared
-        .opened()
-        .map_err(|reason| Problem::internal(&reason))?;
+pub(crate) fn export(
+    local: &LocalLedger,
+    store: &Store,
+) -> Result<impl Stream<Item = std::io::Result<Bytes>> + Send + use<>, NotOpenError> {
+    let opened = local.shared.opened().map_err(NotOpenError)?;
     let last = opened.ledger.tip().height;
     let store = store.clone();
     let lines = stream::try_unfold(0, move |height| {
@@ -107,7 +108,7 @@ pub(crate) fn export(local: &LocalLedger, store: &Store) -> Result<Body, Problem
             Ok::<_, std::io::Error>(Some((Bytes::from(text), height + 1)))
         }
     });
-    Ok(Body::from_stream(lines))
+    Ok(lines)
 }
 
 fn line(text: &mut Vec<u8>, line: &LedgerLine) -> std::io::Result<()> {

@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tabella_follower::Follower;
 use tabella_ledger::{Ledger, LedgerError};
 use tabella_protocol::Transaction;
 
-use super::AppendError;
-use crate::app::App;
+use super::{AppendError, LocalLedger};
 
 /// How often the proven chain is looked at where nothing new is known.
 const PERIOD: Duration = Duration::from_millis(500);
@@ -16,9 +16,9 @@ const HEIGHTS_MAX: usize = 256;
 const BYTES_MAX: usize = 1 << 20;
 
 /// Takes over what shapes elections on the network, for ever.
-pub(crate) async fn mirror(app: Arc<App>) {
+pub(crate) async fn mirror(follower: Follower, local: LocalLedger) {
     loop {
-        match step(&app).await {
+        match step(&follower, &local).await {
             // There may be more at once.
             Ok(Step::Advanced) => {}
             Ok(Step::UpToDate) => tokio::time::sleep(PERIOD).await,
@@ -35,20 +35,20 @@ enum Step {
     UpToDate,
 }
 
-async fn step(app: &App) -> Result<Step, AppendError> {
-    let Some(mirrored) = app.local.mirrored_height() else {
-        app.local.revive().await?;
+async fn step(follower: &Follower, local: &LocalLedger) -> Result<Step, AppendError> {
+    let Some(mirrored) = local.mirrored_height() else {
+        local.revive().await?;
         return Ok(Step::UpToDate);
     };
-    if app.follower.tip().height <= mirrored {
+    if follower.tip().height <= mirrored {
         return Ok(Step::UpToDate);
     }
-    let ledger = Arc::clone(app.follower.ledger());
+    let ledger = Arc::clone(follower.ledger());
     let reading = tokio::task::spawn_blocking(move || changes(&ledger, mirrored + 1));
     let failed = |error: &dyn std::fmt::Display| AppendError::Failed(error.to_string());
     let read = reading.await.map_err(|error| failed(&error))?;
     let (blocks, to_height) = read.map_err(|error| failed(&error))?;
-    app.local.take_over(blocks, to_height).await?;
+    local.take_over(blocks, to_height).await?;
     Ok(Step::Advanced)
 }
 

@@ -27,8 +27,8 @@ use tabella_ledger::{BallotRecord, Election, Ledger, LedgerError, Refusal};
 use tabella_protocol::{Genesis, Hash, PublicKey, SigningKey, VoterId};
 use tokio::sync::{mpsc, oneshot};
 
-pub(crate) use export::export;
 pub use export::{LedgerLine, is_local_genesis_of};
+pub(crate) use export::{NotOpenError, export};
 pub(crate) use mirror::mirror;
 use writer::{Work, Writer};
 
@@ -75,7 +75,7 @@ impl Shared {
 }
 
 /// What the ledger holds and how it is.
-#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone)]
 pub(crate) struct LedgerView {
     /// `healthy` or `failed`.
     pub(crate) status: &'static str,

@@ -14,6 +14,7 @@ use crate::{
     extract::{Json, Path},
     openapi::{Conflicts, NamesOne, ReadsBody, Restricts, time},
     problem::Problem,
+    schemas,
     store::Account,
 };
 
@@ -22,18 +23,21 @@ use crate::{
 pub(crate) struct CreateAccountRequest {
     username: String,
     password: String,
+    #[schema(value_type = schemas::Role)]
     role: Role,
 }
 
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RoleRequest {
+    #[schema(value_type = schemas::Role)]
     role: Role,
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct AccountAnswer {
     username: String,
+    #[schema(value_type = schemas::Role)]
     role: Role,
     #[schema(schema_with = time)]
     created_at: String,

@@ -66,9 +66,9 @@ pub(crate) async fn put(
     }
     let confirmation = match payload {
         Payload::CloseElection { election_id } => {
-            app.close_signed(*election_id, &transaction).await?
+            app.outbox.close_signed(*election_id, &transaction).await?
         }
-        _ => app.put_signed(&transaction).await?,
+        _ => app.outbox.put_signed(&transaction).await?,
     };
     let id = confirmation.transaction_id;
     let election_id = match payload {

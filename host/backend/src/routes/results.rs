@@ -21,11 +21,12 @@ use utoipa::openapi::{
     schema::{SchemaType, Type},
 };
 
+use super::elections::RuleAnswer;
 use crate::{
     app::App,
     client_address::ClientAddress,
     conditional::{Change, tagged},
-    elections::{Election, Rule},
+    elections::Election,
     extract::Query,
     openapi::{AsksValidators, NamesOne, ReadsQuery, source},
     problem::Problem,
@@ -77,7 +78,7 @@ struct OptionAnswer {
 struct ContestAnswer {
     id: String,
     title: String,
-    rule: Rule,
+    rule: RuleAnswer,
     options: Vec<OptionAnswer>,
     #[schema(value_type = Vec<String>)]
     winners: Value,
@@ -159,7 +160,7 @@ pub(crate) async fn results(
             ContestAnswer {
                 id: contest.id.clone(),
                 title: contest.title.clone(),
-                rule: rule.clone(),
+                rule: rule.into(),
                 options: options.collect(),
                 winners: outcome.get("winners").cloned().unwrap_or(json!([])),
                 rounds: outcome.get("rounds").cloned().unwrap_or(json!([])),
@@ -197,10 +198,10 @@ pub(crate) async fn results(
 /// `poa` while validators answer; `local` where this is what the backend proved before.
 fn source_of(app: &App, election_id: u64) -> &'static str {
     if app.client.is_connected() {
-        app.lines.results(election_id);
+        app.result_lines.results(election_id);
         return "poa";
     }
-    app.lines.results_fell_back(election_id);
+    app.result_lines.results_fell_back(election_id);
     "local"
 }
 

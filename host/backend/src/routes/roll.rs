@@ -379,12 +379,14 @@ async fn put_part(
             election_id,
             entries: entries.clone(),
         };
-        match app.administer(payload).await {
+        match app.outbox.administer(payload).await {
             Ok(_) => report.add(&entries),
-            Err(problem) if !problem.is(RefusalCode::InvalidRoll) => return Err(problem),
-            Err(problem) if part.len() == 1 => report.refuse(RefusedLine {
+            Err(error) if error.refusal() != Some(RefusalCode::InvalidRoll) => {
+                return Err(error.into());
+            }
+            Err(error) if part.len() == 1 => report.refuse(RefusedLine {
                 line: first.number,
-                reason: problem.detail().to_owned(),
+                reason: Problem::from(error).detail().to_owned(),
             })?,
             Err(_) => {
                 let second = part.split_off(part.len() / 2);

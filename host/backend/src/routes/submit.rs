@@ -121,7 +121,7 @@ pub(crate) async fn submit(
 ) -> Response {
     let started = Instant::now();
     let result = match wish(request, principal) {
-        Ok(wish) => app.submit(wish).await,
+        Ok(wish) => app.outbox.submit(wish).await.map_err(Problem::from),
         Err(problem) => Err(problem),
     };
     let counted = match &result {

@@ -2,16 +2,33 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use redb::{ReadableTable, WriteTransaction};
+use serde::{Deserialize, Serialize};
 use tabella_protocol::codec;
 use tokio::sync::oneshot;
 
 use super::{Reads, Store, StoreError, tables, writer::Write};
-use crate::{auth::Role, pending::Pending};
+use crate::pending::Pending;
 
 /// Largest stored account, in bytes.
 const ACCOUNT_BYTES_MAX: usize = 4 << 10;
 /// Expired sessions forgotten with one login.
 pub(super) const EXPIRED_MAX: usize = 64;
+
+/// What somebody may do.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Cast an own ballot.
+    Voter,
+    /// Administer elections, and everything a registrar may.
+    Admin,
+    /// Cast ballots for voters whom it authenticated, and mint their tokens.
+    Registrar,
+    /// Read what is not public.
+    Auditor,
+}
 
 /// Somebody who can log in.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]

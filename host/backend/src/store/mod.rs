@@ -3,10 +3,11 @@
 //! One writer commits whatever has queued up in one durable transaction (group commit), so that the
 //! price of an fsync is shared by all who wait for it. Readers read committed state only.
 //!
-//! There are two kinds behind one interface: a file of this backend alone (`file`, `writer`, over
+//! There are two kinds behind one interface: a file of this backend alone (`file`, `writer`, `apply`, over
 //! redb), and a database that several backends share (`postgres`).
 
 mod accounts;
+mod apply;
 mod file;
 mod handle;
 mod postgres;
@@ -22,6 +23,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use futures::FutureExt;
@@ -29,6 +31,7 @@ use redb::Database;
 use tabella_protocol::{Hash, VoterId};
 use tokio::sync::{mpsc, oneshot};
 
+pub use accounts::Role;
 pub(crate) use accounts::{Account, Rotation, Session};
 use handle::{Handle, Opener};
 pub(crate) use postgres::{Identity, Reach, Shared};
@@ -124,6 +127,9 @@ impl StoreError {
     }
 }
 
+/// Hears that so many writes were committed in one group, and how long that took.
+pub(crate) type OnCommit = fn(usize, Duration);
+
 /// Where is read.
 #[derive(Clone)]
 enum Reads {
@@ -141,12 +147,16 @@ pub(crate) struct Store {
 
 impl Store {
     /// Opens or creates the database file.
-    pub(crate) fn open(path: &Path, pending: Arc<Pending>) -> Result<Self, OpenError> {
+    pub(crate) fn open(
+        path: &Path,
+        pending: Arc<Pending>,
+        on_commit: OnCommit,
+    ) -> Result<Self, OpenError> {
         let again = path.to_owned();
         // Made at the first start only: a file that is gone later is no reason to begin anew.
         let database = file::builder().create(path).map_err(redb::Error::from)?;
         let opener = Box::new(move || file::builder().open(&again).map_err(redb::Error::from));
-        Self::start(database, opener, pending)
+        Self::start(database, opener, pending, on_commit)
     }
 
     /// Opens a database over other storage, for tests of failing ones; `backend` gives it each time
@@ -163,10 +173,15 @@ impl Store {
             let database = file::builder().create_with_backend(backend());
             database.map_err(redb::Error::from)
         });
-        Self::start(opener()?, opener, pending)
+        Self::start(opener()?, opener, pending, |_, _| ())
     }
 
-    fn start(database: Database, opener: Opener, pending: Arc<Pending>) -> Result<Self, OpenError> {
+    fn start(
+        database: Database,
+        opener: Opener,
+        pending: Arc<Pending>,
+        on_commit: OnCommit,
+    ) -> Result<Self, OpenError> {
         file::prepare(&database)?;
         let next_sequence = file::load_open(&database, &pending)?;
         let database = Handle::new(database);
@@ -178,6 +193,7 @@ impl Store {
             tried: None,
             pending,
             healthy: healthy.clone(),
+            on_commit,
             next_sequence,
         };
         std::thread::Builder::new()
@@ -197,6 +213,7 @@ impl Store {
         data: &Path,
         identity: &Identity,
         pending: &Arc<Pending>,
+        on_commit: OnCommit,
     ) -> Result<Self, OpenError> {
         let file = data.join(FILE);
         let open = file::count_open(&file)?;
@@ -216,6 +233,7 @@ impl Store {
             identity: identity.clone(),
             pending: pending.clone(),
             healthy: healthy.clone(),
+            on_commit,
             queue,
         };
         let shared = to.open().boxed().await?;

@@ -14,7 +14,7 @@ use tabella_test_postgres::Postgres;
 use tempfile::TempDir;
 
 use super::*;
-use crate::{auth::Role, pending::Standing, subject::Realm};
+use crate::{pending::Standing, store::Role, subject::Realm};
 
 /// A database that can be opened again, of either kind.
 enum Place {
@@ -38,13 +38,17 @@ impl Place {
         let pending = Arc::new(Pending::default());
         let store = match self {
             Self::File(directory) => {
-                Store::open(&directory.path().join(FILE), pending.clone()).unwrap()
+                Store::open(&directory.path().join(FILE), pending.clone(), |_, _| ()).unwrap()
             }
-            Self::Shared { postgres, data } => {
-                Store::connect(&postgres.url(), data.path(), &identity(), &pending)
-                    .await
-                    .unwrap()
-            }
+            Self::Shared { postgres, data } => Store::connect(
+                &postgres.url(),
+                data.path(),
+                &identity(),
+                &pending,
+                |_, _| (),
+            )
+            .await
+            .unwrap(),
         };
         (store, pending)
     }

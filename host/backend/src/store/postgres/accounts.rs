@@ -5,13 +5,12 @@ use tabella_protocol::codec;
 
 use super::{
     super::{
-        Account, Rotation, StoreError,
+        Account, Role, Rotation, StoreError,
         accounts::{self, AccountDone, AccountWrite, EXPIRED_MAX},
     },
     Shared,
     rows::storable,
 };
-use crate::auth::Role;
 
 /// Makes one change.
 pub(super) async fn apply(

@@ -1,6 +1,6 @@
 //! Backends over one database: what each may do beside the others.
 
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
 use sqlx::{ConnectOptions, Row};
 use tabella_protocol::Revote;
@@ -31,7 +31,14 @@ impl One {
 
     async fn over(postgres: &Postgres, data: TempDir) -> Self {
         let pending = Arc::new(Pending::default());
-        let store = Store::connect(&postgres.url(), data.path(), &identity(), &pending).await;
+        let store = Store::connect(
+            &postgres.url(),
+            data.path(),
+            &identity(),
+            &pending,
+            |_, _| (),
+        )
+        .await;
         Self {
             store: store.unwrap(),
             pending,
@@ -326,7 +333,14 @@ async fn a_backend_started_again_or_one_that_remains_carries_what_was_left() {
     a.store.record(submission(1, 1, None)).await.unwrap();
     // Two over one data directory would share a local ledger.
     let pending = Arc::default();
-    let twice = Store::connect(&postgres.url(), a.data.path(), &identity(), &pending).await;
+    let twice = Store::connect(
+        &postgres.url(),
+        a.data.path(),
+        &identity(),
+        &pending,
+        |_, _| (),
+    )
+    .await;
     assert!(matches!(twice.err(), Some(OpenError::Directory { .. })));
     let data = a.close().await;
     let a = One::over(&postgres, data).await;
@@ -426,7 +440,8 @@ async fn backends_with_other_secrets_are_refused() {
     let check = async |identity: Identity, expected: &str| {
         let data = tempfile::tempdir().unwrap();
         let pending = Arc::default();
-        let refused = Store::connect(&postgres.url(), data.path(), &identity, &pending).await;
+        let refused =
+            Store::connect(&postgres.url(), data.path(), &identity, &pending, |_, _| ()).await;
         let said = refused.err().expect("a refusal").to_string();
         assert!(said.contains(expected), "{said}");
     };
@@ -451,13 +466,13 @@ async fn what_is_no_database_is_refused_without_telling_the_password() {
         "postgres://h/d?pasword=sesame",
     ] {
         let pending = Arc::default();
-        let refused = Store::connect(url, data.path(), &identity(), &pending).await;
+        let refused = Store::connect(url, data.path(), &identity(), &pending, |_, _| ()).await;
         let said = refused.err().expect("a refusal").to_string();
         assert!(!said.contains("sesame"), "{said}");
     }
     let away = "postgres://u:sesame@127.0.0.1:1/d";
     let pending = Arc::default();
-    let refused = Store::connect(away, data.path(), &identity(), &pending).await;
+    let refused = Store::connect(away, data.path(), &identity(), &pending, |_, _| ()).await;
     let error = refused.err().expect("nobody is there");
     assert!(matches!(error, OpenError::Away(_)), "{error:?}");
     assert!(!error.to_string().contains("sesame"), "{error}");
@@ -504,7 +519,15 @@ async fn commits_wait_for_the_disk_whatever_the_server_says() {
     let said = loop {
         let data = tempfile::tempdir().unwrap();
         let pending = Arc::default();
-        match Store::connect(&postgres.url(), data.path(), &identity(), &pending).await {
+        match Store::connect(
+            &postgres.url(),
+            data.path(),
+            &identity(),
+            &pending,
+            |_, _| (),
+        )
+        .await
+        {
             Err(error) => break error.to_string(),
             Ok(store) => store.close().await,
         }
@@ -617,21 +640,35 @@ async fn unsettled_ballots_in_a_file_are_not_left_behind() {
     };
     let data = tempfile::tempdir().unwrap();
     let path = data.path().join(super::super::FILE);
-    let file = Store::open(&path, Arc::default()).unwrap();
+    let file = Store::open(&path, Arc::default(), |_, _| ()).unwrap();
     let new = submission(1, 1, None);
     file.record(new.clone()).await.unwrap();
     file.close().await;
     drop(file);
     let pending = Arc::default();
-    let refused = Store::connect(&postgres.url(), data.path(), &identity(), &pending).await;
+    let refused = Store::connect(
+        &postgres.url(),
+        data.path(),
+        &identity(),
+        &pending,
+        |_, _| (),
+    )
+    .await;
     let said = refused.err().expect("a refusal").to_string();
     assert!(said.contains("1 acknowledged ballots"), "{said}");
-    let file = Store::open(&path, Arc::default()).unwrap();
+    let file = Store::open(&path, Arc::default(), |_, _| ()).unwrap();
     file.confirm(confirmed(0, new.transaction_id))
         .await
         .unwrap();
     file.close().await;
     drop(file);
-    let store = Store::connect(&postgres.url(), data.path(), &identity(), &pending).await;
+    let store = Store::connect(
+        &postgres.url(),
+        data.path(),
+        &identity(),
+        &pending,
+        |_, _| (),
+    )
+    .await;
     store.unwrap().close().await;
 }

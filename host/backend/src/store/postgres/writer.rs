@@ -6,12 +6,12 @@ use sqlx::{Connection, PgConnection};
 use tokio::sync::mpsc;
 
 use super::{
-    super::{StoreError, writer::Write},
+    super::{OnCommit, StoreError, writer::Write},
     ANSWER_MAX, Doubt, Shared, carriers,
+    connection::may_be_repeated,
     group::{self, Done},
-    may_be_repeated,
 };
-use crate::{metrics, pending::Pending};
+use crate::pending::Pending;
 
 /// Most writes in one commit, so that nobody waits for a commit without end.
 const GROUP_MAX: usize = 2_048;
@@ -21,6 +21,7 @@ const ATTEMPTS_MAX: usize = 3;
 pub(super) struct Writer {
     shared: Arc<Shared>,
     pending: Arc<Pending>,
+    on_commit: OnCommit,
     /// Only where the last group succeeded: what is left of a failed one ends with its session.
     connection: Option<PgConnection>,
 }
@@ -34,10 +35,11 @@ enum Failure {
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, pending: Arc<Pending>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, pending: Arc<Pending>, on_commit: OnCommit) -> Self {
         Self {
             shared,
             pending,
+            on_commit,
             connection: None,
         }
     }
@@ -80,7 +82,7 @@ impl Writer {
         let writes = group.len();
         let result = self.attempt(&group).await;
         let was_healthy = self.shared.set_healthy(result.is_ok());
-        metrics::database_commit(writes, started.elapsed());
+        (self.on_commit)(writes, started.elapsed());
         match result {
             Ok(done) => {
                 for (write, done) in group.into_iter().zip(done) {
