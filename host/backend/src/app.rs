@@ -8,27 +8,23 @@ use tabella_client::{Client, HealthReport};
 use tabella_follower::Follower;
 use tabella_http_server::{Queue, Server, SharedRun};
 use tabella_ledger::{Ledger, LedgerError};
+use tabella_outbox::{
+    Outbox, elections::Elections, electorate::Electorate, level::Levels, local_ledger::LocalLedger,
+    pending::Pending, store::Store,
+};
 use tabella_protocol::OpenBallots;
 
 use crate::{
     auth::{AdminToken, Passwords, Tokens},
-    chain_read,
     client_address::ClientAddress,
     config::Registration,
-    elections::Elections,
-    electorate::Electorate,
     events::Events,
-    level::Levels,
     limits::Limits,
     live::LiveCounts,
-    local_ledger::LocalLedger,
-    outbox::Outbox,
-    pending::Pending,
     places::Places,
     problem::Problem,
     proven,
     result_lines::ResultLines,
-    store::Store,
     verifications::Verifications,
 };
 
@@ -86,7 +82,7 @@ impl App {
         &self,
         read: impl FnOnce(&Ledger) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, Problem> {
-        Ok(chain_read::read(&self.follower, read).await?)
+        Ok(tabella_outbox::read(&self.follower, read).await?)
     }
 
     /// As [`read`](Self::read) where blocks are read, when the turn of this address comes: no ballot waits

@@ -4,12 +4,12 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tabella_client::{Client, HealthStatus, VerifiedBlock};
 use tabella_follower::Follower;
+use tabella_outbox::elections::{Election, Elections};
 use tabella_protocol::rpc::ElectionStatus;
 use tokio::{sync::broadcast, time::MissedTickBehavior};
 
 use crate::{
     clock,
-    elections::{Election, Elections},
     events::{Event, Events},
 };
 

@@ -9,6 +9,7 @@ use std::{net::IpAddr, time::Duration};
 use bytes::Bytes;
 use serde::Serialize;
 use tabella_client::HealthStatus;
+use tabella_outbox::{Listener, store::Confirmed};
 use tabella_protocol::{Hash, OpenBallots, rpc::ElectionStatus};
 use tokio::{
     sync::{broadcast, watch},
@@ -16,10 +17,8 @@ use tokio::{
 };
 
 use crate::{
-    listener::Listener,
     metrics,
     places::{Place, Places},
-    store::Confirmed,
 };
 
 /// Events in the ring: about a second of them under load.

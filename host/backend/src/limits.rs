@@ -9,13 +9,13 @@ use axum::{
     extract::Request,
     http::{Method, header},
 };
+use tabella_outbox::RevoteLimit;
 use tabella_protocol::VoterId;
 
 use crate::{
     client_address::ClientAddress,
     config::RateLimits,
     metrics,
-    outbox::RevoteLimit,
     places::{Place, Places},
     problem::Problem,
     rate_limit::RateLimit,

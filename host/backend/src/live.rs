@@ -10,11 +10,7 @@ use std::{
 use serde_json::Value;
 use tabella_follower::Follower;
 use tabella_ledger::ElectionTallyError;
-
-use crate::{
-    chain_read::{self, ReadError},
-    elections::Election,
-};
+use tabella_outbox::{ReadError, elections::Election};
 
 /// Larger boards are counted at close only, in ballots.
 const BALLOTS_MAX: u64 = 100_000;
@@ -88,7 +84,7 @@ async fn counted(follower: &Follower, election: &Election) -> Result<Outcomes, R
         return Ok(None);
     }
     let contests = election.rules.clone();
-    let counted = chain_read::read(follower, move |ledger| {
+    let counted = tabella_outbox::read(follower, move |ledger| {
         let outcomes = match ledger.tally(&board) {
             Ok(tally) => tally.outcomes,
             Err(ElectionTallyError::Rule { .. }) => return Ok(None),

@@ -2,20 +2,14 @@
 
 use axum::http::StatusCode;
 use tabella_client::{QueryError, Refusal, SubmitError};
+use tabella_outbox::{
+    AdministerError, BallotError, CastError, CloseError, CredentialError, NotOpen, ReadError,
+    ResumeError, SignedCloseError, elections::FindError, electorate::VoterError,
+    local_ledger::NotOpenError, store::StoreError, voter_name::VoterNameError,
+};
 use tabella_protocol::rpc::RefusalCode;
 
-use crate::{
-    administer_error::{AdministerError, CloseError, ResumeError, SignedCloseError},
-    cast_error::{BallotError, CastError, NotOpen},
-    chain_read::ReadError,
-    credential::CredentialError,
-    elections::FindError,
-    electorate::VoterError,
-    local_ledger::NotOpenError,
-    problem::{Problem, public_reason, refusal_status},
-    store::StoreError,
-    voter_name::VoterNameError,
-};
+use crate::problem::{Problem, public_reason, refusal_status};
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {

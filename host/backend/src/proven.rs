@@ -7,7 +7,7 @@ use tabella_http_server::{Busy, Queue, QueueBounds};
 use tabella_ledger::{Ledger, LedgerError};
 use tabella_protocol::rpc::PluginView;
 
-use crate::{chain_read, client_address::ClientAddress, problem::Problem};
+use crate::{client_address::ClientAddress, problem::Problem};
 
 /// Reads of blocks, pages of boards and rules for an answer: each has a thread, and may hold some MiB.
 pub(crate) const BLOCK_READS: QueueBounds = QueueBounds {
@@ -34,7 +34,7 @@ pub(crate) async fn read_in_turn<T: Send + 'static>(
 ) -> Result<T, Problem> {
     let turn = queue.turn(address.in_line()).await;
     let turn = turn.map_err(|Busy| Problem::too_many_reads())?;
-    let read = chain_read::read(follower, move |ledger| {
+    let read = tabella_outbox::read(follower, move |ledger| {
         let read = read(ledger);
         // Kept until the work is done, whoever still waits for it.
         drop(turn);

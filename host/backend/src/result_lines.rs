@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::lines::Kind;
+use tabella_outbox::lines::Kind;
 
 /// The lines about results.
 #[derive(Debug, Default)]

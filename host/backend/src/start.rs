@@ -16,6 +16,12 @@ use tabella_files::{GenesisFileError, SecretError, read_genesis, read_key, read_
 use tabella_follower::Follower;
 use tabella_http_server::{Freshness, Queue, Server, SharedRun, Trusted};
 use tabella_ledger::LedgerError;
+use tabella_outbox::{
+    BLOCKS_MAX, MasterSecret, Outbox, Parts as OutboxParts, lines,
+    local_ledger::LocalLedger,
+    pending::Pending,
+    store::{self, Identity, Mark, OpenError, Store},
+};
 use tabella_protocol::{Genesis, SigningKey};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 
@@ -23,22 +29,16 @@ use crate::{
     app::App,
     auth::{AdminToken, Passwords, Tokens},
     config::Config,
-    confirm, discovery,
+    discovery,
     event_feed::{self, Feed},
     events::Events,
     limits::Limits,
-    lines,
     live::LiveCounts,
-    local_ledger::LocalLedger,
     metrics,
-    outbox::{self, Outbox},
-    pending::Pending,
     places::Places,
     proven::{BLOCK_READS, LONG_READS},
     result_lines::ResultLines,
-    secrets::MasterSecret,
     server,
-    store::{self, Identity, Mark, OpenError, Store},
     verifications::Verifications,
     waiting,
 };
@@ -354,8 +354,8 @@ impl Files {
         pending.restarted(|transaction_id| local.holds(transaction_id));
 
         let follower = open_follower(&config.data.join(CHAIN_DIRECTORY), genesis.clone()).await?;
-        let (deliver, certified) = mpsc::channel(confirm::BLOCKS_MAX);
-        let (onward, blocks) = mpsc::channel(confirm::BLOCKS_MAX);
+        let (deliver, certified) = mpsc::channel(BLOCKS_MAX);
+        let (onward, blocks) = mpsc::channel(BLOCKS_MAX);
         let validators = discovery::complete(&genesis, config.validators, &config.bootnodes).await;
         let reader = authority.as_ref().unwrap_or(&registrar);
         let client = Client::builder(genesis)
@@ -375,7 +375,7 @@ impl Files {
         ));
         let limits = Arc::new(Limits::new(&config.rate_limits));
         let tokens = Tokens::new(master.tokens(&genesis_hash));
-        let outbox = Outbox::new(outbox::Parts {
+        let outbox = Outbox::new(OutboxParts {
             client: client.clone(),
             follower: follower.clone(),
             store: store.clone(),

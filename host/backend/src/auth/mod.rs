@@ -6,12 +6,16 @@ mod token;
 
 use axum::http::StatusCode;
 use sha2::{Digest, Sha256};
+pub use tabella_outbox::store::Role;
+use tabella_outbox::subject::Subject;
 
 pub(crate) use password::{PasswordError, Passwords};
 pub(crate) use token::{Claims, TokenKind, Tokens};
 
-pub use crate::store::Role;
-use crate::{problem::Problem, subject::Subject};
+use tabella_outbox::subject::Subject;
+
+use crate::problem::Problem;
+pub use tabella_outbox::store::Role;
 
 /// Somebody whose token was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]

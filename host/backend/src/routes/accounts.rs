@@ -5,6 +5,11 @@ use std::sync::Arc;
 use axum::{Extension, Json as JsonAnswer, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 
+use tabella_outbox::{
+    store::Account,
+    subject::{Realm, Subject},
+};
+
 use crate::{
     accounts::{
         RefreshError, TokenPair, account_name, check_password, open_session, refresh_session,
@@ -18,8 +23,6 @@ use crate::{
     openapi::{Authenticates, Conflicts, Forbids, MayBeOverloaded, ReadsBody, optional_time},
     problem::Problem,
     schemas,
-    store::Account,
-    subject::{Realm, Subject},
 };
 
 #[derive(Deserialize, utoipa::ToSchema)]

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use axum::{Json as JsonAnswer, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 
+use tabella_outbox::store::Account;
+
 use super::accounts::new_account;
 use crate::{
     accounts::{account_name, check_password},
@@ -15,7 +17,6 @@ use crate::{
     openapi::{Conflicts, NamesOne, ReadsBody, Restricts, time},
     problem::Problem,
     schemas,
-    store::Account,
 };
 
 #[derive(Deserialize, utoipa::ToSchema)]

@@ -11,6 +11,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tabella_client::Confirmation;
+use tabella_outbox::{Closed, elections::Election, store::Closing};
 use tabella_protocol::{
     ContestSpec, Disclosure, ElectionSpec, Eligibility, Hash, OpenTo, OptionSpec, Payload,
     PublicKey, Revote, RollChanges,
@@ -21,13 +22,10 @@ use tabella_runtime::StrictObject;
 use crate::{
     app::App,
     auth::Principal,
-    closing::Closed,
-    elections::Election,
     extract::{Json, Path, Query},
     openapi::{Administers, ReadsBody, ReadsQuery, Restricts},
     problem::Problem,
     proven::published,
-    store::Closing,
 };
 
 #[derive(Deserialize, utoipa::ToSchema)]

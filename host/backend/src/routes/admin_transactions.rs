@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use axum::{Json as JsonAnswer, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
+use tabella_outbox::elections::Election;
 use tabella_protocol::{Hash, Payload, Transaction};
 
 use crate::{
     app::App,
     auth::Principal,
-    elections::Election,
     extract::Json,
     openapi::{Administers, ReadsBody, Restricts},
     problem::Problem,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tabella_outbox::elections::{Election, Rule};
 use tabella_protocol::{
     BoardHead, Disclosure, ElectionProof, Eligibility, Hash, OptionSpec, Revote,
     rpc::{ElectionStatus, ElectionView},
@@ -12,7 +13,6 @@ use tabella_protocol::{
 
 use crate::{
     app::App,
-    elections::{Election, Rule},
     extract::{Path, Query},
     openapi::{AsksValidators, NamesOne, ReadsQuery},
     problem::Problem,

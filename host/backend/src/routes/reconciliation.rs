@@ -11,16 +11,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use tabella_outbox::{local_ledger, pending, reconciliation};
 use tabella_protocol::{Hash, PublicKey};
 
 use crate::{
     app::App,
     auth::Principal,
-    clock, local_ledger,
+    clock,
     openapi::{Restricts, time},
-    pending,
     problem::Problem,
-    reconciliation,
 };
 
 #[derive(Serialize, utoipa::ToSchema)]

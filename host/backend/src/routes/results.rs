@@ -11,6 +11,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tabella_ledger::ElectionTally;
+use tabella_outbox::elections::Election;
 use tabella_protocol::{
     Disclosure, Hash, OptionSpec,
     rpc::{ElectionStatus, ResultCertificate},
@@ -26,7 +27,6 @@ use crate::{
     app::App,
     client_address::ClientAddress,
     conditional::{Change, tagged},
-    elections::Election,
     extract::Query,
     openapi::{AsksValidators, NamesOne, ReadsQuery, source},
     problem::Problem,

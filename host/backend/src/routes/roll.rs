@@ -15,21 +15,23 @@ use axum::{
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use serde::Deserialize;
+use tabella_outbox::{
+    elections::Election,
+    electorate::Pseudonyms,
+    subject::{NamedVoter, Realm},
+};
 use tabella_protocol::{Genesis, Payload, PublicKey, RollEntry, VoterId, rpc::RefusalCode};
 
 use crate::{
     accounts::account_name,
     app::App,
     auth::Principal,
-    elections::Election,
-    electorate::Pseudonyms,
     extract::{Path, Query},
     openapi::{Administers, ReadsBody, Restricts},
     problem::Problem,
     roll_order::{LINES_MAX, Line, RollOrder, part_sizes},
     roll_report::{RefusedLine, RollAnswer, RollReport},
     roll_table::{RollLine, Table},
-    subject::{NamedVoter, Realm},
 };
 
 /// Most voters in one transaction,
