@@ -15,7 +15,12 @@ pub enum AdministerError {
     NoAuthorityKey,
     /// No block of this network can hold it.
     #[error("expected a transaction of at most {most} bytes, which a block can hold, got {got}")]
-    TooLarge { got: usize, most: usize },
+    TooLarge {
+        /// Its bytes.
+        got: usize,
+        /// What a block can hold.
+        most: usize,
+    },
     /// No validator took it.
     #[error(transparent)]
     Submit(#[from] SubmitError),

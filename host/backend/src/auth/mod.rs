@@ -12,10 +12,7 @@ use tabella_outbox::subject::Subject;
 pub(crate) use password::{PasswordError, Passwords};
 pub(crate) use token::{Claims, TokenKind, Tokens};
 
-use tabella_outbox::subject::Subject;
-
 use crate::problem::Problem;
-pub use tabella_outbox::store::Role;
 
 /// Somebody whose token was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
