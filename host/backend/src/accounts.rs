@@ -2,6 +2,11 @@
 
 use futures::future::BoxFuture;
 
+use tabella_outbox::{
+    store::{Account, Rotation, Session, Store, StoreError},
+    voter_name::VoterName,
+};
+
 use crate::{
     app::App,
     auth::{Claims, PasswordError, Passwords, Role, TokenKind},
@@ -9,8 +14,6 @@ use crate::{
     config::Config,
     problem::Problem,
     start::{BackendError, Files},
-    store::{Account, Rotation, Session, Store, StoreError},
-    voter_name::VoterName,
 };
 
 /// Longest account name, in characters.

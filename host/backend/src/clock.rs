@@ -1,22 +1,6 @@
-//! The wall clock, and times as API clients read them (RFC 3339, UTC).
+//! The outbox's clock, and times as API clients read them (RFC 3339, UTC).
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-/// Now, in Unix milliseconds.
-pub(crate) fn now_ms() -> u64 {
-    unix_ms(SystemTime::now())
-}
-
-/// Now, in Unix seconds.
-pub(crate) fn now_s() -> u64 {
-    now_ms() / 1_000
-}
-
-/// A time in Unix milliseconds; 0 for times before.
-pub(crate) fn unix_ms(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
+pub(crate) use tabella_outbox::clock::{now_ms, now_s, unix_ms};
 
 /// Unix milliseconds as RFC 3339 text.
 pub(crate) fn rfc3339(unix_ms: u64) -> String {

@@ -9,6 +9,7 @@ use std::{net::IpAddr, time::Duration};
 use bytes::Bytes;
 use serde::Serialize;
 use tabella_client::HealthStatus;
+use tabella_outbox::{Listener, store::Confirmed};
 use tabella_protocol::{Hash, OpenBallots, rpc::ElectionStatus};
 use tokio::{
     sync::{broadcast, watch},
@@ -18,7 +19,6 @@ use tokio::{
 use crate::{
     metrics,
     places::{Place, Places},
-    store::Confirmed,
 };
 
 /// Events in the ring: about a second of them under load.
@@ -122,8 +122,17 @@ impl Events {
         self.ring.receiver_count()
     }
 
-    /// Tells that submissions were confirmed.
-    pub(crate) fn confirmed(&self, confirmed: &Confirmed) {
+    /// Costs nothing while nobody follows.
+    pub(crate) fn tell(&self, event: impl FnOnce() -> Event) {
+        if self.subscribers() > 0 {
+            // The last one may have gone meanwhile.
+            let _ = self.ring.send(event().to_bytes());
+        }
+    }
+}
+
+impl Listener for Events {
+    fn confirmed(&self, confirmed: &Confirmed) {
         if confirmed.submissions.is_empty() {
             return;
         }
@@ -141,21 +150,12 @@ impl Events {
         });
     }
 
-    /// Tells that the level of service has changed.
-    pub(crate) fn level(&self, level: u8, has_quorum: bool, meaning: String) {
+    fn level(&self, level: u8, has_quorum: bool, meaning: String) {
         self.tell(|| Event::Level {
             level,
             has_quorum,
             meaning,
         });
-    }
-
-    /// Costs nothing while nobody follows.
-    pub(crate) fn tell(&self, event: impl FnOnce() -> Event) {
-        if self.subscribers() > 0 {
-            // The last one may have gone meanwhile.
-            let _ = self.ring.send(event().to_bytes());
-        }
     }
 }
 

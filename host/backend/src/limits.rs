@@ -1,11 +1,15 @@
 //! Who has asked too often: the limits of addresses, accounts and voters.
 
-use std::{num::NonZeroU32, time::Instant};
+use std::{
+    num::NonZeroU32,
+    time::{Duration, Instant},
+};
 
 use axum::{
     extract::Request,
     http::{Method, header},
 };
+use tabella_outbox::RevoteLimit;
 use tabella_protocol::VoterId;
 
 use crate::{
@@ -92,28 +96,26 @@ impl Limits {
     /// A place among those whose password is hashed: one address does not take all of them.
     pub(crate) fn hash(&self, address: ClientAddress) -> Result<Place, Problem> {
         let place = self.hashes.take(address.at_login());
-        place.ok_or_else(|| refused(std::time::Duration::from_secs(1)))
+        place.ok_or_else(|| refused(Duration::from_secs(1)))
     }
 
     /// A place among those for whom validators are asked what neither the database nor the proven
     /// chain knows: each validator is, so that questions cost the network more than whoever asks.
     pub(crate) fn question(&self, address: ClientAddress) -> Result<Place, Problem> {
         let place = self.questions.take(address.at_login());
-        place.ok_or_else(|| refused(std::time::Duration::from_secs(1)))
+        place.ok_or_else(|| refused(Duration::from_secs(1)))
     }
 
     /// A request with a voter's token.
     pub(crate) fn voter(&self, name: &str) -> Result<(), Problem> {
         self.account.admit(&name.to_owned()).map_err(refused)
     }
+}
 
-    /// A ballot of a voter in an election that lets voters vote again.
-    pub(crate) fn revote(&self, election_id: u64, voter: VoterId) -> Result<(), Problem> {
+impl RevoteLimit for Limits {
+    fn admit(&self, election_id: u64, voter: VoterId) -> Result<(), Duration> {
         let admitted = self.revotes.admit(&(election_id, voter));
-        admitted.map_err(|wait| {
-            metrics::rate_limited();
-            Problem::too_many_ballots(wait)
-        })
+        admitted.inspect_err(|_| metrics::rate_limited())
     }
 }
 
@@ -144,7 +146,7 @@ fn cost(request: &Request) -> NonZeroU32 {
     NonZeroU32::new(cost).unwrap_or(NonZeroU32::MIN)
 }
 
-fn refused(wait: std::time::Duration) -> Problem {
+fn refused(wait: Duration) -> Problem {
     metrics::rate_limited();
     Problem::too_many(wait)
 }

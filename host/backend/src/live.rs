@@ -10,8 +10,7 @@ use std::{
 use serde_json::Value;
 use tabella_follower::Follower;
 use tabella_ledger::ElectionTallyError;
-
-use crate::{elections::Election, problem::Problem, proven};
+use tabella_outbox::{ReadError, elections::Election};
 
 /// Larger boards are counted at close only, in ballots.
 const BALLOTS_MAX: u64 = 100_000;
@@ -34,7 +33,7 @@ type Outcomes = Option<Arc<Shown>>;
 
 struct Count {
     counted: Instant,
-    outcomes: Result<Outcomes, Problem>,
+    outcomes: Result<Outcomes, ReadError>,
 }
 
 /// The latest counts of open elections.
@@ -52,7 +51,7 @@ impl LiveCounts {
         &self,
         follower: &Follower,
         election: &Election,
-    ) -> Result<Outcomes, Problem> {
+    ) -> Result<Outcomes, ReadError> {
         let election_id = election.view.election_id;
         if let Some(outcomes) = self.fresh(election_id) {
             return outcomes;
@@ -67,7 +66,7 @@ impl LiveCounts {
     }
 
     /// Keeps a count, or that it failed: trying again costs as much.
-    fn keep(&self, election_id: u64, outcomes: Result<Outcomes, Problem>) {
+    fn keep(&self, election_id: u64, outcomes: Result<Outcomes, ReadError>) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.len() >= COUNTS_MAX {
             counts.retain(|_, count| count.counted.elapsed() < FRESH);
@@ -81,20 +80,20 @@ impl LiveCounts {
         }
     }
 
-    fn fresh(&self, election_id: u64) -> Option<Result<Outcomes, Problem>> {
+    fn fresh(&self, election_id: u64) -> Option<Result<Outcomes, ReadError>> {
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.get(&election_id)?;
         (count.counted.elapsed() < FRESH).then(|| count.outcomes.clone())
     }
 }
 
-async fn counted(follower: &Follower, election: &Election) -> Result<Outcomes, Problem> {
+async fn counted(follower: &Follower, election: &Election) -> Result<Outcomes, ReadError> {
     let board = Arc::clone(&election.proven);
     if board.board().size > BALLOTS_MAX {
         return Ok(None);
     }
     let contests = election.rules.clone();
-    let counted = proven::read(follower, move |ledger| {
+    let counted = tabella_outbox::read(follower, move |ledger| {
         let tally = match ledger.tally(&board) {
             Ok(tally) => tally,
             Err(ElectionTallyError::Rule { .. }) => return Ok(None),
@@ -118,9 +117,10 @@ mod tests {
     fn a_count_that_failed_is_remembered_too() {
         let counts = LiveCounts::default();
         assert_eq!(counts.fresh(1), None);
-        for failed in [Ok(None), Err(Problem::no_validator())] {
-            counts.keep(1, failed.clone());
-            assert_eq!(counts.fresh(1), Some(failed));
+        let failed = ReadError::of("the disk is gone");
+        for count in [Ok(None), Err(failed)] {
+            counts.keep(1, count.clone());
+            assert_eq!(counts.fresh(1), Some(count));
         }
     }
 }

@@ -5,15 +5,13 @@
 //! 256 bits that nobody guesses before the ballot is public, and shows no more than the chain does.
 
 use axum::http::StatusCode;
-use tabella_protocol::Hash;
-
-use crate::{
-    app::App,
-    auth::Principal,
-    problem::Problem,
+use tabella_outbox::{
     store::{Named, Submission},
     subject::{NamedVoter, Subject},
 };
+use tabella_protocol::Hash;
+
+use crate::{app::App, auth::Principal, problem::Problem};
 
 /// What a request asks for.
 pub(crate) struct Wanted {

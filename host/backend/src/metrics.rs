@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::level::Now;
+use tabella_outbox::level::Now;
 
 /// Upper bounds of the latency histogram, in milliseconds.
 const BUCKETS_MS: [u64; 12] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000];

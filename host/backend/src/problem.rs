@@ -7,13 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use tabella_client::{QueryError, Refusal, SubmitError};
 use tabella_protocol::{VoterId, rpc::RefusalCode};
-
-use crate::{
-    administer_error::{AdministerError, CloseError, ResumeError, SignedCloseError},
-    store::StoreError,
-};
 
 /// A refusal or failure: its status, its stable code, and a sentence for the public.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,6 +135,12 @@ impl Problem {
         )
     }
 
+    /// The number that a rule gave with its refusal.
+    pub(crate) fn with_plugin_code(mut self, code: Option<u32>) -> Self {
+        self.plugin_code = code;
+        self
+    }
+
     /// The JSON pointer to the offending field.
     pub(crate) fn at(mut self, pointer: impl Into<String>) -> Self {
         self.pointer = Some(pointer.into().into());
@@ -151,11 +151,6 @@ impl Problem {
     pub(crate) fn about(mut self, transaction_id: String) -> Self {
         self.transaction_id = Some(transaction_id.into());
         self
-    }
-
-    /// Whether it stands for this refusal by the chain.
-    pub(crate) fn is(&self, code: RefusalCode) -> bool {
-        self.code == code.as_str()
     }
 
     /// The sentence for the public.
@@ -196,7 +191,7 @@ pub(crate) fn public_reason(code: &str, reason: &str) -> String {
 }
 
 /// The HTTP status that stands for a refusal by the chain.
-fn refusal_status(code: RefusalCode) -> StatusCode {
+pub(crate) fn refusal_status(code: RefusalCode) -> StatusCode {
     match code {
         RefusalCode::UnknownElection | RefusalCode::UnknownPlugin => StatusCode::NOT_FOUND,
         RefusalCode::NotOnRoll | RefusalCode::NotAuthorised => StatusCode::FORBIDDEN,
@@ -214,128 +209,6 @@ fn refusal_status(code: RefusalCode) -> StatusCode {
         RefusalCode::MempoolFull | RefusalCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         // Understood, but what it says does not hold: ballots, rolls, plugins, signatures.
         _ => StatusCode::UNPROCESSABLE_ENTITY,
-    }
-}
-
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
-        let code = refusal.code.as_str();
-        let detail = public_reason(&code, &refusal.message);
-        let mut problem = Self::new(refusal_status(refusal.code), code, detail);
-        problem.plugin_code = refusal.plugin_code;
-        problem
-    }
-}
-
-impl From<SubmitError> for Problem {
-    fn from(error: SubmitError) -> Self {
-        match error {
-            SubmitError::Refused(refusal) => refusal.into(),
-            SubmitError::NoValidator => Self::no_validator(),
-            SubmitError::Unavailable(_) | SubmitError::QueueFull => Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "validators-busy",
-                "no validator takes transactions now; try again later",
-            ),
-        }
-    }
-}
-
-impl From<AdministerError> for Problem {
-    fn from(error: AdministerError) -> Self {
-        let detail = error.to_string();
-        match error {
-            AdministerError::NoAuthorityKey => {
-                Self::new(StatusCode::FORBIDDEN, "no-authority-key", detail)
-            }
-            AdministerError::TooLarge { .. } => {
-                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
-            }
-            AdministerError::Submit(error) => error.into(),
-            AdministerError::NotConfirmed(id) => {
-                let code = "not-confirmed-in-time";
-                Self::new(StatusCode::GATEWAY_TIMEOUT, code, detail).about(id.to_string())
-            }
-            AdministerError::Rejected { code, reason } => {
-                Self::recorded_refusal(&code.as_str(), &reason)
-            }
-        }
-    }
-}
-
-impl From<CloseError> for Problem {
-    fn from(error: CloseError) -> Self {
-        match error {
-            CloseError::Administer(error) => error.into(),
-            CloseError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<SignedCloseError> for Problem {
-    fn from(error: SignedCloseError) -> Self {
-        let detail = error.to_string();
-        match error {
-            SignedCloseError::NotAsked(_) => {
-                Self::new(StatusCode::CONFLICT, "close-not-asked", detail)
-            }
-            SignedCloseError::Unsettled { .. } => {
-                Self::new(StatusCode::CONFLICT, "ballots-unsettled", detail)
-            }
-            SignedCloseError::Administer(error) => error.into(),
-            SignedCloseError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<ResumeError> for Problem {
-    fn from(error: ResumeError) -> Self {
-        let detail = error.to_string();
-        match error {
-            ResumeError::MayBeClosing(_) | ResumeError::SignedUntil { .. } => {
-                Self::new(StatusCode::CONFLICT, "may-be-closing", detail)
-            }
-            ResumeError::Closed(_) | ResumeError::NotOpen(_) => {
-                Self::new(StatusCode::CONFLICT, "wrong-election-status", detail)
-            }
-            ResumeError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<QueryError> for Problem {
-    fn from(error: QueryError) -> Self {
-        match error {
-            QueryError::NoValidator => Self::no_validator(),
-            QueryError::Failed { .. } | QueryError::Disproved { .. } => {
-                tracing::warn!(%error, "validators gave no usable answer");
-                Self::new(
-                    StatusCode::BAD_GATEWAY,
-                    "validators-failed",
-                    "the validators gave no usable answer; try again later",
-                )
-            }
-        }
-    }
-}
-
-impl From<StoreError> for Problem {
-    fn from(error: StoreError) -> Self {
-        let (code, detail) = match error {
-            StoreError::Failed(_) => (
-                "database-unavailable",
-                "the database failed; nothing was recorded, try again later",
-            ),
-            StoreError::Elsewhere => (
-                "settled-elsewhere",
-                "another backend looks after this submission; nothing was changed, ask again later",
-            ),
-            StoreError::Overloaded => (
-                "overloaded",
-                "too many submissions are waiting; nothing was recorded, try again later",
-            ),
-        };
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
     }
 }
 

@@ -1,6 +1,6 @@
-//! Reads of the proven chain, off the async threads.
+//! Reads of the proven chain that are costly, in turn.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tabella_follower::Follower;
 use tabella_http_server::{Busy, Queue, QueueBounds};
@@ -24,16 +24,6 @@ pub(crate) const LONG_READS: QueueBounds = QueueBounds {
     waiting_per_address_max: 1_024,
     wait_max: Duration::from_secs(60),
 };
-/// Reads little, at once.
-pub(crate) async fn read<T: Send + 'static>(
-    follower: &Follower,
-    read: impl FnOnce(&Ledger) -> Result<T, LedgerError> + Send + 'static,
-) -> Result<T, Problem> {
-    let ledger = Arc::clone(follower.ledger());
-    let reading = tokio::task::spawn_blocking(move || read(&ledger));
-    let read = reading.await.map_err(|error| Problem::internal(&error))?;
-    read.map_err(|error| Problem::internal(&error))
-}
 
 /// Reads blocks, when the turn of this address comes.
 pub(crate) async fn read_in_turn<T: Send + 'static>(
@@ -44,13 +34,13 @@ pub(crate) async fn read_in_turn<T: Send + 'static>(
 ) -> Result<T, Problem> {
     let turn = queue.turn(address.in_line()).await;
     let turn = turn.map_err(|Busy| Problem::too_many_reads())?;
-    self::read(follower, move |ledger| {
+    let read = tabella_outbox::read(follower, move |ledger| {
         let read = read(ledger);
         // Kept until the work is done, whoever still waits for it.
         drop(turn);
         read
-    })
-    .await
+    });
+    Ok(read.await?)
 }
 
 /// Returns every rule that is on the chain, by hash.

@@ -17,10 +17,11 @@ use axum::{
 use bytes::Bytes;
 use futures::stream;
 use serde::Serialize;
+use tabella_outbox::{subject::Realm, voter_name::VoterName};
 use tabella_protocol::RollEntry;
 use tempfile::SpooledTempFile;
 
-use crate::{problem::Problem, roll_table::RollHead, subject::Realm, voter_name::VoterName};
+use crate::{problem::Problem, roll_table::RollHead, schemas};
 
 /// Reports up to this size stay in memory, in bytes.
 const MEMORY_BYTES_MAX: usize = 256 << 10;
@@ -67,6 +68,7 @@ struct PreviewVoter {
     /// In its one form, in which tokens and submissions name the voter.
     voter_id: String,
     weight: u32,
+    #[schema(value_type = schemas::Realm)]
     realm: Realm,
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::subject::Realm;
+use tabella_outbox::subject::Realm;
 
 /// What a line of a roll says.
 #[derive(Debug, PartialEq, Eq, Deserialize)]

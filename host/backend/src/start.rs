@@ -16,35 +16,29 @@ use tabella_files::{GenesisFileError, SecretError, read_genesis, read_key, read_
 use tabella_follower::Follower;
 use tabella_http_server::{Freshness, Queue, Server, SharedRun, Trusted};
 use tabella_ledger::LedgerError;
+use tabella_outbox::{
+    BLOCKS_MAX, MasterSecret, Outbox, Parts as OutboxParts, lines,
+    local_ledger::LocalLedger,
+    pending::Pending,
+    store::{self, Identity, Mark, OpenError, Store},
+};
 use tabella_protocol::{Genesis, SigningKey};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 
 use crate::{
     app::App,
     auth::{AdminToken, Passwords, Tokens},
-    ballot_order::BallotOrder,
-    carry, close,
-    closing::Closings,
     config::Config,
-    confirm, discovery,
-    elections::Elections,
-    electorate::Electorate,
-    event_feed,
+    discovery,
+    event_feed::{self, Feed},
     events::Events,
-    failover,
-    level::{self, Levels},
     limits::Limits,
-    lines::{self, Lines},
     live::LiveCounts,
-    local_ledger::{self, LocalLedger},
-    pending::Pending,
+    metrics,
     places::Places,
     proven::{BLOCK_READS, LONG_READS},
-    reconcile,
-    reconciliation::Reconciliation,
-    secrets::MasterSecret,
+    result_lines::ResultLines,
     server,
-    store::{self, Identity, Mark, OpenError, Store},
     verifications::Verifications,
     waiting,
 };
@@ -55,8 +49,6 @@ const CHAIN_DIRECTORY: &str = "chain";
 const RELEASE_WAIT: Duration = Duration::from_secs(5);
 /// Pause between two looks at whether it did.
 const RELEASE_PAUSE: Duration = Duration::from_millis(50);
-/// How long the start waits until the blocks that validators speak of are executed here.
-const CATCH_UP_WAIT: Duration = Duration::from_secs(3);
 /// Pause between two attempts to reach a database server that is away.
 const DATABASE_PAUSE: Duration = Duration::from_millis(500);
 /// Pause between the starts of two looks at every validator that somebody asked for.
@@ -242,8 +234,7 @@ impl Backend {
             })),
         };
         tasks.shutdown().await;
-        app.local.close().await;
-        app.store.close().await;
+        app.outbox.stop().await;
         result
     }
 }
@@ -299,7 +290,11 @@ impl Files {
         let data = &self.config.data;
         let pending = Arc::new(Pending::default());
         let store = match &self.config.database {
-            None => Store::open(&data.join(store::FILE), pending.clone())?,
+            None => Store::open(
+                &data.join(store::FILE),
+                pending.clone(),
+                metrics::database_commit,
+            )?,
             Some(url) => {
                 let genesis_hash = self.genesis.hash();
                 let identity = Identity {
@@ -307,7 +302,8 @@ impl Files {
                     registrar: self.registrar.public(),
                     secret_fingerprint: self.master.fingerprint(&genesis_hash),
                 };
-                Store::connect(url.reveal(), data, &identity, &pending).await?
+                let (url, on_commit) = (url.reveal(), metrics::database_commit);
+                Store::connect(url, data, &identity, &pending, on_commit).await?
             }
         };
         let mark = store
@@ -358,8 +354,8 @@ impl Files {
         pending.restarted(|transaction_id| local.holds(transaction_id));
 
         let follower = open_follower(&config.data.join(CHAIN_DIRECTORY), genesis.clone()).await?;
-        let (deliver, certified) = mpsc::channel(confirm::BLOCKS_MAX);
-        let (onward, blocks) = mpsc::channel(confirm::BLOCKS_MAX);
+        let (deliver, certified) = mpsc::channel(BLOCKS_MAX);
+        let (onward, blocks) = mpsc::channel(BLOCKS_MAX);
         let validators = discovery::complete(&genesis, config.validators, &config.bootnodes).await;
         let reader = authority.as_ref().unwrap_or(&registrar);
         let client = Client::builder(genesis)
@@ -369,57 +365,60 @@ impl Files {
             .follow_from(follow_from(mark, &follower))
             .deliver_blocks(deliver)
             .build()?;
-        let elections = Elections::new(client.clone(), follower.clone(), local.clone());
-        let earlier = store.earlier().await;
-        let earlier = earlier.map_err(|error| BackendError::ReadDatabase(error.to_string()))?;
-        let electorate = Electorate::new(
-            master.clone(),
-            follower.clone(),
-            store.clone(),
-            local.clone(),
-            earlier,
-        );
+        let events = Arc::new(Events::new(
+            config.open_ballots,
+            Places::new(
+                config.event_subscribers_max,
+                config.event_subscribers_per_address_max,
+            ),
+            Duration::from_secs(config.event_session_s),
+        ));
+        let limits = Arc::new(Limits::new(&config.rate_limits));
+        let tokens = Tokens::new(master.tokens(&genesis_hash));
+        let outbox = Outbox::new(OutboxParts {
+            client: client.clone(),
+            follower: follower.clone(),
+            store: store.clone(),
+            pending: pending.clone(),
+            local: local.clone(),
+            master,
+            registrar,
+            authority,
+            confirmation_wait: Duration::from_millis(config.confirmation_wait_ms),
+            listener: events.clone(),
+            revotes: limits.clone(),
+        });
+        let outbox = outbox.await;
+        let outbox = outbox.map_err(|error| BackendError::ReadDatabase(error.to_string()))?;
         let app = Arc::new(App {
             client,
             follower,
             store,
             pending,
             local,
-            reconciliation: Reconciliation::default(),
-            elections,
-            electorate,
-            closings: Closings::default(),
-            ballot_order: BallotOrder::new(),
+            elections: outbox.elections().clone(),
+            electorate: outbox.electorate().clone(),
+            levels: outbox.levels().clone(),
+            outbox,
             live: LiveCounts::default(),
-            events: Events::new(
-                config.open_ballots,
-                Places::new(
-                    config.event_subscribers_max,
-                    config.event_subscribers_per_address_max,
-                ),
-                Duration::from_secs(config.event_session_s),
-            ),
+            events,
+            result_lines: Arc::new(ResultLines::default()),
             server,
             block_reads: Queue::new(BLOCK_READS, &Trusted::default()),
             long_reads: Queue::new(LONG_READS, &Trusted::default()),
             streams: Places::new(config.streams_max, config.streams_per_address_max),
             verifications: Verifications::new(),
             refreshed: SharedRun::new(REFRESH_PAUSE, Freshness::Now),
-            levels: Levels::new(),
-            lines: Lines::default(),
-            limits: Limits::new(&config.rate_limits),
+            limits,
             spool_directory: config.data.clone(),
             trusted_proxies: config.trusted_proxies,
             cors_origins,
-            registrar,
-            authority,
             admin_token,
-            tokens: Tokens::new(master.tokens(&genesis_hash)),
+            tokens,
             passwords: Passwords::new()
                 .map_err(|error| BackendError::Passwords(error.to_string()))?,
             registration: config.registration,
             open_ballots: config.open_ballots,
-            confirmation_wait: Duration::from_millis(config.confirmation_wait_ms),
             access_token_s: config.access_token_s,
             refresh_token_s: config.refresh_token_s,
         });
@@ -427,27 +426,21 @@ impl Files {
         let (follower, client) = (app.follower.clone(), app.client.clone());
         tasks.spawn(follower.clone().follow(client, certified, onward));
         tasks.spawn(follower.count_closed());
+        tasks.spawn(event_feed::tell(Feed {
+            client: app.client.clone(),
+            follower: app.follower.clone(),
+            elections: app.elections.clone(),
+            events: app.events.clone(),
+        }));
         let known = mark.map_or(0, |mark| mark.height);
-        tasks.spawn(confirm::confirm_blocks(app.clone(), blocks, known));
-        tasks.spawn(carry::carry(app.clone()));
-        tasks.spawn(local_ledger::mirror(app.clone()));
-        tasks.spawn(reconcile::keep(app.clone()));
-        if let Some(shared) = app.store.shared() {
-            tasks.spawn(failover::share(app.clone(), shared.clone()));
-        }
-        tasks.spawn(event_feed::feed(app.clone()));
-        tell_standing(&app).await?;
-        tasks.spawn(level::watch(app.clone()));
-        tasks.spawn({
-            let app = app.clone();
-            async move {
-                loop {
-                    tokio::time::sleep(lines::PERIOD).await;
-                    app.lines.sum();
-                }
+        app.outbox.start(&mut tasks, blocks, known).await;
+        let lines = app.result_lines.clone();
+        tasks.spawn(async move {
+            loop {
+                tokio::time::sleep(lines::PERIOD).await;
+                lines.sum();
             }
         });
-        tasks.spawn(close::carry_through(app.clone()));
         Ok(Parts { app, tasks })
     }
 }
@@ -487,35 +480,6 @@ fn follow_from(mark: Option<Mark>, follower: &Follower) -> FollowFrom {
             hash: tip.block_hash,
         },
     }
-}
-
-/// Checks every validator once, and says what can be served.
-async fn tell_standing(app: &App) -> Result<(), BackendError> {
-    let report = app.client.refresh_validator_status().await;
-    tracing::info!(
-        "validator health check: {}/{} healthy",
-        report.healthy,
-        report.validators.len()
-    );
-    if report.healthy > 0 {
-        let claimed = app.client.blockchain_state().claimed_height;
-        let reached = app.follower.reached(claimed.unwrap_or(0));
-        // Late: requests are answered as of the height that is reached, and say so.
-        let _ = tokio::time::timeout(CATCH_UP_WAIT, reached).await;
-        return Ok(());
-    }
-    let elections = app.elections.all().len();
-    if elections == 0 {
-        tracing::warn!(
-            "no validator answers and no election is known from before: no ballot can be taken until a validator answers"
-        );
-    } else {
-        tracing::warn!(
-            elections,
-            "no validator answers: ballots of the elections known from before are kept in the local ledger"
-        );
-    }
-    Ok(())
 }
 
 /// Creates a directory that only its owner may enter: compiled plugins in it run as native code.

@@ -10,9 +10,10 @@ use axum::{
 };
 use serde_json::{Value, json};
 use tabella_http_server::Server;
+use tabella_outbox::store::StoreError;
 use tokio::{net::TcpListener, sync::oneshot};
 
-use crate::{clock, problem::Problem, routes, server, store::StoreError};
+use crate::{clock, problem::Problem, routes, server};
 
 /// Serves until `ready` resolves, and answers what came of it with the listener to go on with;
 /// nothing where `shutdown` resolves before.

@@ -4,7 +4,7 @@
 use std::{path::PathBuf, process::ExitCode, sync::OnceLock};
 
 fn main() -> ExitCode {
-    tabella_backend::crash::die_where(is_named);
+    tabella_outbox::crash::die_where(is_named);
     tabella_cli::main()
 }
 

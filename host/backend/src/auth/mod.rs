@@ -5,39 +5,14 @@ mod principal;
 mod token;
 
 use axum::http::StatusCode;
-use borsh::{BorshDeserialize, BorshSerialize};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+pub use tabella_outbox::store::Role;
+use tabella_outbox::subject::Subject;
 
 pub(crate) use password::{PasswordError, Passwords};
 pub(crate) use token::{Claims, TokenKind, Tokens};
 
-use crate::{problem::Problem, subject::Subject};
-
-/// What somebody may do.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Serialize,
-    Deserialize,
-    BorshSerialize,
-    BorshDeserialize,
-    utoipa::ToSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Cast an own ballot.
-    Voter,
-    /// Administer elections, and everything a registrar may.
-    Admin,
-    /// Cast ballots for voters whom it authenticated, and mint their tokens.
-    Registrar,
-    /// Read what is not public.
-    Auditor,
-}
+use crate::problem::Problem;
 
 /// Somebody whose token was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]

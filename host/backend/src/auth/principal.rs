@@ -7,12 +7,10 @@ use axum::{
     http::{StatusCode, header, request::Parts},
 };
 
+use tabella_outbox::subject::{AccountHolder, NamedVoter, Subject};
+
 use super::{Principal, Role, TokenKind};
-use crate::{
-    app::App,
-    problem::Problem,
-    subject::{AccountHolder, NamedVoter, Subject},
-};
+use crate::{app::App, problem::Problem};
 
 impl FromRequestParts<Arc<App>> for Principal {
     type Rejection = Problem;

@@ -5,6 +5,11 @@ use std::sync::Arc;
 use axum::{Extension, Json as JsonAnswer, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 
+use tabella_outbox::{
+    store::Account,
+    subject::{Realm, Subject},
+};
+
 use crate::{
     accounts::{
         RefreshError, TokenPair, account_name, check_password, open_session, refresh_session,
@@ -17,8 +22,7 @@ use crate::{
     extract::Json,
     openapi::{Authenticates, Conflicts, Forbids, MayBeOverloaded, ReadsBody, optional_time},
     problem::Problem,
-    store::Account,
-    subject::{Realm, Subject},
+    schemas,
 };
 
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -41,6 +45,7 @@ pub(crate) struct TokensAnswer {
     token_type: &'static str,
     expires_in_s: u64,
     username: String,
+    #[schema(value_type = schemas::Role)]
     role: Role,
 }
 
@@ -48,9 +53,11 @@ pub(crate) struct TokensAnswer {
 pub(crate) struct Profile {
     /// The account's name, or the id that the registrar gave the voter.
     username: String,
+    #[schema(value_type = schemas::Role)]
     role: Role,
     /// Who vouches for the name; absent for the administrator's token.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schemas::Realm>)]
     realm: Option<Realm>,
     #[schema(schema_with = optional_time)]
     created_at: Option<String>,

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use axum::{Json as JsonAnswer, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 
+use tabella_outbox::store::Account;
+
 use super::accounts::new_account;
 use crate::{
     accounts::{account_name, check_password},
@@ -14,7 +16,7 @@ use crate::{
     extract::{Json, Path},
     openapi::{Conflicts, NamesOne, ReadsBody, Restricts, time},
     problem::Problem,
-    store::Account,
+    schemas,
 };
 
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -22,18 +24,21 @@ use crate::{
 pub(crate) struct CreateAccountRequest {
     username: String,
     password: String,
+    #[schema(value_type = schemas::Role)]
     role: Role,
 }
 
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RoleRequest {
+    #[schema(value_type = schemas::Role)]
     role: Role,
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct AccountAnswer {
     username: String,
+    #[schema(value_type = schemas::Role)]
     role: Role,
     #[schema(schema_with = time)]
     created_at: String,

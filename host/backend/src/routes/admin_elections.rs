@@ -11,6 +11,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tabella_client::Confirmation;
+use tabella_outbox::{Closed, elections::Election, store::Closing};
 use tabella_protocol::{
     ContestSpec, Disclosure, ElectionSpec, Eligibility, Hash, OpenTo, OptionSpec, Payload,
     PublicKey, Revote, RollChanges,
@@ -21,13 +22,10 @@ use tabella_runtime::StrictObject;
 use crate::{
     app::App,
     auth::Principal,
-    closing::Closed,
-    elections::Election,
     extract::{Json, Path, Query},
     openapi::{Administers, ReadsBody, ReadsQuery, Restricts},
     problem::Problem,
     proven::published,
-    store::Closing,
 };
 
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -138,7 +136,7 @@ pub(crate) async fn create(
             error.to_string(),
         )
     })?;
-    let confirmation = app.administer(Payload::CreateElection(spec)).await?;
+    let confirmation = app.outbox.administer(Payload::CreateElection(spec)).await?;
     let mut elections = app.elections.all().into_iter();
     let created = elections.find(|e| e.view.transaction_id == confirmation.transaction_id);
     let Some(Election { view, .. }) = created else {
@@ -159,7 +157,7 @@ fn spec(
     request: CreateRequest,
     published: &[PluginView],
 ) -> Result<ElectionSpec, Problem> {
-    let eligibility = eligibility(app.registrar.public(), &request)?;
+    let eligibility = eligibility(app.outbox.registrar(), &request)?;
     let mut contests = Vec::with_capacity(request.contests.len());
     for (index, contest) in request.contests.into_iter().enumerate() {
         let plugin = find_plugin(&contest.rule, published)
@@ -258,7 +256,7 @@ pub(crate) async fn open(
 ) -> Result<JsonAnswer<AdminAnswer>, Problem> {
     principal.require_admin()?;
     let payload = Payload::OpenElection { election_id };
-    let confirmation = app.administer(payload).await?;
+    let confirmation = app.outbox.administer(payload).await?;
     let status = ElectionStatus::Open;
     let answer = AdminAnswer::of(election_id, status, &confirmation);
     Ok(JsonAnswer(answer))
@@ -316,7 +314,7 @@ pub(crate) async fn close(
         false => Closing::AfterBallots,
     };
     let status = ElectionStatus::Closed;
-    match app.close_election(election_id, how).await? {
+    match app.outbox.close_election(election_id, how).await? {
         Closed::Now(confirmation) => {
             let answer = AdminAnswer::of(election_id, status, &confirmation);
             Ok(JsonAnswer(answer).into_response())
@@ -326,11 +324,11 @@ pub(crate) async fn close(
                 election_id,
                 status: "closing",
                 unsettled,
-                detail: match app.authority {
-                    Some(_) => {
+                detail: match app.outbox.has_authority() {
+                    true => {
                         "no more ballots are taken; the election is closed as soon as every acknowledged one is confirmed or refused"
                     }
-                    None => {
+                    false => {
                         "no more ballots are taken; once none is unsettled, close the election where the authority's key is, with `tabella election close --authority`"
                     }
                 },
@@ -370,7 +368,7 @@ pub(crate) async fn resume(
 ) -> Result<JsonAnswer<ResumedAnswer>, Problem> {
     principal.require_admin()?;
     app.elections.get(election_id).await?;
-    app.resume_election(election_id).await?;
+    app.outbox.resume_election(election_id).await?;
     Ok(JsonAnswer(ResumedAnswer {
         election_id,
         status: ElectionStatus::Open,

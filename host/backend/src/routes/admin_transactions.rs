@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use axum::{Json as JsonAnswer, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
+use tabella_outbox::elections::Election;
 use tabella_protocol::{Hash, Payload, Transaction};
 
 use crate::{
     app::App,
     auth::Principal,
-    elections::Election,
     extract::Json,
     openapi::{Administers, ReadsBody, Restricts},
     problem::Problem,
@@ -66,9 +66,9 @@ pub(crate) async fn put(
     }
     let confirmation = match payload {
         Payload::CloseElection { election_id } => {
-            app.close_signed(*election_id, &transaction).await?
+            app.outbox.close_signed(*election_id, &transaction).await?
         }
-        _ => app.put_signed(&transaction).await?,
+        _ => app.outbox.put_signed(&transaction).await?,
     };
     let id = confirmation.transaction_id;
     let election_id = match payload {

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use futures::stream;
 use serde::{Deserialize, Serialize};
 use tabella_http_server::Queue;
+use tabella_outbox::elections::Election;
 use tabella_protocol::{
     BoardHead,
     rpc::{BoardItem, BoardPage},
@@ -22,7 +23,6 @@ use crate::{
     app::App,
     as_of::AsOf,
     client_address::ClientAddress,
-    elections::Election,
     extract::{Path, Query},
     open_ballots::{Reads, withheld},
     openapi::{AsksValidators, Forbids, NamesOne, ReadsQuery, source},

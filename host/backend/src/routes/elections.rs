@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tabella_outbox::elections::{Election, Rule};
 use tabella_protocol::{
     BoardHead, Disclosure, ElectionProof, Eligibility, Hash, OptionSpec, Revote,
     rpc::{ElectionStatus, ElectionView},
@@ -12,7 +13,6 @@ use tabella_protocol::{
 
 use crate::{
     app::App,
-    elections::Election,
     extract::{Path, Query},
     openapi::{AsksValidators, NamesOne, ReadsQuery},
     problem::Problem,
@@ -72,11 +72,30 @@ pub(crate) struct ElectionAnswer {
     transaction_id: Hash,
 }
 
+/// A rule's name for people.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Rule)]
+pub(crate) struct RuleAnswer {
+    name: String,
+    version: String,
+    sha256: Hash,
+}
+
+impl From<&Rule> for RuleAnswer {
+    fn from(rule: &Rule) -> Self {
+        Self {
+            name: rule.name.clone(),
+            version: rule.version.clone(),
+            sha256: rule.sha256,
+        }
+    }
+}
+
 #[derive(Serialize, utoipa::ToSchema)]
 struct ContestAnswer {
     id: String,
     title: String,
-    rule: crate::elections::Rule,
+    rule: RuleAnswer,
     options: Vec<OptionSpec>,
     #[schema(value_type = Object)]
     params: Value,
@@ -183,7 +202,7 @@ pub(crate) fn answer(election: &Election) -> ElectionAnswer {
         .map(|((spec, rule), contest)| ContestAnswer {
             id: spec.id.clone(),
             title: spec.title.clone(),
-            rule: rule.clone(),
+            rule: rule.into(),
             options: spec.options.clone(),
             params: serde_json::from_str(&spec.params).unwrap_or_default(),
             ballot_schema: contest.ballot_schema(),

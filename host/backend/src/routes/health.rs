@@ -78,7 +78,7 @@ pub(crate) async fn live() -> Json<Live> {
     ),
 )]
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Ready>) {
-    let now = app.levels.look(&app);
+    let now = app.levels.look();
     let healthy = now.seen.has_database;
     let (code, status, database) = if healthy {
         (StatusCode::OK, "ready", "healthy")
@@ -118,7 +118,7 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Read
     ),
 )]
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
-    let now = app.levels.look(&app);
+    let now = app.levels.look();
     let ledger = app.local.view();
     let validators = app.client.health().validators.into_iter();
     let lies = validators.map(|validator| (validator.endpoint.node_id, validator.lies));

@@ -195,11 +195,12 @@ pub(crate) async fn publish(
         return Ok((StatusCode::OK, Json(view.into())));
     }
     let bytes = wasm.len() as u64;
-    match app.administer(Payload::PublishPlugin { wasm }).await {
+    let published = app.outbox.administer(Payload::PublishPlugin { wasm });
+    match published.await {
         Ok(_) => {}
         // Somebody else published the same bytes meanwhile.
-        Err(problem) if problem.is(RefusalCode::AlreadyPublished) => {}
-        Err(problem) => return Err(problem),
+        Err(error) if error.refusal() == Some(RefusalCode::AlreadyPublished) => {}
+        Err(error) => return Err(error.into()),
     }
     let view = find(&app, sha256).await?;
     let answer = view.map_or_else(

@@ -9,6 +9,7 @@ use axum::{
     response::Response,
 };
 use serde::Deserialize;
+use tabella_outbox::store::State as Stored;
 use tabella_protocol::{Hash, Receipt};
 
 use crate::{
@@ -21,7 +22,6 @@ use crate::{
     lookup::{Found, Wanted, unknown},
     openapi::{AsksValidators, Conflicts, NamesOne, ReadsQuery, Restricts},
     problem::Problem,
-    store::State as Stored,
 };
 
 /// How long validators may take to send acks that came after the block was executed here.

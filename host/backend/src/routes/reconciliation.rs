@@ -1,25 +1,25 @@
 //! `GET /api/admin/reconciliation`, `GET /api/admin/local-ledger`: what was acknowledged while the
 //! network did not take it, and what became of it.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Json,
+    body::Body,
     extract::State,
     http::header,
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use tabella_outbox::{local_ledger, pending, reconciliation};
+use tabella_protocol::{Hash, PublicKey};
 
 use crate::{
     app::App,
     auth::Principal,
     clock,
-    local_ledger::{self, LedgerView},
     openapi::{Restricts, time},
-    pending::Counts,
     problem::Problem,
-    reconciliation::Conflict,
 };
 
 #[derive(Serialize, utoipa::ToSchema)]
@@ -35,9 +35,81 @@ pub(crate) struct ReconciliationAnswer {
     /// What became of every ballot in the local ledger.
     local_ballots: LocalBallots,
     /// Acknowledged here and refused by the chain, the newest last.
-    #[schema(value_type = Vec<Conflict>)]
-    conflicts: VecDeque<Conflict>,
+    conflicts: Vec<Conflict>,
     local_ledger: LedgerView,
+}
+
+/// Unsettled submissions by where they are held.
+#[derive(Serialize, utoipa::ToSchema)]
+struct Counts {
+    recorded: u64,
+    local: u64,
+    pending: u64,
+}
+
+impl From<pending::Counts> for Counts {
+    fn from(counts: pending::Counts) -> Self {
+        Self {
+            recorded: counts.recorded,
+            local: counts.local,
+            pending: counts.pending,
+        }
+    }
+}
+
+/// An acknowledged ballot that the chain refused.
+#[derive(Serialize, utoipa::ToSchema)]
+struct Conflict {
+    transaction_id: String,
+    election_id: u64,
+    code: String,
+    reason: String,
+    rejected_at: String,
+}
+
+impl From<reconciliation::Conflict> for Conflict {
+    fn from(conflict: reconciliation::Conflict) -> Self {
+        Self {
+            transaction_id: conflict.transaction_id,
+            election_id: conflict.election_id,
+            code: conflict.code,
+            reason: conflict.reason,
+            rejected_at: clock::rfc3339(conflict.rejected_at_ms),
+        }
+    }
+}
+
+/// What the ledger holds and how it is.
+#[derive(Serialize, utoipa::ToSchema)]
+struct LedgerView {
+    /// `healthy` or `failed`.
+    status: &'static str,
+    /// Why it failed.
+    reason: Option<String>,
+    height: u64,
+    /// The newest block: who kept its hash can tell whether history was rewritten.
+    block_hash: Option<Hash>,
+    public_key: Option<PublicKey>,
+    genesis: Option<Hash>,
+    ballots: u64,
+    elections: usize,
+    mirrored_height: u64,
+}
+
+impl From<local_ledger::LedgerView> for LedgerView {
+    fn from(view: local_ledger::LedgerView) -> Self {
+        Self {
+            status: view.status,
+            reason: view.reason,
+            height: view.height,
+            block_hash: view.block_hash,
+            public_key: view.public_key,
+            genesis: view.genesis,
+            ballots: view.ballots,
+            elections: view.elections,
+            mirrored_height: view.mirrored_height,
+        }
+    }
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
@@ -76,8 +148,8 @@ pub(crate) async fn reconciliation(
     principal: Principal,
 ) -> Result<Json<ReconciliationAnswer>, Problem> {
     principal.require_auditor()?;
-    app.look_at_local_ledger().await?;
-    let settled = app.reconciliation.settled();
+    app.outbox.reconciliation().look().await?;
+    let settled = app.outbox.reconciliation().settled();
     let total = settled.confirmed + settled.rejected + settled.unsettled;
     let now_ms = clock::now_ms();
     let oldest = match app.pending.oldest() {
@@ -87,7 +159,7 @@ pub(crate) async fn reconciliation(
     Ok(Json(ReconciliationAnswer {
         timestamp: clock::rfc3339(now_ms),
         connected: app.client.is_connected(),
-        unsettled: app.pending.counts(),
+        unsettled: app.pending.counts().into(),
         oldest: oldest.map(|submission| Oldest {
             transaction_id: submission.public_id(),
             election_id: submission.election_id,
@@ -101,8 +173,8 @@ pub(crate) async fn reconciliation(
             unsettled: settled.unsettled,
             settled_percentage: percentage(total - settled.unsettled, total),
         },
-        conflicts: settled.conflicts,
-        local_ledger: app.local.view(),
+        conflicts: settled.conflicts.into_iter().map(Conflict::from).collect(),
+        local_ledger: app.local.view().into(),
     }))
 }
 
@@ -139,5 +211,5 @@ pub(crate) async fn local_ledger(
             "attachment; filename=\"local-ledger.jsonl\"",
         ),
     ];
-    Ok((headers, lines).into_response())
+    Ok((headers, Body::from_stream(lines)).into_response())
 }

@@ -11,6 +11,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tabella_ledger::ElectionTally;
+use tabella_outbox::elections::Election;
 use tabella_protocol::{
     Disclosure, Hash, OptionSpec,
     rpc::{ElectionStatus, ResultCertificate},
@@ -21,11 +22,11 @@ use utoipa::openapi::{
     schema::{SchemaType, Type},
 };
 
+use super::elections::RuleAnswer;
 use crate::{
     app::App,
     client_address::ClientAddress,
     conditional::{Change, tagged},
-    elections::{Election, Rule},
     extract::Query,
     live::Shown,
     openapi::{AsksValidators, NamesOne, ReadsQuery, source},
@@ -79,7 +80,7 @@ struct OptionAnswer {
 struct ContestAnswer {
     id: String,
     title: String,
-    rule: Rule,
+    rule: RuleAnswer,
     options: Vec<OptionAnswer>,
     #[schema(value_type = Vec<String>)]
     winners: Value,
@@ -166,7 +167,7 @@ pub(crate) async fn results(
             ContestAnswer {
                 id: contest.id.clone(),
                 title: contest.title.clone(),
-                rule: rule.clone(),
+                rule: rule.into(),
                 options: options.collect(),
                 winners: outcome.get("winners").cloned().unwrap_or(json!([])),
                 rounds: outcome.get("rounds").cloned().unwrap_or(json!([])),
@@ -204,10 +205,10 @@ pub(crate) async fn results(
 /// `poa` while validators answer; `local` where this is what the backend proved before.
 fn source_of(app: &App, election_id: u64) -> &'static str {
     if app.client.is_connected() {
-        app.lines.results(election_id);
+        app.result_lines.results(election_id);
         return "poa";
     }
-    app.lines.results_fell_back(election_id);
+    app.result_lines.results_fell_back(election_id);
     "local"
 }
 

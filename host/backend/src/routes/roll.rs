@@ -15,21 +15,23 @@ use axum::{
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use serde::Deserialize;
+use tabella_outbox::{
+    elections::Election,
+    electorate::Pseudonyms,
+    subject::{NamedVoter, Realm},
+};
 use tabella_protocol::{Genesis, Payload, PublicKey, RollEntry, VoterId, rpc::RefusalCode};
 
 use crate::{
     accounts::account_name,
     app::App,
     auth::Principal,
-    elections::Election,
-    electorate::Pseudonyms,
     extract::{Path, Query},
     openapi::{Administers, ReadsBody, Restricts},
     problem::Problem,
     roll_order::{LINES_MAX, Line, RollOrder, part_sizes},
     roll_report::{RefusedLine, RollAnswer, RollReport},
     roll_table::{RollLine, Table},
-    subject::{NamedVoter, Realm},
 };
 
 /// Most voters in one transaction,
@@ -379,12 +381,14 @@ async fn put_part(
             election_id,
             entries: entries.clone(),
         };
-        match app.administer(payload).await {
+        match app.outbox.administer(payload).await {
             Ok(_) => report.add(&entries),
-            Err(problem) if !problem.is(RefusalCode::InvalidRoll) => return Err(problem),
-            Err(problem) if part.len() == 1 => report.refuse(RefusedLine {
+            Err(error) if error.refusal() != Some(RefusalCode::InvalidRoll) => {
+                return Err(error.into());
+            }
+            Err(error) if part.len() == 1 => report.refuse(RefusedLine {
                 line: first.number,
-                reason: problem.detail().to_owned(),
+                reason: Problem::from(error).detail().to_owned(),
             })?,
             Err(_) => {
                 let second = part.split_off(part.len() / 2);

@@ -11,13 +11,16 @@ use axum::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use tabella_client::ValidatorEndpoint;
+use tabella_outbox::{
+    Acknowledged, Answer, Cast, Credential, Voter, Wish,
+    subject::{NamedVoter, Subject},
+};
 use tabella_protocol::{Hash, PublicKey, Signature, VoterId};
 use tabella_runtime::StrictJson;
 
 use crate::{
     app::App,
     auth::{Principal, Role},
-    credential::Credential,
     extract::Json,
     metrics,
     openapi::{
@@ -25,8 +28,6 @@ use crate::{
         submission_status,
     },
     problem::Problem,
-    subject::{NamedVoter, Subject},
-    submissions::{Acknowledged, Answer, Cast, Voter, Wish},
 };
 
 /// Longest id that a client may choose, in bytes.
@@ -121,7 +122,7 @@ pub(crate) async fn submit(
 ) -> Response {
     let started = Instant::now();
     let result = match wish(request, principal) {
-        Ok(wish) => app.submit(wish).await,
+        Ok(wish) => app.outbox.submit(wish).await.map_err(Problem::from),
         Err(problem) => Err(problem),
     };
     let counted = match &result {

@@ -5,6 +5,10 @@ use std::sync::Arc;
 use axum::{Extension, Json, extract::State};
 use serde::{Deserialize, Serialize};
 use tabella_client::ConfirmationStatus;
+use tabella_outbox::{
+    pending::Standing,
+    store::{State as Stored, Submission},
+};
 use tabella_protocol::{Hash, VoterId};
 
 use crate::{
@@ -18,9 +22,7 @@ use crate::{
         AsksValidators, Conflicts, NamesOne, ReadsQuery, Restricts, optional_time, source,
         submission_status,
     },
-    pending::Standing,
     problem::{Problem, public_reason},
-    store::{State as Stored, Submission},
 };
 
 #[derive(Deserialize, utoipa::IntoParams)]

@@ -110,7 +110,7 @@ fn health_status() -> utoipa::openapi::Object {
 fn answer(app: &App, report: HealthReport) -> HealthAnswer {
     let set = app.client.current_validators();
     let n = set.validators.len();
-    let now = app.levels.look(app);
+    let now = app.levels.look();
     let age_ms = |age: Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
     let summary = Summary {
         healthy: now.seen.healthy,

@@ -70,7 +70,7 @@ pub(crate) async fn verify_blockchain(
         .of(&app.client, &app.follower, query.election_id)
         .await;
     let found = found.map_err(|error| match error {
-        VerificationError::UnknownElection(id) => app.elections.not_found(id),
+        VerificationError::UnknownElection(id) => app.elections.not_found(id).into(),
         VerificationError::OthersRun => Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "verification-running",

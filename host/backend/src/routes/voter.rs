@@ -4,18 +4,20 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
+use tabella_outbox::{
+    elections::Election,
+    pending::Standing,
+    store::{State as Stored, Submission},
+};
 use tabella_protocol::VoterId;
 
 use crate::{
     app::App,
     auth::{Principal, Role},
     clock,
-    elections::Election,
     extract::Query,
     openapi::{AsksValidators, NamesOne, ReadsQuery, Restricts, submission_status, time},
-    pending::Standing,
     problem::Problem,
-    store::{State as Stored, Submission},
 };
 
 #[derive(Deserialize, utoipa::IntoParams)]

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use axum::{Json as JsonAnswer, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 
+use tabella_outbox::voter_name::VoterName;
+
 use crate::{
     app::App,
     auth::{Claims, Principal},
@@ -12,7 +14,6 @@ use crate::{
     extract::Json,
     openapi::{ReadsBody, Restricts, time},
     problem::Problem,
-    voter_name::VoterName,
 };
 
 /// Most voters in one request.
