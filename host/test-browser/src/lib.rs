@@ -89,6 +89,8 @@ impl Browser {
                     "browserName": "chrome",
                     "goog:chromeOptions": {"args": arguments},
                     "goog:loggingPrefs": {"browser": "ALL"},
+                    // Questions are answered by tests.
+                    "unhandledPromptBehavior": {"default": "ignore", "beforeUnload": "ignore"},
                 }}}),
             )
             .await;
@@ -106,6 +108,36 @@ impl Browser {
     /// Loads a page.
     pub async fn go(&self, url: &str) {
         self.call("/url", json!({ "url": url })).await;
+    }
+
+    /// Loads a page though the one before asks whether it may be left: it may.
+    pub async fn leave_for(&self, url: &str) {
+        let go = json!({"script": "location.href = arguments[0]", "args": [url]});
+        let _ = self.try_call("/execute/sync", &go).await;
+        let deadline = Instant::now() + PATIENCE;
+        // The question comes a moment later.
+        while self.try_call("/alert/accept", &json!({})).await.is_err() {
+            assert!(Instant::now() < deadline, "the page does not ask whether it may be left");
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    }
+
+    /// The tab that is driven.
+    pub async fn tab(&self) -> String {
+        let answer = self.http.get(format!("{}/window", self.session)).send().await;
+        let answer: Value = answer.expect("an answer").json().await.expect("JSON");
+        answer["value"].as_str().expect("a tab").to_owned()
+    }
+
+    /// Opens another tab.
+    pub async fn new_tab(&self) -> String {
+        let answer = self.call("/window/new", json!({"type": "tab"})).await;
+        answer["handle"].as_str().expect("a tab").to_owned()
+    }
+
+    /// Drives another tab from now on.
+    pub async fn switch_to(&self, tab: &str) {
+        self.call("/window", json!({ "handle": tab })).await;
     }
 
     /// What a script returns in the page.
@@ -176,19 +208,22 @@ impl Browser {
     }
 
     async fn call(&self, path: &str, body: Value) -> Value {
-        let request = self.http.post(format!("{}{path}", self.session)).json(&body);
+        match self.try_call(path, &body).await {
+            Ok(value) => value,
+            Err(message) => panic!("{path}: {message}"),
+        }
+    }
+
+    async fn try_call(&self, path: &str, body: &Value) -> Result<Value, String> {
+        let request = self.http.post(format!("{}{path}", self.session)).json(body);
         let request = request.timeout(PATIENCE).send().await;
-        let answer: Value = match request {
-            Ok(response) => response.json().await.expect("JSON"),
-            Err(error) => panic!("chromedriver does not answer to {path}: {error}"),
-        };
-        let value = &answer["value"];
-        assert!(
-            value.get("error").is_none() || path.is_empty() && value.get("sessionId").is_some(),
-            "{path}: {}",
-            value["message"]
-        );
-        value.clone()
+        let response = request.map_err(|error| format!("chromedriver does not answer: {error}"))?;
+        let is_success = response.status().is_success();
+        let mut answer: Value = response.json().await.map_err(|error| error.to_string())?;
+        match is_success {
+            true => Ok(answer["value"].take()),
+            false => Err(answer["value"]["message"].to_string()),
+        }
     }
 }
 

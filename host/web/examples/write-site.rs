@@ -8,6 +8,8 @@ fn main() {
         let name = asset.path.trim_start_matches('/');
         let name = match name.ends_with('/') || name.is_empty() {
             true => format!("{name}index.html"),
+            // A page may stand beside a directory of its own name.
+            false if asset.is_page() => format!("{name}.html"),
             false => name.to_owned(),
         };
         let path = Path::new(&directory).join(name);

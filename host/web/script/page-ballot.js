@@ -16,6 +16,8 @@ const HASH = /^0x[0-9a-f]{64}$/;
 
 let id = "";
 let shown = "";
+let rendered = "";
+let validators = 0;
 let following = null;
 
 frame();
@@ -30,6 +32,7 @@ function start() {
   following?.stop();
   id = new URLSearchParams(location.hash.slice(1)).get("t") ?? "";
   shown = "";
+  rendered = "";
   show(byId("found"), false);
   show(byId("ask"), !HASH.test(id));
   if (!HASH.test(id)) {
@@ -60,7 +63,10 @@ function refuseNumber() {
   byId("number").focus();
 }
 
-async function lookAgain() {
+async function lookAgain(event) {
+  // An event that names other ballots says nothing of this one.
+  const others = event?.name === "confirmations" ? event.chain_transaction_ids : [];
+  if (others.length > 0 && !others.includes(id)) return;
   try {
     await look();
     fill(byId("problem"));
@@ -83,7 +89,12 @@ async function look() {
 
 function render(standing) {
   const { status, signatures, block_number: block } = standing;
+  const said = JSON.stringify({ ...standing, confirmations: 0 });
+  if (said === rendered) return;
+  rendered = said;
   show(byId("found"));
+  validators = signatures.of;
+  byId("command").textContent = `tabella verify receipt ${fileName()} --genesis genesis.json`;
   const values = { block: number(block ?? 0), count: number(signatures.count), of: number(signatures.of) };
   byId("state").textContent = t(`standing.${status}-more`, values);
   byId("state").dataset.state = status;
@@ -131,20 +142,26 @@ async function save() {
   }
 }
 
+function fileName() {
+  return `receipt-${id.slice(2, 10)}.json`;
+}
+
 /** Gives the receipt as it came, byte for byte. */
 function handOver(bytes) {
   const address = URL.createObjectURL(new Blob([bytes], { type: "application/json" }));
   const anchor = document.createElement("a");
   anchor.href = address;
-  anchor.download = `receipt-${id.slice(2, 10)}.json`;
+  anchor.download = fileName();
   anchor.click();
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
 
+/** Says whether a receipt of a little later would prove more. */
 function sayAcks(bytes) {
   const acks = JSON.parse(new TextDecoder().decode(bytes)).acks?.length ?? 0;
   const line = byId("receipt-acks");
-  line.textContent = t("ballot.acks", { count: number(acks) });
+  const values = { count: number(acks), of: number(validators) };
+  line.textContent = t(acks >= validators ? "ballot.acks-all" : "ballot.acks-some", values);
   show(line);
   say(t("ballot.saved"));
 }

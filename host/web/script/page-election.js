@@ -10,6 +10,7 @@ import { frame } from "./shell.js";
 import { number, t } from "./text.js";
 
 const id = subject();
+let shown = null;
 
 frame();
 begin(async () => {
@@ -21,6 +22,8 @@ begin(async () => {
 
 async function lookAgain(event) {
   if (event && event.election_id !== Number(id)) return;
+  // What an event says is all that changes while an election runs.
+  if (event) return render({ ...shown, status: event.status, turnout: event.turnout });
   try {
     render(await get(`/api/elections/${id}`));
   } catch {
@@ -30,10 +33,14 @@ async function lookAgain(event) {
 
 function render(election) {
   const { status, title } = election;
+  const isSame = shown?.status === status;
+  shown = election;
+  byId("state").textContent = `${stateSentence(status)} ${turnoutSentence(election)}`;
+  // The rest is made again only where it is another: a reader's focus stays where it is.
+  if (isSame) return;
+  byId("state").dataset.state = status;
   fill(byId("title"), bdi(title));
   document.title = `${title} · Tabella`;
-  byId("state").textContent = `${stateSentence(status)} ${turnoutSentence(election)}`;
-  byId("state").dataset.state = status;
   fill(byId("actions"), ...actions(election));
   fill(byId("facts"), ...facts(election));
   show(byId("found"));

@@ -21,11 +21,11 @@ frame();
 byId("to-election").href = here(electionPath(id));
 begin(async () => {
   await look();
-  if (byId("state").dataset.state !== "final") following = follow(["turnout", "block"], lookAgain);
+  if (byId("state").dataset.state !== "final") following = follow(["turnout"], lookAgain);
 });
 
 async function lookAgain(event) {
-  if (event?.name === "turnout" && event.election_id !== Number(id)) return;
+  if (event && event.election_id !== Number(id)) return;
   try {
     await look();
   } catch {
@@ -47,12 +47,21 @@ async function look() {
   // Only when the counts are others: a reader's round stays picked.
   const counts = JSON.stringify(results.contests);
   if (counts !== shown) {
-    fill(byId("contests"), ...results.contests.map(contestView));
+    keepingPlace(() => fill(byId("contests"), ...results.contests.map(contestView)));
     if (shown) say(line.textContent);
     shown = counts;
   }
   show(byId("found"));
   if (state === "final") following?.stop();
+}
+
+/** The rounds that a reader picked, and where the focus is, stay over new counts. */
+function keepingPlace(change) {
+  const focused = document.activeElement?.id;
+  const picked = [...document.querySelectorAll("#contests input:checked")].map((input) => input.id);
+  change();
+  for (const input of picked) document.getElementById(input)?.click();
+  if (focused) document.getElementById(focused)?.focus();
 }
 
 function stateOf({ status, verified }) {

@@ -6,12 +6,11 @@ import { booth, electionNow, ownBallot } from "./booth.js";
 import { bdi, byId, fill, focus, here, link, make, show, subject } from "./dom.js";
 import { electionPath } from "./election-state.js";
 import { begin, problemBox, say, sentence } from "./problem.js";
-import { session, takeToken, watch } from "./session.js";
-import { asVoter } from "./session.js";
+import { asVoter, session, takeToken, watch } from "./session.js";
 import { frame } from "./shell.js";
 import { signInForm } from "./sign-in.js";
 import { attempt, keepAttempt } from "./store.js";
-import { t } from "./text.js";
+import { rich, t } from "./text.js";
 
 /** Pause between two looks at whether the election still takes ballots. */
 const LOOK_MS = 20_000;
@@ -23,7 +22,11 @@ let own = null;
 frame();
 takeToken();
 // A link with another token, opened in this tab.
-addEventListener("hashchange", () => takeToken() && location.reload());
+addEventListener("hashchange", () => {
+  const taken = takeToken();
+  if (taken === "same" && own) begin(enter);
+  else if (taken !== "none") location.reload();
+});
 // Come back to by the browser's own memory: what was cast since is not known to it.
 addEventListener("pageshow", (event) => event.persisted && location.reload());
 watch(() => location.reload());
@@ -51,8 +54,7 @@ async function enter() {
     throw failure;
   }
   show(byId("voter"), false);
-  // Somebody who signed in again while casting goes on where they were.
-  if (own?.isReviewing()) return focus(byId("cast"));
+  fill(byId("notice"));
   const earlier = attempt(id);
   const before = standing.has_voted ? standing.vote.transaction_id : earlier && !earlier.isKnown ? earlier.id : null;
   const known = before ? await ownBallot(id, before) : null;
@@ -63,7 +65,17 @@ async function enter() {
     notice(t("vote.voted-again"), see);
     byId("cast").textContent = t("vote.cast-change");
   }
+  await sayWho();
+  // Somebody who signed in again while casting finds the marks where they were.
+  if (own) return focus(byId(own.isReviewing() ? "cast" : "mark-heading"));
   await openBooth();
+}
+
+/** Names the voter: a link may be somebody else's, and a device may be shared. */
+async function sayWho() {
+  const { data } = await asVoter("GET", "/api/auth/profile");
+  fill(byId("who"), ...rich("vote.as", { name: make("strong", {}, bdi(data.username)) }));
+  show(byId("who"));
 }
 
 async function openBooth() {

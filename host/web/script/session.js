@@ -26,8 +26,26 @@ export function session() {
 
 function keep(answer, before) {
   const ends = Date.now() + answer.expires_in_s * 1_000;
-  const { access_token: access, refresh_token: refresh, username: name, role } = answer;
-  write("session", { access, refresh, ends, name, role, before });
+  const { access_token: access, refresh_token: refresh } = answer;
+  begin({ access, refresh, ends, before });
+}
+
+/** Which ballots are under way is kept where the same voter comes again, and forgotten where another does. */
+function begin(session) {
+  const voter = voterOf(session.access);
+  if (read("voter") !== voter) forgetAll();
+  write("voter", voter);
+  write("session", session);
+}
+
+/** Whose token it is, as the token itself says; the server alone judges it. */
+function voterOf(token) {
+  try {
+    const { realm, sub } = JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/")));
+    return `${realm}/${sub}`;
+  } catch {
+    return token;
+  }
 }
 
 if (channel) {
@@ -45,16 +63,17 @@ if (channel) {
   };
 }
 
-/** Takes a token out of the address, once; whether there was one. Whoever was signed in before no longer is. */
+/**
+ * Takes a token out of the address, once: `none`, `same` where it is that of the voter who was here, or `other`. Whoever
+ * was signed in before no longer is.
+ */
 export function takeToken() {
   const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (!given) return false;
+  if (!given) return "none";
   history.replaceState(null, "", location.pathname + location.search);
-  if (session()?.access !== given) {
-    forgetAll();
-    write("session", { access: given });
-  }
-  return true;
+  const isSame = read("voter") === voterOf(given);
+  begin({ access: given });
+  return isSame ? "same" : "other";
 }
 
 export async function signIn(username, password) {
@@ -67,7 +86,6 @@ export async function register(username, password) {
 
 async function open(path, username, password) {
   const { data } = await call("POST", path, { body: { username, password } });
-  forgetAll();
   keep(data, null);
 }
 

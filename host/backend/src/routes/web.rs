@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Where programs ask; everybody else is shown a page.
-const FOR_PROGRAMS: [&str; 3] = ["/api/", "/health/", "/metrics"];
+const FOR_PROGRAMS: [&str; 3] = ["/api", "/health", "/metrics"];
 
 /// The page or file at a path; where there is none, a page for people and a problem for programs.
 pub(crate) async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
@@ -49,7 +49,11 @@ fn not_found() -> Response {
 
 /// Who reads HTML gets a page, unless it asks where programs do.
 fn is_shown_a_page(path: &str, headers: &HeaderMap) -> bool {
-    let is_for_programs = FOR_PROGRAMS.iter().any(|prefix| path.starts_with(prefix));
+    let below = |root: &&str| {
+        let rest = path.strip_prefix(**root);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let is_for_programs = FOR_PROGRAMS.iter().any(|root| below(&root));
     !is_for_programs && text(headers, header::ACCEPT).contains("text/html")
 }
 

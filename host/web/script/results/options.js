@@ -30,12 +30,18 @@ export function barLine({ title, text, share, kind, word }) {
   return make("li", {}, line, bar(share, kind));
 }
 
+/** The share of an option, where its count is one of ballots: a rule that compares options counts what they won. */
+function shareOf(contest, option) {
+  return contest.pairwise || option.percentage === null ? null : percent(option.percentage);
+}
+
 /** Bars of all options, the most votes first. */
 export function optionBars(contest) {
   const counted = contest.options.map((option) => ({ option, ...amount(option.votes) })).sort((a, b) => b.value - a.value);
   const most = Math.max(1, ...counted.map(({ value }) => value));
   const lines = counted.map(({ option, text, value }) => {
-    const share = option.percentage === null ? text : `${text} (${percent(option.percentage)})`;
+    const part = shareOf(contest, option);
+    const share = part === null ? text : `${text} (${part})`;
     const kind = option.elected ? "elected" : "plain";
     return barLine({ title: option.title || option.id, text: share, share: value / most, kind, word: option.elected ? t("results.elected") : null });
   });
@@ -52,7 +58,7 @@ export function optionTable(contest) {
       {},
       make("th", { scope: "row" }, bdi(option.title || option.id)),
       make("td", { class: "number" }, amount(option.votes).text),
-      make("td", { class: "number" }, option.percentage === null ? "–" : percent(option.percentage)),
+      make("td", { class: "number" }, shareOf(contest, option) ?? "–"),
       hasSeats ? make("td", { class: "number" }, option.seats === null ? "–" : number(option.seats)) : null,
       make("td", {}, option.elected ? t("results.elected") : "–"),
     ),

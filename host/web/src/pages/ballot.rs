@@ -33,7 +33,7 @@ pub(super) fn main(words: &Words<'_>) -> Markup {
                 div id="receipt-problem" {}
                 p class="box warning" { (words.own("receipt-warning")) }
                 p class="hint" { (words.own("check-hint")) }
-                pre class="command" tabindex="0" { code dir="ltr" { "tabella verify receipt receipt.json --genesis genesis.json" } }
+                pre class="command" tabindex="0" { code id="command" dir="ltr" { "tabella verify receipt receipt.json --genesis genesis.json" } }
                 p { a href="/api/genesis" download="genesis.json" { (words.own("genesis")) } }
             }
             section id="finish-section" aria-labelledby="finish-heading" {

@@ -9,6 +9,7 @@ pub(super) fn main(words: &Words<'_>) -> Markup {
         (back(Some("to-election"), &words.link(""), words.own("to-election")))
         h1 id="title" tabindex="-1" { (words.own("title")) }
         (waiting(words))
+        p id="who" class="hint" hidden {}
         div id="notice" {}
         section id="voter" aria-labelledby="voter-heading" hidden {
             h2 id="voter-heading" tabindex="-1" { (words.own("who")) }

@@ -228,8 +228,9 @@ fn progress_style() -> Result<ProgressStyle> {
 }
 
 fn print_urls(ready: &Ready, election_id: u64) {
+    println!("\npage       {}/en/elections/{election_id}/results", ready.backend);
     println!(
-        "\nresults    {}/api/votes/results?election_id={election_id}",
+        "results    {}/api/votes/results?election_id={election_id}",
         ready.backend
     );
     println!("health     {}/api/admin/validators/health", ready.backend);
