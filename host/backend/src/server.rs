@@ -25,9 +25,7 @@ use utoipa_axum::{
     routes,
 };
 
-use crate::{
-    app::App, as_of, client_address::ClientAddress, problem::Problem, routes::web,
-};
+use crate::{app::App, as_of, client_address::ClientAddress, problem::Problem, routes::web};
 
 /// Largest request body where a route names no other bound, in bytes.
 pub const BODY_BYTES_MAX: usize = 64 << 10;
@@ -44,6 +42,8 @@ const CORS_MAX_AGE: Duration = Duration::from_secs(60 * 60);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 pub(crate) fn router(app: Arc<App>) -> Router {
+    // So that the first reader does not wait for all of them to be made.
+    std::thread::spawn(tabella_web::site);
     let (router, _) = routes().split_for_parts();
     let router = router
         .fallback(web::page)

@@ -89,8 +89,6 @@ impl Browser {
                     "browserName": "chrome",
                     "goog:chromeOptions": {"args": arguments},
                     "goog:loggingPrefs": {"browser": "ALL"},
-                    // Questions are answered by tests.
-                    "unhandledPromptBehavior": {"default": "ignore", "beforeUnload": "ignore"},
                 }}}),
             )
             .await;
@@ -105,26 +103,18 @@ impl Browser {
         Some(browser)
     }
 
-    /// Loads a page.
+    /// Loads a page, also where the one before asks whether it may be left.
     pub async fn go(&self, url: &str) {
         self.call("/url", json!({ "url": url })).await;
     }
 
-    /// Loads a page though the one before asks whether it may be left: it may.
-    pub async fn leave_for(&self, url: &str) {
-        let go = json!({"script": "location.href = arguments[0]", "args": [url]});
-        let _ = self.try_call("/execute/sync", &go).await;
-        let deadline = Instant::now() + PATIENCE;
-        // The question comes a moment later.
-        while self.try_call("/alert/accept", &json!({})).await.is_err() {
-            assert!(Instant::now() < deadline, "the page does not ask whether it may be left");
-            tokio::time::sleep(POLL_INTERVAL).await;
-        }
-    }
-
     /// The tab that is driven.
     pub async fn tab(&self) -> String {
-        let answer = self.http.get(format!("{}/window", self.session)).send().await;
+        let answer = self
+            .http
+            .get(format!("{}/window", self.session))
+            .send()
+            .await;
         let answer: Value = answer.expect("an answer").json().await.expect("JSON");
         answer["value"].as_str().expect("a tab").to_owned()
     }
@@ -142,8 +132,11 @@ impl Browser {
 
     /// What a script returns in the page.
     pub async fn script(&self, script: &str, arguments: &[Value]) -> Value {
-        self.call("/execute/sync", json!({"script": script, "args": arguments}))
-            .await
+        self.call(
+            "/execute/sync",
+            json!({"script": script, "args": arguments}),
+        )
+        .await
     }
 
     /// Polls until a script returns something that holds; what it returns.
@@ -233,7 +226,14 @@ impl Drop for Browser {
         let session = self.session.clone();
         let ended = std::thread::spawn(move || {
             let command = Command::new("curl")
-                .args(["--silent", "--max-time", "10", "--request", "DELETE", &session])
+                .args([
+                    "--silent",
+                    "--max-time",
+                    "10",
+                    "--request",
+                    "DELETE",
+                    &session,
+                ])
                 .stdout(Stdio::null())
                 .status();
             command.is_ok()

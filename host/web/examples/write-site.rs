@@ -3,7 +3,9 @@
 use std::{fs, path::Path};
 
 fn main() {
-    let directory = std::env::args().nth(1).expect("usage: write-site DIRECTORY");
+    let directory = std::env::args()
+        .nth(1)
+        .expect("usage: write-site DIRECTORY");
     for asset in tabella_web::site().files() {
         let name = asset.path.trim_start_matches('/');
         let name = match name.ends_with('/') || name.is_empty() {

@@ -8,7 +8,7 @@ import { busy, isBusy, jump } from "./forms.js";
 import { problemBox, say, sentence } from "./problem.js";
 import { asVoter } from "./session.js";
 import { attempt, keepAttempt, randomId } from "./store.js";
-import { number, t } from "./text.js";
+import { plural, t } from "./text.js";
 
 /** `election` is the API's; `contests` are those of `makeContest`; `signedOut` asks the voter to sign in again. */
 export function booth({ election, contests, signedOut }) {
@@ -95,9 +95,9 @@ export function booth({ election, contests, signedOut }) {
   function waitToTry(failure, tries) {
     const ms = backoff(tries, failure);
     const box = problemBox(failure, () => tryNow());
-    box.append(make("p", {}, t("cast.kept", { seconds: number(Math.ceil(ms / 1_000)) })));
+    box.append(make("p", {}, plural("cast.kept", Math.ceil(ms / 1_000))));
     fill(byId("cast-problem"), box);
-    say(`${sentence(failure)} ${t("cast.kept", { seconds: number(Math.ceil(ms / 1_000)) })}`);
+    say(`${sentence(failure)} ${plural("cast.kept", Math.ceil(ms / 1_000))}`);
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, ms);
       tryNow = () => {

@@ -216,7 +216,10 @@ mod tests {
         };
         check("/en/", Some("/en/"));
         check("/ar/elections/12", Some("/ar/elections/{id}"));
-        check("/en/elections/12/results", Some("/en/elections/{id}/results"));
+        check(
+            "/en/elections/12/results",
+            Some("/en/elections/{id}/results"),
+        );
         let hash = format!("/en/chain/blocks/0x{}", "ab".repeat(32));
         check(&hash, Some("/en/chain/blocks/{id}"));
         for nowhere in [

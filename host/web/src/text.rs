@@ -43,8 +43,7 @@ impl Text {
                 self.script.insert(format!("{section}.{name}"), entry);
             }
             (None, toml::Value::String(words)) => {
-                self.page
-                    .insert(format!("{section}.{name}"), words.clone());
+                self.page.insert(format!("{section}.{name}"), words.clone());
             }
             (None, other) => panic!("expected a text for {section}.{name}, got {other}"),
         }
@@ -58,7 +57,8 @@ impl Text {
 
     /// The module that hands its words to the other modules.
     pub(crate) fn module(&self) -> String {
-        let mut module = String::from("import { install } from \"../script/text.js\";\n\ninstall({\n");
+        let mut module =
+            String::from("import { install } from \"../script/text.js\";\n\ninstall({\n");
         for (name, entry) in &self.script {
             writeln!(module, "  {}: {entry},", Value::from(name.as_str()))
                 .expect("a text takes what is written");
@@ -97,7 +97,11 @@ mod tests {
         for language in Language::ALL {
             let text = Text::of(language);
             let names = |text: &Text| -> BTreeSet<String> {
-                text.page.keys().chain(text.script.keys()).cloned().collect()
+                text.page
+                    .keys()
+                    .chain(text.script.keys())
+                    .cloned()
+                    .collect()
             };
             assert_eq!(names(&text), names(&english), "{}", language.code);
             for (name, words) in &text.page {
@@ -121,7 +125,9 @@ mod tests {
                 _ => ["one", "other"].into(),
             };
             for (name, entry) in Text::of(language).script {
-                let Value::Object(forms) = entry else { continue };
+                let Value::Object(forms) = entry else {
+                    continue;
+                };
                 let forms: BTreeSet<&str> = forms.keys().map(String::as_str).collect();
                 assert_eq!(forms, expected, "{}: {name}", language.code);
             }

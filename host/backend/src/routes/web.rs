@@ -49,11 +49,11 @@ fn not_found() -> Response {
 
 /// Who reads HTML gets a page, unless it asks where programs do.
 fn is_shown_a_page(path: &str, headers: &HeaderMap) -> bool {
-    let below = |root: &&str| {
-        let rest = path.strip_prefix(**root);
+    let is_below = |root: &str| {
+        let rest = path.strip_prefix(root);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    let is_for_programs = FOR_PROGRAMS.iter().any(|root| below(&root));
+    let is_for_programs = FOR_PROGRAMS.into_iter().any(is_below);
     !is_for_programs && text(headers, header::ACCEPT).contains("text/html")
 }
 
@@ -109,10 +109,7 @@ fn send(asset: &Asset, headers: &HeaderMap) -> Response {
 
 fn no_store(response: &mut Response) {
     let headers = response.headers_mut();
-    headers.insert(
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("no-store"),
-    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> &str {

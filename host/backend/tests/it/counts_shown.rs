@@ -122,11 +122,16 @@ async fn a_rule_that_compares_options_shows_how_each_did_against_each() {
     assert_eq!(status, 201, "{created}");
     let id = created["election_id"].as_u64().unwrap();
     let open = format!("/api/admin/elections/{id}/open");
-    assert_eq!(backend.post(&open, Some(ADMIN_TOKEN), json!({})).await.0, 200);
+    assert_eq!(
+        backend.post(&open, Some(ADMIN_TOKEN), json!({})).await.0,
+        200
+    );
     let body = json!({
         "election_id": id, "voter_id": "v", "transaction_id": "t", "ballot": {"ranking": ["b", "a"]},
     });
-    let (status, cast) = backend.post("/api/votes/submit", Some(ADMIN_TOKEN), body).await;
+    let (status, cast) = backend
+        .post("/api/votes/submit", Some(ADMIN_TOKEN), body)
+        .await;
     assert_eq!(status, 201, "{cast}");
     let path = format!("/api/votes/results?election_id={id}");
     let (_, results) = backend.get(&path, None).await;
@@ -135,5 +140,8 @@ async fn a_rule_that_compares_options_shows_how_each_did_against_each() {
 
     // Other rules have no such table.
     let (_, results) = backend.get("/api/votes/results?election_id=2", None).await;
-    assert!(results["contests"][0].get("pairwise").is_none(), "{results}");
+    assert!(
+        results["contests"][0].get("pairwise").is_none(),
+        "{results}"
+    );
 }

@@ -67,7 +67,11 @@ async fn every_file_comes_as_it_was_made_under_its_own_policy() {
             false => assert_eq!(policy, tabella_web::policy::FILE, "{path}"),
         }
         let bytes = answer.bytes().await.unwrap();
-        assert_eq!(hex::encode(Sha256::digest(&bytes)), asset.sha256(), "{path}");
+        assert_eq!(
+            hex::encode(Sha256::digest(&bytes)),
+            asset.sha256(),
+            "{path}"
+        );
     }
     assert_eq!(pages, 18);
 }
@@ -78,7 +82,10 @@ async fn a_page_is_the_same_for_everybody() {
     let first = ask(&backend, Method::GET, "/en/elections/1/vote", &[]).await;
     let first = first.bytes().await.unwrap();
     let bearer = format!("Bearer {ADMIN_TOKEN}");
-    let headers = [("authorization", bearer.as_str()), ("accept-language", "ar")];
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("accept-language", "ar"),
+    ];
     let other = ask(&backend, Method::GET, "/en/elections/99/vote", &headers).await;
     assert_eq!(other.bytes().await.unwrap(), first);
 }
@@ -100,7 +107,10 @@ async fn pages_are_sent_compressed_and_not_again_to_who_has_them() {
     let known = ask(&backend, Method::GET, "/en/", &headers).await;
     assert_eq!(known.status(), StatusCode::NOT_MODIFIED);
     assert_eq!(header(&known, "content-encoding"), "");
-    assert_eq!(header(&known, "content-security-policy"), tabella_web::policy::PAGE);
+    assert_eq!(
+        header(&known, "content-security-policy"),
+        tabella_web::policy::PAGE
+    );
     let other = ask(&backend, Method::GET, "/ar/", &headers).await;
     assert_eq!(other.status(), StatusCode::OK);
 
@@ -123,11 +133,19 @@ async fn where_there_is_no_page_people_read_so_and_programs_get_a_problem() {
     assert_eq!(header(&page, "content-type"), "text/html; charset=utf-8");
     assert_eq!(header(&page, "cache-control"), "no-store");
     assert_eq!(header(&page, "etag"), "");
-    assert_eq!(header(&page, "content-security-policy"), tabella_web::policy::PAGE);
+    assert_eq!(
+        header(&page, "content-security-policy"),
+        tabella_web::policy::PAGE
+    );
     let text = page.text().await.unwrap();
     assert!(text.contains("<html lang=\"ar\" dir=\"rtl\">"), "{text}");
 
-    for path in ["/api", "/api/nothing", "/health/nothing", "/metrics/nothing"] {
+    for path in [
+        "/api",
+        "/api/nothing",
+        "/health/nothing",
+        "/metrics/nothing",
+    ] {
         let problem = ask(&backend, Method::GET, path, &[BROWSER]).await;
         assert_eq!(problem.status(), StatusCode::NOT_FOUND, "{path}");
         assert_eq!(header(&problem, "content-type"), "application/problem+json");

@@ -18,7 +18,9 @@ fn the_list_names_every_file_with_its_hash() {
     let files = list["files"].as_array().expect("files");
     assert_eq!(files.len() + 1, site().files().count());
     for asset in site().files().filter(|asset| asset.path != "/assets.json") {
-        let entry = files.iter().find(|file| file["path"] == asset.path.as_str());
+        let entry = files
+            .iter()
+            .find(|file| file["path"] == asset.path.as_str());
         let entry = entry.unwrap_or_else(|| panic!("{} is not listed", asset.path));
         assert_eq!(entry["sha256"], asset.sha256().as_str(), "{}", asset.path);
     }

@@ -27,9 +27,9 @@ fn begun<'a>(tags: &'a [Tag], name: &str) -> Vec<&'a Tag> {
 fn every_page_says_its_language_and_has_one_heading_of_the_first_level() {
     for (page, tags) in pages() {
         let html = begun(&tags, "html")[0];
-        let language = Language::ALL.iter().find(|language| {
-            page.path.starts_with(&format!("/{}/", language.code))
-        });
+        let language = Language::ALL
+            .iter()
+            .find(|language| page.path.starts_with(&format!("/{}/", language.code)));
         let language = language.expect("a page has a language");
         assert_eq!(html.get("lang"), Some(language.code), "{}", page.path);
         assert_eq!(html.get("dir"), Some(language.direction), "{}", page.path);

@@ -39,10 +39,12 @@ fn every_file_is_served_as_it_stands_in_the_repository() {
         for path in files_below(&root().join(directory)) {
             let name = path.strip_prefix(root()).expect("below").display();
             let name = format!("/{name}");
-            let mut served = site().files().filter(|asset| {
-                asset.path.starts_with("/assets/") && asset.path.ends_with(&name)
-            });
-            let served = served.next().unwrap_or_else(|| panic!("{name} is not served"));
+            let mut served = site()
+                .files()
+                .filter(|asset| asset.path.starts_with("/assets/") && asset.path.ends_with(&name));
+            let served = served
+                .next()
+                .unwrap_or_else(|| panic!("{name} is not served"));
             assert_eq!(served.bytes, fs::read(&path).expect("a file"), "{name}");
             seen += 1;
         }
@@ -96,7 +98,9 @@ fn used(text: &str) -> (BTreeSet<String>, BTreeSet<String>) {
                 _ => (part, None),
             };
             let is_name = name.contains('.')
-                && name.bytes().all(|b| b.is_ascii_lowercase() || b"._-0123456789".contains(&b));
+                && name
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b"._-0123456789".contains(&b));
             if is_name && !name.ends_with(".js") {
                 match rest {
                     Some(_) => begun.insert(name.to_owned()),
@@ -124,22 +128,36 @@ fn modules_use_all_words_of_the_catalogue_and_no_others() {
         whole.extend(names);
         begun.extend(beginnings);
     }
-    let sections: BTreeSet<_> = known.iter().filter_map(|n| n.split_once('.')).map(|n| n.0).collect();
+    let sections: BTreeSet<_> = known
+        .iter()
+        .filter_map(|n| n.split_once('.'))
+        .map(|n| n.0)
+        .collect();
     for name in &whole {
         let section = name.split('.').next().unwrap_or_default();
         // Other texts with a point in them are none of the catalogue's.
         if sections.contains(section) {
-            assert!(known.contains(name), "a module uses {name}, which has no words");
+            assert!(
+                known.contains(name),
+                "a module uses {name}, which has no words"
+            );
         }
     }
     for name in &known {
-        let is_made = begun.iter().any(|beginning| name.starts_with(beginning.as_str()));
+        let is_made = begun
+            .iter()
+            .any(|beginning| name.starts_with(beginning.as_str()));
         assert!(whole.contains(name) || is_made, "no module uses {name}");
     }
     for beginning in &begun {
-        let is_known = known.iter().any(|name| name.starts_with(beginning.as_str()));
+        let is_known = known
+            .iter()
+            .any(|name| name.starts_with(beginning.as_str()));
         let section = beginning.split('.').next().unwrap_or_default();
-        assert!(is_known || !sections.contains(section), "no words begin with {beginning}");
+        assert!(
+            is_known || !sections.contains(section),
+            "no words begin with {beginning}"
+        );
     }
     assert!(known.len() > 150, "{}", known.len());
 }

@@ -228,7 +228,10 @@ fn progress_style() -> Result<ProgressStyle> {
 }
 
 fn print_urls(ready: &Ready, election_id: u64) {
-    println!("\npage       {}/en/elections/{election_id}/results", ready.backend);
+    println!(
+        "\npage       {}/en/elections/{election_id}/results",
+        ready.backend
+    );
     println!(
         "results    {}/api/votes/results?election_id={election_id}",
         ready.backend

@@ -27,14 +27,19 @@ async fn heading(browser: &Browser) -> String {
 
 /// Waits until the page's heading says so.
 async fn until_heading(browser: &Browser, expected: &str) {
-    let script =
-        format!("return document.querySelector('h1')?.textContent === {}", json!(expected));
-    browser.eventually(&format!("the heading says {expected}"), &script).await;
+    let script = format!(
+        "return document.querySelector('h1')?.textContent === {}",
+        json!(expected)
+    );
+    browser
+        .eventually(&format!("the heading says {expected}"), &script)
+        .await;
 }
 
 /// Waits until the element is shown.
 async fn until_shown(browser: &Browser, id: &str) {
-    let script = format!("const e = document.getElementById('{id}'); return Boolean(e?.checkVisibility())");
+    let script =
+        format!("const e = document.getElementById('{id}'); return Boolean(e?.checkVisibility())");
     browser.eventually(&format!("{id} is shown"), &script).await;
 }
 

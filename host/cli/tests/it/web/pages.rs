@@ -23,7 +23,11 @@ const PAGES: [&str; 10] = [
 /// An election that is closed and counted, with hostile titles.
 async fn counted(network: &Network) -> u64 {
     let id = network.open_election(&elections::hostile());
-    for (voter, order) in [("ada", ["a", "b", "c"]), ("bea", ["b", "a", "c"]), ("cem", ["a", "c", "b"])] {
+    for (voter, order) in [
+        ("ada", ["a", "b", "c"]),
+        ("bea", ["b", "a", "c"]),
+        ("cem", ["a", "c", "b"]),
+    ] {
         let body = json!({
             "election_id": id,
             "voter_id": voter,
@@ -34,7 +38,11 @@ async fn counted(network: &Network) -> u64 {
                 "three": {"choice": order[0]},
             },
         });
-        ok(network.admin().post("/api/votes/submit", &body).await.expect("an answer"));
+        ok(network
+            .admin()
+            .post("/api/votes/submit", &body)
+            .await
+            .expect("an answer"));
     }
     let close = format!("/api/admin/elections/{id}/close");
     let answer = network.admin().post(&close, &json!({})).await;
@@ -76,7 +84,9 @@ const FAULTS: &str = r#"
 
 async fn check(browser: &Browser, place: &str) {
     let settled = "const w = document.getElementById('wait'); return document.readyState === 'complete' && (!w || w.hidden)";
-    browser.eventually(&format!("{place} is drawn"), settled).await;
+    browser
+        .eventually(&format!("{place} is drawn"), settled)
+        .await;
     let problem = "return document.getElementById('problem')?.textContent || 'none'";
     assert_eq!(browser.script(problem, &[]).await, "none", "{place}");
     let faults = browser.script(FAULTS, &[]).await;
@@ -101,7 +111,9 @@ async fn every_page_is_drawn_in_every_language_and_width_and_titles_stay_text() 
                 let page = page.replace("{open}", &open.to_string());
                 let page = page.replace("{final}", &over.to_string());
                 let place = format!("/{language}/{page}");
-                browser.go(&format!("{}{place}", network.ready.backend)).await;
+                browser
+                    .go(&format!("{}{place}", network.ready.backend))
+                    .await;
                 check(browser, &format!("{place} at {width}")).await;
             }
         }
@@ -117,25 +129,42 @@ async fn every_page_is_drawn_in_every_language_and_width_and_titles_stay_text() 
 }
 
 async fn results_say_who_won(browser: &Browser, network: &Network, election_id: u64) {
-    let address = format!("{}/en/elections/{election_id}/results", network.ready.backend);
+    let address = format!(
+        "{}/en/elections/{election_id}/results",
+        network.ready.backend
+    );
     browser.go(&address).await;
     until_shown(browser, "found").await;
     let winners = "return [...document.querySelectorAll('.winner')].map((p) => p.textContent)";
     let expected = format!("Elected: {} a", elections::HOSTILE);
-    assert_eq!(browser.script(winners, &[]).await, json!([expected, expected, expected]));
+    assert_eq!(
+        browser.script(winners, &[]).await,
+        json!([expected, expected, expected])
+    );
     let state = "return document.getElementById('state').textContent";
     let state = browser.script(state, &[]).await;
     let expected = "Final: attested by 1 of 1 validators";
-    assert!(state.as_str().is_some_and(|said| said.starts_with(expected)), "{state}");
+    assert!(
+        state
+            .as_str()
+            .is_some_and(|said| said.starts_with(expected)),
+        "{state}"
+    );
     // Ada's and Cem's first choice beats each other option by two to one.
     let pairwise = "return [...document.querySelectorAll('table')].some((t) => t.caption.textContent === 'Every option against every other' && t.rows[1].cells[2].textContent.startsWith('2'))";
     assert_eq!(browser.script(pairwise, &[]).await, Value::Bool(true));
 }
 
 async fn languages_lead_to_the_same_page(browser: &Browser, network: &Network, election_id: u64) {
-    browser.script("document.querySelector('[data-language=ar]').click()", &[]).await;
-    let expected = format!("{}/ar/elections/{election_id}/results", network.ready.backend);
-    let there = format!("return location.href === '{expected}' && document.documentElement.dir === 'rtl'");
+    browser
+        .script("document.querySelector('[data-language=ar]').click()", &[])
+        .await;
+    let expected = format!(
+        "{}/ar/elections/{election_id}/results",
+        network.ready.backend
+    );
+    let there =
+        format!("return location.href === '{expected}' && document.documentElement.dir === 'rtl'");
     browser.eventually("the page in Arabic", &there).await;
 }
 

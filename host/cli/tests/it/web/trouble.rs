@@ -56,8 +56,11 @@ async fn a_ballot_whose_answer_was_lost_is_sent_again_and_counts_once() {
     mark(&browser, 1).await;
     lose_answers(&browser, 1).await;
     press(&browser, "cast").await;
-    let said = "return document.getElementById('cast-problem').textContent.includes('it counts once')";
-    browser.eventually("the page says that it sends again", said).await;
+    let said =
+        "return document.getElementById('cast-problem').textContent.includes('it counts once')";
+    browser
+        .eventually("the page says that it sends again", said)
+        .await;
     assert_ne!(heading(&browser).await, "Confirmed");
     until_heading(&browser, "Confirmed").await;
     assert_eq!(board(&network, id).await, [json!([{"choice": "b"}])]);
@@ -73,16 +76,22 @@ async fn who_reloads_after_a_lost_answer_learns_of_the_ballot_and_casts_no_other
     mark(&browser, 1).await;
     lose_answers(&browser, 1_000).await;
     press(&browser, "cast").await;
-    let said = "return document.getElementById('cast-problem').textContent.includes('it counts once')";
+    let said =
+        "return document.getElementById('cast-problem').textContent.includes('it counts once')";
     browser.eventually("the answer is lost", said).await;
     let address = format!("{}/en/elections/{id}/vote", network.ready.backend);
-    // Leaving asks first: the ballot is marked and no answer has come.
-    browser.leave_for(&address).await;
+    let asks = "const leave = new Event('beforeunload', {cancelable: true}); dispatchEvent(leave); return leave.defaultPrevented";
+    assert_eq!(browser.script(asks, &[]).await, Value::Bool(true));
+    browser.go(&address).await;
     let said = "return document.getElementById('notice').textContent.includes('You have voted in this election.')";
-    browser.eventually("the page knows of the ballot", said).await;
+    browser
+        .eventually("the page knows of the ballot", said)
+        .await;
     let hidden = "return document.getElementById('mark').hidden";
     assert_eq!(browser.script(hidden, &[]).await, Value::Bool(true));
-    browser.script("document.querySelector('#notice a').click()", &[]).await;
+    browser
+        .script("document.querySelector('#notice a').click()", &[])
+        .await;
     until_heading(&browser, "Confirmed").await;
     assert_eq!(board(&network, id).await, [json!([{"choice": "b"}])]);
 }
@@ -99,15 +108,22 @@ async fn another_ballot_under_an_id_that_arrived_is_not_cast() {
     until_shown(&browser, "mark").await;
     // As a page that was left while it sent: the id is kept, and the ballot arrives while the next page is marked.
     let (_, token) = link.split_once("#token=").expect("a token");
-    let keep = format!("sessionStorage.setItem('tabella.attempts', JSON.stringify({{{id}: {{id: 'left', isKnown: false}}}}))");
+    let keep = format!(
+        "sessionStorage.setItem('tabella.attempts', JSON.stringify({{{id}: {{id: 'left', isKnown: false}}}}))"
+    );
     browser.script(&keep, &[]).await;
     mark(&browser, 1).await;
     let body = json!({"election_id": id, "transaction_id": "left", "ballot": {"choice": "a"}});
     let mut voter = network.anonymous().with_token(token);
-    ok(voter.post("/api/votes/submit", &body).await.expect("an answer"));
+    ok(voter
+        .post("/api/votes/submit", &body)
+        .await
+        .expect("an answer"));
     press(&browser, "cast").await;
     let said = "return document.getElementById('cast-problem').textContent.includes('A ballot that you sent earlier had arrived')";
-    browser.eventually("the page says which ballot stands", said).await;
+    browser
+        .eventually("the page says which ballot stands", said)
+        .await;
     assert_eq!(board(&network, id).await, [json!([{"choice": "a"}])]);
 }
 
@@ -119,7 +135,11 @@ async fn a_ballot_is_received_while_validators_are_away_and_confirmed_once_they_
     let (network, id) = network().await;
     // The local ledger takes ballots of elections that it knows.
     eventually("the local ledger knows the election", async || {
-        let answer = network.admin().get("/api/admin/reconciliation").await.ok()?;
+        let answer = network
+            .admin()
+            .get("/api/admin/reconciliation")
+            .await
+            .ok()?;
         (answer.json()["local_ledger"]["elections"] == 1).then_some(())
     })
     .await;
@@ -131,7 +151,9 @@ async fn a_ballot_is_received_while_validators_are_away_and_confirmed_once_they_
     until_heading(&browser, "Received, not confirmed yet").await;
     let warned = "return document.getElementById('receipt').hidden && document.body.textContent.includes('You need not do anything.')";
     let is_held = "return !document.getElementById('warning').hidden";
-    browser.eventually("the page says that the ballot waits", is_held).await;
+    browser
+        .eventually("the page says that the ballot waits", is_held)
+        .await;
     assert_eq!(browser.script(warned, &[]).await, Value::Bool(true));
     signal(validator, Signal::SIGCONT);
     until_heading(&browser, "Confirmed").await;

@@ -99,7 +99,8 @@ async fn options_are_ranked_by_buttons_and_may_share_a_rank() {
     browser.eventually("the move is said", said).await;
     press(&browser, "to-review").await;
     until_shown(&browser, "review").await;
-    let items = "return [...document.querySelectorAll('#review-contests li')].map((li) => li.textContent)";
+    let items =
+        "return [...document.querySelectorAll('#review-contests li')].map((li) => li.textContent)";
     let expected = json!(["Option c", "Option b", "Option a and Option d"]);
     assert_eq!(browser.script(items, &[]).await, expected);
     press(&browser, "cast").await;
