@@ -19,6 +19,7 @@ mod asset;
 mod files;
 mod language;
 mod pages;
+mod parts;
 pub mod policy;
 mod site;
 mod text;

@@ -12,7 +12,7 @@ use crate::{
     asset::{Asset, Keep},
     files::FILES,
     language::Language,
-    pages::{PAGES, Page, Shell},
+    pages::{NOT_FOUND, PAGES, Page, Shell},
     text::Text,
 };
 
@@ -104,9 +104,6 @@ impl Site {
         self.files.values()
     }
 }
-
-/// The path of the page that is shown where there is none.
-pub(crate) const NOT_FOUND: &str = "not-found";
 
 /// A number, or a hash: what pages are about.
 fn is_id(part: &str) -> bool {

@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::{Words, sign_in};
+use super::sign_in;
+use crate::parts::Words;
 
 pub(super) fn main(words: &Words<'_>) -> Markup {
     html! {

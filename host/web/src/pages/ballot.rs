@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{Words, waiting};
+use crate::parts::{Words, waiting};
 
 pub(super) fn main(words: &Words<'_>) -> Markup {
     html! {

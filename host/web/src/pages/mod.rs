@@ -13,7 +13,7 @@ mod vote;
 
 use maud::{DOCTYPE, Markup, html};
 
-use crate::{language::Language, site::NOT_FOUND, text::Text};
+use crate::{language::Language, parts::Words, text::Text};
 
 /// One page: where it is, which module brings it to life, and what it shows.
 pub(crate) struct Page {
@@ -34,6 +34,9 @@ enum Menu {
     Account,
     About,
 }
+
+/// The path of the page that is shown where there is none.
+pub(crate) const NOT_FOUND: &str = "not-found";
 
 pub(crate) const PAGES: &[Page] = &[
     Page {
@@ -108,29 +111,6 @@ pub(crate) const PAGES: &[Page] = &[
     },
 ];
 
-/// The words of one page.
-pub(crate) struct Words<'a> {
-    text: &'a Text,
-    section: &'static str,
-}
-
-impl Words<'_> {
-    /// The page's own words under a name.
-    fn own(&self, name: &str) -> &str {
-        self.text.get(&format!("{}.{name}", self.section))
-    }
-
-    /// The words under a section and a name.
-    fn of(&self, name: &str) -> &str {
-        self.text.get(name)
-    }
-
-    /// The address of another page in the same language.
-    fn link(&self, path: &str) -> String {
-        format!("/{}/{path}", self.text.language.code)
-    }
-}
-
 /// What stands around every page.
 pub(crate) struct Shell<'a> {
     pub(crate) text: &'a Text,
@@ -147,10 +127,7 @@ pub(crate) struct Shell<'a> {
 impl Shell<'_> {
     pub(crate) fn render(&self) -> Markup {
         let language = self.text.language;
-        let words = Words {
-            text: self.text,
-            section: self.page.section,
-        };
+        let words = Words::new(self.text, self.page.section);
         html! {
             (DOCTYPE)
             html lang=(language.code) dir=(language.direction) {
@@ -220,7 +197,7 @@ impl Shell<'_> {
 }
 
 fn footer(words: &Words<'_>) -> Markup {
-    let own = words.text.language;
+    let own = words.language();
     html! {
         footer class="bottom" {
             div class="bar" {
@@ -241,20 +218,5 @@ fn footer(words: &Words<'_>) -> Markup {
                 }
             }
         }
-    }
-}
-
-/// What stands where something is still fetched, and what says that it could not be.
-fn waiting(words: &Words<'_>) -> Markup {
-    html! {
-        p id="wait" class="wait" { (words.of("shell.wait")) }
-        div id="problem" {}
-    }
-}
-
-/// The way back to a page above.
-fn back(id: Option<&str>, path: &str, words: &str) -> Markup {
-    html! {
-        p class="back" { a id=[id] href=(path) { (words) } }
     }
 }

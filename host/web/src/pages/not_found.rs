@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::Words;
+use crate::parts::Words;
 
 pub(super) fn main(words: &Words<'_>) -> Markup {
     html! {

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{Words, back, waiting};
+use crate::parts::{Words, back, waiting};
 
 pub(super) fn main(words: &Words<'_>) -> Markup {
     html! {

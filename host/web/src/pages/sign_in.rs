@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::Words;
+use crate::parts::Words;
 
 pub(super) fn form(words: &Words<'_>) -> Markup {
     html! {

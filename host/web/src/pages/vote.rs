@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::{Words, back, sign_in, waiting};
+use super::sign_in;
+use crate::parts::{Words, back, waiting};
 
 pub(super) fn main(words: &Words<'_>) -> Markup {
     html! {

@@ -44,7 +44,7 @@ async fn a_ballot_of_every_rule_is_cast_by_keyboard_alone() {
             "score" => fill(&browser, &format!("c{place}-o1"), "97").await,
             "star" => {
                 pick(&browser, &format!("c{place}-o0-v0"), 5).await;
-                pick(&browser, &format!("c{place}-o1-v0"), 0).await;
+                pick(&browser, &format!("c{place}-o1-v0"), 2).await;
             }
             "majority-judgment" => {
                 // The best grade stands first.
@@ -68,7 +68,7 @@ async fn a_ballot_of_every_rule_is_cast_by_keyboard_alone() {
             "party-list" | "referendum" => json!({"choice": "b"}),
             "cumulative" | "quadratic" => json!({"votes": {"a": 3, "c": 2}}),
             "score" => json!({"scores": {"b": 97}}),
-            "star" => json!({"scores": {"a": 5, "b": 0}}),
+            "star" => json!({"scores": {"a": 5, "b": 2}}),
             "majority-judgment" => json!({"grades": {"a": "good", "d": "poor"}}),
             _ => json!({"ranking": ["c", "a", "d"]}),
         })
