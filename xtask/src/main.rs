@@ -2,6 +2,7 @@
 //!
 //! It depends on nothing of the workspace, so that `cargo xtask --help` answers in seconds.
 
+mod browser;
 mod checks;
 mod dist;
 mod fuzz;
@@ -276,6 +277,7 @@ fn quick_test(rest: &[OsString]) -> Result<()> {
 fn test(rest: &[OsString]) -> Result<()> {
     rust_target::ensure_wasm()?;
     postgres::ensure_installed();
+    browser::ensure_installed();
     step("tests");
     if shell::has_nextest() {
         run(cargo()

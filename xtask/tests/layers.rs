@@ -13,7 +13,12 @@ use serde_json::Value;
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
 /// Crates that are drawn nowhere: tools beside the product.
-const TOOLS: [&str; 3] = ["xtask", "tabella-fuzz", "tabella-test-postgres"];
+const TOOLS: [&str; 4] = [
+    "xtask",
+    "tabella-fuzz",
+    "tabella-test-browser",
+    "tabella-test-postgres",
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

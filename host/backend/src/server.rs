@@ -5,7 +5,7 @@ use std::{any::Any, sync::Arc, time::Duration};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
@@ -25,7 +25,7 @@ use utoipa_axum::{
     routes,
 };
 
-use crate::{app::App, as_of, client_address::ClientAddress, problem::Problem};
+use crate::{app::App, as_of, client_address::ClientAddress, problem::Problem, routes::web};
 
 /// Largest request body where a route names no other bound, in bytes.
 pub const BODY_BYTES_MAX: usize = 64 << 10;
@@ -42,10 +42,12 @@ const CORS_MAX_AGE: Duration = Duration::from_secs(60 * 60);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 pub(crate) fn router(app: Arc<App>) -> Router {
+    // So that the first reader does not wait for all of them to be made.
+    std::thread::spawn(tabella_web::site);
     let (router, _) = routes().split_for_parts();
     let router = router
-        .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed);
+        .fallback(web::page)
+        .method_not_allowed_fallback(async || web::method_not_allowed());
     let router = router
         .layer(compression())
         .layer(middleware::from_fn_with_state(app.clone(), limit_address));
@@ -161,6 +163,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(plugins::plugins))
         .routes(routes!(plugins::plugin))
         .routes(routes!(plugins::wasm))
+        .routes(routes!(genesis::genesis))
         .routes(routes!(document::openapi))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
@@ -242,18 +245,6 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
         None => HeaderValue::from_str(&hex::encode(rand::random::<[u8; 16]>()))
             .unwrap_or(HeaderValue::from_static("none")),
     }
-}
-
-async fn not_found() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "not-found", "there is no such path")
-}
-
-async fn method_not_allowed() -> Problem {
-    Problem::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "method-not-allowed",
-        "this path does not answer to this method",
-    )
 }
 
 /// A panic is a defect of ours: it is logged, and the client gets a plain answer.

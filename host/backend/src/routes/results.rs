@@ -90,6 +90,10 @@ struct ContestAnswer {
     ties: Value,
     #[schema(schema_with = exact_number)]
     quota: Value,
+    /// Where the rule compares every option with every other: how many ballots prefer the first to the second.
+    #[schema(value_type = Object)]
+    #[serde(skip_serializing_if = "Value::is_null")]
+    pairwise: Value,
     #[schema(value_type = Option<String>)]
     explanation: Value,
 }
@@ -172,6 +176,7 @@ pub(crate) async fn results(
                 winners: outcome.get("winners").cloned().unwrap_or(json!([])),
                 rounds: outcome.get("rounds").cloned().unwrap_or(json!([])),
                 ties: outcome.get("ties").cloned().unwrap_or(json!([])),
+                pairwise: outcome.get("pairwise").cloned().unwrap_or_default(),
                 quota: outcome.get("quota").cloned().unwrap_or_default(),
                 explanation: outcome.get("explanation").cloned().unwrap_or_default(),
             }

@@ -215,7 +215,7 @@ async fn queries_and_paths() {
     let backend = deployment.start().await;
     let mut lines = String::new();
     for path in [
-        "/",
+        "/nowhere",
         "/api",
         "/api/votes",
         "/api/votes/submit",
@@ -236,7 +236,7 @@ async fn queries_and_paths() {
         lines.push_str(&format!("{path}: {}\n", line(status, &problem)));
     }
     expect![[r#"
-        /: 404 not-found: there is no such path
+        /nowhere: 404 not-found: there is no such path
         /api: 404 not-found: there is no such path
         /api/votes: 404 not-found: there is no such path
         /api/votes/submit: 405 method-not-allowed: this path does not answer to this method

@@ -98,3 +98,50 @@ async fn a_receipt_by_a_voters_own_name_is_for_no_shared_cache() {
     let (cache, _) = ask(chain_id, None).await;
     assert!(!cache.contains("private"), "{cache}");
 }
+
+#[tokio::test]
+async fn a_rule_that_compares_options_shows_how_each_did_against_each() {
+    let mut deployment = Deployment::new().await;
+    deployment.config.confirmation_wait_ms = 20_000;
+    let backend = deployment.start().await;
+    let wasm = tabella_plugins::get("schulze").unwrap().wasm;
+    let published = backend
+        .http
+        .post(format!("{}/api/admin/plugins", backend.url))
+        .bearer_auth(ADMIN_TOKEN)
+        .header("content-type", "application/wasm")
+        .body(wasm);
+    assert_eq!(published.send().await.unwrap().status(), 201);
+    let statement = json!({
+        "title": "T",
+        "counts_shown": "live",
+        "contests": [{"id": "c", "rule": "schulze", "options": [{"id": "a"}, {"id": "b"}]}],
+    });
+    let path = "/api/admin/elections";
+    let (status, created) = backend.post(path, Some(ADMIN_TOKEN), statement).await;
+    assert_eq!(status, 201, "{created}");
+    let id = created["election_id"].as_u64().unwrap();
+    let open = format!("/api/admin/elections/{id}/open");
+    assert_eq!(
+        backend.post(&open, Some(ADMIN_TOKEN), json!({})).await.0,
+        200
+    );
+    let body = json!({
+        "election_id": id, "voter_id": "v", "transaction_id": "t", "ballot": {"ranking": ["b", "a"]},
+    });
+    let (status, cast) = backend
+        .post("/api/votes/submit", Some(ADMIN_TOKEN), body)
+        .await;
+    assert_eq!(status, 201, "{cast}");
+    let path = format!("/api/votes/results?election_id={id}");
+    let (_, results) = backend.get(&path, None).await;
+    let expected = json!({"a": {"b": 0}, "b": {"a": 1}});
+    assert_eq!(results["contests"][0]["pairwise"], expected, "{results}");
+
+    // Other rules have no such table.
+    let (_, results) = backend.get("/api/votes/results?election_id=2", None).await;
+    assert!(
+        results["contests"][0].get("pairwise").is_none(),
+        "{results}"
+    );
+}

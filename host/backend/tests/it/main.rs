@@ -23,3 +23,4 @@ mod roll;
 mod seed_contract;
 mod submission;
 mod surface;
+mod web;

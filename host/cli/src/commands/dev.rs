@@ -114,6 +114,7 @@ async fn stop(network: DevNetwork) -> Result<Exit> {
 
 fn announce(network: &DevNetwork, ready: &Ready) {
     let genesis = network.genesis();
+    println!("page         {}/", ready.backend);
     println!("backend      {}", ready.backend);
     for validator in &ready.validators {
         println!("{}  {}", validator.node_id, validator.rpc_url);

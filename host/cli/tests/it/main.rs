@@ -30,3 +30,4 @@ mod readiness;
 mod receipt;
 mod registration;
 mod shared_database;
+mod web;

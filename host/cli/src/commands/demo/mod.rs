@@ -229,7 +229,11 @@ fn progress_style() -> Result<ProgressStyle> {
 
 fn print_urls(ready: &Ready, election_id: u64) {
     println!(
-        "\nresults    {}/api/votes/results?election_id={election_id}",
+        "\npage       {}/en/elections/{election_id}/results",
+        ready.backend
+    );
+    println!(
+        "results    {}/api/votes/results?election_id={election_id}",
         ready.backend
     );
     println!("health     {}/api/admin/validators/health", ready.backend);

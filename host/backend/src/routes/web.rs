@@ -1,0 +1,118 @@
+//! The pages of `tabella-web`, and what is answered where there is no path.
+
+use axum::{
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use tabella_web::{Asset, Encoding, Keep, best_language, policy, site};
+
+use crate::{
+    conditional::{Change, tagged},
+    problem::Problem,
+};
+
+/// Where programs ask; everybody else is shown a page.
+const FOR_PROGRAMS: [&str; 3] = ["/api", "/health", "/metrics"];
+
+/// The page or file at a path; where there is none, a page for people and a problem for programs.
+pub(crate) async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    let path = uri.path();
+    let found = site().find(path);
+    let is_read = method == Method::GET || method == Method::HEAD;
+    match found {
+        Some(asset) if is_read => send(asset, &headers),
+        None if is_read && path == "/" => to_first_page(&headers),
+        None if is_read && is_shown_a_page(path, &headers) => {
+            let mut response = send(site().not_found(language(&headers)), &HeaderMap::new());
+            *response.status_mut() = StatusCode::NOT_FOUND;
+            response.headers_mut().remove(header::ETAG);
+            no_store(&mut response);
+            response
+        }
+        Some(_) => method_not_allowed(),
+        None => not_found(),
+    }
+}
+
+pub(crate) fn method_not_allowed() -> Response {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method-not-allowed",
+        "this path does not answer to this method",
+    )
+    .into_response()
+}
+
+fn not_found() -> Response {
+    Problem::new(StatusCode::NOT_FOUND, "not-found", "there is no such path").into_response()
+}
+
+/// Who reads HTML gets a page, unless it asks where programs do.
+fn is_shown_a_page(path: &str, headers: &HeaderMap) -> bool {
+    let is_below = |root: &str| {
+        let rest = path.strip_prefix(root);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let is_for_programs = FOR_PROGRAMS.into_iter().any(is_below);
+    !is_for_programs && text(headers, header::ACCEPT).contains("text/html")
+}
+
+fn language(headers: &HeaderMap) -> tabella_web::Language {
+    best_language(text(headers, header::ACCEPT_LANGUAGE))
+}
+
+fn to_first_page(headers: &HeaderMap) -> Response {
+    let answer = [
+        (header::LOCATION, format!("/{}/", language(headers).code)),
+        (header::VARY, "accept-language".to_owned()),
+    ];
+    (StatusCode::SEE_OTHER, answer).into_response()
+}
+
+fn send(asset: &Asset, headers: &HeaderMap) -> Response {
+    let (encoding, bytes) = asset.encoded(text(headers, header::ACCEPT_ENCODING));
+    let change = match asset.keep {
+        Keep::Forever => Change::Never,
+        Keep::UntilAsked => Change::Perhaps,
+    };
+    let content = [(header::CONTENT_TYPE, asset.content_type)];
+    let mut response = tagged(headers, &asset.sha256(), change, (content, bytes.to_vec()));
+    let own = response.headers_mut();
+    own.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    let written = match encoding {
+        Encoding::Identity => None,
+        Encoding::Gzip => Some("gzip"),
+        Encoding::Brotli => Some("br"),
+    };
+    if let (Some(written), false) = (written, own.get(header::CONTENT_TYPE).is_none()) {
+        own.insert(header::CONTENT_ENCODING, HeaderValue::from_static(written));
+    }
+    if asset.is_page() {
+        own.insert(
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static(policy::PAGE),
+        );
+        for (name, value) in policy::PAGE_HEADERS {
+            own.insert(
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            );
+        }
+    } else {
+        own.insert(
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static(policy::FILE),
+        );
+    }
+    response
+}
+
+fn no_store(response: &mut Response) {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> &str {
+    let value = headers.get(name);
+    value.and_then(|value| value.to_str().ok()).unwrap_or("")
+}

@@ -1,0 +1,6 @@
+//! All pages, as a browser is sent them.
+
+mod list;
+mod markup;
+mod pages;
+mod scripts;
