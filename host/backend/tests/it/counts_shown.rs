@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::deployment::{ADMIN_TOKEN, Deployment, Running};
+use crate::deployment::{ADMIN_TOKEN, Deployment, Running, registrar_roll};
 
 async fn board(backend: &Running) -> Vec<Value> {
     let path = "/api/elections/1/board";
@@ -144,4 +144,37 @@ async fn a_rule_that_compares_options_shows_how_each_did_against_each() {
         results["contests"][0].get("pairwise").is_none(),
         "{results}"
     );
+}
+
+/// Two ballots that weigh three: neither option has all of them.
+#[tokio::test]
+async fn percentages_are_of_what_the_ballots_weigh() {
+    let mut deployment = Deployment::new().await;
+    deployment.config.confirmation_wait_ms = 20_000;
+    deployment.create_election(registrar_roll()).await;
+    let backend = deployment.start().await;
+    let roll = format!("{}/api/admin/elections/5/roll", backend.url);
+    let roll = backend.http.post(roll).bearer_auth(ADMIN_TOKEN);
+    let roll = roll.header("content-type", "text/csv");
+    let answer = roll.body("voter_id,weight\nalice,2\nbob,1\n").send().await;
+    assert_eq!(answer.unwrap().status(), 200);
+    deployment.open_election(5);
+    for (voter, choice) in [("alice", "a"), ("bob", "b")] {
+        let body = json!({
+            "election_id": 5, "ballot": {"choice": choice}, "voter_id": voter, "transaction_id": voter,
+        });
+        let (status, answer) = backend
+            .post("/api/votes/submit", Some(ADMIN_TOKEN), body)
+            .await;
+        assert_eq!(status, 201, "{answer}");
+    }
+    deployment.close(5);
+    let results = backend.counted(5).await;
+    assert_eq!(results["total_votes"], 2);
+    let options = results["contests"][0]["options"].as_array().unwrap();
+    let shown = options
+        .iter()
+        .map(|option| (&option["votes"], &option["percentage"]));
+    let expected = [(&json!(2), &json!(66.67)), (&json!(1), &json!(33.33))];
+    assert_eq!(shown.collect::<Vec<_>>(), expected);
 }

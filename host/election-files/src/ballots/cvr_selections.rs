@@ -88,26 +88,9 @@ impl Contest {
         for selection in &contest.selections {
             let ids = selection.candidates.iter().map(String::as_str);
             let names = ids.clone().filter_map(|id| candidates.get(id).copied());
-            let meant = [selection.id.as_str(), &selection.words].into_iter();
+            let meant = [selection.id.as_str(), selection.words.as_str()].into_iter();
             let meant = meant.chain(ids.clone()).chain(names);
-            let mut meanings = meant.map(|name| paper.names.meaning(name));
-            let meaning = meanings.find(|meaning| *meaning != Meaning::Nothing);
-            if let Some(one) = &meaning
-                && let Some(other) = meanings.find(|other| contradict(one, other))
-            {
-                let shown = |meaning: &Meaning| match meaning {
-                    Meaning::Option(option) => format!("the option {:?}", paper.id(*option)),
-                    _ => "another".to_owned(),
-                };
-                let message = format!(
-                    "the selection {:?} is {} by one of its ids and names and {} by another; give the options \
-                     the ids of the file, or names alone",
-                    selection.id,
-                    shown(one),
-                    shown(&other)
-                );
-                return Err(At::new(1, message));
-            }
+            let meaning = one_meaning(&selection.id, meant, paper)?;
             match meaning {
                 Some(Meaning::Option(option)) => {
                     if let Some(other) = taken.insert(option, selection)
@@ -170,6 +153,32 @@ impl Contest {
         let known = known.or_else(|| paper.names.find(selection).map(Target::Option));
         known.ok_or_else(|| format!("the selection {selection:?} is not an option of this contest"))
     }
+}
+
+/// What a selection means by its ids and names; refuses those of two options.
+fn one_meaning<'a>(
+    selection: &str,
+    names: impl Iterator<Item = &'a str>,
+    paper: &Paper<'_>,
+) -> Result<Option<Meaning>, At> {
+    let mut meanings = names.map(|name| paper.names.meaning(name));
+    let meaning = meanings.find(|meaning| *meaning != Meaning::Nothing);
+    if let Some(one) = &meaning
+        && let Some(other) = meanings.find(|other| contradict(one, other))
+    {
+        let shown = |meaning: &Meaning| match meaning {
+            Meaning::Option(option) => format!("the option {:?}", paper.id(*option)),
+            _ => "another".to_owned(),
+        };
+        let message = format!(
+            "the selection {selection:?} is {} by one of its ids and names and {} by another; give the options the \
+             ids of the file, or names alone",
+            shown(one),
+            shown(&other)
+        );
+        return Err(At::new(1, message));
+    }
+    Ok(meaning)
 }
 
 /// Whether two names of one thing are not of one option.

@@ -49,6 +49,10 @@ impl Element {
     }
 }
 
+/// Where a file has one document below another.
+const SECOND: &str =
+    "a second document starts here, below the end of the first: put each into a file of its own";
+
 /// Gives each element that stands directly in the first one to `sink`. Returns the first one's name.
 pub(super) fn read(
     text: &str,
@@ -64,11 +68,7 @@ pub(super) fn read(
         let event = reader.read_event();
         let event = event.map_err(|error| At::new(line, format!("not XML: {error}")))?;
         let done = match event {
-            Event::Start(_) | Event::Empty(_) if is_closed => {
-                let message = "a second document starts here, below the end of the first: put each into a file of \
-                               its own";
-                return Err(At::new(line, message));
-            }
+            Event::Start(_) | Event::Empty(_) if is_closed => return Err(At::new(line, SECOND)),
             Event::Start(start) if root.is_none() => {
                 root = Some(start.local_name().as_ref().to_owned());
                 continue;
