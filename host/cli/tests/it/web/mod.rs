@@ -10,7 +10,7 @@ mod voting;
 use serde_json::{Value, json};
 use tabella_test_browser::Browser;
 
-use crate::network::{Network, ok};
+use crate::network::{Network, eventually, ok, tabella};
 
 /// The width of a desk's window.
 const WIDE: u32 = 1280;
@@ -41,6 +41,28 @@ async fn until_shown(browser: &Browser, id: &str) {
     let script =
         format!("const e = document.getElementById('{id}'); return Boolean(e?.checkVisibility())");
     browser.eventually(&format!("{id} is shown"), &script).await;
+}
+
+/// Creates and opens an election as soon as the validator takes it: next to a browser it may need a while to compile the
+/// rules; its id.
+async fn open_election(network: &Network, statement: &Value) -> u64 {
+    let file = network.path("election.json");
+    std::fs::write(&file, statement.to_string()).expect("writable");
+    let created = eventually("the election is open", async || {
+        let output = tabella()
+            .args(["election", "create"])
+            .arg(&file)
+            .args(["--open", "--json", "--backend", &network.ready.backend])
+            .arg("--token-file")
+            .arg(network.data().join("keys/admin-token"))
+            .output()
+            .expect("the binary starts");
+        let created: Option<Value> = serde_json::from_slice(&output.stdout).ok();
+        output.status.success().then_some(created).flatten()
+    });
+    created.await["election_id"]
+        .as_u64()
+        .expect("an election id")
 }
 
 /// The address at which a voter of the registrar votes.

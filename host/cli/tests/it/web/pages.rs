@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tabella_test_browser::Browser;
 
-use super::{NARROW, WIDE, assert_quiet, elections, until_shown, voting_link};
+use super::{NARROW, WIDE, assert_quiet, elections, open_election, until_shown, voting_link};
 use crate::network::{Network, eventually, ok};
 
 /// Pages that need nobody to be signed in; `{open}` and `{final}` stand for elections.
@@ -22,7 +22,7 @@ const PAGES: [&str; 10] = [
 
 /// An election that is closed and counted, with hostile titles.
 async fn counted(network: &Network) -> u64 {
-    let id = network.open_election(&elections::hostile());
+    let id = open_election(network, &elections::hostile()).await;
     for (voter, order) in [
         ("ada", ["a", "b", "c"]),
         ("bea", ["b", "a", "c"]),
@@ -104,7 +104,7 @@ async fn every_page_is_drawn_in_every_language_and_width_and_titles_stay_text() 
     let over = counted(&network).await;
     let mut hostile = elections::hostile();
     hostile["open_to"] = json!("accounts");
-    let open = network.open_election(&hostile);
+    let open = open_election(&network, &hostile).await;
     for (browser, width) in [(&wide, WIDE), (&narrow, NARROW)] {
         for language in ["en", "ar"] {
             for page in PAGES {

@@ -6,7 +6,7 @@ use tabella_test_browser::Browser;
 use super::{
     WIDE, assert_quiet, board, elections,
     keyboard::{choose, fill, pick, press, tick},
-    until_heading, until_shown, voting_link,
+    open_election, until_heading, until_shown, voting_link,
 };
 use crate::network::Network;
 
@@ -24,7 +24,7 @@ async fn a_ballot_of_every_rule_is_cast_by_keyboard_alone() {
     };
     let network = Network::start(&["--validators", "1"]).await;
     let statement = elections::of_every_rule();
-    let id = network.open_election(&statement);
+    let id = open_election(&network, &statement).await;
     browser.go(&voting_link(&network, id, "ada").await).await;
     until_shown(&browser, "mark").await;
 
@@ -84,7 +84,7 @@ async fn options_are_ranked_by_buttons_and_may_share_a_rank() {
     };
     let network = Network::start(&["--validators", "1"]).await;
     let contest = elections::contest("schulze", &json!({}));
-    let id = network.open_election(&elections::of_one("Order", &contest));
+    let id = open_election(&network, &elections::of_one("Order", &contest)).await;
     browser.go(&voting_link(&network, id, "ada").await).await;
     until_shown(&browser, "mark").await;
     // b, then c, then a by the numbers; then c above b by its button, and d beside a.
@@ -117,7 +117,7 @@ async fn what_a_rule_does_not_take_is_said_before_it_is_sent() {
     };
     let network = Network::start(&["--validators", "1"]).await;
     let contest = elections::contest("plurality", &json!({"max_choices": 2}));
-    let id = network.open_election(&elections::of_one("Two", &contest));
+    let id = open_election(&network, &elections::of_one("Two", &contest)).await;
     browser.go(&voting_link(&network, id, "ada").await).await;
     until_shown(&browser, "mark").await;
     for option in ["c0-o0", "c0-o1", "c0-o2"] {
