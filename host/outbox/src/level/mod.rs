@@ -1,6 +1,6 @@
 //! How far what is acknowledged is carried now: the level of service, and whether there is a quorum.
 //!
-//! [`Seen::service`] computes both from observations alone, without clock or network; `watch` makes the
+//! `Seen::service` computes both from observations alone, without clock or network; `watch` makes the
 //! observations and announces changes.
 
 mod watch;

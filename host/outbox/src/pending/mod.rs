@@ -144,7 +144,7 @@ impl Pending {
         counts
     }
 
-    /// The oldest that this backend carries, of the first [`OLDEST_LOOKED_AT_MAX`] of all: its sequence, and
+    /// The oldest that this backend carries, of the first `OLDEST_LOOKED_AT_MAX` of all: its sequence, and
     /// when it was acknowledged, in milliseconds since 1970.
     pub fn oldest(&self) -> Option<(u64, u64)> {
         let inner = self.inner();
