@@ -153,7 +153,10 @@ impl Worker<'_> {
                     )
                 }
                 Err(error) => {
-                    self.connection = self.plan.target.connect().await?;
+                    // Where nobody listens, the next sending fails, too, until patience ends.
+                    if let Ok(connection) = self.plan.target.connect().await {
+                        self.connection = connection;
+                    }
                     error.to_string()
                 }
             };

@@ -36,8 +36,9 @@ use crate::{machine, product, scene};
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 /// Ports far from the documented ones, so that a bench does not disturb a running network.
 const PORT_BASE: u16 = 27_000;
-/// Rates that a search tries.
+/// Rates that a search tries, and for how long votes are due at each, in seconds.
 const TRIES: u32 = 7;
+const TRY_SECONDS: f64 = 10.0;
 /// A rate holds while at least this share of it is confirmed.
 const CONFIRMED_SHARE_MIN: f64 = 0.97;
 
@@ -52,7 +53,7 @@ const CONFIRMED_SHARE_MIN: f64 = 0.97;
 #[derive(Debug, Args)]
 pub(crate) struct BenchArguments {
     /// How many votes
-    #[arg(long, default_value_t = 20_000, conflicts_with = "seconds")]
+    #[arg(long, default_value_t = 20_000, conflicts_with = "seconds", value_parser = clap::value_parser!(u64).range(1..))]
     votes: u64,
     /// How many connections are open, each with one vote under way at most
     #[arg(long, alias = "concurrency", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=10_000))]
@@ -63,7 +64,7 @@ pub(crate) struct BenchArguments {
     /// How long votes are due at that rate
     #[arg(long, value_name = "S", requires = "rate", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     seconds: Option<u64>,
-    /// Search for the highest rate that is confirmed in time
+    /// Search for the highest rate that is confirmed in time, with ten seconds for each rate
     #[arg(long, conflicts_with_all = ["rate", "kill_one", "baseline"])]
     find_rate: bool,
     /// In time is where all but a hundredth of the votes take less, in milliseconds
@@ -94,7 +95,7 @@ pub(crate) struct BenchArguments {
     #[arg(long, conflicts_with = "backend")]
     kill_one: bool,
     /// Measure another `tabella` binary in turns with this one, and compare
-    #[arg(long, value_name = "BINARY", conflicts_with = "backend")]
+    #[arg(long, value_name = "BINARY", conflicts_with_all = ["backend", "kill_one"])]
     baseline: Option<PathBuf>,
     /// With --baseline, how often each is measured
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=50))]
@@ -372,7 +373,7 @@ async fn search(arguments: &BenchArguments, site: &Site<'_>) -> Result<(Measurem
     let mut best = None;
     for _ in 0..TRIES {
         let rate = ((low + high) / 2.0).round();
-        let votes = ((rate * 10.0) as u64).max(1);
+        let votes = ((rate * TRY_SECONDS) as u64).max(1);
         let measured = measure(arguments, site, votes, Pace::Open(rate)).await?;
         let confirmed = measured.confirmed_votes_per_second;
         let p99_ms = measured.latency_ms.p99;

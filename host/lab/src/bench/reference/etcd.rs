@@ -117,7 +117,8 @@ async fn leader() -> Result<u16> {
         }
         ensure!(
             Instant::now() < until,
-            "etcd elected no leader in {PATIENCE:?}"
+            "etcd elected no leader in {PATIENCE:?}; are the ports from {PORT_BASE} to {} free?",
+            PORT_BASE + 2 * MEMBERS - 1
         );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
