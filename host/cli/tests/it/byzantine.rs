@@ -7,6 +7,10 @@
 use serde_json::Value;
 use tabella_cli::{chain, http::Client};
 use tabella_protocol::{Genesis, rpc::NodeStatus};
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+};
 
 use crate::{
     network::{eventually, run},
@@ -14,10 +18,9 @@ use crate::{
 };
 
 /// Configures a process with the key of `of` that dials `peers` and listens at ports of its own.
-fn configure(network: &Bare, name: &str, of: &str, twin: u16, peers: &[u16]) {
+fn configure(network: &Bare, name: &str, of: &str, twin: u16, peers: Vec<toml::Value>) {
     network.configure(name, of, |config| {
         config.remove("bootnodes");
-        let peers: Vec<_> = peers.iter().map(|n| network.peer(*n)).collect();
         config.insert("peers".into(), peers.into());
         if twin > 0 {
             let (rpc, p2p) = (
@@ -118,21 +121,26 @@ async fn names_the_liar(network: &Bare, n: u16) {
     assert!(counted.is_some_and(|count| count != "0"), "{counted:?}");
 }
 
-/// A network in which the twins of validator 1 reach different validators, who reach each other.
+/// A network in which the twins of validator 1 reach different validators. The honest ones reach each
+/// other at the addresses that `reach` answers.
 fn with_twins(
     validators: u16,
     quorum: &str,
     first_reaches: &[u16],
     second_reaches: &[u16],
+    reach: impl Fn(&Bare, u16) -> toml::Value,
 ) -> Bare {
     let mut network = Bare::new(u8::try_from(validators).unwrap(), quorum);
-    configure(&network, "twin-1", "validator-1", 0, first_reaches);
-    configure(&network, "twin-2", "validator-1", 2, second_reaches);
-    let honest: Vec<u16> = (2..=validators).collect();
-    for n in &honest {
-        let others: Vec<u16> = honest.iter().copied().filter(|other| other != n).collect();
+    let directly = |n: &u16| network.peer(*n);
+    let first: Vec<_> = first_reaches.iter().map(directly).collect();
+    let second: Vec<_> = second_reaches.iter().map(directly).collect();
+    configure(&network, "twin-1", "validator-1", 0, first);
+    configure(&network, "twin-2", "validator-1", 2, second);
+    for n in 2..=validators {
+        let others = (2..=validators).filter(|other| *other != n);
+        let others = others.map(|other| reach(&network, other)).collect();
         let name = format!("validator-{n}");
-        configure(&network, &name, &name, 0, &others);
+        configure(&network, &name, &name, 0, others);
         network.start_first(&name);
     }
     network.start_first("twin-1");
@@ -142,7 +150,7 @@ fn with_twins(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn four_go_on_past_twins_and_each_proves_who_lied() {
-    let mut network = with_twins(4, "bft", &[2, 3], &[4]);
+    let mut network = with_twins(4, "bft", &[2, 3], &[4], Bare::peer);
     network.start("backend", "backend");
     for n in [2, 3, 4] {
         names_the_liar(&network, n).await;
@@ -169,9 +177,44 @@ async fn four_go_on_past_twins_and_each_proves_who_lied() {
     .await;
 }
 
+/// Where validator `n` is reached once [`open_door`] is called for it: nobody listens there before.
+fn behind_a_door(network: &Bare, n: u16) -> toml::Value {
+    let mut peer = network.peer(n);
+    peer["p2p_address"] = format!("127.0.0.1:{}", network.ports.base + 140 + n).into();
+    peer
+}
+
+/// Lets validator `n` be reached where [`behind_a_door`] says, for as long as the test runs.
+async fn open_door(network: &Bare, n: u16) {
+    let address = |peer: &toml::Value| peer["p2p_address"].as_str().unwrap().to_owned();
+    let door = TcpListener::bind(address(&behind_a_door(network, n)));
+    let (door, behind) = (door.await.unwrap(), address(&network.peer(n)));
+    tokio::spawn(async move {
+        loop {
+            let (mut near, _) = door.accept().await.unwrap();
+            let behind = behind.clone();
+            tokio::spawn(async move {
+                let mut far = TcpStream::connect(&behind).await?;
+                copy_bidirectional(&mut near, &mut far).await
+            });
+        }
+    });
+}
+
+/// Two of three decide, and one of the two lies: each honest validator decides with the twin that
+/// reaches it, until they meet.
 #[tokio::test(flavor = "multi_thread")]
 async fn three_stop_signing_when_twins_split_them_and_each_proves_who_lied() {
-    let network = with_twins(3, "majority", &[2], &[3]);
+    let network = with_twins(3, "majority", &[2], &[3], behind_a_door);
+    for n in [2, 3] {
+        // At the third height each has proposed once, so that the blocks differ.
+        let went_apart = |status: &NodeStatus| status.height >= 3;
+        network
+            .until("it goes on with its twin", &network.rpc(n), went_apart)
+            .await;
+    }
+    open_door(&network, 2).await;
+    open_door(&network, 3).await;
     for n in [2, 3] {
         let stopped = |status: &NodeStatus| !status.signing;
         network
