@@ -109,7 +109,7 @@ impl Mempool {
         }
         if let Some(key) = vetted.sole_ballot_of() {
             if self.voters.contains_key(&key) {
-                // Whose, is no business of whoever reads the answer: docs/decisions/0036.
+                // The answer does not name the voter: answers never tell pseudonyms.
                 let message = format!(
                     "a ballot of this voter in election {} is waiting to be confirmed",
                     key.0

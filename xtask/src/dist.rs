@@ -24,7 +24,8 @@ const DEBUG_FILE: &str = "tabella.debug";
 /// More than this is a defect: the build has put something into the binary that does not belong there.
 const BINARY_BYTES_MAX: u64 = 64_000_000;
 
-/// Builds the binary and its debug file; returns the path of the binary. See docs/decisions/0070.
+/// Builds the binary and its debug file; returns the path of the binary. See
+/// `docs/decisions/0063-the-released-binary-is-static-and-stripped.md`.
 pub(crate) fn build() -> Result<PathBuf> {
     rust_target::ensure_wasm()?;
     let target = rust_target::static_target()?;

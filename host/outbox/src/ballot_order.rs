@@ -3,7 +3,7 @@
 //! Each carries a number above those of the voter's ballots before it, so that whoever holds an older one
 //! back cannot put it last. The numbers begin with the time, so that a database which was restored from
 //! an older copy goes on above what it lost: see
-//! `docs/decisions/0054-a-voter-may-order-its-ballots.md`.
+//! `docs/decisions/0051-a-voter-may-order-its-ballots.md`.
 
 use tabella_protocol::VoterId;
 use tokio::sync::{Mutex, MutexGuard};

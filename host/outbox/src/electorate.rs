@@ -3,7 +3,7 @@
 //! A pseudonym is an HMAC of a name under a secret of the election and of the name's realm, so that no
 //! account's can be that of a registrar's voter. Registrars' voters keep the secret that elections always
 //! had. Elections and accounts of before the realms were told apart are `Earlier`:
-//! `docs/decisions/0034-accounts-and-registrars-voters-are-two-realms.md` says what holds for them.
+//! `docs/decisions/0032-accounts-and-registrars-voters-are-two-realms.md` says what holds for them.
 
 use tabella_follower::Follower;
 use tabella_protocol::{Eligibility, OpenTo, VoterId, rpc::ElectionView};

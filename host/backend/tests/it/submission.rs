@@ -357,7 +357,7 @@ async fn two_backends_over_one_database_give_each_ballot_its_own_place() {
                     return id;
                 }
                 // The other's stands in a block that is not executed here yet: the voter learns it, and
-                // casts again (record 0054). What is acknowledged never ends so.
+                // casts again (record 0051). What is acknowledged never ends so.
                 assert_eq!(answer.1["code"], "superseded", "{answer:?}");
                 id.push('+');
             }
