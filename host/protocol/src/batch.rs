@@ -22,6 +22,8 @@ use crate::{
 /// Most ballots under one signature. Each pays for it with a path of six hashes, 192 bytes; twice as many
 /// would save another 64th of a signature and cost 32 bytes.
 const LEAVES_MAX: usize = 64;
+/// Most bytes of a [`BatchPlace`]: two numbers, the length of the path, and its hashes.
+pub(crate) const PLACE_BYTES_MAX: usize = 2 + 4 + 6 * 32;
 /// Signatures that are remembered, of 64 ballots each: those of some seconds at full load.
 const REMEMBERED_MAX: usize = 4_096;
 

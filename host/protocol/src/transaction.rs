@@ -318,6 +318,12 @@ impl Transaction {
         }
     }
 
+    /// The most bytes that a ballot has once it is signed, alone or in a batch.
+    pub fn ballot_bytes_max(body: &TransactionBody) -> usize {
+        let signed = size_of::<PublicKey>() + size_of::<Signature>();
+        encode_body(body, true).len() + signed + batch::PLACE_BYTES_MAX
+    }
+
     /// The canonical bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         codec::encode(self)
@@ -355,7 +361,13 @@ impl Transaction {
 /// What is signed of a transaction that stands in no batch.
 pub(crate) fn signing_bytes(body: &TransactionBody) -> Vec<u8> {
     let mut bytes = b"tabella/transaction/v1".to_vec();
-    body.write(false, &mut bytes)
+    bytes.extend_from_slice(&encode_body(body, false));
+    bytes
+}
+
+fn encode_body(body: &TransactionBody, is_batched: bool) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    body.write(is_batched, &mut bytes)
         .expect("writing to memory does not fail and no collection exceeds 4 GiB");
     bytes
 }
