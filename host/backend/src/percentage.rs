@@ -7,7 +7,7 @@
 //! | a grade, duels, strengths: `grades`, `raw`, and rules that compare in pairs | there is none |
 
 use serde_json::Value;
-use tabella_runtime::{BallotKind, Manifest};
+use tabella_contest::{BallotKind, Manifest};
 
 /// What the votes of one contest's options are parts of.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -67,7 +67,8 @@ fn approximate(votes: &Value) -> Option<f64> {
 mod tests {
     use expect_test::expect;
     use serde_json::json;
-    use tabella_runtime::{ContestConfig, ContestOption, Runtime, RuntimeConfig};
+    use tabella_contest::{ContestConfig, ContestOption};
+    use tabella_runtime::{Runtime, RuntimeConfig};
 
     use super::*;
 

@@ -8,9 +8,10 @@ use std::{
 use anyhow::{Context, Result};
 use serde_json::Value;
 use tabella_client::ChoiceError;
-use tabella_ledger::{Ledger, configure, encode_choice};
+use tabella_contest::{StrictJson, encode_choice};
+use tabella_ledger::{Ledger, configure};
 use tabella_protocol::{ElectionProof, Genesis, Hash, ProvenElection, Receipt};
-use tabella_runtime::StrictJson;
+use tabella_runtime::Contest;
 
 use crate::scratch::Scratch;
 
@@ -72,9 +73,10 @@ pub fn encode(
     }
     let contests = configure(&plugins, &election.spec.contests)
         .map_err(|(contest, error)| anyhow::anyhow!("contest {}: {error}", contest + 1))?;
-    let encoded = choices
-        .iter()
-        .map(|choice| encode_choice(&election.spec.contests, &contests, choice));
+    let encoded = choices.iter().map(|choice| {
+        let ids = election.spec.contests.iter().map(|c| c.id.as_str());
+        encode_choice(ids.zip(contests.iter().map(Contest::paper)), choice)
+    });
     Ok(encoded.collect::<Result<_, _>>()?)
 }
 

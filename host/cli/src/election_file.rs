@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
+use tabella_contest::StrictObject;
 use tabella_protocol::{Disclosure, OpenTo, Revote, RollChanges};
-use tabella_runtime::StrictObject;
 
 /// An election as its author writes it down. Unknown members are refused.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

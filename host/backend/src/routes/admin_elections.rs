@@ -11,13 +11,13 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tabella_client::Confirmation;
+use tabella_contest::StrictObject;
 use tabella_outbox::{Closed, elections::Election, store::Closing};
 use tabella_protocol::{
     ContestSpec, Disclosure, ElectionSpec, Eligibility, Hash, OpenTo, OptionSpec, Payload,
     PublicKey, Revote, RollChanges,
     rpc::{ElectionStatus, PluginView},
 };
-use tabella_runtime::StrictObject;
 
 use crate::{
     app::App,
