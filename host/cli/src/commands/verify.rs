@@ -10,13 +10,14 @@ use tabella_client::ValidatorEndpoint;
 use tabella_files::{read_genesis, read_key};
 use tabella_protocol::{EvidenceFile, EvidenceSummary, Genesis, Named, Receipt, ReceiptSummary};
 
-use crate::{
+use tabella_audit::{
     choice::{self, Choice},
     election_export::{self, Verified},
-    exit::Exit,
     local_ledger::{self, Findings},
-    receipt_nonce, results,
+    receipt_nonce,
 };
+
+use crate::{exit::Exit, results};
 
 /// Check receipts, whole elections and evidence with no network, and backends' local ledgers
 #[derive(Debug, Args)]

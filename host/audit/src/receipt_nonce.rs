@@ -6,7 +6,7 @@ use std::path::Path;
 use tabella_protocol::{Hash, Transaction};
 
 /// Checks that the transaction that a receipt names, in the file as hex, carries the voter's nonce.
-pub(crate) fn check(expected: Hash, file: &Path, nonce: u64) -> Result<(), String> {
+pub fn check(expected: Hash, file: &Path, nonce: u64) -> Result<(), String> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
     let text = text.trim().trim_matches('"');

@@ -15,52 +15,58 @@ use crate::scratch::Scratch;
 
 /// What a check that found nothing wrong found.
 #[derive(Debug, Serialize)]
-pub(crate) struct Verified {
-    pub(crate) election_id: u64,
-    pub(crate) title: String,
-    pub(crate) status: ElectionStatus,
+pub struct Verified {
+    /// The election.
+    pub election_id: u64,
+    /// Its name.
+    pub title: String,
+    /// How far the chain has brought it.
+    pub status: ElectionStatus,
     /// Blocks executed again.
-    pub(crate) blocks: u64,
+    pub blocks: u64,
     /// Signatures that hold: of certificates and of transactions.
-    pub(crate) signatures: u64,
+    pub signatures: u64,
     /// Ballots on the election's board.
-    pub(crate) ballots: u64,
+    pub ballots: u64,
     /// Voters whose ballot counts.
-    pub(crate) turnout: u64,
+    pub turnout: u64,
     /// The root of the board.
-    pub(crate) board_root: Hash,
+    pub board_root: Hash,
     /// The count, made again here.
-    pub(crate) contests: Vec<ContestCount>,
+    pub contests: Vec<ContestCount>,
     /// Who certified this very count; nobody yet where it is absent.
-    pub(crate) certified: Option<Certified>,
+    pub certified: Option<Certified>,
 }
 
 /// One contest's outcome.
 #[derive(Debug, Serialize)]
-pub(crate) struct ContestCount {
-    pub(crate) id: String,
-    pub(crate) title: String,
+pub struct ContestCount {
+    /// The contest.
+    pub id: String,
+    /// Its name.
+    pub title: String,
     /// SHA-256 of the rule's Wasm bytes, which the chain holds.
-    pub(crate) plugin: Hash,
+    pub plugin: Hash,
     /// SHA-256 of the canonical outcome bytes, which is what validators sign.
-    pub(crate) outcome_sha256: Hash,
-    pub(crate) outcome: Value,
+    pub outcome_sha256: Hash,
+    /// The outcome as people read it.
+    pub outcome: Value,
 }
 
 /// The quorum behind a result.
 #[derive(Debug, Serialize)]
-pub(crate) struct Certified {
+pub struct Certified {
     /// Validators that attested this outcome.
-    pub(crate) by: usize,
+    pub by: usize,
     /// Validators of that height.
-    pub(crate) of: usize,
+    pub of: usize,
     /// The block that made them a quorum.
-    pub(crate) height: u64,
+    pub height: u64,
 }
 
 /// Checks the export in `file`, which must be of the network of `genesis`. An error says what does
 /// not hold and where.
-pub(crate) fn check(file: &Path, genesis: &Genesis) -> Result<Verified> {
+pub fn check(file: &Path, genesis: &Genesis) -> Result<Verified> {
     let mut lines = Lines::open(file)?;
     let Some(ExportLine::Genesis {
         election_id,

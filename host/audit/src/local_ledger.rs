@@ -11,11 +11,11 @@ use std::{
 use anyhow::{Context, Result, bail};
 use futures::{StreamExt, stream};
 use serde::Serialize;
-use tabella_backend::{LedgerLine, is_local_genesis_of};
 use tabella_client::{Client, ConfirmationStatus, ValidatorEndpoint};
 use tabella_follower::Replay;
 use tabella_protocol::{
-    BoardEntry, Genesis, Hash, Payload, PublicKey, SigningKey, Transaction, VoterId,
+    BoardEntry, Genesis, Hash, LedgerLine, Payload, PublicKey, SigningKey, Transaction, VoterId,
+    is_local_genesis_of,
 };
 
 use crate::scratch::Scratch;
@@ -32,29 +32,29 @@ const PROBLEMS_MAX: usize = 100;
 
 /// What was found.
 #[derive(Debug, Default, Serialize)]
-pub(crate) struct Findings {
+pub struct Findings {
     /// Whether nothing is wrong.
-    pub(crate) valid: bool,
+    pub valid: bool,
     /// Whose ledger it is.
-    pub(crate) backend: Option<PublicKey>,
+    pub backend: Option<PublicKey>,
     /// Blocks of the local ledger that were executed again.
-    pub(crate) blocks: u64,
+    pub blocks: u64,
     /// Transactions that shaped elections, each proven to stand on the network's chain.
-    pub(crate) election_changes: u64,
+    pub election_changes: u64,
     /// Ballots that the backend acknowledged.
-    pub(crate) ballots: u64,
+    pub ballots: u64,
     /// Of these, proven to stand on the network's chain as they are.
-    pub(crate) confirmed: u64,
+    pub confirmed: u64,
     /// Of these, on the network's boards under another transaction, signed again.
-    pub(crate) signed_again: u64,
+    pub signed_again: u64,
     /// Of these, refused, because the voter's other ballot stands on the board.
-    pub(crate) already_voted: u64,
+    pub already_voted: u64,
     /// Of these, refused for the reason that the backend gives.
-    pub(crate) refused: u64,
+    pub refused: u64,
     /// Of these, not settled yet.
-    pub(crate) unsettled: u64,
+    pub unsettled: u64,
     /// What is wrong.
-    pub(crate) problems: Vec<String>,
+    pub problems: Vec<String>,
 }
 
 impl Findings {
@@ -74,7 +74,7 @@ struct Replayed {
 }
 
 /// Checks the export in `file` against the network.
-pub(crate) async fn check(
+pub async fn check(
     file: &Path,
     genesis: Genesis,
     validators: Vec<ValidatorEndpoint>,
