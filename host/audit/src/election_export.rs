@@ -1,17 +1,20 @@
 //! Checks an exported election: executes the chain again from genesis, every ballot through its
 //! rule, and counts the board again.
 
-use std::{fs::File, io::BufRead, path::Path};
+use std::path::Path;
 
-use anyhow::{Context, Result, bail};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::Value;
-use tabella_follower::Replay;
-use tabella_ledger::{Election, ElectionTallyError, Ledger};
+use tabella_contest::OutcomeError;
+use tabella_follower::{Replay, ReplayError};
+use tabella_ledger::{Election, ElectionTallyError, Ledger, LedgerError};
 use tabella_protocol::{Attestation, ExportLine, Genesis, Hash, rpc::ElectionStatus};
+use tabella_runtime::TallyError;
 
-use crate::scratch::Scratch;
+use crate::{
+    lines::{Lines, LinesError},
+    scratch::{Scratch, ScratchError},
+};
 
 /// What a check that found nothing wrong found.
 #[derive(Debug, Serialize)]
@@ -64,53 +67,130 @@ pub struct Certified {
     pub height: u64,
 }
 
-/// Checks the export in `file`, which must be of the network of `genesis`. An error says what does
-/// not hold and where.
-pub fn check(file: &Path, genesis: &Genesis) -> Result<Verified> {
-    let mut lines = Lines::open(file)?;
+/// What a check is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The block at this height was executed.
+    Executed(u64),
+    /// All blocks were; the board is counted.
+    Counting,
+}
+
+/// What does not hold in an export, and where.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// A line cannot be read.
+    #[error(transparent)]
+    Lines(#[from] LinesError),
+    /// It does not begin as an export does.
+    #[error("expected the genesis of a network on the first line; is this an export?")]
+    NoGenesis,
+    /// It is another network's.
+    #[error("the export is of network {found}, expected {expected}")]
+    OtherNetwork {
+        /// The export's.
+        found: Hash,
+        /// That of the genesis given.
+        expected: Hash,
+    },
+    /// It has a second beginning.
+    #[error("unexpected second genesis line")]
+    SecondGenesis,
+    /// A block does not hold.
+    #[error("block {height} does not hold")]
+    Block {
+        /// Its height.
+        height: u64,
+        /// Why.
+        source: ReplayError,
+    },
+    /// It has no end.
+    #[error("the export breaks off before its end; fetch it again")]
+    BreaksOff,
+    /// Its end speaks of another number of blocks.
+    #[error("expected {expected} blocks, got {found}")]
+    Blocks {
+        /// What the end says.
+        expected: u64,
+        /// What came.
+        found: u64,
+    },
+    /// It goes on after its end.
+    #[error("expected nothing after the end")]
+    AfterEnd,
+    /// The chain does not have the election.
+    #[error("the chain has no election {0}")]
+    NoElection(u64),
+    /// A rule cannot count its board.
+    #[error("the rule of contest {contest:?} cannot count this board: {error}")]
+    Rule {
+        /// The contest's id.
+        contest: String,
+        /// Why.
+        error: TallyError,
+    },
+    /// The validators certified another count; the text says which part of it.
+    #[error("the validators certified another result than the ballots and rules give: {0}")]
+    OtherResult(String),
+    /// An outcome cannot be shown.
+    #[error(transparent)]
+    Outcome(#[from] OutcomeError),
+    /// There is nowhere to execute the chain.
+    #[error(transparent)]
+    Scratch(#[from] ScratchError),
+    /// This machine failed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+/// Checks the export in `file`, which must be of the network of `genesis`; `on_step` is told how far it is.
+pub fn check(
+    file: &Path,
+    genesis: &Genesis,
+    mut on_step: impl FnMut(Step),
+) -> Result<Verified, CheckError> {
+    let mut lines = Lines::open(file, "/api/elections/ID/export")?;
     let Some(ExportLine::Genesis {
         election_id,
         genesis: exported,
     }) = lines.next()?
     else {
-        bail!("expected the genesis of a network on the first line; is this an export?");
+        return Err(CheckError::NoGenesis);
     };
     if exported.hash() != genesis.hash() {
-        bail!(
-            "the export is of network {}, expected {}",
-            exported.hash(),
-            genesis.hash()
-        );
+        return Err(CheckError::OtherNetwork {
+            found: exported.hash(),
+            expected: genesis.hash(),
+        });
     }
     let directory = Scratch::new()?;
     let mut replay = Replay::start(directory.path(), *exported)?;
-    let style = ProgressStyle::with_template("{spinner} {msg} {pos}")?;
-    let progress = ProgressBar::new_spinner().with_style(style);
-    progress.set_message("executing block");
     loop {
         let next = lines.next()?;
-        let height = replay.ledger().tip().height;
-        match next.context("the export breaks off before its end; fetch it again")? {
+        let found = replay.ledger().tip().height;
+        match next.ok_or(CheckError::BreaksOff)? {
             ExportLine::Block { block, certificate } => {
+                let height = found + 1;
                 replay
                     .apply(&block.0, &certificate)
-                    .with_context(|| format!("block {} does not hold", height + 1))?;
-                progress.inc(1);
+                    .map_err(|source| CheckError::Block { height, source })?;
+                on_step(Step::Executed(height));
             }
-            ExportLine::End { blocks } if blocks == height => break,
-            ExportLine::End { blocks } => bail!("expected {blocks} blocks, got {height}"),
-            ExportLine::Genesis { .. } => bail!("unexpected second genesis line"),
+            ExportLine::End { blocks } if blocks == found => break,
+            ExportLine::End { blocks: expected } => {
+                return Err(CheckError::Blocks { expected, found });
+            }
+            ExportLine::Genesis { .. } => return Err(CheckError::SecondGenesis),
         }
     }
     if lines.next()?.is_some() {
-        bail!("expected nothing after the end");
+        return Err(CheckError::AfterEnd);
     }
-    progress.set_message("counting the board after block");
+    on_step(Step::Counting);
     let ledger = replay.ledger();
     let election = ledger.election(election_id);
-    let election = election.with_context(|| format!("the chain has no election {election_id}"))?;
+    let election = election.ok_or(CheckError::NoElection(election_id))?;
     let counted = count(ledger, &election)?;
-    progress.finish_and_clear();
     Ok(Verified {
         blocks: ledger.tip().height,
         signatures: replay.signatures(),
@@ -118,24 +198,22 @@ pub fn check(file: &Path, genesis: &Genesis) -> Result<Verified> {
     })
 }
 
-fn count(ledger: &Ledger, election: &Election) -> Result<Verified> {
+fn count(ledger: &Ledger, election: &Election) -> Result<Verified, CheckError> {
     let tally = ledger.tally(election).map_err(|error| match error {
         ElectionTallyError::Rule { contest, error } => {
             let id = election.spec().contests.get(contest).map(|c| c.id.as_str());
-            anyhow::anyhow!(
-                "the rule of contest {:?} cannot count this board: {error}",
-                id.unwrap_or_default()
-            )
+            CheckError::Rule {
+                contest: id.unwrap_or_default().to_owned(),
+                error,
+            }
         }
         ElectionTallyError::Ledger(error) => error.into(),
     })?;
     let certified = match (election.result(), election.result_height()) {
         (Some(result), Some(height)) => {
             if *result != tally.attestation {
-                bail!(
-                    "the validators certified another result than the ballots and rules give: {}",
-                    difference(result, &tally.attestation)
-                );
+                let difference = difference(result, &tally.attestation);
+                return Err(CheckError::OtherResult(difference));
             }
             let set = ledger.validators().at(height).clone();
             let by = election
@@ -170,7 +248,7 @@ fn count(ledger: &Ledger, election: &Election) -> Result<Verified> {
         ballots: election.board().size,
         turnout: election.turnout(),
         board_root: election.board().root,
-        contests: contests.collect::<Result<_>>()?,
+        contests: contests.collect::<Result<_, OutcomeError>>()?,
         certified,
     })
 }
@@ -186,39 +264,5 @@ fn difference(certified: &Attestation, counted: &Attestation) -> String {
             contest + 1
         ),
         None => "they speak of another board".to_owned(),
-    }
-}
-
-/// The lines of an export, with their numbers for errors.
-struct Lines<'f> {
-    file: &'f Path,
-    lines: std::io::Lines<std::io::BufReader<File>>,
-    number: u64,
-}
-
-impl<'f> Lines<'f> {
-    fn open(file: &'f Path) -> Result<Self> {
-        let opened = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
-        Ok(Self {
-            file,
-            lines: std::io::BufReader::new(opened).lines(),
-            number: 0,
-        })
-    }
-
-    fn next(&mut self) -> Result<Option<ExportLine>> {
-        self.number += 1;
-        let place = || {
-            format!(
-                "line {} of {} is not of an export, as /api/elections/ID/export answers it",
-                self.number,
-                self.file.display()
-            )
-        };
-        let Some(line) = self.lines.next() else {
-            return Ok(None);
-        };
-        let line = line.with_context(place)?;
-        serde_json::from_str(&line).with_context(place).map(Some)
     }
 }

@@ -3,32 +3,76 @@
 
 use std::path::Path;
 
-use tabella_protocol::{Hash, Transaction};
+use tabella_protocol::{Hash, Transaction, TransactionError};
+
+/// Why a receipt is not shown to be of the voter's own ballot.
+#[derive(Debug, thiserror::Error)]
+pub enum NonceError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {error}")]
+    Read {
+        /// The file.
+        path: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The file holds no bytes as hex.
+    #[error(
+        "expected the transaction's bytes as hex in {path}, such as `input` of eth_getTransactionByHash"
+    )]
+    NotHex {
+        /// The file.
+        path: String,
+    },
+    /// The file holds another transaction than the receipt is of.
+    #[error("{path} holds transaction {found}, but the receipt is of {expected}; fetch that one")]
+    OtherTransaction {
+        /// The file.
+        path: String,
+        /// Its transaction.
+        found: Hash,
+        /// The receipt's.
+        expected: Hash,
+    },
+    /// The bytes are no transaction.
+    #[error("{0}")]
+    Transaction(TransactionError),
+    /// The ballot carries the number of another voter.
+    #[error(
+        "the receipt's ballot carries the nonce {found}, not {expected}: it is another voter's ballot"
+    )]
+    OtherNonce {
+        /// The ballot's.
+        found: u64,
+        /// The voter's.
+        expected: u64,
+    },
+}
 
 /// Checks that the transaction that a receipt names, in the file as hex, carries the voter's nonce.
-pub fn check(expected: Hash, file: &Path, nonce: u64) -> Result<(), String> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-    let text = text.trim().trim_matches('"');
-    let bytes = hex::decode(text.strip_prefix("0x").unwrap_or(text)).map_err(|_| {
-        format!(
-            "expected the transaction's bytes as hex in {}, such as `input` of eth_getTransactionByHash",
-            file.display()
-        )
+pub(crate) fn check(expected: Hash, file: &Path, nonce: u64) -> Result<(), NonceError> {
+    let path = || file.display().to_string();
+    let text = std::fs::read_to_string(file).map_err(|error| NonceError::Read {
+        path: path(),
+        error,
     })?;
-    let id = Hash::of(&bytes);
-    if id != expected {
-        return Err(format!(
-            "{} holds transaction {id}, but the receipt is of {expected}; fetch that one",
-            file.display()
-        ));
+    let text = text.trim().trim_matches('"');
+    let bytes = hex::decode(text.strip_prefix("0x").unwrap_or(text))
+        .map_err(|_| NonceError::NotHex { path: path() })?;
+    let found = Hash::of(&bytes);
+    if found != expected {
+        return Err(NonceError::OtherTransaction {
+            path: path(),
+            found,
+            expected,
+        });
     }
-    let transaction = Transaction::from_bytes(&bytes).map_err(|error| error.to_string())?;
+    let transaction = Transaction::from_bytes(&bytes).map_err(NonceError::Transaction)?;
     if transaction.body.nonce != nonce {
-        return Err(format!(
-            "the receipt's ballot carries the nonce {}, not {nonce}: it is another voter's ballot",
-            transaction.body.nonce
-        ));
+        return Err(NonceError::OtherNonce {
+            found: transaction.body.nonce,
+            expected: nonce,
+        });
     }
     Ok(())
 }
@@ -54,7 +98,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("transaction.hex");
         std::fs::write(&file, format!("0x{}\n", hex::encode(&bytes))).unwrap();
-        super::check(id, &file, given)
+        super::check(id, &file, given).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -1,18 +1,29 @@
-//! A directory for one command's own use.
+//! A directory for one check's own use.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Context, Result};
+/// No directory could be made.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot create {}", path.display())]
+pub struct ScratchError {
+    path: PathBuf,
+    source: io::Error,
+}
 
 /// A directory that goes with its value.
 pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
-    pub(crate) fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self, ScratchError> {
         let name = format!("tabella-{}-{:x}", std::process::id(), rand::random::<u64>());
         let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).with_context(|| format!("cannot create {}", path.display()))?;
-        Ok(Self(path))
+        match std::fs::create_dir(&path) {
+            Ok(()) => Ok(Self(path)),
+            Err(source) => Err(ScratchError { path, source }),
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
