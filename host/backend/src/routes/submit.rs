@@ -95,7 +95,7 @@ impl From<&ValidatorEndpoint> for ValidatorAnswer {
 
 /// Cast a ballot
 ///
-/// Acknowledged means durable. The same `transaction_id` of the same voter again answers the same, so that a client may repeat a request of which it heard nothing. It is a name within its voter: another voter's is another one.
+/// Acknowledged means durable. The same `transaction_id` of the same voter again answers the same, so that a client may repeat a request that got no response. It is a name within its voter: another voter's is another one.
 #[utoipa::path(
     post,
     path = "/api/votes/submit",
