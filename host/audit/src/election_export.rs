@@ -16,6 +16,9 @@ use crate::{
     scratch::{Scratch, ScratchError},
 };
 
+/// How an error about a line ends.
+const EXPECTED: &str = " is not of an export, as /api/elections/ID/export answers it";
+
 /// What a check that found nothing wrong found.
 #[derive(Debug, Serialize)]
 pub struct Verified {
@@ -149,7 +152,7 @@ pub fn check(
     genesis: &Genesis,
     mut on_step: impl FnMut(Step),
 ) -> Result<Verified, CheckError> {
-    let mut lines = Lines::open(file, "/api/elections/ID/export")?;
+    let mut lines = Lines::open(file, EXPECTED)?;
     let Some(ExportLine::Genesis {
         election_id,
         genesis: exported,

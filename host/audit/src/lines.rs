@@ -21,37 +21,37 @@ pub enum LinesError {
         source: io::Error,
     },
     /// A line is not what it should be.
-    #[error("line {number} of {} is not of an export, as {route} answers it", path.display())]
+    #[error("line {number} of {}{expected}", path.display())]
     Line {
         /// Its number, from 1.
         number: u64,
         /// The file.
         path: PathBuf,
-        /// What answers such a file.
-        route: &'static str,
+        /// What it should be, as the sentence goes on; empty where the file's name says it.
+        expected: &'static str,
         /// What is wrong with it.
         source: io::Error,
     },
 }
 
-/// The lines of a file as a backend's `route` answers it, with their numbers for errors.
+/// The lines of a file, with their numbers for errors, which end in what a line is `expected` to be.
 pub(crate) struct Lines<'f, T> {
     file: &'f Path,
-    route: &'static str,
+    expected: &'static str,
     lines: io::Lines<BufReader<File>>,
     number: u64,
     of: PhantomData<T>,
 }
 
 impl<'f, T: DeserializeOwned> Lines<'f, T> {
-    pub(crate) fn open(file: &'f Path, route: &'static str) -> Result<Self, LinesError> {
+    pub(crate) fn open(file: &'f Path, expected: &'static str) -> Result<Self, LinesError> {
         let opened = File::open(file).map_err(|source| LinesError::Open {
             path: file.to_owned(),
             source,
         })?;
         Ok(Self {
             file,
-            route,
+            expected,
             lines: BufReader::new(opened).lines(),
             number: 0,
             of: PhantomData,
@@ -68,7 +68,7 @@ impl<'f, T: DeserializeOwned> Lines<'f, T> {
         read.map(Some).map_err(|source| LinesError::Line {
             number: self.number,
             path: self.file.to_owned(),
-            route: self.route,
+            expected: self.expected,
             source,
         })
     }

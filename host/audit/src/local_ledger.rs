@@ -246,7 +246,7 @@ async fn read_board(
 
 /// Executes the exported blocks again, from an empty ledger.
 fn replay(file: &Path, network: &Genesis, findings: &mut Findings) -> Result<Replayed, CheckError> {
-    let mut lines = Lines::open(file, "/api/admin/local-ledger")?;
+    let mut lines = Lines::open(file, "")?;
     let Some(LedgerLine::Genesis { genesis }) = lines.next()? else {
         return Err(CheckError::NoGenesis);
     };

@@ -5,6 +5,7 @@ mod scene;
 
 use std::{error::Error, path::Path};
 
+use serde::Serialize;
 use serde_json::json;
 use tabella_audit::{
     choice::{self, Choice},
@@ -13,7 +14,7 @@ use tabella_audit::{
     receipt::{self, Expected},
 };
 use tabella_client::ValidatorEndpoint;
-use tabella_protocol::{ExportLine, HexBytes};
+use tabella_protocol::{ExportLine, HexBytes, LedgerLine};
 use tempfile::TempDir;
 
 use scene::{Scene, genesis};
@@ -29,7 +30,7 @@ fn chain(error: impl Error + 'static) -> String {
     text
 }
 
-fn export(lines: &[ExportLine]) -> String {
+fn export(lines: &[impl Serialize]) -> String {
     let lines = lines
         .iter()
         .map(|line| serde_json::to_string(line).unwrap());
@@ -184,15 +185,45 @@ fn a_receipt_is_compared_with_the_choice_and_the_number_of_its_voter() {
     assert_eq!(encoded, [[[0]], [[1]]]);
 }
 
+/// Every byte of a text changed, one at a time.
+fn changed(text: &str) -> impl Iterator<Item = Vec<u8>> {
+    (0..text.len()).map(|place| {
+        let mut bytes = text.as_bytes().to_vec();
+        bytes[place] ^= 1;
+        bytes
+    })
+}
+
 #[test]
-fn evidence_that_is_none_is_refused() {
-    let check = |bytes: &[u8]| evidence::check(bytes, &genesis()).unwrap_err().to_string();
-    assert_eq!(check(&[0xff]), "not an evidence file: not UTF-8");
-    assert!(check(b"{}").starts_with("not an evidence file: "));
+fn no_byte_of_a_receipt_can_be_another() {
+    let receipt = Scene::new().receipt();
+    let check = |bytes: &[u8]| receipt::check(bytes, &genesis(), &Expected::default());
+    let checked = check(receipt.as_bytes()).unwrap();
+    assert_eq!((checked.summary.acks, checked.summary.of), (2, 3));
+    for bytes in changed(&receipt) {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        assert!(check(&bytes).is_err(), "{text} was accepted");
+    }
+}
+
+#[test]
+fn evidence_names_who_lied_and_no_byte_of_it_can_be_another() {
+    let check = |bytes: &[u8]| evidence::check(bytes, &genesis());
+    let evidence = scene::evidence();
+    let summary = check(evidence.as_bytes()).unwrap();
+    let liars = summary.liars.iter().map(|liar| liar.node_id.as_str());
+    assert!(liars.eq(["validator-3"]), "{summary:?}");
+    for bytes in changed(&evidence) {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        assert!(check(&bytes).is_err(), "{text} was accepted");
+    }
+    let reason = |bytes: &[u8]| check(bytes).unwrap_err().to_string();
+    assert_eq!(reason(&[0xff]), "not an evidence file: not UTF-8");
+    assert!(reason(b"{}").starts_with("not an evidence file: "));
 }
 
 #[tokio::test]
-async fn a_local_ledger_of_no_backend_of_the_network_is_refused() {
+async fn a_local_ledger_is_of_a_backend_of_the_network_and_no_block_can_be_another() {
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("local-ledger.jsonl");
     let check = async |text: String| {
@@ -216,10 +247,27 @@ async fn a_local_ledger_of_no_backend_of_the_network_is_refused() {
         error,
         "the ledger does not belong to a backend of this network"
     );
-    let own = scene::local_genesis();
-    let error = check(first(own)).await;
+    let lines = scene::local_export();
+    let error = check(export(&lines[..2])).await;
     assert_eq!(
         error,
         "the export breaks off before its end; fetch it again"
     );
+    let mut changed = lines.clone();
+    let LedgerLine::Block { block, .. } = &mut changed[1] else {
+        panic!("a block is expected");
+    };
+    let middle = block.0.len() / 2;
+    block.0[middle] ^= 1;
+    let error = check(export(&changed)).await;
+    assert!(
+        error.starts_with("block 1 of the local ledger: "),
+        "{error}"
+    );
+    let error = check(export(&lines[..1]) + "\n{}").await;
+    let place = format!("line 2 of {}: missing field `line`", file.display());
+    assert!(error.starts_with(&place), "{error}");
+    // It is whole: what is left to ask is the network, which is not there.
+    let error = check(export(&lines)).await;
+    assert_eq!(error, "NOBODY");
 }

@@ -2,9 +2,9 @@
 
 use tabella_ledger::{BuildLimits, Ledger};
 use tabella_protocol::{
-    CommitCertificate, ContestSpec, Disclosure, ElectionSpec, Eligibility, ExportLine, Genesis,
-    Hash, HexBytes, OpenTo, OptionSpec, Payload, PluginLimits, Quorum, Revote, SigningKey,
-    Transaction, TransactionBody, ValidatorInfo, VoterId,
+    Ack, CommitCertificate, ContestSpec, Disclosure, ElectionSpec, Eligibility, Evidence,
+    EvidenceFile, ExportLine, Genesis, Hash, HexBytes, LedgerLine, OpenTo, OptionSpec, Payload,
+    PluginLimits, Quorum, Revote, SigningKey, Transaction, TransactionBody, ValidatorInfo, VoterId,
 };
 use tempfile::TempDir;
 
@@ -34,9 +34,40 @@ pub(crate) fn genesis() -> Genesis {
     }
 }
 
-/// The genesis of a backend's local ledger for this network.
-pub(crate) fn local_genesis() -> Genesis {
-    tabella_protocol::local_genesis(&genesis(), key(50).public())
+/// The export of a backend's local ledger for this network: one block, in which a rule is published.
+pub(crate) fn local_export() -> Vec<LedgerLine> {
+    let (backend, directory) = (key(50), TempDir::new().unwrap());
+    let genesis = tabella_protocol::local_genesis(&genesis(), backend.public());
+    let ledger = Ledger::open(directory.path(), genesis.clone()).unwrap();
+    let wasm = tabella_plugins::get("plurality").unwrap().wasm.to_vec();
+    let published = sign(AUTHORITY, 1, Payload::PublishPlugin { wasm });
+    commit(&ledger, &published, &[backend]);
+    let stored = ledger.block(1).unwrap().unwrap();
+    vec![
+        LedgerLine::Genesis {
+            genesis: Box::new(genesis),
+        },
+        LedgerLine::Block {
+            block: HexBytes(stored.bytes),
+            certificate: stored.certificate,
+        },
+        LedgerLine::End { blocks: 1 },
+    ]
+}
+
+/// Evidence that the third validator acknowledged two blocks of one height.
+pub(crate) fn evidence() -> String {
+    let ack = |block: &[u8]| {
+        let hash = Hash::of(block);
+        Ack::sign(&genesis().hash(), 7, hash, hash, &key(3))
+    };
+    let file = EvidenceFile {
+        version: EvidenceFile::VERSION,
+        genesis: genesis().hash(),
+        evidence: Evidence::acks(ack(b"a"), ack(b"b")),
+        validator_sets: Vec::new(),
+    };
+    file.to_json()
 }
 
 pub(crate) struct Scene {
@@ -93,17 +124,7 @@ impl Scene {
     }
 
     fn commit(&self, transaction: Transaction) {
-        let vetted = [self.ledger.vet(&transaction.to_bytes()).unwrap()];
-        let limits = BuildLimits {
-            bytes_max: 1 << 20,
-            transactions_max: 100,
-        };
-        let built = self.ledger.build(key(1).public(), 5, &vetted, limits);
-        let block = built.unwrap().block;
-        assert_eq!(block.header().transaction_count, 1, "it was refused");
-        let (keys, height) = ([1, 2].map(key), block.header().height);
-        let certificate = CommitCertificate::sign(&genesis().hash(), &keys, height, block.hash());
-        self.ledger.commit(block, &certificate).unwrap();
+        commit(&self.ledger, &transaction, &[1, 2].map(key));
     }
 
     /// The lines of the election's export.
@@ -140,6 +161,21 @@ impl Scene {
         let proof = self.ledger.election_proof(ELECTION).unwrap();
         serde_json::to_vec(&proof.unwrap()).unwrap()
     }
+}
+
+/// Commits a block of one transaction that these keys certify.
+fn commit(ledger: &Ledger, transaction: &Transaction, keys: &[SigningKey]) {
+    let vetted = [ledger.vet(&transaction.to_bytes()).unwrap()];
+    let limits = BuildLimits {
+        bytes_max: 1 << 20,
+        transactions_max: 100,
+    };
+    let proposer = keys[0].public();
+    let block = ledger.build(proposer, 5, &vetted, limits).unwrap().block;
+    assert_eq!(block.header().transaction_count, 1, "it was refused");
+    let (genesis, height) = (ledger.genesis_hash(), block.header().height);
+    let certificate = CommitCertificate::sign(&genesis, keys, height, block.hash());
+    ledger.commit(block, &certificate).unwrap();
 }
 
 fn sign(signer: u8, nonce: u64, payload: Payload) -> Transaction {
