@@ -348,6 +348,10 @@ fn ci(docker: bool) -> Result<()> {
     tools::unused_dependencies()?;
     tools::dependencies()?;
     rust_target::ensure_wasm()?;
+    step("what a browser can have");
+    run(cargo()
+        .args(["check", "--release", "--package", "tabella-contest"])
+        .args(["--target", rust_target::WASM]))?;
     step("lints");
     run(cargo()
         .args(["clippy", "--release", "--workspace", "--all-targets", "--"])

@@ -130,37 +130,79 @@ fn the_picture_shows_the_arrows_that_cargo_builds() {
     );
 }
 
-#[test]
-fn a_library_stands_in_the_crates_that_the_map_names_and_in_no_other() {
-    let text = architecture();
-    let table = text.split("| Library | Only in |").nth(1).expect("a table");
+/// The rows of the table below this head, without quotes.
+fn rows<'t>(text: &'t str, head: &str) -> Vec<(&'t str, BTreeSet<&'t str>)> {
+    let plain = |cell: &'t str| cell.trim().trim_matches('`');
+    let table = text.split(head).nth(1).expect("a table");
     let rows = table
         .lines()
         .skip(2)
         .take_while(|line| line.starts_with('|'));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.split('|').collect();
+        (plain(cells[1]), cells[2].split(',').map(plain).collect())
+    })
+    .collect()
+}
+
+#[test]
+fn a_library_stands_in_the_crates_that_the_map_names_and_in_no_other() {
+    let text = architecture();
     let packages = packages();
-    let mut seen = 0;
-    for row in rows {
-        let cells: Vec<&str> = row
-            .split('|')
-            .map(|cell| cell.trim().trim_matches('`'))
-            .collect();
-        let (library, expected) = (cells[1], cells[2]);
-        let expected: BTreeSet<&str> = expected
-            .split(',')
-            .map(|cell| cell.trim().trim_matches('`'))
-            .collect();
-        let prefix = library.strip_suffix('*');
-        let is_named = |of: &str| match prefix {
-            Some(prefix) => of.starts_with(prefix),
-            None => of == library,
-        };
-        let users = packages.iter().filter(|p| libraries(p).any(is_named));
+    let rows = rows(&text, "| Library | Only in |");
+    assert!(rows.len() >= 8, "{} rows", rows.len());
+    for (library, expected) in rows {
+        let users = packages
+            .iter()
+            .filter(|p| libraries(p).any(|of| is_of(library, of)));
         let users: BTreeSet<&str> = users
             .map(|package| drawn(name(package)).unwrap_or(name(package)))
             .collect();
         assert_eq!(users, expected, "{library}");
-        seen += 1;
     }
-    assert!(seen >= 8, "{seen} rows");
+}
+
+/// Whether a name of the map, which may end in `*`, is that of a package.
+fn is_of(name: &str, package: &str) -> bool {
+    match name.strip_suffix('*') {
+        Some(prefix) => package.starts_with(prefix),
+        None => package == name,
+    }
+}
+
+/// All that is linked into a crate of the workspace, itself included: crates of the workspace as they are
+/// drawn, libraries by their names.
+fn linked(package: &str) -> BTreeSet<String> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let tree = Command::new(cargo)
+        .args(["tree", "--package", package, "--edges", "normal"])
+        .args(["--prefix", "none", "--format", "{lib} {p}", "--offline"])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    let errors = String::from_utf8_lossy(&tree.stderr);
+    assert!(tree.status.success(), "{errors}");
+    let text = String::from_utf8(tree.stdout).expect("UTF-8");
+    let names = text.lines().filter_map(|line| line.split(' ').nth(1));
+    names
+        .map(|name| drawn(name).unwrap_or(name).to_owned())
+        .collect()
+}
+
+#[test]
+fn a_crate_links_nothing_that_the_map_says_it_does_without() {
+    let text = architecture();
+    let rows = rows(&text, "| Crate | Links none of |");
+    assert_eq!(rows.len(), 2, "{rows:?}");
+    let everything = linked("tabella");
+    for (of, without) in rows {
+        let linked = linked(&format!("tabella-{of}"));
+        assert!(linked.contains(of), "{linked:?}");
+        for name in without {
+            let known = everything.iter().any(|package| is_of(name, package));
+            assert!(known, "nothing of the product is called {name}");
+            let found = linked.iter().find(|package| is_of(name, package));
+            assert_eq!(found, None, "{of} links it");
+        }
+    }
 }

@@ -64,10 +64,7 @@ pub use openapi::openapi_json;
 pub use server::BODY_BYTES_MAX;
 pub use start::{Backend, BackendError};
 pub use tabella_http_server::Bounds;
-pub use tabella_outbox::{
-    local_ledger::{LedgerLine, is_local_genesis_of},
-    store::OpenError,
-};
+pub use tabella_outbox::store::OpenError;
 
 use std::future::Future;
 

@@ -7,7 +7,7 @@
 //! | a grade, duels, strengths: `grades`, `raw`, and rules that compare in pairs | there is none |
 
 use serde_json::Value;
-use tabella_runtime::{BallotKind, Manifest};
+use tabella_contest::{BallotKind, Manifest};
 
 /// What the votes of one contest's options are parts of.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -67,7 +67,8 @@ fn approximate(votes: &Value) -> Option<f64> {
 mod tests {
     use expect_test::expect;
     use serde_json::json;
-    use tabella_runtime::{ContestConfig, ContestOption, Runtime, RuntimeConfig};
+    use tabella_contest::{ContestConfig, ContestOption};
+    use tabella_runtime::{Runtime, RuntimeConfig};
 
     use super::*;
 
@@ -120,6 +121,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a case for each rule")]
     fn every_rules_percentages_are_of_what_its_votes_are() {
         let all = |kind: fn(&[&str]) -> Value| {
             [(2, kind(&["x"])), (2, kind(&["y", "x"])), (1, kind(&[]))].to_vec()
@@ -145,7 +147,7 @@ mod tests {
         ];
         let none = json!({});
         let mut shown = String::new();
-        let mut cases: Vec<(&str, Value, Vec<(u64, Value)>)> = vec![
+        let mut cases = vec![
             ("plurality", none.clone(), choices.clone()),
             ("referendum", none.clone(), choices.clone()),
             ("party-list", json!({"seats": 3}), choices),

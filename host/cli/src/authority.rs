@@ -6,18 +6,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde_json::{Value, json};
 use tabella_files::{read_genesis, read_key};
 use tabella_protocol::{
-    ContestSpec, Disclosure, ElectionProof, ElectionSpec, Eligibility, Genesis, Hash, OpenTo,
-    OptionSpec, Payload, ProvenElection, PublicKey, Revote, RollChanges, SigningKey, Transaction,
-    TransactionBody,
+    ContestSpec, Disclosure, ElectionProof, ElectionSpec, Genesis, Hash, OptionSpec, Payload,
+    ProvenElection, PublicKey, Revote, SigningKey, StatedEligibility, StatedEligibilityError,
+    Transaction, TransactionBody,
 };
 
 use crate::{
     backend_api::{BackendApi, builtin},
-    election_file::{ElectionFile, EligibilityKind},
+    election_file::ElectionFile,
 };
 
 /// How many blocks what is signed here stays good for: long enough to be carried, too short to be kept.
@@ -157,33 +157,19 @@ fn join(keys: &[PublicKey]) -> String {
 
 /// What the chain is told of an election.
 fn spec(file: &ElectionFile, registrar: Option<PublicKey>) -> Result<ElectionSpec> {
-    let kind = file.eligibility.unwrap_or(EligibilityKind::Registrar);
-    let registrar = || {
-        registrar.context(
-            "expected --registrar with the public key that signs this election's ballots: `tabella keys show` prints that of a backend's registrar_key",
-        )
+    let voters = StatedEligibility {
+        kind: file.eligibility,
+        open_to: file.open_to,
+        roll: file.roll,
     };
-    let has_roll = kind != EligibilityKind::Registrar;
-    ensure!(
-        !has_roll || file.open_to.is_none(),
-        "expected open_to only without a roll: who stands on the roll may vote"
-    );
-    ensure!(
-        has_roll || file.roll.is_none(),
-        "expected roll only in an election that has one"
-    );
-    let roll = file.roll.unwrap_or(RollChanges::Fixed);
-    let eligibility = match kind {
-        EligibilityKind::Registrar => Eligibility::Registrar {
-            registrar: registrar()?,
-            open_to: file.open_to.unwrap_or(OpenTo::Named),
-        },
-        EligibilityKind::RegistrarRoll => Eligibility::RegistrarRoll {
-            registrar: registrar()?,
-            roll,
-        },
-        EligibilityKind::Credentials => Eligibility::Credentials { roll },
-    };
+    let eligibility = voters
+        .eligibility(registrar)
+        .map_err(|error| match error {
+            StatedEligibilityError::NoRegistrar => anyhow!(
+                "expected --registrar with the public key that signs this election's ballots: `tabella keys show` prints that of a backend's registrar_key"
+            ),
+            error => error.into(),
+        })?;
     let mut contests = Vec::with_capacity(file.contests.len());
     for contest in &file.contests {
         let plugin = match builtin(&contest.rule)? {

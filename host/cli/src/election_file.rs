@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
-use tabella_protocol::{Disclosure, OpenTo, Revote, RollChanges};
-use tabella_runtime::StrictObject;
+use tabella_contest::StrictObject;
+use tabella_protocol::{Disclosure, EligibilityKind, OpenTo, Revote, RollChanges};
 
 /// An election as its author writes it down. Unknown members are refused.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,18 +32,6 @@ pub struct ElectionFile {
     pub counts_shown: Option<Disclosure>,
     /// The questions.
     pub contests: Vec<ContestFile>,
-}
-
-/// Who may vote.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EligibilityKind {
-    /// Voters whom the registrar names.
-    Registrar,
-    /// Those on the registrar's roll.
-    RegistrarRoll,
-    /// Keys on a roll, which sign themselves.
-    Credentials,
 }
 
 /// One question.

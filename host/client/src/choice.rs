@@ -30,8 +30,8 @@ pub enum ChoiceError<E> {
 ///
 /// `encode` is given the election as the chain committed to it, as `GET /api/elections/{id}/proof` proves
 /// it, and returns the canonical bytes of the choice, one byte string for each contest: with its options
-/// and with the rule of its hash, whose program this crate does not run (`tabella_ledger::encode_choice`
-/// does).
+/// and with what the rule of its hash says of its ballots (`tabella_contest::encode_choice`), whose program
+/// this crate does not run.
 pub fn is_of<E>(
     receipt: &Receipt,
     election: &ElectionProof,

@@ -2,9 +2,8 @@
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tabella_runtime::{
-    ConfigError, HostFault, Manifest, OutcomeError, ParamKind, Plugin, Tally, TallyError, TieBreak,
-};
+use tabella_contest::{Manifest, OutcomeError, ParamKind, TieBreak};
+use tabella_runtime::{ConfigError, HostFault, Plugin, Tally, TallyError};
 use thiserror::Error;
 
 use crate::ballots::{BallotFile, Facts, ImportError, Paper, Problem};

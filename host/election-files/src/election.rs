@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use tabella_runtime::{ContestConfig, ContestOption, StrictObject};
+use tabella_contest::{ContestConfig, ContestOption, StrictObject};
 use thiserror::Error;
 
 use crate::options::OptionNames;

@@ -3,7 +3,7 @@
 //!
 //! - [`Election`]: options and parameters, from JSON or TOML;
 //! - [`BallotFile`]: ballots in each [`Format`], from a file, a folder or an archive;
-//! - [`TieBreak`](tabella_runtime::TieBreak) from a command line: [`read_tie_break`];
+//! - [`TieBreak`](tabella_contest::TieBreak) from a command line: [`read_tie_break`];
 //! - [`load_rule`]: a built-in rule or a Wasm file;
 //! - [`count`]: all of it together;
 //! - [`convert`]: the same ballots in another format.
@@ -15,7 +15,8 @@
 //!
 //! ```no_run
 //! use tabella_election_files::{BallotFile, Election, Spoiled, count, load_rule};
-//! use tabella_runtime::{Runtime, RuntimeConfig, TieBreak};
+//! use tabella_contest::TieBreak;
+//! use tabella_runtime::{Runtime, RuntimeConfig};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let runtime = Runtime::new(RuntimeConfig::default())?;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
-use tabella_runtime::ContestOption;
+use tabella_contest::ContestOption;
 use unicode_normalization::UnicodeNormalization;
 
 /// Words that ballot papers and exports have for somebody who is not on the paper, folded.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use tabella_runtime::BallotKind;
+use tabella_contest::BallotKind;
 
 use crate::count::exact;
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
-use tabella_runtime::TieBreak;
+use tabella_contest::TieBreak;
 use thiserror::Error;
 
 /// Why it is not said who decides ties.

@@ -4,8 +4,9 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 use tabella_abi::codec::Wire;
+use tabella_contest::{StrictJson, TieBreak};
 use tabella_plugin_tools::sample::{self, Numbers};
-use tabella_runtime::{Compiler, Contest, Runtime, RuntimeConfig, StrictJson, TieBreak, Verdict};
+use tabella_runtime::{Compiler, Contest, Runtime, RuntimeConfig, Verdict};
 use tabella_sdk::{Guest, Rule};
 
 /// Enough of each kind to start from.

@@ -3,10 +3,9 @@
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};
+use tabella_contest::ContestConfig;
 use tabella_plugin_tools::sample;
-use tabella_runtime::{
-    Compiler, ConfigError, ContestConfig, FaultKind, Plugin, Runtime, RuntimeConfig, Verdict,
-};
+use tabella_runtime::{Compiler, ConfigError, FaultKind, Plugin, Runtime, RuntimeConfig, Verdict};
 
 fn plugins() -> &'static [Plugin] {
     static PLUGINS: OnceLock<Vec<Plugin>> = OnceLock::new();

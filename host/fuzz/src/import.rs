@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
+use tabella_contest::TieBreak;
 use tabella_election_files::{BallotFile, CountError, Election, Format, Spoiled, count, load_rule};
-use tabella_runtime::{Compiler, Plugin, Runtime, RuntimeConfig, TallyError, TieBreak};
+use tabella_runtime::{Compiler, Plugin, Runtime, RuntimeConfig, TallyError};
 
 const ELECTION: &str = r#"{"options": ["a", "b", "c"], "params": {}}"#;
 

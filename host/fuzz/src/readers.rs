@@ -4,10 +4,11 @@ use std::io::{Cursor, Write};
 use std::path::Path;
 use std::sync::OnceLock;
 
+use tabella_contest::TieBreak;
 use tabella_election_files::{
     BallotFile, ConvertError, CountError, Election, Format, Spoiled, convert, count, load_rule,
 };
-use tabella_runtime::{Compiler, Plugin, Runtime, RuntimeConfig, TallyError, TieBreak};
+use tabella_runtime::{Compiler, Plugin, Runtime, RuntimeConfig, TallyError};
 use zip::write::SimpleFileOptions;
 
 const ELECTION: &str = r#"{"id": "m", "options": [{"id": "a", "title": "Ann"}, "b", "c"]}"#;

@@ -12,8 +12,9 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use serde_json::json;
+use tabella_contest::{ContestConfig, ContestOption};
 use tabella_protocol::SigningKey;
-use tabella_runtime::{ContestConfig, ContestOption, Runtime, RuntimeConfig, Verdict};
+use tabella_runtime::{Runtime, RuntimeConfig, Verdict};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},

@@ -8,8 +8,8 @@ use tabella_cli::{
     dev::{DevPlan, Start},
     election_file::{ContestFile, ElectionFile, OptionFile},
 };
+use tabella_contest::StrictObject;
 use tabella_protocol::OpenBallots;
-use tabella_runtime::StrictObject;
 
 use crate::product;
 

@@ -12,7 +12,7 @@
 //! - [`Ledger::commit`] writes block, certificate, boards, indexes and state in one redb
 //!   transaction, durable when it returns; [`Ledger::commit_unsynced`] is for who catches up.
 //!
-//! Layout: `choice` turns JSON into ballots; `vet` and `execute` (one file per transaction kind) are the rules of the chain, `state`
+//! Layout: `configure` makes an election's rules ready; `vet` and `execute` (one file per transaction kind) are the rules of the chain, `state`
 //! what they change, `block` and `commit` the way to disk, `board_log` the Merkle logs, `read`,
 //! `receipt`, `tally`, `verify` and `views` the ways back; `scratch` a chain for who re-executes one.
 //! What is read is compared with what the chain committed to: `damage` is what differs, `scrub` reads
@@ -21,8 +21,8 @@
 mod acks;
 mod block;
 mod board_log;
-mod choice;
 mod commit;
+mod configure;
 mod damage;
 mod error;
 mod execute;
@@ -41,7 +41,7 @@ mod vet;
 mod views;
 
 pub use block::{BuildLimits, Built, ExecutedBlock, InvalidBlock};
-pub use choice::{ChoiceError, encode_choice};
+pub use configure::{ConfigureError, configure};
 pub use damage::Damage;
 pub use error::{LedgerError, VetError};
 pub use execute::Admission;
@@ -49,6 +49,6 @@ pub use read::{BallotRecord, StoredBlock};
 pub use refusal::Refusal;
 pub use scrub::{Checked, Progress, Scrub, Signatures};
 pub use state::{Election, Tip};
-pub use store::{ConfigureError, Ledger, configure};
+pub use store::Ledger;
 pub use tally::{ElectionTally, ElectionTallyError};
 pub use vet::Vetted;

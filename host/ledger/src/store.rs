@@ -11,17 +11,15 @@ use redb::{
     WriteTransaction,
 };
 use tabella_protocol::{
-    Ack, ContestSpec, Genesis, Hash, PublicKey, ValidatorHistory, ValidatorSet, VerifiedBatches,
-    codec, merkle::Frontier,
+    Ack, Genesis, Hash, PublicKey, ValidatorHistory, ValidatorSet, VerifiedBatches, codec,
+    merkle::Frontier,
 };
-use tabella_runtime::{
-    Compiler, ConfigError, Contest, ContestConfig, ContestOption, LoadError, Plugin, Runtime,
-    RuntimeConfig, StrictObject,
-};
+use tabella_runtime::{Compiler, LoadError, Runtime, RuntimeConfig};
 
 use crate::{
     LedgerError,
     board_log::TILES,
+    configure::configure,
     damage::Damages,
     read::read_block,
     state::{Election, ElectionRecord, State, StateRecord, Tip},
@@ -371,50 +369,4 @@ fn check_tip(reads: &ReadTransaction, tip: &Tip, genesis: &Genesis) -> Result<()
         return Err(LedgerError::Corrupt(what));
     }
     Ok(())
-}
-
-/// Why a contest cannot be set up.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigureError {
-    /// No such plugin is at hand.
-    #[error("no plugin {0} has been published; publish it first")]
-    UnknownPlugin(Hash),
-    /// The plugin refuses the configuration.
-    #[error("{0}")]
-    Config(#[from] ConfigError),
-    /// The parameters are not a JSON object.
-    #[error("params: {0}")]
-    Params(serde_json::Error),
-}
-
-/// Sets up the contests of an election; an error names the contest by its place.
-pub fn configure(
-    plugins: &BTreeMap<Hash, Plugin>,
-    contests: &[ContestSpec],
-) -> Result<Arc<[Contest]>, (usize, ConfigureError)> {
-    let each = contests.iter().enumerate();
-    each.map(|(place, contest)| configure_one(plugins, contest).map_err(|error| (place, error)))
-        .collect()
-}
-
-fn configure_one(
-    plugins: &BTreeMap<Hash, Plugin>,
-    contest: &ContestSpec,
-) -> Result<Contest, ConfigureError> {
-    let plugin = plugins
-        .get(&contest.plugin)
-        .ok_or(ConfigureError::UnknownPlugin(contest.plugin))?;
-    let StrictObject(params) =
-        serde_json::from_str(&contest.params).map_err(ConfigureError::Params)?;
-    let options = contest.options.iter();
-    let config = ContestConfig {
-        options: options
-            .map(|option| ContestOption {
-                id: option.id.clone(),
-                title: option.title.clone(),
-            })
-            .collect(),
-        params: params.into(),
-    };
-    Ok(plugin.contest(&config)?)
 }

@@ -11,8 +11,8 @@ use tabella_runtime::{Contest, LoadError, Plugin, Verdict};
 
 use crate::{
     Ledger, LedgerError, Refusal, VetError,
+    configure::{ConfigureError, configure},
     state::{Election, State},
-    store::{ConfigureError, configure},
 };
 
 /// What is believed of a transaction before it is vetted.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tabella_client::Refusal;
-use tabella_ledger::ChoiceError;
+use tabella_contest::ChoiceError;
 use tabella_protocol::{ContestSpec, rpc::RefusalCode};
 use tabella_runtime::Verdict;
 

@@ -11,8 +11,8 @@ use std::{
 };
 
 use tabella_client::Client;
+use tabella_contest::{ChoiceError, encode_choice};
 use tabella_follower::Follower;
-use tabella_ledger::{ChoiceError, encode_choice};
 use tabella_protocol::{
     BoardHead, ContestSpec, Hash, merkle,
     rpc::{ElectionStatus, ElectionView},
@@ -258,8 +258,9 @@ impl Rules {
         contests: &[ContestSpec],
         ballot: &serde_json::Value,
     ) -> Result<Vec<Vec<u8>>, BallotProblem> {
-        let encoded =
-            encode_choice(contests, &self.contests, ballot).map_err(BallotProblem::Choice)?;
+        let ids = contests.iter().map(|contest| contest.id.as_str());
+        let papers = self.contests.iter().map(Contest::paper);
+        let encoded = encode_choice(ids.zip(papers), ballot).map_err(BallotProblem::Choice)?;
         self.validate(&encoded)?;
         Ok(encoded)
     }

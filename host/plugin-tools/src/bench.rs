@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use tabella_runtime::{Contest, HostFault, PluginLimits, TallyError, TieBreak, Verdict};
+use tabella_contest::TieBreak;
+use tabella_runtime::{Contest, HostFault, PluginLimits, TallyError, Verdict};
 use thiserror::Error;
 
 /// Why there are no figures.

@@ -7,9 +7,10 @@ use std::path::Path;
 
 use serde::Serialize;
 use serde_json::Value;
+use tabella_contest::{ContestConfig, TieBreak};
 use tabella_runtime::{
-    ConfigError, Contest, ContestConfig, HostFault, LoadError, PluginLimits, Runtime,
-    RuntimeConfig, Tally, TallyError, TieBreak, Verdict,
+    ConfigError, Contest, HostFault, LoadError, PluginLimits, Runtime, RuntimeConfig, Tally,
+    TallyError, Verdict,
 };
 use thiserror::Error;
 

@@ -8,7 +8,7 @@
 //!
 //! ```no_run
 //! use tabella_plugin_tools::{build, conformance};
-//! use tabella_runtime::ContestConfig;
+//! use tabella_contest::ContestConfig;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let config: ContestConfig = serde_json::from_str("{}")?;

@@ -1,7 +1,8 @@
 //! Ballots and contests made from a seed.
 
 use serde_json::{Map, Value, json};
-use tabella_runtime::{BallotError, BallotKind, Contest, ContestConfig, ContestOption, Manifest};
+use tabella_contest::{BallotError, BallotKind, ContestConfig, ContestOption, Manifest};
+use tabella_runtime::Contest;
 use thiserror::Error;
 
 /// A ballot that somebody gave does not fit the contest.

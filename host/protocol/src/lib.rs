@@ -12,7 +12,7 @@
 //! - [`ValidatorHistory`]: the validator sets from genesis on, and how each is proven.
 //! - [`Evidence`]: proof that validators lied.
 //! - [`merkle`]: RFC 6962 logs; [`Receipt`]: a proof that a ballot is on the board.
-//! - [`ExportLine`]: an election as an auditor takes it away.
+//! - [`ExportLine`]: an election as an auditor takes it away; [`LedgerLine`]: a backend's local ledger.
 //! - [`PeerRecord`]: how validators find each other; [`rpc`]: the JSON-RPC shapes.
 //!
 //! ```
@@ -40,11 +40,13 @@ mod genesis;
 mod hash;
 mod hex_bytes;
 mod keys;
+mod local_ledger;
 pub mod merkle;
 mod peer_record;
 mod reader_token;
 mod receipt;
 pub mod rpc;
+mod stated_eligibility;
 mod statement;
 mod transaction;
 mod validator_history;
@@ -69,9 +71,11 @@ pub use genesis::{Genesis, GenesisError, Quorum, ValidatorInfo};
 pub use hash::{Hash, HexError};
 pub use hex_bytes::{HexBytes, HexBytesError};
 pub use keys::{Address, PublicKey, Signature, SigningKey, verify_batch};
+pub use local_ledger::{LedgerLine, is_local_genesis_of, local_genesis};
 pub use peer_record::{PeerRecord, PeerRecordError};
 pub use reader_token::{OpenBallots, ReaderToken, ReaderTokenError};
 pub use receipt::{Receipt, ReceiptError, ReceiptSummary};
+pub use stated_eligibility::{EligibilityKind, StatedEligibility, StatedEligibilityError};
 pub use statement::{SignedProposal, SignedVote, Statement, Step, StepKind};
 pub use tabella_limits::{FuelCosts, PluginLimits};
 pub use transaction::{Attestation, Payload, Transaction, TransactionBody, TransactionError};

@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tabella_abi::codec::{Wire, put_varint};
 use tabella_abi::contest::{Configuration, Decider, ParamValue, TieOrder};
+use tabella_contest::{ContestConfig, ContestOption};
 use tabella_rule_instant_runoff::InstantRunoff;
-use tabella_runtime::{Contest, ContestConfig, ContestOption, Runtime, RuntimeConfig, Verdict};
+use tabella_runtime::{Contest, Runtime, RuntimeConfig, Verdict};
 use tabella_sdk::Guest;
 
 const BALLOTS: usize = 1_000_000;

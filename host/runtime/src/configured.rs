@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::ballot::Paper;
-use crate::contest_config::ContestOption;
+use tabella_contest::{Manifest, Paper};
+
 use crate::instance::{Instance, Snapshot, Template};
-use crate::manifest::Manifest;
 use crate::shared::Shared;
 use crate::verdict::HostFault;
 
@@ -13,7 +12,6 @@ use crate::verdict::HostFault;
 pub(crate) struct Configured {
     pub(crate) shared: Arc<Shared>,
     pub(crate) manifest: Arc<Manifest>,
-    pub(crate) options: Vec<ContestOption>,
     /// What `configure` was given.
     pub(crate) configuration: Vec<u8>,
     pub(crate) template: Arc<Template>,

@@ -3,25 +3,43 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use tabella_abi::ballot::BallotKind;
-use tabella_abi::outcome::Outcome;
+use tabella_contest::{
+    BallotError, ContestConfig, ContestOption, InvalidConfig, Manifest, Outcome, OutcomeError,
+    Paper, TieBreak, outcome_json, read_outcome,
+};
 use thiserror::Error;
 
-use crate::ballot::{BallotError, Paper};
-use crate::config;
 use crate::configured::Configured;
-use crate::contest_config::{ConfigError, ContestConfig, ContestOption};
 use crate::instance::{CallError, Instance, Template};
-use crate::manifest::{Manifest, Param, ParamKind};
-use crate::outcome;
 use crate::shared::Shared;
-use crate::tally::{self, Tally, TallyError, TieBreak};
-use crate::verdict::{HostFault, Verdict};
+use crate::tally::{self, Tally, TallyError};
+use crate::verdict::{Fault, HostFault, Verdict};
 
-/// Bytes that are not an outcome of this contest.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{0}")]
-pub struct OutcomeError(String);
+/// Why a plugin does not take a contest's configuration.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// A member has the wrong type, is unknown, or is out of range.
+    #[error(transparent)]
+    Invalid(#[from] InvalidConfig),
+    /// The rule itself refuses.
+    #[error("the rule refuses the configuration: {0}")]
+    Refused(String),
+    /// The plugin failed.
+    #[error(transparent)]
+    Fault(Fault),
+    /// The host failed.
+    #[error(transparent)]
+    Host(#[from] HostFault),
+}
+
+impl From<CallError> for ConfigError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Plugin(fault) => Self::Fault(fault),
+            CallError::Host(fault) => Self::Host(fault),
+        }
+    }
+}
 
 /// A plugin configured for one contest. A clone shares everything with its original.
 #[derive(Clone)]
@@ -37,23 +55,21 @@ impl Contest {
         config: &ContestConfig,
     ) -> Result<Self, ConfigError> {
         let limits = &shared.limits;
-        let configuration = config::encode(manifest, config, limits)?;
+        let configuration = config.encode(manifest, limits)?;
         let mut instance = Instance::new(template, limits.validate_memory_bytes)?;
         instance
             .configure(&configuration, limits)?
             .map_err(ConfigError::Refused)?;
         let mut fresh = Instance::new(template, limits.validate_memory_bytes)?;
         let snapshot = instance.snapshot(&mut fresh)?;
-        let grades = grades(manifest, config);
         Ok(Self {
             configured: Arc::new(Configured {
                 shared: Arc::clone(shared),
                 manifest: Arc::clone(manifest),
-                options: config.options.clone(),
                 configuration,
                 template: Arc::clone(template),
                 snapshot,
-                paper: Paper::new(manifest, config.options.clone(), grades),
+                paper: Paper::new(manifest, config, limits),
             }),
         })
     }
@@ -65,7 +81,12 @@ impl Contest {
 
     /// The contest's options.
     pub fn options(&self) -> &[ContestOption] {
-        &self.configured.options
+        self.configured.paper.options()
+    }
+
+    /// The contest's ballots between JSON and their canonical bytes.
+    pub fn paper(&self) -> &Paper {
+        &self.configured.paper
     }
 
     /// The canonical bytes with which the plugin was configured.
@@ -121,9 +142,7 @@ impl Contest {
 
     /// Canonical bytes of a ballot given as JSON. Whether the rule accepts it is another question.
     pub fn encode_ballot(&self, json: &Value) -> Result<Vec<u8>, BallotError> {
-        self.configured
-            .paper
-            .encode(json, &self.configured.shared.limits)
+        self.configured.paper.encode(json)
     }
 
     /// JSON of a ballot given as canonical bytes.
@@ -138,31 +157,11 @@ impl Contest {
 
     /// An outcome's canonical bytes as values.
     pub fn outcome(&self, outcome: &[u8]) -> Result<Outcome, OutcomeError> {
-        outcome::read(outcome, self.options().len()).map_err(OutcomeError)
+        read_outcome(outcome, self.options().len())
     }
 
     /// An outcome's canonical bytes as the JSON shown to people.
     pub fn outcome_json(&self, outcome: &[u8]) -> Result<Value, OutcomeError> {
-        Ok(outcome::to_json(&self.outcome(outcome)?, self.options()))
+        outcome_json(outcome, self.options())
     }
-}
-
-/// The words of graded ballots are the rule's parameter `grades`.
-fn grades(manifest: &Manifest, config: &ContestConfig) -> Vec<String> {
-    if manifest.ballot != BallotKind::Grades {
-        return Vec::new();
-    }
-    let is_grades = |param: &&Param| param.name == "grades" && param.kind == ParamKind::Texts;
-    let default = manifest
-        .params
-        .iter()
-        .find(is_grades)
-        .and_then(|param| param.default.as_ref());
-    let words = config
-        .params
-        .get("grades")
-        .or(default)
-        .and_then(Value::as_array);
-    let words = words.into_iter().flatten().filter_map(Value::as_str);
-    words.map(str::to_owned).collect()
 }

@@ -5,10 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Receiver, Sender};
 
 use parking_lot::Mutex;
+use tabella_contest::{Batch, Batches, Chunk};
 
 use crate::configured::Configured;
 use crate::instance::Instance;
-use crate::tally::{Batches, Chunk, TallyError};
+use crate::tally::TallyError;
 use crate::verdict::HostFault;
 
 /// Chunks for each thread that may be folded and wait to be merged behind a slower one.
@@ -49,7 +50,7 @@ impl<'a> Fold<'a> {
         batches: &mut Batches<'_, I, B>,
     ) -> Result<(), TallyError> {
         let limits = &self.contest.shared.limits;
-        while let Some(batch) = batches.next()? {
+        while let Some(batch) = batches.next_batch()? {
             let instance = match &mut self.total {
                 Some(instance) => instance,
                 None => self
@@ -58,7 +59,7 @@ impl<'a> Fold<'a> {
             };
             instance
                 .fold(&batch.bytes, limits)
-                .map_err(TallyError::at(batch.step()))?;
+                .map_err(TallyError::at(folding(&batch)))?;
         }
         Ok(())
     }
@@ -193,13 +194,17 @@ impl Line<'_, '_> {
     }
 }
 
+fn folding(batch: &Batch) -> String {
+    format!("folding {batch}")
+}
+
 fn fold_chunk(contest: &Configured, chunk: &Chunk) -> Result<Folded, TallyError> {
     let limits = &contest.shared.limits;
     let mut instance = contest.instance(limits.tally_memory_bytes)?;
     for batch in &chunk.batches {
         instance
             .fold(&batch.bytes, limits)
-            .map_err(TallyError::at(batch.step()))?;
+            .map_err(TallyError::at(folding(batch)))?;
     }
     // The first chunk of all stays in its instance, and the others come to it.
     if chunk.number == 0 {

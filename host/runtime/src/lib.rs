@@ -2,7 +2,8 @@
 //! on every host. The only crate that names wasmtime.
 //!
 //! ```no_run
-//! use tabella_runtime::{ContestConfig, ContestOption, Runtime, RuntimeConfig, Verdict};
+//! use tabella_contest::{ContestConfig, ContestOption};
+//! use tabella_runtime::{Runtime, RuntimeConfig, Verdict};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let wasm: &[u8] = &[];
@@ -24,7 +25,7 @@
 //! ```
 //!
 //! A module is inspected ([`Report`] lists every violation), instrumented so that it counts its own
-//! stack, compiled, and asked for its [`Manifest`]. Configured for a contest it is copied: every
+//! stack, compiled, and asked for its [`Manifest`](tabella_contest::Manifest). Configured for a contest it is copied: every
 //! ballot is judged in a fresh instance with the configured memory, because an instance that saw
 //! other ballots uses other fuel. A tally is folded in parallel and merged in order, cut by the
 //! [`PluginLimits`] alone, so that it costs the same fuel everywhere.
@@ -33,43 +34,30 @@
 //! failure ([`Fault`]), which is the same on every host, and the host's own failure
 //! ([`HostFault`]), after which a node must stop.
 
-mod ballot;
 mod cache;
 mod compile;
-mod config;
 mod configured;
 mod contest;
-mod contest_config;
 mod engine;
 mod fold;
 mod inspect;
 mod instance;
 mod instrument;
-mod manifest;
 mod operators;
-mod outcome;
 mod plugin;
 mod runtime;
 mod shared;
-mod strict_json;
 mod tally;
 mod verdict;
 
-pub use tabella_abi::number::Number;
-pub use tabella_abi::outcome::{OptionResult, Outcome, Round, Tie, Transfer};
-
-pub use ballot::BallotError;
 pub use compile::{
     COMPILE_MEMORY_BYTES_MAX, COMPILE_SECONDS_MAX, Compiler, CompilerProcess, NotCompiled,
     compile_for_parent,
 };
-pub use contest::{Contest, OutcomeError};
-pub use contest_config::{ConfigError, ContestConfig, ContestOption};
+pub use contest::{ConfigError, Contest};
 pub use inspect::{Report, Violation};
-pub use manifest::{BallotKind, Manifest, Param, ParamKind};
 pub use plugin::{LoadError, Plugin};
 pub use runtime::{Runtime, RuntimeConfig};
-pub use strict_json::{StrictJson, StrictObject};
 pub use tabella_limits::{FuelCosts, PluginLimits};
-pub use tally::{Tally, TallyError, TieBreak};
+pub use tally::{Tally, TallyError};
 pub use verdict::{Fault, FaultKind, HostFault, Verdict};

@@ -3,18 +3,16 @@
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use tabella_abi::ballot::BallotKind;
+use tabella_contest::{BallotKind, ContestConfig, Manifest};
 use thiserror::Error;
 use wasmtime::{ExternType, Module};
 
 use crate::cache;
 use crate::compile::NotCompiled;
-use crate::contest::Contest;
-use crate::contest_config::{ConfigError, ContestConfig};
+use crate::contest::{ConfigError, Contest};
 use crate::inspect::{self, Report};
 use crate::instance::{CallError, Instance, Template};
 use crate::instrument;
-use crate::manifest::Manifest;
 use crate::shared::Shared;
 use crate::verdict::{Fault, HostFault};
 

@@ -28,11 +28,11 @@ use axum::{
 };
 use serde_json::Value;
 use tabella_consensus::Handle;
+use tabella_contest::StrictJson;
 pub(crate) use tabella_http_server::Trusted;
 use tabella_http_server::{Freshness, Queue, Server, SharedRun, subscriber};
 use tabella_ledger::Tip;
 use tabella_protocol::rpc::{BATCH_MAX, REQUEST_BYTES_MAX};
-use tabella_runtime::StrictJson;
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{application::Validator, discovery::Discovery, metrics::Gauges, stop::Stop};

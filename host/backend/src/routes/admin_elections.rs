@@ -11,13 +11,13 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tabella_client::Confirmation;
+use tabella_contest::StrictObject;
 use tabella_outbox::{Closed, elections::Election, store::Closing};
 use tabella_protocol::{
-    ContestSpec, Disclosure, ElectionSpec, Eligibility, Hash, OpenTo, OptionSpec, Payload,
-    PublicKey, Revote, RollChanges,
+    ContestSpec, Disclosure, ElectionSpec, Eligibility, EligibilityKind, Hash, OpenTo, OptionSpec,
+    Payload, PublicKey, Revote, RollChanges, StatedEligibility, StatedEligibilityError,
     rpc::{ElectionStatus, PluginView},
 };
-use tabella_runtime::StrictObject;
 
 use crate::{
     app::App,
@@ -95,6 +95,16 @@ enum EligibilityRequest {
     Registrar,
     RegistrarRoll,
     Credentials,
+}
+
+impl From<EligibilityRequest> for EligibilityKind {
+    fn from(request: EligibilityRequest) -> Self {
+        match request {
+            EligibilityRequest::Registrar => Self::Registrar,
+            EligibilityRequest::RegistrarRoll => Self::RegistrarRoll,
+            EligibilityRequest::Credentials => Self::Credentials,
+        }
+    }
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
@@ -179,30 +189,21 @@ fn spec(
     })
 }
 
-/// Who may vote. No account does unless the election says so, and no roll grows once it is open unless the
-/// election says so.
+/// Who may vote; an error names the member that does not fit.
 fn eligibility(registrar: PublicKey, request: &CreateRequest) -> Result<Eligibility, Problem> {
-    let invalid = |pointer: &str, detail: &str| {
-        let status = StatusCode::UNPROCESSABLE_ENTITY;
-        Err(Problem::new(status, "invalid-election", detail).at(pointer))
+    let voters = StatedEligibility {
+        kind: request.eligibility.map(EligibilityKind::from),
+        open_to: request.open_to,
+        roll: request.roll,
     };
-    let kind = request.eligibility.unwrap_or(EligibilityRequest::Registrar);
-    let has_roll = !matches!(kind, EligibilityRequest::Registrar);
-    if has_roll && request.open_to.is_some() {
-        let detail = "expected open_to only without a roll: who stands on the roll may vote";
-        return invalid("/open_to", detail);
-    }
-    if !has_roll && request.roll.is_some() {
-        return invalid("/roll", "expected roll only in an election that has one");
-    }
-    let roll = request.roll.unwrap_or(RollChanges::Fixed);
-    Ok(match kind {
-        EligibilityRequest::Registrar => Eligibility::Registrar {
-            registrar,
-            open_to: request.open_to.unwrap_or(OpenTo::Named),
-        },
-        EligibilityRequest::RegistrarRoll => Eligibility::RegistrarRoll { registrar, roll },
-        EligibilityRequest::Credentials => Eligibility::Credentials { roll },
+    voters.eligibility(Some(registrar)).map_err(|error| {
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        let problem = Problem::new(status, "invalid-election", error.to_string());
+        problem.at(match error {
+            StatedEligibilityError::OpenTo => "/open_to",
+            StatedEligibilityError::Roll => "/roll",
+            StatedEligibilityError::NoRegistrar => "/eligibility",
+        })
     })
 }
 

@@ -11,12 +11,12 @@ use axum::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use tabella_client::ValidatorEndpoint;
+use tabella_contest::StrictJson;
 use tabella_outbox::{
     Acknowledged, Answer, Cast, Credential, Voter, Wish,
     subject::{NamedVoter, Subject},
 };
 use tabella_protocol::{Hash, PublicKey, Signature, VoterId};
-use tabella_runtime::StrictJson;
 
 use crate::{
     app::App,

@@ -254,7 +254,8 @@ async fn credential_voters_sign_for_themselves() {
     // The canonical ballot is what the rule's own encoding of {"choice": "a"} is; an opaque vote
     // carries the bytes as they are.
     let (_, wasm_encoded) = {
-        use tabella_runtime::{ContestConfig, ContestOption, Runtime, RuntimeConfig};
+        use tabella_contest::{ContestConfig, ContestOption};
+        use tabella_runtime::{Runtime, RuntimeConfig};
         let runtime = Runtime::new(RuntimeConfig::default()).unwrap();
         let plugin = runtime
             .load(tabella_plugins::get("plurality").unwrap().wasm)

@@ -4,19 +4,21 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::json;
+use tabella_audit::{
+    choice::Choice,
+    election_export::{self, Step, Verified},
+    evidence,
+    local_ledger::{self, Findings},
+    receipt::{self, Checked, Expected},
+};
 use tabella_client::ValidatorEndpoint;
 use tabella_files::{read_genesis, read_key};
-use tabella_protocol::{EvidenceFile, EvidenceSummary, Genesis, Named, Receipt, ReceiptSummary};
+use tabella_protocol::{EvidenceSummary, Genesis, Named};
 
-use crate::{
-    choice::{self, Choice},
-    election_export::{self, Verified},
-    exit::Exit,
-    local_ledger::{self, Findings},
-    receipt_nonce, results,
-};
+use crate::{exit::Exit, results};
 
 /// Check receipts, whole elections and evidence with no network, and backends' local ledgers
 #[derive(Debug, Args)]
@@ -138,13 +140,15 @@ pub(crate) async fn run(arguments: &VerifyArguments) -> Result<Exit> {
                 election,
                 plugins,
             });
-            let mut verdict = check(&read(file)?, &genesis, choice.as_ref());
-            if let (Ok(checked), Some(nonce), Some(transaction)) = (&verdict, nonce, transaction)
-                && let Err(reason) =
-                    receipt_nonce::check(checked.summary.transaction_id, transaction, *nonce)
-            {
-                verdict = Err(reason);
-            }
+            let expected = Expected {
+                choice,
+                nonce: nonce.zip(transaction.as_deref()),
+            };
+            let verdict = receipt::check(&read(file)?, &genesis, &expected);
+            let verdict = verdict.map_err(|error| match error {
+                receipt::CheckError::Choice(error) => chain(error),
+                error => error.to_string(),
+            });
             Ok(answer("receipt", &verdict, *json, describe))
         }
         VerifyCommand::Election {
@@ -152,8 +156,7 @@ pub(crate) async fn run(arguments: &VerifyArguments) -> Result<Exit> {
             genesis,
             json,
         } => {
-            let verdict = election_export::check(file, &read_genesis(genesis)?)
-                .map_err(|error| format!("{error:#}"));
+            let verdict = check_election(file, &read_genesis(genesis)?)?;
             Ok(answer("election", &verdict, *json, describe_election))
         }
         VerifyCommand::Evidence {
@@ -161,7 +164,8 @@ pub(crate) async fn run(arguments: &VerifyArguments) -> Result<Exit> {
             genesis,
             json,
         } => {
-            let verdict = check_evidence(&read(file)?, &read_genesis(genesis)?);
+            let verdict = evidence::check(&read(file)?, &read_genesis(genesis)?);
+            let verdict = verdict.map_err(|error| error.to_string());
             Ok(answer("evidence", &verdict, *json, describe_evidence))
         }
         VerifyCommand::LocalLedger {
@@ -189,6 +193,23 @@ pub(crate) async fn run(arguments: &VerifyArguments) -> Result<Exit> {
             })
         }
     }
+}
+
+/// An error with all that it came from.
+fn chain(error: impl std::error::Error + Send + Sync + 'static) -> String {
+    format!("{:#}", anyhow::Error::from(error))
+}
+
+fn check_election(file: &Path, genesis: &Genesis) -> Result<Result<Verified, String>> {
+    let style = ProgressStyle::with_template("{spinner} {msg} {pos}")?;
+    let progress = ProgressBar::new_spinner().with_style(style);
+    progress.set_message("executing block");
+    let verdict = election_export::check(file, genesis, |step| match step {
+        Step::Executed(_) => progress.inc(1),
+        Step::Counting => progress.set_message("counting the board after block"),
+    });
+    progress.finish_and_clear();
+    Ok(verdict.map_err(chain))
 }
 
 fn parse_validator(text: &str) -> Result<ValidatorEndpoint, String> {
@@ -247,13 +268,6 @@ fn answer<T: Serialize>(
     }
 }
 
-fn check_evidence(bytes: &[u8], genesis: &Genesis) -> Result<EvidenceSummary, String> {
-    let text =
-        std::str::from_utf8(bytes).map_err(|_| "not an evidence file: not UTF-8".to_owned())?;
-    let file = EvidenceFile::from_json(text).map_err(|error| error.to_string())?;
-    file.verify(genesis).map_err(|error| error.to_string())
-}
-
 fn describe_evidence(summary: &EvidenceSummary) -> String {
     let named = |named: &[Named]| {
         let lines = named
@@ -279,37 +293,6 @@ fn describe_evidence(summary: &EvidenceSummary) -> String {
             named(&summary.suspects)
         ),
     }
-}
-
-/// A receipt that holds.
-#[derive(Serialize)]
-struct Checked {
-    #[serde(flatten)]
-    summary: ReceiptSummary,
-    /// Whether it is of the choice given; absent where none was.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    of_this_choice: Option<bool>,
-}
-
-fn check(bytes: &[u8], genesis: &Genesis, choice: Option<&Choice<'_>>) -> Result<Checked, String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "not a receipt: not UTF-8".to_owned())?;
-    let receipt = Receipt::from_json(text).map_err(|error| error.to_string())?;
-    let summary = receipt.verify(genesis).map_err(|error| error.to_string())?;
-    let of_this_choice = choice.map(|choice| choice::is_of(&receipt, choice, genesis));
-    let of_this_choice = of_this_choice
-        .transpose()
-        .map_err(|error| format!("{error:#}"))?;
-    if of_this_choice == Some(false) {
-        return Err(format!(
-            "the receipt holds, but it is of another choice: its ballot hash {} is not that of the \
-             ballot given. Somebody changed the ballot on its way; keep this receipt and report it",
-            summary.ballot_hash
-        ));
-    }
-    Ok(Checked {
-        summary,
-        of_this_choice,
-    })
 }
 
 fn describe_election(verified: &Verified) -> String {

@@ -5,9 +5,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::json;
-use tabella_runtime::{
-    Compiler, CompilerProcess, ContestConfig, ContestOption, Runtime, RuntimeConfig, Verdict,
-};
+use tabella_contest::{ContestConfig, ContestOption};
+use tabella_runtime::{Compiler, CompilerProcess, Runtime, RuntimeConfig, Verdict};
 use tempfile::TempDir;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tabella");

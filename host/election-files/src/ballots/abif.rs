@@ -12,7 +12,7 @@
 use std::collections::HashMap;
 
 use serde_json::Map;
-use tabella_runtime::BallotKind;
+use tabella_contest::BallotKind;
 
 use super::paper::{Paper, Rank};
 use super::problem::{At, Cast, Unread, brief};

@@ -16,7 +16,7 @@
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-use tabella_runtime::ContestOption;
+use tabella_contest::ContestOption;
 
 use super::Facts;
 use super::content::{Content, GO_ON, Visit};

@@ -1,7 +1,7 @@
 //! PrefLib's categories (`.cat`): each ballot sorts alternatives into named categories, as `Yes` and `No`.
 
 use serde_json::{Map, Value};
-use tabella_runtime::BallotKind;
+use tabella_contest::BallotKind;
 
 use super::paper::{Paper, Rank};
 use super::problem::{At, Unread, brief};

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use serde_json::{Map, Value};
-use tabella_runtime::BallotKind;
+use tabella_contest::BallotKind;
 
 use super::columns::Columns;
 use super::content::{Content, GO_ON};

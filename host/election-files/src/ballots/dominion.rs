@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tabella_runtime::BallotKind;
+use tabella_contest::BallotKind;
 
 use super::archive::Part;
 use super::cvr_selections::Target;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-use tabella_runtime::BallotKind;
+use tabella_contest::BallotKind;
 
 use super::content::GO_ON;
 use super::layout::{EXPECTED, Layout, Marks, option_columns};

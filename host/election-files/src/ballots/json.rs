@@ -6,7 +6,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
-use tabella_runtime::StrictJson;
+use tabella_contest::StrictJson;
 
 use super::content::{Content, GO_ON};
 use super::problem::{At, Cast, Unread, brief};

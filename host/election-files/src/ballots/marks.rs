@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
-use tabella_runtime::BallotKind;
+use tabella_contest::BallotKind;
 
 use super::cvr_selections::Target;
 use super::paper::{Paper, RANKS_MAX, Rank};

@@ -17,7 +17,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
-use tabella_runtime::{BallotKind, ContestOption};
+use tabella_contest::{BallotKind, ContestOption};
 
 use super::Facts;
 use super::paper::{Paper, Rank};

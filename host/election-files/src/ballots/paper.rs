@@ -1,7 +1,7 @@
 //! From marks at ranks to the JSON ballot of a rule's kind.
 
 use serde_json::{Map, Value, json};
-use tabella_runtime::{BallotKind, ContestOption};
+use tabella_contest::{BallotKind, ContestOption};
 
 use super::problem::{At, Cast, Unread};
 use crate::election::ContestName;

@@ -12,7 +12,7 @@
 
 use std::collections::BTreeMap;
 
-use tabella_runtime::BallotKind;
+use tabella_contest::BallotKind;
 
 use super::categories::Categories;
 use super::paper::{Paper, Rank};

@@ -1,7 +1,7 @@
 //! What the ballots of a conversion say, for those who write them.
 
 use serde_json::Value;
-use tabella_runtime::BallotKind;
+use tabella_contest::BallotKind;
 
 use super::Job;
 

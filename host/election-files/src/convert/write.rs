@@ -1,7 +1,7 @@
 //! Writes ballots in each format that is written.
 
 use serde_json::{Value, json};
-use tabella_runtime::BallotKind;
+use tabella_contest::BallotKind;
 
 use super::ranks::Rank;
 use super::{ConvertError, Job, Output, RECORDS_MAX, Record};
@@ -384,7 +384,7 @@ fn cvr_contest<'a>(job: &Job<'a>) -> &'a str {
 
 fn cvr_head(job: &Job<'_>) -> String {
     let options = &job.election.options;
-    let candidate = |option: &tabella_runtime::ContestOption| {
+    let candidate = |option: &tabella_contest::ContestOption| {
         let name = if option.title.is_empty() {
             &option.id
         } else {
@@ -392,7 +392,7 @@ fn cvr_head(job: &Job<'_>) -> String {
         };
         json!({"@id": option.id, "@type": "CVR.Candidate", "Name": name})
     };
-    let selection = |option: &tabella_runtime::ContestOption| json!({"@id": option.id, "@type": "CVR.CandidateSelection", "CandidateIds": [option.id]});
+    let selection = |option: &tabella_contest::ContestOption| json!({"@id": option.id, "@type": "CVR.CandidateSelection", "CandidateIds": [option.id]});
     let contest = cvr_contest(job);
     let election = json!({
         "@id": "election", "@type": "CVR.Election",

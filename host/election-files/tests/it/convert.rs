@@ -6,10 +6,11 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
+use tabella_contest::TieBreak;
 use tabella_election_files::{
     BallotFile, ConvertError, Converted, Election, Format, Spoiled, convert, count, load_rule,
 };
-use tabella_runtime::{Plugin, Runtime, RuntimeConfig, TieBreak};
+use tabella_runtime::{Plugin, Runtime, RuntimeConfig};
 
 const WRITTEN: [&str; 9] = [
     "json",

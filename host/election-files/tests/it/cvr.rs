@@ -4,8 +4,9 @@ use std::path::Path;
 
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
+use tabella_contest::TieBreak;
 use tabella_election_files::{BallotFile, Election, Spoiled, count, load_rule};
-use tabella_runtime::{Runtime, RuntimeConfig, TieBreak};
+use tabella_runtime::{Runtime, RuntimeConfig};
 
 use crate::summary;
 
@@ -157,8 +158,9 @@ fn large_files_are_read_record_by_record() {
     use std::path::Path;
 
     use serde_json::json;
+    use tabella_contest::TieBreak;
     use tabella_election_files::{BallotFile, Election, Spoiled, count_telling, load_rule};
-    use tabella_runtime::{Runtime, RuntimeConfig, TieBreak};
+    use tabella_runtime::{Runtime, RuntimeConfig};
 
     let runtime = Runtime::new(RuntimeConfig::default()).unwrap();
     let rule = load_rule(&runtime, "plurality").unwrap();

@@ -1,8 +1,9 @@
 //! Dominion's exports: sessions, their current readings, and what the machine says of their marks.
 
 use serde_json::{Value, json};
+use tabella_contest::TieBreak;
 use tabella_election_files::{BallotFile, Election, Spoiled, count_all, load_rule};
-use tabella_runtime::{Runtime, RuntimeConfig, TieBreak};
+use tabella_runtime::{Runtime, RuntimeConfig};
 
 use crate::formats::{shown, zip};
 

@@ -4,10 +4,11 @@ use std::io::{Cursor, Write};
 use std::path::Path;
 
 use serde_json::{Value, json};
+use tabella_contest::TieBreak;
 use tabella_election_files::{
     BallotFile, CountError, Counted, Election, Spoiled, count_all, load_rule,
 };
-use tabella_runtime::{Runtime, RuntimeConfig, TieBreak};
+use tabella_runtime::{Runtime, RuntimeConfig};
 use zip::write::SimpleFileOptions;
 
 use crate::summary;

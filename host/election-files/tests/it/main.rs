@@ -25,10 +25,11 @@ mod variants;
 use std::path::Path;
 
 use serde_json::Value;
+use tabella_contest::TieBreak;
 use tabella_election_files::{
     BallotFile, CountError, Counted, Election, Spoiled, count, load_rule,
 };
-use tabella_runtime::{Runtime, RuntimeConfig, TieBreak};
+use tabella_runtime::{Runtime, RuntimeConfig};
 
 /// Counts the text of a file with that name.
 fn counted(

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use tabella_contest::TieBreak;
 use tabella_election_files::{BallotFile, Election, Spoiled, count, load_rule};
-use tabella_runtime::{Runtime, RuntimeConfig, TieBreak};
+use tabella_runtime::{Runtime, RuntimeConfig};
 
 /// The answer, with options by the names that the file has for them.
 struct Answer {

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use tabella_contest::TieBreak;
 use tabella_election_files::{
     BallotFile, Counted, Election, Format, Spoiled, convert, count, load_rule,
 };
-use tabella_runtime::{Plugin, Runtime, RuntimeConfig, TieBreak};
+use tabella_runtime::{Plugin, Runtime, RuntimeConfig};
 
 fn data(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use serde_json::Value;
+use tabella_contest::TieBreak;
 use tabella_election_files::{BallotFile, CountError, Election, Spoiled, count_all, load_rule};
-use tabella_runtime::{Runtime, RuntimeConfig, TieBreak};
+use tabella_runtime::{Runtime, RuntimeConfig};
 
 use crate::refused::{counts, is_refused, people};
 

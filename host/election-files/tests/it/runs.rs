@@ -6,10 +6,11 @@ use std::path::Path;
 use expect_test::expect;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use tabella_contest::TieBreak;
 use tabella_election_files::{
     BallotFile, ContestName, Election, Format, Spoiled, convert, count, load_rule,
 };
-use tabella_runtime::{Runtime, RuntimeConfig, TieBreak};
+use tabella_runtime::{Runtime, RuntimeConfig};
 
 use crate::counted;
 
@@ -184,7 +185,7 @@ proptest! {
                 load_rule(&runtime, "instant-runoff").unwrap()
             };
         }
-        let options = ["a", "b", "1"].map(|id| tabella_runtime::ContestOption { id: id.into(), title: String::new() });
+        let options = ["a", "b", "1"].map(|id| tabella_contest::ContestOption { id: id.into(), title: String::new() });
         let election = Election { contest: ContestName::Unknown, options: options.to_vec(), params: serde_json::Map::new() };
         let text = String::from_utf8_lossy(&bytes).into_owned();
         for bytes in [bytes, text.into_bytes()] {

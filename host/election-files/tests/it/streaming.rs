@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use serde_json::json;
+use tabella_contest::TieBreak;
 use tabella_election_files::{
     BallotFile, CountError, Election, Format, Spoiled, convert, convert_to, count_telling,
     load_rule,
 };
-use tabella_runtime::{Plugin, Runtime, RuntimeConfig, TieBreak};
+use tabella_runtime::{Plugin, Runtime, RuntimeConfig};
 use tempfile::TempDir;
 
 static RULE: LazyLock<Plugin> = LazyLock::new(|| {

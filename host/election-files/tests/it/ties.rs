@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use tabella_contest::TieBreak;
 use tabella_election_files::{BallotFile, Election, Spoiled, count, load_rule, read_tie_break};
-use tabella_runtime::{Plugin, Runtime, RuntimeConfig, TieBreak};
+use tabella_runtime::{Plugin, Runtime, RuntimeConfig};
 
 fn explanation(rule: &Plugin, params: &Value, text: &str, tie_break: &TieBreak) -> String {
     let election = json!({"options": ["a", "b", "c"], "params": params}).to_string();

@@ -4,8 +4,9 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use tabella_contest::TieBreak;
 use tabella_election_files::{BallotFile, Election, Spoiled, load_rule};
-use tabella_runtime::{Runtime, RuntimeConfig, TieBreak};
+use tabella_runtime::{Runtime, RuntimeConfig};
 
 use crate::{
     formats::{shown, xlsx},

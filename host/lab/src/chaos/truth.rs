@@ -2,12 +2,13 @@
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use tabella_audit::choice;
 use tabella_protocol::{BoardEntry, Genesis, Hash, Receipt};
 
 use super::pulse::Pulse;
 use tabella_cli::{
     backend_api::BackendApi,
-    chain, choice,
+    chain,
     dev::Ready,
     http::{Answer, Client},
 };

@@ -2,61 +2,10 @@
 
 use bytes::Bytes;
 use futures::{Stream, stream};
-use serde::{Deserialize, Serialize};
-use tabella_protocol::{
-    CommitCertificate, Genesis, Hash, HexBytes, Payload, PublicKey, Transaction,
-};
+use tabella_protocol::{Hash, HexBytes, LedgerLine, Payload, Transaction};
 
-use super::{LocalLedger, files};
+use super::LocalLedger;
 use crate::store::{State, Store};
-
-/// One line of the export: the genesis first, then every block, each followed by what became of
-/// those of its ballots that the network refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "line", deny_unknown_fields)]
-pub enum LedgerLine {
-    /// What pins the ledger to one backend and one network.
-    Genesis {
-        /// The document.
-        genesis: Box<Genesis>,
-    },
-    /// One block.
-    Block {
-        /// The canonical bytes of the block.
-        block: HexBytes,
-        /// The backend's signature of it.
-        certificate: CommitCertificate,
-    },
-    /// A ballot that the network refused.
-    Refused {
-        /// The transaction in the ledger.
-        transaction_id: Hash,
-        /// The stable code.
-        code: String,
-        /// Why, for people.
-        reason: String,
-    },
-    /// A ballot that the network has not settled yet.
-    Unsettled {
-        /// The transaction in the ledger.
-        transaction_id: Hash,
-    },
-    /// The end, so that a broken transfer is noticed.
-    End {
-        /// How many blocks there are.
-        blocks: u64,
-    },
-}
-
-/// Whether `genesis` is that of the local ledger of the backend with `key`, for `network`.
-pub fn is_local_genesis_of(genesis: &Genesis, network: &Genesis, key: &PublicKey) -> bool {
-    genesis.chain_id == network.chain_id
-        && genesis.network == files::name(network)
-        && genesis.validators == [files::validator(*key)]
-        && genesis.authorities == network.authorities
-        && genesis.plugin_limits == network.plugin_limits
-        && genesis.expiry_heights_max == Genesis::EXPIRES_ELSEWHERE
-}
 
 /// The ledger is not open, for this reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -11,12 +11,9 @@ use std::{
 
 use tabella_files::{GenesisFileError, SecretError, read_genesis, read_key};
 use tabella_ledger::{Ledger, LedgerError};
-use tabella_protocol::{Genesis, Hash, PublicKey, Quorum, SigningKey, ValidatorInfo};
+use tabella_protocol::{Genesis, Hash, SigningKey, is_local_genesis_of, local_genesis};
 
-use super::{Opened, is_local_genesis_of};
-
-/// Largest block of the ledger: a plugin and a group of ballots.
-const BLOCK_BYTES_MAX: u32 = 4 << 20;
+use super::Opened;
 
 /// Why the ledger cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +45,9 @@ pub(super) fn open(directory: &Path, network: &Genesis) -> Result<Opened, FilesE
     keep(&key_path, created)?;
     let key = read_key(&key_path)?;
     let genesis_path = directory.join("genesis.json");
-    keep(&genesis_path, || local_genesis(network, &key).to_json())?;
+    keep(&genesis_path, || {
+        local_genesis(network, key.public()).to_json()
+    })?;
     let genesis = read_genesis(&genesis_path)?;
     if !is_local_genesis_of(&genesis, network, &key.public()) {
         return Err(FilesError::OtherGenesis { path: genesis_path });
@@ -104,31 +103,4 @@ fn keep(path: &Path, text: impl FnOnce() -> String) -> Result<(), FilesError> {
         path: path.to_owned(),
         error,
     })
-}
-
-/// What the ledger of the backend with this key is called, which pins it to one network.
-pub(super) fn name(network: &Genesis) -> String {
-    format!("local ledger for {} {}", network.network, network.hash())
-}
-
-fn local_genesis(network: &Genesis, key: &SigningKey) -> Genesis {
-    Genesis {
-        version: Genesis::VERSION,
-        chain_id: network.chain_id,
-        network: name(network),
-        timestamp_ms: network.timestamp_ms,
-        quorum: Quorum::Majority,
-        validators: vec![validator(key.public())],
-        authorities: network.authorities.clone(),
-        plugin_limits: network.plugin_limits.clone(),
-        block_bytes_max: BLOCK_BYTES_MAX,
-        expiry_heights_max: Genesis::EXPIRES_ELSEWHERE,
-    }
-}
-
-pub(super) fn validator(public_key: PublicKey) -> ValidatorInfo {
-    ValidatorInfo {
-        node_id: "backend".to_owned(),
-        public_key,
-    }
 }

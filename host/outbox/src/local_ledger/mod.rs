@@ -27,7 +27,7 @@ use tabella_ledger::{BallotRecord, Election, Ledger, LedgerError, Refusal};
 use tabella_protocol::{Genesis, Hash, PublicKey, SigningKey, VoterId};
 use tokio::sync::{mpsc, oneshot};
 
-pub use export::{LedgerLine, NotOpenError, export, is_local_genesis_of};
+pub use export::{NotOpenError, export};
 pub(crate) use mirror::mirror;
 use writer::{Work, Writer};
 

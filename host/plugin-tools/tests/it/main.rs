@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::json;
+use tabella_contest::{ContestConfig, ContestOption, TieBreak};
 use tabella_plugin_tools::{bench, build, conformance, sample, scaffold};
-use tabella_runtime::{Contest, ContestConfig, ContestOption, Runtime, RuntimeConfig, TieBreak};
+use tabella_runtime::{Contest, Runtime, RuntimeConfig};
 
 fn config() -> ContestConfig {
     let option = |id: &str| ContestOption {

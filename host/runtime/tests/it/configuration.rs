@@ -2,7 +2,7 @@
 
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
-use tabella_runtime::ContestConfig;
+use tabella_contest::ContestConfig;
 
 use crate::{builtin, config};
 

@@ -2,7 +2,8 @@
 
 use expect_test::expect;
 use serde_json::json;
-use tabella_runtime::{PluginLimits, Runtime, RuntimeConfig, TieBreak, Verdict};
+use tabella_contest::TieBreak;
+use tabella_runtime::{PluginLimits, Runtime, RuntimeConfig, Verdict};
 
 use crate::config;
 use crate::hostile::Parts;

@@ -11,7 +11,8 @@ mod tallies;
 mod worst_modules;
 
 use serde_json::Value;
-use tabella_runtime::{Contest, ContestConfig, ContestOption, Plugin, Runtime, RuntimeConfig};
+use tabella_contest::{ContestConfig, ContestOption};
+use tabella_runtime::{Contest, Plugin, Runtime, RuntimeConfig};
 
 fn runtime() -> Runtime {
     Runtime::new(RuntimeConfig::default()).unwrap()

@@ -2,7 +2,8 @@
 
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
-use tabella_runtime::{Contest, PluginLimits, Runtime, RuntimeConfig, Tally, TieBreak};
+use tabella_contest::TieBreak;
+use tabella_runtime::{Contest, PluginLimits, Runtime, RuntimeConfig, Tally};
 
 use crate::{config, contest};
 

@@ -3,10 +3,9 @@
 use std::sync::OnceLock;
 
 use serde_json::Value;
+use tabella_contest::{ContestConfig, ContestOption, TieBreak};
 use tabella_rule_testing::{Paper, Ties, outcome};
-use tabella_runtime::{
-    Contest, ContestConfig, ContestOption, Runtime, RuntimeConfig, TieBreak, Verdict,
-};
+use tabella_runtime::{Contest, Runtime, RuntimeConfig, Verdict};
 use tabella_sdk::Rule;
 use tabella_sdk::ballot::Ballot;
 use tabella_sdk::codec::Wire;

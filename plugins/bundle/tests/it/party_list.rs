@@ -1,7 +1,8 @@
 //! `party-list`.
 
 use serde_json::{Value, json};
-use tabella_runtime::{ContestConfig, ContestOption, Runtime, RuntimeConfig, TieBreak};
+use tabella_contest::{ContestConfig, ContestOption, TieBreak};
+use tabella_runtime::{Runtime, RuntimeConfig};
 
 fn seats(params: Value, votes: &[u64]) -> Value {
     let wasm = tabella_plugins::get("party-list")

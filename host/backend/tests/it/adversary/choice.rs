@@ -2,8 +2,9 @@
 
 use serde_json::json;
 use tabella_client::{ChoiceError, is_of};
-use tabella_ledger::encode_choice;
+use tabella_contest::encode_choice;
 use tabella_protocol::{ElectionProof, Receipt};
+use tabella_runtime::Contest;
 
 use crate::deployment::{ADMIN_TOKEN, Deployment};
 
@@ -40,7 +41,9 @@ async fn a_receipt_is_of_the_choice_that_was_cast_and_of_no_other() {
     let asked = |receipt: &Receipt, proof: &ElectionProof, choice: &str| {
         is_of(receipt, proof, genesis, |proven| {
             let ballot = json!({ "choice": choice });
-            encode_choice(&proven.spec.contests, election.contests(), &ballot)
+            let ids = proven.spec.contests.iter().map(|c| c.id.as_str());
+            let papers = election.contests().iter().map(Contest::paper);
+            encode_choice(ids.zip(papers), &ballot)
         })
     };
     let own = proof(1).await;

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::Value;
+use tabella_contest::{ContestConfig, Manifest, StrictJson};
 use tabella_election_files::{Election, rule_bytes};
 use tabella_plugin_tools::{build, sample};
-use tabella_runtime::{ContestConfig, Manifest, StrictJson};
 
 /// A module and where it comes from.
 pub(crate) struct Source {

@@ -3,22 +3,24 @@
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
-    io::BufRead,
     path::Path,
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
 use futures::{StreamExt, stream};
 use serde::Serialize;
-use tabella_backend::{LedgerLine, is_local_genesis_of};
-use tabella_client::{Client, ConfirmationStatus, ValidatorEndpoint};
-use tabella_follower::Replay;
+use tabella_client::{BuildError, Client, ConfirmationStatus, QueryError, ValidatorEndpoint};
+use tabella_follower::{Replay, ReplayError};
+use tabella_ledger::LedgerError;
 use tabella_protocol::{
-    BoardEntry, Genesis, Hash, Payload, PublicKey, SigningKey, Transaction, VoterId,
+    BoardEntry, Genesis, Hash, LedgerLine, Payload, PublicKey, SigningKey, Transaction, VoterId,
+    is_local_genesis_of,
 };
 
-use crate::scratch::Scratch;
+use crate::{
+    lines::{Lines, LinesError},
+    scratch::{Scratch, ScratchError},
+};
 
 /// Board entries asked for at once.
 const PAGE: u64 = 1_000;
@@ -32,29 +34,29 @@ const PROBLEMS_MAX: usize = 100;
 
 /// What was found.
 #[derive(Debug, Default, Serialize)]
-pub(crate) struct Findings {
+pub struct Findings {
     /// Whether nothing is wrong.
-    pub(crate) valid: bool,
+    pub valid: bool,
     /// Whose ledger it is.
-    pub(crate) backend: Option<PublicKey>,
+    pub backend: Option<PublicKey>,
     /// Blocks of the local ledger that were executed again.
-    pub(crate) blocks: u64,
+    pub blocks: u64,
     /// Transactions that shaped elections, each proven to stand on the network's chain.
-    pub(crate) election_changes: u64,
+    pub election_changes: u64,
     /// Ballots that the backend acknowledged.
-    pub(crate) ballots: u64,
+    pub ballots: u64,
     /// Of these, proven to stand on the network's chain as they are.
-    pub(crate) confirmed: u64,
+    pub confirmed: u64,
     /// Of these, on the network's boards under another transaction, signed again.
-    pub(crate) signed_again: u64,
+    pub signed_again: u64,
     /// Of these, refused, because the voter's other ballot stands on the board.
-    pub(crate) already_voted: u64,
+    pub already_voted: u64,
     /// Of these, refused for the reason that the backend gives.
-    pub(crate) refused: u64,
+    pub refused: u64,
     /// Of these, not settled yet.
-    pub(crate) unsettled: u64,
+    pub unsettled: u64,
     /// What is wrong.
-    pub(crate) problems: Vec<String>,
+    pub problems: Vec<String>,
 }
 
 impl Findings {
@@ -63,6 +65,63 @@ impl Findings {
             self.problems.push(problem);
         }
     }
+}
+
+/// Why a local ledger cannot be checked, or is none.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// A line cannot be read.
+    #[error(transparent)]
+    Lines(#[from] LinesError),
+    /// It does not begin as an export does.
+    #[error("expected the genesis of a local ledger on the first line")]
+    NoGenesis,
+    /// Its genesis is not that of one backend.
+    #[error("expected the genesis of a local ledger, with one key")]
+    NotOneKey,
+    /// It is another network's.
+    #[error("the ledger does not belong to a backend of this network")]
+    OtherNetwork,
+    /// It has a second beginning.
+    #[error("unexpected second genesis line")]
+    SecondGenesis,
+    /// A block does not hold.
+    #[error("block {height} of the local ledger")]
+    Block {
+        /// Its height.
+        height: u64,
+        /// Why.
+        source: ReplayError,
+    },
+    /// A block's transactions cannot be read back.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    /// It has no end.
+    #[error("the export breaks off before its end; fetch it again")]
+    BreaksOff,
+    /// Its end speaks of another number of blocks.
+    #[error("expected {expected} blocks, got {found}")]
+    Blocks {
+        /// What the end says.
+        expected: u64,
+        /// What came.
+        found: u64,
+    },
+    /// The validators named are none.
+    #[error(transparent)]
+    Client(#[from] BuildError),
+    /// Nobody can be asked.
+    #[error("no validator answers; name those that do with --validator NAME=URL")]
+    NoValidator,
+    /// A validator's answer is missing or does not hold.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// There is nowhere to execute the ledger.
+    #[error(transparent)]
+    Scratch(#[from] ScratchError),
+    /// This machine failed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
 }
 
 /// A ledger that was executed again from its export.
@@ -74,12 +133,12 @@ struct Replayed {
 }
 
 /// Checks the export in `file` against the network.
-pub(crate) async fn check(
+pub async fn check(
     file: &Path,
     genesis: Genesis,
     validators: Vec<ValidatorEndpoint>,
     reader: Option<SigningKey>,
-) -> Result<Findings> {
+) -> Result<Findings, CheckError> {
     let mut findings = Findings::default();
     let replayed = replay(file, &genesis, &mut findings)?;
     let mut builder = Client::builder(genesis).validators(validators);
@@ -89,12 +148,14 @@ pub(crate) async fn check(
     let client = builder.build()?;
     connect(&client).await?;
     let mut boards = Boards::default();
-    let mut statuses = stream::iter(&replayed.transactions)
-        .map(|(id, _)| client.confirmation_status(*id))
+    let mut asked = stream::iter(&replayed.transactions)
+        .map(|entry| {
+            let status = client.confirmation_status(entry.0);
+            async move { (entry, status.await) }
+        })
         .buffered(ASKED_AT_ONCE);
-    for (id, transaction) in &replayed.transactions {
-        let status = statuses.next().await.context("one status each")??;
-        let is_confirmed = matches!(status, ConfirmationStatus::Confirmed(_));
+    while let Some(((id, transaction), status)) = asked.next().await {
+        let is_confirmed = matches!(status?, ConfirmationStatus::Confirmed(_));
         match &transaction.body.payload {
             Payload::CastBallot {
                 election_id,
@@ -136,11 +197,11 @@ pub(crate) async fn check(
     Ok(findings)
 }
 
-async fn connect(client: &Client) -> Result<()> {
+async fn connect(client: &Client) -> Result<(), CheckError> {
     let deadline = tokio::time::Instant::now() + CONNECT;
     while client.health().healthy == 0 {
         if tokio::time::Instant::now() > deadline {
-            bail!("no validator answers; name those that do with --validator NAME=URL");
+            return Err(CheckError::NoValidator);
         }
         tokio::time::sleep(POLL_INTERVAL).await;
     }
@@ -156,7 +217,7 @@ impl Boards {
         &mut self,
         client: &Client,
         election_id: u64,
-    ) -> Result<&BTreeMap<VoterId, Vec<Hash>>> {
+    ) -> Result<&BTreeMap<VoterId, Vec<Hash>>, QueryError> {
         match self.0.entry(election_id) {
             Entry::Occupied(known) => Ok(known.into_mut()),
             Entry::Vacant(vacant) => Ok(vacant.insert(read_board(client, election_id).await?)),
@@ -164,7 +225,10 @@ impl Boards {
     }
 }
 
-async fn read_board(client: &Client, election_id: u64) -> Result<BTreeMap<VoterId, Vec<Hash>>> {
+async fn read_board(
+    client: &Client,
+    election_id: u64,
+) -> Result<BTreeMap<VoterId, Vec<Hash>>, QueryError> {
     let mut voters: BTreeMap<VoterId, Vec<Hash>> = BTreeMap::new();
     let mut from = 0;
     loop {
@@ -181,24 +245,17 @@ async fn read_board(client: &Client, election_id: u64) -> Result<BTreeMap<VoterI
 }
 
 /// Executes the exported blocks again, from an empty ledger.
-fn replay(file: &Path, network: &Genesis, findings: &mut Findings) -> Result<Replayed> {
-    let reader = std::fs::File::open(file)
-        .with_context(|| format!("cannot read {}", file.display()))
-        .map(std::io::BufReader::new)?;
-    let mut lines = reader.lines().enumerate().map(|(index, line)| {
-        let place = || format!("line {} of {}", index + 1, file.display());
-        let line = line.with_context(place)?;
-        serde_json::from_str::<LedgerLine>(&line).with_context(place)
-    });
-    let Some(LedgerLine::Genesis { genesis }) = lines.next().transpose()? else {
-        bail!("expected the genesis of a local ledger on the first line");
+fn replay(file: &Path, network: &Genesis, findings: &mut Findings) -> Result<Replayed, CheckError> {
+    let mut lines = Lines::open(file, "")?;
+    let Some(LedgerLine::Genesis { genesis }) = lines.next()? else {
+        return Err(CheckError::NoGenesis);
     };
     let [backend] = genesis.validators.as_slice() else {
-        bail!("expected the genesis of a local ledger, with one key");
+        return Err(CheckError::NotOneKey);
     };
     let key = backend.public_key;
     if !is_local_genesis_of(&genesis, network, &key) {
-        bail!("the ledger does not belong to a backend of this network");
+        return Err(CheckError::OtherNetwork);
     }
     findings.backend = Some(key);
     let directory = Scratch::new()?;
@@ -209,13 +266,14 @@ fn replay(file: &Path, network: &Genesis, findings: &mut Findings) -> Result<Rep
         unsettled: Vec::new(),
     };
     let mut ended = false;
-    for line in lines {
-        match line? {
-            LedgerLine::Genesis { .. } => bail!("unexpected second genesis line"),
+    while let Some(line) = lines.next()? {
+        match line {
+            LedgerLine::Genesis { .. } => return Err(CheckError::SecondGenesis),
             LedgerLine::Block { block, certificate } => {
-                replay.apply(&block.0, &certificate).with_context(|| {
-                    format!("block {} of the local ledger", findings.blocks + 1)
-                })?;
+                let height = findings.blocks + 1;
+                replay
+                    .apply(&block.0, &certificate)
+                    .map_err(|source| CheckError::Block { height, source })?;
                 replayed.transactions.extend(replay.newest_transactions()?);
                 findings.blocks += 1;
             }
@@ -228,13 +286,16 @@ fn replay(file: &Path, network: &Genesis, findings: &mut Findings) -> Result<Rep
             }
             LedgerLine::Unsettled { transaction_id } => replayed.unsettled.push(transaction_id),
             LedgerLine::End { blocks } if blocks == findings.blocks => ended = true,
-            LedgerLine::End { blocks } => {
-                bail!("expected {blocks} blocks, got {}", findings.blocks)
+            LedgerLine::End { blocks: expected } => {
+                return Err(CheckError::Blocks {
+                    expected,
+                    found: findings.blocks,
+                });
             }
         }
     }
     if !ended {
-        bail!("the export breaks off before its end; fetch it again");
+        return Err(CheckError::BreaksOff);
     }
     Ok(replayed)
 }

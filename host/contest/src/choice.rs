@@ -1,11 +1,12 @@
 //! From a voter's choice in JSON to the canonical bytes on the chain.
 
 use serde_json::Value;
-use tabella_protocol::ContestSpec;
-use tabella_runtime::{BallotError, Contest};
+use thiserror::Error;
+
+use crate::ballot::{BallotError, Paper};
 
 /// Why a choice is not a ballot.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ChoiceError {
     /// One contest's part is not shaped as its schema says.
     #[error("contest {}: {error}", contest + 1)]
@@ -23,39 +24,38 @@ pub enum ChoiceError {
 /// Returns the canonical bytes of a plain ballot, one byte string for each contest. No rule is asked
 /// whether it accepts them.
 ///
-/// In an election of one contest the ballot is that contest's own; otherwise an object with one
-/// member for each contest id.
-pub fn encode_choice(
-    specs: &[ContestSpec],
-    contests: &[Contest],
+/// Each contest is its id and its paper. In an election of one contest the ballot is that contest's own;
+/// otherwise an object with one member for each contest id.
+pub fn encode_choice<'c>(
+    contests: impl IntoIterator<Item = (&'c str, &'c Paper)>,
     ballot: &Value,
 ) -> Result<Vec<Vec<u8>>, ChoiceError> {
-    let parts: Vec<&Value> = match specs {
+    let (ids, papers): (Vec<_>, Vec<_>) = contests.into_iter().unzip();
+    let parts: Vec<&Value> = match ids[..] {
         [_] => vec![ballot],
-        _ => by_contest(specs, ballot)?,
+        _ => by_contest(&ids, ballot)?,
     };
-    let each = contests.iter().zip(parts).enumerate();
-    each.map(|(contest, (rule, part))| {
-        rule.encode_ballot(part)
+    let each = papers.into_iter().zip(parts).enumerate();
+    each.map(|(contest, (paper, part))| {
+        paper
+            .encode(part)
             .map_err(|error| ChoiceError::Shape { contest, error })
     })
     .collect()
 }
 
-fn by_contest<'b>(specs: &[ContestSpec], ballot: &'b Value) -> Result<Vec<&'b Value>, ChoiceError> {
+fn by_contest<'b>(ids: &[&str], ballot: &'b Value) -> Result<Vec<&'b Value>, ChoiceError> {
     let expected = || {
-        let ids: Vec<_> = specs.iter().map(|contest| contest.id.as_str()).collect();
         ChoiceError::Contests(format!(
             "expected an object with one ballot for each contest: {}",
             ids.join(", ")
         ))
     };
     let members = ballot.as_object().ok_or_else(expected)?;
-    if members.len() != specs.len() {
+    if members.len() != ids.len() {
         return Err(expected());
     }
-    specs
-        .iter()
-        .map(|contest| members.get(&contest.id).ok_or_else(expected))
+    ids.iter()
+        .map(|id| members.get(*id).ok_or_else(expected))
         .collect()
 }

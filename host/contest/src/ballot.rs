@@ -11,12 +11,13 @@ use tabella_abi::ballot::{
     Approvals, Ballot, BallotKind, Choices, Grades, Malformed, MarkedRanking, Marks, RankMarks,
     Ranking, Raw, Scores, Votes,
 };
+use tabella_limits::PluginLimits;
 use thiserror::Error;
 
-use crate::config::{brief, pointer};
-use crate::contest_config::ContestOption;
+use crate::contest_config::{ContestConfig, ContestOption};
+use crate::json_pointer::{brief, pointer};
 use crate::manifest::Manifest;
-use tabella_limits::PluginLimits;
+use crate::param::{Param, ParamKind};
 
 /// The word for a rank with several marks that nobody recorded.
 const OVERVOTE: &str = "overvote";
@@ -49,8 +50,9 @@ impl From<Malformed> for BallotError {
     }
 }
 
-/// The ballot paper of one contest.
-pub(crate) struct Paper {
+/// The ballot paper of one contest: its ballots between JSON and their canonical bytes.
+#[derive(Clone, Debug)]
+pub struct Paper {
     kind: BallotKind,
     /// Whether a ranking may have marks that a plain one cannot hold.
     takes_marks: bool,
@@ -58,14 +60,13 @@ pub(crate) struct Paper {
     positions: HashMap<String, usize>,
     /// The grades a voter can give, worst first; empty for other kinds.
     grades: Vec<String>,
+    ballot_bytes_max: u64,
 }
 
 impl Paper {
-    pub(crate) fn new(
-        manifest: &Manifest,
-        options: Vec<ContestOption>,
-        grades: Vec<String>,
-    ) -> Self {
+    /// Returns the paper of a contest whose configuration its rule takes.
+    pub fn new(manifest: &Manifest, config: &ContestConfig, limits: &PluginLimits) -> Self {
+        let options = config.options.clone();
         let positions = options.iter().enumerate();
         let positions = positions
             .map(|(position, option)| (option.id.clone(), position))
@@ -75,15 +76,18 @@ impl Paper {
             takes_marks: manifest.marks,
             options,
             positions,
-            grades,
+            grades: grades(manifest, config),
+            ballot_bytes_max: limits.ballot_bytes,
         }
     }
 
-    pub(crate) fn encode(
-        &self,
-        json: &Value,
-        limits: &PluginLimits,
-    ) -> Result<Vec<u8>, BallotError> {
+    /// The contest's options.
+    pub fn options(&self) -> &[ContestOption] {
+        &self.options
+    }
+
+    /// Canonical bytes of a ballot given as JSON. Whether the rule accepts it is another question.
+    pub fn encode(&self, json: &Value) -> Result<Vec<u8>, BallotError> {
         let (members, shape) = match self.kind {
             BallotKind::Choice => (&["choice", "choices"][..], "{\"choice\": \"…\"}"),
             BallotKind::Approval => (&["approve"][..], "{\"approve\": [\"…\"]}"),
@@ -125,8 +129,8 @@ impl Paper {
                 .and_then(|text| STANDARD.decode(text).ok())
                 .ok_or_else(|| BallotError::new(at, "expected base64"))?,
         };
-        if bytes.len() as u64 > limits.ballot_bytes {
-            let (len, most) = (bytes.len(), limits.ballot_bytes);
+        if bytes.len() as u64 > self.ballot_bytes_max {
+            let (len, most) = (bytes.len(), self.ballot_bytes_max);
             let message = format!("the ballot takes {len} bytes, at most {most} allowed");
             return Err(BallotError::new("", message));
         }
@@ -248,7 +252,8 @@ impl Paper {
         object.iter().map(pair).collect()
     }
 
-    pub(crate) fn decode(&self, ballot: &[u8]) -> Result<Value, BallotError> {
+    /// JSON of a ballot given as canonical bytes.
+    pub fn decode(&self, ballot: &[u8]) -> Result<Value, BallotError> {
         let count = self.options.len();
         let id = |option: usize| Value::from(self.options[option].id.as_str());
         let ids = |options: Vec<usize>| options.into_iter().map(id).collect::<Value>();
@@ -312,7 +317,8 @@ impl Paper {
         })
     }
 
-    pub(crate) fn schema(&self) -> Value {
+    /// JSON Schema of this contest's ballots, from which a frontend draws them.
+    pub fn schema(&self) -> Value {
         let option = json!({
             "oneOf": self.options.iter().map(|option| {
                 let title = if option.title.is_empty() { &option.id } else { &option.title };
@@ -404,4 +410,24 @@ impl<'a> Once<'a> {
         }
         Ok(option)
     }
+}
+
+/// The words of graded ballots are the rule's parameter `grades`.
+fn grades(manifest: &Manifest, config: &ContestConfig) -> Vec<String> {
+    if manifest.ballot != BallotKind::Grades {
+        return Vec::new();
+    }
+    let is_grades = |param: &&Param| param.name == "grades" && param.kind == ParamKind::Texts;
+    let default = manifest
+        .params
+        .iter()
+        .find(is_grades)
+        .and_then(|param| param.default.as_ref());
+    let words = config
+        .params
+        .get("grades")
+        .or(default)
+        .and_then(Value::as_array);
+    let words = words.into_iter().flatten().filter_map(Value::as_str);
+    words.map(str::to_owned).collect()
 }

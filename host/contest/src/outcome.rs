@@ -4,23 +4,30 @@ use serde_json::{Map, Value, json};
 use tabella_abi::codec::Wire;
 use tabella_abi::number::Number;
 use tabella_abi::outcome::Outcome;
+use thiserror::Error;
 
 use crate::contest_config::ContestOption;
 
+/// Bytes that are not an outcome of this contest.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct OutcomeError(String);
+
 /// Reads an outcome and checks that it makes sense for that many options.
-pub(crate) fn read(bytes: &[u8], options: usize) -> Result<Outcome, String> {
-    let outcome = Outcome::from_wire(bytes).ok_or("the outcome's bytes are not canonical")?;
+pub fn read_outcome(bytes: &[u8], options: usize) -> Result<Outcome, OutcomeError> {
+    let not_canonical = || OutcomeError("the outcome's bytes are not canonical".into());
+    let outcome = Outcome::from_wire(bytes).ok_or_else(not_canonical)?;
     if outcome.options.len() != options {
         let found = outcome.options.len();
-        return Err(format!(
+        return Err(OutcomeError(format!(
             "the outcome lists {found} options, the contest has {options}"
-        ));
+        )));
     }
     if !outcome.pairwise.is_empty() && outcome.pairwise.len() != options * options {
         let found = outcome.pairwise.len();
-        return Err(format!(
+        return Err(OutcomeError(format!(
             "the outcome has {found} pairwise counts for {options} options"
-        ));
+        )));
     }
     let rounds = outcome.rounds.iter().flat_map(|round| {
         let totals = round.totals.iter().map(|(option, _)| *option);
@@ -35,15 +42,20 @@ pub(crate) fn read(bytes: &[u8], options: usize) -> Result<Outcome, String> {
         .flat_map(|tie| tie.options.iter().copied());
     let mut named = outcome.winners.iter().copied().chain(ties).chain(rounds);
     if let Some(unknown) = named.find(|option| *option >= options) {
-        return Err(format!(
+        return Err(OutcomeError(format!(
             "the outcome names option {unknown}, the contest has {options}"
-        ));
+        )));
     }
     Ok(outcome)
 }
 
-/// The JSON of an outcome that [`read`] accepted.
-pub(crate) fn to_json(outcome: &Outcome, options: &[ContestOption]) -> Value {
+/// Returns an outcome's canonical bytes as the JSON shown to people.
+pub fn outcome_json(bytes: &[u8], options: &[ContestOption]) -> Result<Value, OutcomeError> {
+    Ok(to_json(&read_outcome(bytes, options.len())?, options))
+}
+
+/// The JSON of an outcome that [`read_outcome`] accepted.
+fn to_json(outcome: &Outcome, options: &[ContestOption]) -> Value {
     let id = |option: &usize| Value::from(options[*option].id.as_str());
     let ids = |list: &[usize]| list.iter().map(id).collect::<Value>();
     let ties = outcome.ties.iter().map(|tie| {

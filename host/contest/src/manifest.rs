@@ -1,14 +1,14 @@
-//! What a plugin says of itself, read and checked.
+//! What a rule says of itself, read and checked.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-pub use tabella_abi::ballot::BallotKind;
-
-use crate::strict_json::StrictJson;
+use tabella_abi::ballot::BallotKind;
 use tabella_limits::PluginLimits;
 
-/// A plugin's description of itself.
+use crate::param::{Param, ParamKind, RawParam, is_name};
+
+/// A rule's description of itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Manifest {
     /// The rule's name, such as `instant-runoff`.
@@ -37,50 +37,6 @@ pub struct Manifest {
     pub params: Vec<Param>,
 }
 
-/// One parameter of a rule.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Param {
-    /// Its name.
-    pub name: String,
-    /// What it does, in a sentence.
-    pub about: String,
-    /// What values it takes.
-    pub kind: ParamKind,
-    /// Its value where left out.
-    pub default: Option<Value>,
-    /// Whether it may be left out without a default.
-    pub optional: bool,
-}
-
-/// What values a parameter takes, as JSON.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ParamKind {
-    /// An integer between two bounds, both allowed.
-    Integer {
-        /// The least.
-        min: i64,
-        /// The most.
-        max: i64,
-    },
-    /// One of these words.
-    Choice(Vec<String>),
-    /// `true` or `false`.
-    Flag,
-    /// A fraction such as `"1/2"`.
-    Ratio,
-    /// A non-negative decimal such as `"2.5"` or `5`.
-    Decimal {
-        /// Digits after the point, at most.
-        places: u8,
-    },
-    /// A text.
-    Text,
-    /// A list of texts.
-    Texts,
-    /// An object with a non-negative integer forevery option id.
-    PerOption,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawManifest {
@@ -102,22 +58,6 @@ struct RawManifest {
     params: Vec<RawParam>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawParam {
-    name: String,
-    #[serde(default)]
-    about: String,
-    kind: String,
-    min: Option<i64>,
-    max: Option<i64>,
-    one_of: Option<Vec<String>>,
-    places: Option<u8>,
-    default: Option<StrictJson>,
-    #[serde(default)]
-    optional: bool,
-}
-
 fn one() -> u64 {
     1
 }
@@ -131,8 +71,9 @@ fn plain_ballots() -> Vec<String> {
 }
 
 impl Manifest {
-    /// Reads the JSON that `describe` returned; says what is wrong with it.
-    pub(crate) fn read(bytes: &[u8], limits: &PluginLimits) -> Result<Self, String> {
+    /// Reads the JSON that `describe` returned; says what is wrong with it. Whether the rule takes marks
+    /// stands in the module's exports, not there.
+    pub fn read(bytes: &[u8], limits: &PluginLimits) -> Result<Self, String> {
         let raw: RawManifest = serde_json::from_slice(bytes)
             .map_err(|error| format!("it is not as specified: {error}"))?;
         if raw.abi != 1 {
@@ -251,84 +192,4 @@ impl Manifest {
             "params_schema": self.params_schema(),
         })
     }
-}
-
-impl Param {
-    fn read(raw: RawParam) -> Result<Self, String> {
-        if !is_name(&raw.name, '_') {
-            return Err("is not named by 1 to 64 lowercase letters, digits and underscores".into());
-        }
-        let kind = match raw.kind.as_str() {
-            "integer" => {
-                let (min, max) = (raw.min.unwrap_or(i64::MIN), raw.max.unwrap_or(i64::MAX));
-                if min > max {
-                    return Err(format!(
-                        "has the bounds {min} and {max}, which nothing fits"
-                    ));
-                }
-                ParamKind::Integer { min, max }
-            }
-            "choice" => match raw.one_of {
-                Some(words) if !words.is_empty() => ParamKind::Choice(words),
-                _ => return Err("is a choice but lists nothing in `one_of`".into()),
-            },
-            "flag" => ParamKind::Flag,
-            "ratio" => ParamKind::Ratio,
-            "decimal" => match raw.places {
-                Some(places) if places <= 9 => ParamKind::Decimal { places },
-                _ => return Err("is a decimal but has no `places` from 0 to 9".into()),
-            },
-            "text" => ParamKind::Text,
-            "texts" => ParamKind::Texts,
-            "per-option" => ParamKind::PerOption,
-            other => return Err(format!("has the unknown kind {other:?}")),
-        };
-        let param = Self {
-            name: raw.name,
-            about: raw.about,
-            kind,
-            default: raw.default.map(|StrictJson(default)| default),
-            optional: raw.optional,
-        };
-        if let Some(default) = &param.default {
-            crate::config::encode_param(&param.kind, default, &[]).map_err(|error| {
-                format!("has a default that it would refuse: {}", error.message)
-            })?;
-        }
-        Ok(param)
-    }
-
-    fn schema(&self) -> Value {
-        let mut schema = match &self.kind {
-            ParamKind::Integer { min, max } => {
-                json!({ "type": "integer", "minimum": min, "maximum": max })
-            }
-            ParamKind::Choice(words) => json!({ "enum": words }),
-            ParamKind::Flag => json!({ "type": "boolean" }),
-            ParamKind::Ratio => json!({ "type": "string", "pattern": "^[0-9]+/[1-9][0-9]*$" }),
-            ParamKind::Decimal { places: 0 } => json!({ "type": "integer", "minimum": 0 }),
-            ParamKind::Decimal { places } => {
-                let pattern = format!("^[0-9]+(\\.[0-9]{{1,{places}}})?$");
-                json!({ "type": ["string", "number"], "pattern": pattern, "minimum": 0 })
-            }
-            ParamKind::Text => json!({ "type": "string" }),
-            ParamKind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
-            ParamKind::PerOption => json!({
-                "type": "object",
-                "additionalProperties": { "type": "integer", "minimum": 0 },
-            }),
-        };
-        if !self.about.is_empty() {
-            schema["description"] = json!(self.about);
-        }
-        if let Some(default) = &self.default {
-            schema["default"] = default.clone();
-        }
-        schema
-    }
-}
-
-fn is_name(name: &str, separator: char) -> bool {
-    let known = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == separator;
-    (1..=64).contains(&name.len()) && name.chars().all(known)
 }

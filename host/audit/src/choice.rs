@@ -1,0 +1,181 @@
+//! Whether a receipt is of one choice, with no network.
+
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    io,
+    path::PathBuf,
+};
+
+use serde_json::Value;
+use tabella_contest::{StrictJson, encode_choice};
+use tabella_ledger::{ConfigureError, Ledger, LedgerError, configure};
+use tabella_protocol::{
+    ElectionProof, ElectionProofError, Genesis, Hash, ProvenElection, Receipt, ReceiptError,
+};
+use tabella_runtime::{Contest, LoadError};
+
+use crate::scratch::{Scratch, ScratchError};
+
+/// A choice, and what it is encoded with.
+#[derive(Debug, Clone, Copy)]
+pub struct Choice<'a> {
+    /// The ballot as JSON, as it was sent.
+    pub ballot: &'a str,
+    /// The election's proof, as `GET /api/elections/{id}/proof` answered it.
+    pub election: &'a [u8],
+    /// Rules that are not built in, as Wasm files.
+    pub plugins: &'a [PathBuf],
+}
+
+/// Why a choice cannot be encoded or compared.
+#[derive(Debug, thiserror::Error)]
+pub enum ChoiceError {
+    /// The ballot is not JSON.
+    #[error("--ballot: expected JSON such as {{\"choice\": \"a\"}}")]
+    Json(#[source] serde_json::Error),
+    /// The election's proof is not JSON of its shape.
+    #[error("the election's proof cannot be read; fetch /api/elections/ID/proof again")]
+    Unreadable(#[source] serde_json::Error),
+    /// The election's proof shows nothing.
+    #[error(transparent)]
+    Election(#[from] ElectionProofError),
+    /// The receipt proves nothing.
+    #[error(transparent)]
+    Receipt(#[from] ReceiptError),
+    /// They are of two elections.
+    #[error("the receipt is of election {receipt}, the proof of election {proof}")]
+    OtherElection {
+        /// The receipt's.
+        receipt: u64,
+        /// The proof's.
+        proof: u64,
+    },
+    /// A rule's file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A rule is not at hand.
+    #[error(
+        "it cannot be said yet which choice the receipt is of: the election's rule {0} is not built in; \
+         fetch /api/plugins/{0}/wasm and name it with --plugin FILE"
+    )]
+    NotBuiltIn(Hash),
+    /// A rule's bytes are not a plugin here.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A rule does not take its contest's configuration.
+    #[error("contest {}: {error}", contest + 1)]
+    Configure {
+        /// The contest's place.
+        contest: usize,
+        /// Why.
+        error: ConfigureError,
+    },
+    /// The choice is none in this election.
+    #[error(transparent)]
+    Ballot(#[from] tabella_contest::ChoiceError),
+    /// There is nowhere to compile rules.
+    #[error(transparent)]
+    Scratch(#[from] ScratchError),
+    /// This machine failed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+/// Returns whether `receipt`, which was verified, is of this choice: the ballot is encoded with the
+/// options and the rule that the chain's state commits to, and its hash compared.
+pub fn is_of(
+    receipt: &Receipt,
+    choice: &Choice<'_>,
+    genesis: &Genesis,
+) -> Result<bool, ChoiceError> {
+    let StrictJson(ballot) = serde_json::from_str(choice.ballot).map_err(ChoiceError::Json)?;
+    let encoded = |election: &ProvenElection| {
+        let contests = contests(election, choice.plugins, genesis)?;
+        encoded(election, &contests, &ballot)
+    };
+    tabella_client::is_of(receipt, &read(choice.election)?, genesis, encoded).map_err(|error| {
+        match error {
+            tabella_client::ChoiceError::Ballot(error) => error,
+            tabella_client::ChoiceError::Receipt(error) => error.into(),
+            tabella_client::ChoiceError::Election(error) => error.into(),
+            tabella_client::ChoiceError::OtherElection { receipt, proof } => {
+                ChoiceError::OtherElection { receipt, proof }
+            }
+        }
+    })
+}
+
+fn read(proof: &[u8]) -> Result<ElectionProof, ChoiceError> {
+    serde_json::from_slice(proof).map_err(ChoiceError::Unreadable)
+}
+
+/// Returns the election that a proof shows, as `GET /api/elections/{id}/proof` answers it.
+pub fn proven(proof: &[u8], genesis: &Genesis) -> Result<ProvenElection, ChoiceError> {
+    Ok(read(proof)?.verify(genesis)?)
+}
+
+/// Returns the canonical bytes of each of these choices, one for each contest, by the options and the
+/// rules that the chain commits to.
+pub fn encode(
+    election: &ProvenElection,
+    choices: &[Value],
+    files: &[PathBuf],
+    genesis: &Genesis,
+) -> Result<Vec<Vec<Vec<u8>>>, ChoiceError> {
+    let contests = contests(election, files, genesis)?;
+    let choices = choices.iter();
+    choices
+        .map(|choice| encoded(election, &contests, choice))
+        .collect()
+}
+
+fn encoded(
+    election: &ProvenElection,
+    contests: &[Contest],
+    choice: &Value,
+) -> Result<Vec<Vec<u8>>, ChoiceError> {
+    let ids = election.spec.contests.iter().map(|c| c.id.as_str());
+    let papers = contests.iter().map(Contest::paper);
+    Ok(encode_choice(ids.zip(papers), choice)?)
+}
+
+/// The election's contests with their rules, which are built in or stand in `files`.
+fn contests(
+    election: &ProvenElection,
+    files: &[PathBuf],
+    genesis: &Genesis,
+) -> Result<Vec<Contest>, ChoiceError> {
+    let directory = Scratch::new()?;
+    let runtime = Ledger::runtime_for(genesis, directory.path())?;
+    let mut plugins = BTreeMap::new();
+    for contest in &election.spec.contests {
+        if let Entry::Vacant(entry) = plugins.entry(contest.plugin) {
+            entry.insert(runtime.load(&wasm(&contest.plugin, files)?)?);
+        }
+    }
+    let contests = configure(&plugins, &election.spec.contests)
+        .map_err(|(contest, error)| ChoiceError::Configure { contest, error })?;
+    Ok(contests.to_vec())
+}
+
+/// Returns the bytes of the rule with this hash: built in, or one of the files.
+fn wasm(sha256: &Hash, files: &[PathBuf]) -> Result<Vec<u8>, ChoiceError> {
+    for file in files {
+        let wasm = std::fs::read(file).map_err(|source| ChoiceError::Read {
+            path: file.clone(),
+            source,
+        })?;
+        if Hash::of(&wasm) == *sha256 {
+            return Ok(wasm);
+        }
+    }
+    let mut built_in = tabella_plugins::all().iter();
+    let built_in = built_in.find(|rule| Hash::of(rule.wasm) == *sha256);
+    let built_in = built_in.ok_or(ChoiceError::NotBuiltIn(*sha256))?;
+    Ok(built_in.wasm.to_vec())
+}

@@ -1,0 +1,79 @@
+//! A voter's receipt.
+
+use std::path::Path;
+
+use serde::Serialize;
+use tabella_protocol::{Genesis, Hash, Receipt, ReceiptError, ReceiptSummary};
+
+use crate::{
+    choice::{self, Choice, ChoiceError},
+    receipt_nonce::{self, NonceError},
+};
+
+/// A receipt that holds.
+#[derive(Debug, Serialize)]
+pub struct Checked {
+    /// What it proves.
+    #[serde(flatten)]
+    pub summary: ReceiptSummary,
+    /// Whether it is of the choice given; absent where none was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub of_this_choice: Option<bool>,
+}
+
+/// What a voter knows of the ballot that a receipt should be of.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Expected<'a> {
+    /// What was chosen.
+    pub choice: Option<Choice<'a>>,
+    /// The random number that the voter sent, and a file with the ballot's transaction as hex.
+    pub nonce: Option<(u64, &'a Path)>,
+}
+
+/// Why a receipt does not hold, or is not what the voter expects.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// Not text.
+    #[error("not a receipt: not UTF-8")]
+    NotText,
+    /// It proves nothing.
+    #[error(transparent)]
+    Receipt(#[from] ReceiptError),
+    /// It cannot be said whether it is of the choice.
+    #[error(transparent)]
+    Choice(#[from] ChoiceError),
+    /// It is of another choice.
+    #[error(
+        "the receipt holds, but it is of another choice: its ballot hash {0} is not that of the \
+         ballot given. Somebody changed the ballot on its way; keep this receipt and report it"
+    )]
+    OtherChoice(Hash),
+    /// It is not this voter's, or that cannot be said.
+    #[error(transparent)]
+    Nonce(#[from] NonceError),
+}
+
+/// Checks the bytes of a receipt, which must be of the network of `genesis`.
+pub fn check(
+    bytes: &[u8],
+    genesis: &Genesis,
+    expected: &Expected<'_>,
+) -> Result<Checked, CheckError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| CheckError::NotText)?;
+    let receipt = Receipt::from_json(text)?;
+    let summary = receipt.verify(genesis)?;
+    let of_this_choice = match &expected.choice {
+        Some(choice) => Some(choice::is_of(&receipt, choice, genesis)?),
+        None => None,
+    };
+    if of_this_choice == Some(false) {
+        return Err(CheckError::OtherChoice(summary.ballot_hash));
+    }
+    if let Some((nonce, transaction)) = expected.nonce {
+        receipt_nonce::check(summary.transaction_id, transaction, nonce)?;
+    }
+    Ok(Checked {
+        summary,
+        of_this_choice,
+    })
+}
