@@ -55,7 +55,10 @@ pub enum BackupError {
     #[error("a validator runs on {0}; stop it first, because a copy of files in use is no backup")]
     Running(PathBuf),
     /// Something is there already.
-    #[error("{0} is not empty; nothing was written, choose another directory or move it away")]
+    #[error(
+        "{0} is not empty; nothing was written; choose another directory or move it away, and never \
+         say --first-start of a key that has run"
+    )]
     NotEmpty(PathBuf),
     /// The manifest cannot be read.
     #[error("{path} is no manifest of a backup: {error}")]

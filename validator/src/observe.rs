@@ -205,7 +205,9 @@ impl Waiting {
                 height = ledger.tip().height,
                 signs_above,
                 peers = handle.connected_peers().len(),
-                "still not signing: a quorum of the other validators must be up and go on"
+                "still not signing: a quorum of the other validators must be up and continue; where this \
+                 network is new and nobody has signed, stop all, move their data directories away, and \
+                 say --first-start of each"
             );
         }
         tokio::time::sleep(POLL_INTERVAL).await;

@@ -92,8 +92,8 @@ fn wasm(sha256: &Hash, files: &[PathBuf]) -> Result<Vec<u8>> {
         .find(|b| Hash::of(b.wasm) == *sha256);
     builtin.map(|builtin| builtin.wasm.to_vec()).with_context(|| {
         format!(
-            "the election's rule {sha256} is not built in; fetch /api/plugins/{sha256}/wasm and \
-             name it with --plugin FILE"
+            "it cannot be said yet which choice the receipt is of: the election's rule {sha256} is not \
+             built in; fetch /api/plugins/{sha256}/wasm and name it with --plugin FILE"
         )
     })
 }

@@ -202,7 +202,13 @@ impl<'f> Lines<'f> {
 
     fn next(&mut self) -> Result<Option<ExportLine>> {
         self.number += 1;
-        let place = || format!("line {} of {}", self.number, self.file.display());
+        let place = || {
+            format!(
+                "line {} of {} is not of an export, as /api/elections/ID/export answers it",
+                self.number,
+                self.file.display()
+            )
+        };
         let Some(line) = self.lines.next() else {
             return Ok(None);
         };

@@ -24,7 +24,7 @@ pub enum HttpError {
     #[error("expected a URL http://host:port without a path, got {0:?}")]
     BadUrl(String),
     /// No connection.
-    #[error("cannot connect to {0}: {1}")]
+    #[error("cannot connect to {0}: {1}; start what runs there, or give another address")]
     Connect(String, std::io::Error),
     /// The connection broke, or what came was not HTTP.
     #[error("no answer from {0}: {1}")]

@@ -25,7 +25,10 @@ pub enum AdministerError {
     #[error(transparent)]
     Submit(#[from] SubmitError),
     /// A validator took it; it may be confirmed later.
-    #[error("the validators took the transaction but have not confirmed it yet")]
+    #[error(
+        "the validators took the transaction but have not confirmed it yet; look whether it happened \
+         before you send it again"
+    )]
     NotConfirmed(Hash),
     /// A validator took it, and it did not hold when its turn came.
     #[error("{reason}")]

@@ -34,7 +34,7 @@ pub enum ExamineError {
     #[error(transparent)]
     Host(#[from] HostFault),
     /// A ballot that was given does not fit the contest.
-    #[error("{0}")]
+    #[error("expected ballots of the rule's kind in --ballots or the crate's ballots.jsonl")]
     Ballot(#[from] sample::Unfit),
     /// No ballot is accepted, so that nothing could be learnt.
     #[error(

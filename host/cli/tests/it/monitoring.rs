@@ -2,7 +2,7 @@
 //! Prometheus' own tools take. A backend tells the same without Prometheus.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     io::Write,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
@@ -129,29 +129,33 @@ async fn each_metric_of_an_alert_and_of_the_board_is_one_that_a_process_shows() 
 }
 
 #[test]
-fn each_alert_names_a_runbook_that_there_is() {
+fn each_alert_names_a_runbook_that_names_it() {
     let document = "docs/troubleshooting.md";
     let text = file(document);
-    let titles = text.lines().filter_map(|line| line.strip_prefix("### "));
-    let anchors: BTreeSet<String> = titles
-        .map(|title| {
+    let sections: BTreeMap<String, &str> = text
+        .split("\n### ")
+        .skip(1)
+        .filter_map(|section| section.split_once('\n'))
+        .map(|(title, body)| {
             let kept = title
                 .chars()
                 .filter(|c| c.is_alphanumeric() || *c == ' ' || *c == '-');
             let kept: String = kept.collect();
-            format!("{document}#{}", kept.to_lowercase().replace(' ', "-"))
+            let anchor = kept.to_lowercase().replace(' ', "-");
+            (format!("{document}#{anchor}"), body)
         })
         .collect();
     let rules = file("deploy/monitoring/tabella.rules.yml");
     let runbooks: Vec<&str> = values(&rules, "runbook: ")
         .map(|v| v.trim_matches('"'))
         .collect();
-    assert_eq!(runbooks.len(), values(&rules, "- alert: ").count());
-    for runbook in runbooks {
-        assert!(
-            anchors.contains(runbook),
-            "expected one of {anchors:?}, got {runbook}"
-        );
+    let names: Vec<&str> = values(&rules, "- alert: ").collect();
+    assert_eq!(runbooks.len(), names.len());
+    for (name, runbook) in names.into_iter().zip(runbooks) {
+        let Some(body) = sections.get(runbook) else {
+            panic!("{name}: expected one of {:?}, got {runbook}", sections.keys());
+        };
+        assert!(body.contains(&format!("`{name}`")), "{runbook}: {name}");
     }
 }
 
