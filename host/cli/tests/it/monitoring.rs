@@ -153,7 +153,10 @@ fn each_alert_names_a_runbook_that_names_it() {
     assert_eq!(runbooks.len(), names.len());
     for (name, runbook) in names.into_iter().zip(runbooks) {
         let Some(body) = sections.get(runbook) else {
-            panic!("{name}: expected one of {:?}, got {runbook}", sections.keys());
+            panic!(
+                "{name}: expected one of {:?}, got {runbook}",
+                sections.keys()
+            );
         };
         assert!(body.contains(&format!("`{name}`")), "{runbook}: {name}");
     }
