@@ -120,6 +120,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a case for each rule")]
     fn every_rules_percentages_are_of_what_its_votes_are() {
         let all = |kind: fn(&[&str]) -> Value| {
             [(2, kind(&["x"])), (2, kind(&["y", "x"])), (1, kind(&[]))].to_vec()
@@ -145,7 +146,7 @@ mod tests {
         ];
         let none = json!({});
         let mut shown = String::new();
-        let mut cases: Vec<(&str, Value, Vec<(u64, Value)>)> = vec![
+        let mut cases = vec![
             ("plurality", none.clone(), choices.clone()),
             ("referendum", none.clone(), choices.clone()),
             ("party-list", json!({"seats": 3}), choices),

@@ -441,8 +441,6 @@ pub(crate) fn certify(
     CommitCertificate::sign(genesis, keys, height, hash)
 }
 
-/// One fake validator.
-
 /// What a validator's server and its answers share.
 struct Shared {
     network: Arc<Network>,
