@@ -2,10 +2,7 @@
 
 use std::{
     future::Future,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -13,9 +10,14 @@ use axum::{
     Json, Router,
     body::Bytes,
     extract::{DefaultBodyLimit, State, rejection::BytesRejection},
-    http::{StatusCode, header},
-    response::IntoResponse,
+    http::{HeaderMap, StatusCode},
+    response::Response,
     routing::get,
+};
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
 };
 use tabella_http_server::{Bounds, Server};
 use tabella_protocol::{Genesis, PeerRecord};
@@ -36,10 +38,22 @@ const DRAIN: Duration = Duration::from_secs(2);
 struct Bootnode {
     genesis: Genesis,
     peers: Mutex<Peers>,
-    accepted: AtomicU64,
-    refused: AtomicU64,
-    server: Server,
+    received: Family<Received, Counter>,
+    /// Validators with a record in date, as of the last look at the metrics.
+    listed: Gauge<u64, AtomicU64>,
+    registry: Registry,
 }
+
+/// What became of a record.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Received {
+    outcome: &'static str,
+}
+
+const ACCEPTED: Received = Received {
+    outcome: "accepted",
+};
+const REFUSED: Received = Received { outcome: "refused" };
 
 impl Bootnode {
     /// The records. A panic elsewhere leaves them whole, so a poisoned lock is no reason to stop.
@@ -58,18 +72,36 @@ pub async fn serve(
     let listen = listener.local_addr().map_err(BootnodeError::Serve)?;
     tracing::info!(%listen, network = %genesis.network, "bootnode is listening");
     let server = Server::new(bounds);
-    let router = router(genesis, server.clone());
+    let router = router(genesis, &server);
     let serving = server.serve(listener, router, shutdown, DRAIN);
     serving.await.map_err(BootnodeError::Serve)
 }
 
-fn router(genesis: Genesis, server: Server) -> Router {
+fn router(genesis: Genesis, server: &Server) -> Router {
+    let mut registry = Registry::with_prefix("tabella_bootnode");
+    let received = Family::default();
+    for outcome in [ACCEPTED, REFUSED] {
+        // Shown before the first of its kind.
+        drop(received.get_or_create(&outcome));
+    }
+    let listed = Gauge::default();
+    registry.register(
+        "peers",
+        "Validators with a record in date",
+        Gauge::clone(&listed),
+    );
+    registry.register(
+        "records",
+        "Peer records received, by outcome",
+        Family::clone(&received),
+    );
+    server.register(&mut registry);
     let bootnode = Arc::new(Bootnode {
         genesis,
         peers: Mutex::default(),
-        accepted: AtomicU64::new(0),
-        refused: AtomicU64::new(0),
-        server,
+        received,
+        listed,
+        registry,
     });
     Router::new()
         .route("/peers", get(list_peers).post(store_peer))
@@ -86,11 +118,11 @@ async fn store_peer(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<PeerRecord>), Problem> {
     let stored = store(&bootnode, body);
-    let counter = match &stored {
-        Ok(_) => &bootnode.accepted,
-        Err(_) => &bootnode.refused,
+    let outcome = match &stored {
+        Ok(_) => ACCEPTED,
+        Err(_) => REFUSED,
     };
-    counter.fetch_add(1, Ordering::Relaxed);
+    bootnode.received.get_or_create(&outcome).inc();
     stored
 }
 
@@ -143,21 +175,10 @@ async fn live() -> Json<serde_json::Value> {
     Json(serde_json::json!({"status": "live"}))
 }
 
-async fn metrics(State(bootnode): State<Arc<Bootnode>>) -> impl IntoResponse {
+async fn metrics(State(bootnode): State<Arc<Bootnode>>, headers: HeaderMap) -> Response {
     let peers = bootnode.peers().list(now_ms()).len();
-    let mut text = format!(
-        "# HELP tabella_bootnode_peers Validators with a record in date.\n\
-         # TYPE tabella_bootnode_peers gauge\n\
-         tabella_bootnode_peers {peers}\n\
-         # HELP tabella_bootnode_records_total Peer records received, by outcome.\n\
-         # TYPE tabella_bootnode_records_total counter\n\
-         tabella_bootnode_records_total{{outcome=\"accepted\"}} {}\n\
-         tabella_bootnode_records_total{{outcome=\"refused\"}} {}\n",
-        bootnode.accepted.load(Ordering::Relaxed),
-        bootnode.refused.load(Ordering::Relaxed),
-    );
-    text.push_str(&bootnode.server.render_metrics("tabella_bootnode"));
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
+    bootnode.listed.set(peers as u64);
+    tabella_http_server::metrics::answer(&headers, &bootnode.registry, "")
 }
 
 async fn not_found() -> Problem {

@@ -122,7 +122,9 @@ impl Application for Validator {
         let committed = committed.await?;
         let tip = committed.tip;
         self.metrics.commit_time.observe(started.elapsed());
-        self.metrics.transactions.add(committed.transactions as u64);
+        self.metrics
+            .transactions
+            .inc_by(committed.transactions as u64);
         *self
             .last_commit
             .lock()
@@ -217,7 +219,7 @@ impl Application for Validator {
             }
         };
         if worth == Worth::Garbage {
-            self.metrics.peer_garbage.add(1);
+            self.metrics.peer_garbage.inc();
         }
         worth
     }

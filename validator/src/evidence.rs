@@ -146,7 +146,7 @@ impl EvidenceLog {
         let summary = match evidence.verify(&ledger.validators()) {
             Ok(summary) => summary,
             Err(error) => {
-                self.metrics.peer_garbage.add(1);
+                self.metrics.peer_garbage.inc();
                 tracing::debug!(%error, "evidence that proves nothing was dropped");
                 return None;
             }
@@ -158,7 +158,7 @@ impl EvidenceLog {
             ?liars,
             "validators signed statements that contradict each other; see `tabella validator evidence`"
         );
-        self.metrics.evidence.add(1);
+        self.metrics.evidence.inc();
         let kept = {
             let mut found = self.found.lock().expect("no holder of this lock panics");
             found.insert(subject, evidence.clone());

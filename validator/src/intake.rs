@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Instant};
 
+use prometheus_client::registry::Registry;
 use tabella_consensus::Worth;
+use tabella_http_server::metrics::Durations;
 use tabella_ledger::{Refusal, Vetted};
 use tabella_protocol::{Hash, rpc::RefusalCode, rpc::TransactionStatus};
 use tokio::sync::Notify;
@@ -10,7 +12,6 @@ use tokio::sync::Notify;
 use crate::{
     clock::now_ms,
     journal::Journal,
-    metrics::{Timing, Timings},
     pool::{Judged, Pool},
     relay::Relay,
     stop::Stop,
@@ -24,7 +25,7 @@ pub(crate) struct Intake {
     pub(crate) work: Notify,
     pub(crate) relay: Relay,
     stop: Stop,
-    vet_time: Timing,
+    vet_time: Durations,
 }
 
 impl Intake {
@@ -42,7 +43,7 @@ impl Intake {
             work: Notify::new(),
             relay,
             stop,
-            vet_time: Timing::default(),
+            vet_time: Durations::default(),
         });
         if !held.is_empty() {
             tracing::info!(
@@ -120,12 +121,18 @@ impl Intake {
         }
     }
 
-    /// How long checking and storing took.
-    pub(crate) fn timings(&self) -> Timings<'_> {
-        Timings {
-            vet: &self.vet_time,
-            journal_commit: &self.journal.commit_time,
-        }
+    /// Shows in `registry` how long checking and storing take.
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        self.vet_time.register(
+            registry,
+            "transactions_vet",
+            "Checking a batch of new transactions: signatures, rolls, rules in the sandbox",
+        );
+        self.journal.commit_time.register(
+            registry,
+            "journal_commit",
+            "Writing accepted transactions to the mempool's journal, synced to disk",
+        );
     }
 
     /// Whether anything waits for a block.

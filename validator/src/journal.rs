@@ -6,10 +6,11 @@
 use std::{path::Path, sync::Arc, thread::JoinHandle, time::Instant};
 
 use redb::{Builder, Database, ReadableDatabase, ReadableTable, TableDefinition};
+use tabella_http_server::metrics::Durations;
 use tabella_protocol::Hash;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{metrics::Timing, stop::Stop};
+use crate::stop::Stop;
 
 /// `transaction id -> (order of arrival, canonical bytes)`.
 const WAITING: TableDefinition<'_, [u8; 32], (u64, &[u8])> = TableDefinition::new("waiting");
@@ -61,7 +62,7 @@ pub(crate) struct Journal {
     writes: Option<mpsc::Sender<Write>>,
     thread: Option<JoinHandle<()>>,
     /// How long each commit took.
-    pub(crate) commit_time: Arc<Timing>,
+    pub(crate) commit_time: Durations,
 }
 
 impl Journal {
@@ -73,8 +74,8 @@ impl Journal {
 
     fn start(mut store: JournalStore, stop: Stop) -> Result<Self, JournalError> {
         let (writes, queue) = mpsc::channel(QUEUE_MAX);
-        let commit_time = Arc::new(Timing::default());
-        let timing = Arc::clone(&commit_time);
+        let commit_time = Durations::default();
+        let timing = commit_time.clone();
         let thread = std::thread::Builder::new()
             .name("mempool-journal".into())
             .spawn(move || {
@@ -204,7 +205,7 @@ impl JournalStore {
 fn write_all(
     store: &mut JournalStore,
     mut queue: mpsc::Receiver<Write>,
-    commit_time: &Timing,
+    commit_time: &Durations,
 ) -> Result<(), JournalError> {
     let (mut batch, mut changes) = (Vec::new(), Vec::new());
     while queue.blocking_recv_many(&mut batch, COMMIT_MAX) > 0 {

@@ -89,7 +89,7 @@ pub(crate) async fn run(
             .unwrap_or_else(|| Scrub::new(&ledger, Signatures::OfValidators));
         match pass(&ledger, &dissent, &metrics, &file, next).await {
             Ok(scrub) => {
-                metrics.scrub_passes.add(1);
+                metrics.scrub_passes.inc();
                 let blocks = scrub.checked().blocks;
                 tracing::debug!(blocks, took = ?started.elapsed(), "stored data re-checked");
             }

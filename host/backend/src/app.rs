@@ -17,10 +17,12 @@ use tabella_protocol::OpenBallots;
 use crate::{
     auth::{AdminToken, Passwords, Tokens},
     client_address::ClientAddress,
+    clock,
     config::Registration,
     events::Events,
     limits::Limits,
     live::LiveCounts,
+    metrics::Metrics,
     places::Places,
     problem::Problem,
     proven,
@@ -47,6 +49,7 @@ pub(crate) struct App {
     pub(crate) events: Arc<Events>,
     pub(crate) result_lines: Arc<ResultLines>,
     pub(crate) limits: Arc<Limits>,
+    pub(crate) metrics: Arc<Metrics>,
     /// The server that this backend's routes are reached through.
     pub(crate) server: Server,
     /// Turns of those who read blocks.
@@ -75,6 +78,15 @@ impl App {
     /// The newest verified height; 0 before the first block is seen.
     pub(crate) fn height(&self) -> u64 {
         self.outbox.height()
+    }
+
+    /// How long the oldest submission that is not settled has waited, in seconds; 0 where none is.
+    pub(crate) fn oldest_pending_s(&self) -> u64 {
+        let oldest = self.pending.oldest();
+        let waits_ms = oldest.map_or(0, |(_, submitted_at_ms)| {
+            clock::now_ms().saturating_sub(submitted_at_ms)
+        });
+        waits_ms / 1_000
     }
 
     /// Reads little of the proven chain, off the async threads.

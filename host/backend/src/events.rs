@@ -7,6 +7,7 @@
 use std::{net::IpAddr, time::Duration};
 
 use bytes::Bytes;
+use prometheus_client::metrics::counter::Counter;
 use serde::Serialize;
 use tabella_client::HealthStatus;
 use tabella_outbox::{Listener, store::Confirmed};
@@ -16,10 +17,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{
-    metrics,
-    places::{Place, Places},
-};
+use crate::places::{Place, Places};
 
 /// Events in the ring: about a second of them under load.
 const EVENTS_MAX: usize = 128;
@@ -89,16 +87,24 @@ pub(crate) struct Events {
     room: Places,
     session: Duration,
     stopped: watch::Sender<bool>,
+    dropped: Counter,
 }
 
 impl Events {
-    pub(crate) fn new(open_ballots: OpenBallots, room: Places, session: Duration) -> Self {
+    /// Nobody follows yet; `dropped` counts those that read too slowly.
+    pub(crate) fn new(
+        open_ballots: OpenBallots,
+        room: Places,
+        session: Duration,
+        dropped: Counter,
+    ) -> Self {
         Self {
             open_ballots,
             ring: broadcast::channel(EVENTS_MAX).0,
             room,
             session,
             stopped: watch::channel(false).0,
+            dropped,
         }
     }
 
@@ -109,6 +115,7 @@ impl Events {
             events: self.ring.subscribe(),
             stopped: self.stopped.subscribe(),
             until: Instant::now() + self.session,
+            dropped: self.dropped.clone(),
             _place: place,
         })
     }
@@ -164,6 +171,7 @@ pub(crate) struct Subscription {
     events: broadcast::Receiver<Bytes>,
     stopped: watch::Receiver<bool>,
     until: Instant,
+    dropped: Counter,
     _place: Place,
 }
 
@@ -190,7 +198,7 @@ impl Subscription {
             Ok(event) => Next::Text(event),
             Err(broadcast::error::RecvError::Closed) => Next::End,
             Err(broadcast::error::RecvError::Lagged(missed)) => {
-                metrics::event_subscriber_dropped();
+                self.dropped.inc();
                 Next::Dropped(Bytes::from(format!(
                     "event: dropped\ndata: {{\"missed\":{missed}}}\n\n"
                 )))
@@ -216,6 +224,7 @@ mod tests {
             OpenBallots::Anyone,
             Places::new(subscribers_max, 1),
             Duration::from_secs(60),
+            Counter::default(),
         )
     }
 
@@ -228,9 +237,13 @@ mod tests {
         let expected =
             "event: turnout\ndata: {\"election_id\":1,\"status\":\"open\",\"turnout\":7}\n\n";
         assert_eq!(subscription.next().await, Next::Text(expected.into()));
-        let mut over = Events::new(OpenBallots::Anyone, Places::new(1, 1), Duration::ZERO)
-            .subscribe(None)
-            .unwrap();
+        let over = Events::new(
+            OpenBallots::Anyone,
+            Places::new(1, 1),
+            Duration::ZERO,
+            Counter::default(),
+        );
+        let mut over = over.subscribe(None).unwrap();
         assert_eq!(over.next().await, Next::End);
     }
 
@@ -245,6 +258,7 @@ mod tests {
         }
         let dropped = "event: dropped\ndata: {\"missed\":5}\n\n";
         assert_eq!(slow.next().await, Next::Dropped(dropped.into()));
+        assert_eq!(events.dropped.get(), 1);
     }
 
     #[tokio::test]

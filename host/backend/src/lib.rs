@@ -22,6 +22,7 @@
 //! ```
 
 mod accounts;
+mod alerts;
 mod app;
 mod as_of;
 mod auth;

@@ -9,13 +9,13 @@ use axum::{
     extract::Request,
     http::{Method, header},
 };
+use prometheus_client::metrics::counter::Counter;
 use tabella_outbox::RevoteLimit;
 use tabella_protocol::VoterId;
 
 use crate::{
     client_address::ClientAddress,
     config::RateLimits,
-    metrics,
     places::{Place, Places},
     problem::Problem,
     rate_limit::RateLimit,
@@ -43,10 +43,12 @@ pub(crate) struct Limits {
     revotes: RateLimit<(u64, VoterId)>,
     hashes: Places,
     questions: Places,
+    refused: Counter,
 }
 
 impl Limits {
-    pub(crate) fn new(rates: &RateLimits) -> Self {
+    /// Nobody has asked yet; `refused` counts whoever asks too often.
+    pub(crate) fn new(rates: &RateLimits, refused: Counter) -> Self {
         Self {
             address: RateLimit::new(rates.address),
             address_logins: RateLimit::new(rates.address_logins),
@@ -55,6 +57,7 @@ impl Limits {
             revotes: RateLimit::for_many(rates.revotes, REVOTERS_MAX),
             hashes: Places::new(usize::MAX, HASHES_PER_ADDRESS_MAX),
             questions: Places::new(QUESTIONS_MAX, QUESTIONS_PER_ADDRESS_MAX),
+            refused,
         }
     }
 
@@ -64,7 +67,9 @@ impl Limits {
             return Ok(());
         }
         let cost = cost(request);
-        self.address.admit_cost(&address, cost).map_err(refused)
+        self.address
+            .admit_cost(&address, cost)
+            .map_err(|wait| self.refused(wait))
     }
 
     /// A registration, login or refresh from an address.
@@ -72,7 +77,9 @@ impl Limits {
         if address.is_local() {
             return Ok(());
         }
-        self.address_logins.admit(&address).map_err(refused)
+        self.address_logins
+            .admit(&address)
+            .map_err(|wait| self.refused(wait))
     }
 
     /// A login into an account, which need not exist.
@@ -80,7 +87,7 @@ impl Limits {
         match address.at_login() {
             Some(address) => {
                 let attempt = self.wrong_logins.attempt(address, name, Instant::now());
-                attempt.map_err(refused)
+                attempt.map_err(|wait| self.refused(wait))
             }
             None => Ok(()),
         }
@@ -96,26 +103,35 @@ impl Limits {
     /// A place among those whose password is hashed: one address does not take all of them.
     pub(crate) fn hash(&self, address: ClientAddress) -> Result<Place, Problem> {
         let place = self.hashes.take(address.at_login());
-        place.ok_or_else(|| refused(Duration::from_secs(1)))
+        place.ok_or_else(|| self.refused(Duration::from_secs(1)))
     }
 
     /// A place among those for whom validators are asked what neither the database nor the proven
     /// chain knows: each validator is, so that questions cost the network more than whoever asks.
     pub(crate) fn question(&self, address: ClientAddress) -> Result<Place, Problem> {
         let place = self.questions.take(address.at_login());
-        place.ok_or_else(|| refused(Duration::from_secs(1)))
+        place.ok_or_else(|| self.refused(Duration::from_secs(1)))
     }
 
     /// A request with a voter's token.
     pub(crate) fn voter(&self, name: &str) -> Result<(), Problem> {
-        self.account.admit(&name.to_owned()).map_err(refused)
+        self.account
+            .admit(&name.to_owned())
+            .map_err(|wait| self.refused(wait))
+    }
+
+    fn refused(&self, wait: Duration) -> Problem {
+        self.refused.inc();
+        Problem::too_many(wait)
     }
 }
 
 impl RevoteLimit for Limits {
     fn admit(&self, election_id: u64, voter: VoterId) -> Result<(), Duration> {
         let admitted = self.revotes.admit(&(election_id, voter));
-        admitted.inspect_err(|_| metrics::rate_limited())
+        admitted.inspect_err(|_| {
+            self.refused.inc();
+        })
     }
 }
 
@@ -144,11 +160,6 @@ fn cost(request: &Request) -> NonZeroU32 {
         _ => 1,
     };
     NonZeroU32::new(cost).unwrap_or(NonZeroU32::MIN)
-}
-
-fn refused(wait: Duration) -> Problem {
-    metrics::rate_limited();
-    Problem::too_many(wait)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::{any::Any, sync::Arc, time::Duration};
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{DefaultBodyLimit, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header},
     middleware::{self, Next},
@@ -25,7 +25,13 @@ use utoipa_axum::{
     routes,
 };
 
-use crate::{app::App, as_of, client_address::ClientAddress, problem::Problem, routes::web};
+use crate::{
+    app::App,
+    as_of,
+    client_address::ClientAddress,
+    problem::Problem,
+    routes::{self, web},
+};
 
 /// Largest request body where a route names no other bound, in bytes.
 pub const BODY_BYTES_MAX: usize = 64 << 10;
@@ -50,6 +56,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(async || web::method_not_allowed());
     let router = router
         .layer(compression())
+        .layer(Extension(Arc::new(routes::metrics::registry(&app))))
         .layer(middleware::from_fn_with_state(app.clone(), limit_address));
     let origins = app.cors_origins.clone();
     with_common(router.with_state(app), &origins)
@@ -150,6 +157,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(voter_tokens::mint).layer(DefaultBodyLimit::max(ELECTION_BYTES_MAX)))
         .routes(routes!(reconciliation::reconciliation))
         .routes(routes!(reconciliation::local_ledger))
+        .routes(routes!(alerts::alerts))
         .routes(routes!(validators::health))
         .routes(routes!(validators::refresh))
         .routes(routes!(elections::elections))
@@ -167,7 +175,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(document::openapi))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
-        .routes(routes!(health::metrics))
+        .routes(routes!(metrics::metrics))
         // A page for people, which describes all of these.
         .route("/docs", axum::routing::get(document::page))
 }

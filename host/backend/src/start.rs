@@ -34,7 +34,7 @@ use crate::{
     events::Events,
     limits::Limits,
     live::LiveCounts,
-    metrics,
+    metrics::Metrics,
     places::Places,
     proven::{BLOCK_READS, LONG_READS},
     result_lines::ResultLines,
@@ -142,6 +142,7 @@ pub(crate) struct Files {
     master: MasterSecret,
     admin_token: AdminToken,
     cors_origins: Vec<HeaderValue>,
+    metrics: Arc<Metrics>,
 }
 
 /// An open database, and what in it is not settled.
@@ -267,6 +268,7 @@ impl Files {
             master: MasterSecret::new(read_long_secret(&config.master_secret_file)?),
             admin_token: AdminToken::new(&read_long_secret(&config.admin_token_file)?),
             cors_origins,
+            metrics: Arc::default(),
             config,
         };
         for directory in [&files.config.data, &files.config.data.join(CHAIN_DIRECTORY)] {
@@ -289,12 +291,10 @@ impl Files {
     pub(crate) async fn open(&self) -> Result<Opened, BackendError> {
         let data = &self.config.data;
         let pending = Arc::new(Pending::default());
+        let metrics = self.metrics.clone();
+        let on_commit = move |writes, time| metrics.database_commit(writes, time);
         let store = match &self.config.database {
-            None => Store::open(
-                &data.join(store::FILE),
-                pending.clone(),
-                metrics::database_commit,
-            )?,
+            None => Store::open(&data.join(store::FILE), pending.clone(), on_commit)?,
             Some(url) => {
                 let genesis_hash = self.genesis.hash();
                 let identity = Identity {
@@ -302,8 +302,7 @@ impl Files {
                     registrar: self.registrar.public(),
                     secret_fingerprint: self.master.fingerprint(&genesis_hash),
                 };
-                let (url, on_commit) = (url.reveal(), metrics::database_commit);
-                Store::connect(url, data, &identity, &pending, on_commit).await?
+                Store::connect(url.reveal(), data, &identity, &pending, on_commit).await?
             }
         };
         let mark = store
@@ -341,6 +340,7 @@ impl Files {
             master,
             admin_token,
             cors_origins,
+            metrics,
         } = self;
         let genesis_hash = genesis.hash();
         let local_directory = config.data.join("local-ledger");
@@ -372,8 +372,10 @@ impl Files {
                 config.event_subscribers_per_address_max,
             ),
             Duration::from_secs(config.event_session_s),
+            metrics.event_subscribers_dropped.clone(),
         ));
-        let limits = Arc::new(Limits::new(&config.rate_limits));
+        let refused = metrics.rate_limited.clone();
+        let limits = Arc::new(Limits::new(&config.rate_limits, refused));
         let tokens = Tokens::new(master.tokens(&genesis_hash));
         let outbox = Outbox::new(OutboxParts {
             client: client.clone(),
@@ -407,9 +409,10 @@ impl Files {
             block_reads: Queue::new(BLOCK_READS, &Trusted::default()),
             long_reads: Queue::new(LONG_READS, &Trusted::default()),
             streams: Places::new(config.streams_max, config.streams_per_address_max),
-            verifications: Verifications::new(),
+            verifications: Verifications::new(metrics.verifications.clone()),
             refreshed: SharedRun::new(REFRESH_PAUSE, Freshness::Now),
             limits,
+            metrics,
             spool_directory: config.data.clone(),
             trusted_proxies: config.trusted_proxies,
             cors_origins,

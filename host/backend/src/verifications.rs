@@ -6,13 +6,12 @@ use std::{
     time::Duration,
 };
 
+use prometheus_client::metrics::counter::Counter;
 use tabella_client::{Agreement, Client};
 use tabella_follower::{Follower, Recheck, RecheckError};
 use tabella_http_server::{Freshness, RunFailed, SharedRun};
 use tabella_ledger::LedgerError;
 use tokio::sync::Semaphore;
-
-use crate::metrics;
 
 /// Pause between the starts of two re-checks for one election; whoever asks meanwhile is answered with
 /// the last one.
@@ -49,13 +48,16 @@ type Found = Result<Verification, Arc<RecheckError>>;
 pub(crate) struct Verifications {
     of_election: Mutex<HashMap<u64, Arc<SharedRun<Found>>>>,
     running: Arc<Semaphore>,
+    begun: Counter,
 }
 
 impl Verifications {
-    pub(crate) fn new() -> Self {
+    /// None yet; `begun` counts them.
+    pub(crate) fn new(begun: Counter) -> Self {
         Self {
             of_election: Mutex::default(),
             running: Arc::new(Semaphore::new(1)),
+            begun,
         }
     }
 
@@ -68,11 +70,11 @@ impl Verifications {
     ) -> Result<Verification, VerificationError> {
         let shared = self.shared(election_id)?;
         let (client, follower) = (client.clone(), follower.clone());
-        let running = Arc::clone(&self.running);
+        let (running, begun) = (Arc::clone(&self.running), self.begun.clone());
         let run = async move {
             // Nobody closes it.
             let _turn = running.acquire_owned().await;
-            metrics::verification();
+            begun.inc();
             let tip = follower.tip();
             let checking = tokio::task::spawn_blocking(move || follower.recheck(election_id));
             let agreement = client.agreement(tip.height, tip.block_hash).await;

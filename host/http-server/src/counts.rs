@@ -1,12 +1,15 @@
-//! What is shown as metrics.
+//! What is counted of connections.
 
-use std::{
-    fmt::Write,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+use std::fmt;
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder},
+    metrics::{counter::Counter, family::Family},
+    registry::Registry,
 };
 
 /// Why a connection was closed, or not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Reason {
     /// No room, and nobody who waited.
     Full,
@@ -26,39 +29,73 @@ pub(crate) enum Reason {
     Bytes,
 }
 
-const REASONS: [(Reason, &str); 8] = [
-    (Reason::Full, "full"),
-    (Reason::Address, "address"),
-    (Reason::Evicted, "evicted"),
-    (Reason::Idle, "idle"),
-    (Reason::Head, "head"),
-    (Reason::Body, "body"),
-    (Reason::Write, "write"),
-    (Reason::Bytes, "bytes"),
+const REASONS: [Reason; 8] = [
+    Reason::Full,
+    Reason::Address,
+    Reason::Evicted,
+    Reason::Idle,
+    Reason::Head,
+    Reason::Body,
+    Reason::Write,
+    Reason::Bytes,
 ];
 
-#[derive(Default)]
+impl EncodeLabelValue for Reason {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Full => "full",
+            Self::Address => "address",
+            Self::Evicted => "evicted",
+            Self::Idle => "idle",
+            Self::Head => "head",
+            Self::Body => "body",
+            Self::Write => "write",
+            Self::Bytes => "bytes",
+        };
+        name.encode(encoder)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Bound {
+    bound: Reason,
+}
+
 pub(crate) struct Counters {
-    accepted: AtomicU64,
-    ended: [AtomicU64; REASONS.len()],
+    accepted: Counter,
+    ended: Family<Bound, Counter>,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        let counters = Self {
+            accepted: Counter::default(),
+            ended: Family::default(),
+        };
+        // Shown before the first of its kind: what appears with a 1 has not risen for Prometheus.
+        for reason in REASONS {
+            counters.of(reason);
+        }
+        counters
+    }
 }
 
 impl Counters {
     pub(crate) fn accepted(&self) {
-        self.accepted.fetch_add(1, Relaxed);
+        self.accepted.inc();
     }
 
     pub(crate) fn ended(&self, reason: Reason) {
-        self.ended[reason as usize].fetch_add(1, Relaxed);
+        self.ended.get_or_create(&Bound { bound: reason }).inc();
     }
 
     fn of(&self, reason: Reason) -> u64 {
-        self.ended[reason as usize].load(Relaxed)
+        self.ended.get_or_create(&Bound { bound: reason }).get()
     }
 
     pub(crate) fn snapshot(&self) -> Counts {
         Counts {
-            accepted: self.accepted.load(Relaxed),
+            accepted: self.accepted.get(),
             refused_full: self.of(Reason::Full),
             refused_address: self.of(Reason::Address),
             evicted: self.of(Reason::Evicted),
@@ -71,25 +108,17 @@ impl Counters {
         }
     }
 
-    /// The counters in Prometheus' text format.
-    pub(crate) fn render(&self, prefix: &str, text: &mut String) {
-        // Writing to a string does not fail.
-        let _ = writeln!(
-            text,
-            "# HELP {prefix}_http_accepted_total Connections taken since the start.\n\
-             # TYPE {prefix}_http_accepted_total counter\n\
-             {prefix}_http_accepted_total {}\n\
-             # HELP {prefix}_http_cut_off_total Connections refused or closed at a bound, by the bound.\n\
-             # TYPE {prefix}_http_cut_off_total counter",
-            self.accepted.load(Relaxed)
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "accepted",
+            "Connections taken since the start",
+            self.accepted.clone(),
         );
-        for (reason, name) in REASONS {
-            let value = self.of(reason);
-            let _ = writeln!(
-                text,
-                "{prefix}_http_cut_off_total{{bound=\"{name}\"}} {value}"
-            );
-        }
+        registry.register(
+            "cut_off",
+            "Connections refused or closed at a bound, by the bound",
+            self.ended.clone(),
+        );
     }
 }
 

@@ -10,7 +10,8 @@
 //! - `exchange`: one request and its answer.
 //! - `serve`: accepting, and stopping in order.
 //! - `listen`: the listening socket, and the limit of open files.
-//! - `counts`: what is shown as metrics.
+//! - `counts`: what is counted of connections.
+//! - `metrics`: how metrics are kept and answered.
 //! - `queue`: turns by address for costly work.
 //! - `shared_run`: costly work that anybody may ask for.
 //!
@@ -31,6 +32,7 @@ mod connection;
 mod counts;
 mod exchange;
 mod listen;
+pub mod metrics;
 mod pieces;
 mod queue;
 mod room;

@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    fmt,
     future::Future,
     io::{self, Write as _},
     net::{IpAddr, SocketAddr},
@@ -13,6 +14,7 @@ use std::{
 use axum::{Router, body::Body, extract::ConnectInfo};
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
+use prometheus_client::{collector::Collector, encoding::DescriptorEncoder, registry::Registry};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
@@ -25,6 +27,7 @@ use crate::{
     Bounds, Counts,
     connection::{Connection, Socket},
     exchange::{AnswerBody, Exchange, Receiving, RequestBody},
+    metrics,
     room::Room,
 };
 
@@ -73,24 +76,11 @@ impl Server {
         self.room.counts()
     }
 
-    /// Its connections in Prometheus' text format, under names that begin with `prefix`.
-    pub fn render_metrics(&self, prefix: &str) -> String {
-        let counts = self.counts();
-        let (body_bytes, answer_bytes) = self.room.held_in_steps(HELD_STEP);
-        let mut text = format!(
-            "# HELP {prefix}_http_connections Connections open.\n\
-             # TYPE {prefix}_http_connections gauge\n\
-             {prefix}_http_connections {}\n\
-             # HELP {prefix}_http_body_bytes Bytes of requests' bodies held, each rounded up to 16 KiB.\n\
-             # TYPE {prefix}_http_body_bytes gauge\n\
-             {prefix}_http_body_bytes {}\n\
-             # HELP {prefix}_http_answer_bytes Bytes of answers held, each rounded up to 16 KiB.\n\
-             # TYPE {prefix}_http_answer_bytes gauge\n\
-             {prefix}_http_answer_bytes {}\n",
-            counts.connections, body_bytes, answer_bytes
-        );
-        self.room.counters.render(prefix, &mut text);
-        text
+    /// Shows its connections in `registry`, under names that begin with `http`.
+    pub fn register(&self, registry: &mut Registry) {
+        let registry = registry.sub_registry_with_prefix("http");
+        registry.register_collector(Box::new(Connections(Arc::clone(&self.room))));
+        self.room.counters.register(registry);
     }
 
     /// Serves until `shutdown` resolves and answers in flight are given, or `drain` after. Handlers
@@ -166,6 +156,40 @@ impl Server {
             self.room.make_room_for_files();
             sleep(ACCEPT_PAUSE).await;
         }
+    }
+}
+
+/// What is open and held at the moment of asking.
+struct Connections(Arc<Room>);
+
+impl fmt::Debug for Connections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connections").finish_non_exhaustive()
+    }
+}
+
+impl Collector for Connections {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let (body_bytes, answer_bytes) = self.0.held_in_steps(HELD_STEP);
+        let gauges = [
+            (
+                "connections",
+                "Connections open.",
+                self.0.counts().connections as u64,
+            ),
+            (
+                "body_bytes",
+                "Bytes of requests' bodies held, each rounded up to 16 KiB.",
+                body_bytes,
+            ),
+            (
+                "answer_bytes",
+                "Bytes of answers held, each rounded up to 16 KiB.",
+                answer_bytes,
+            ),
+        ];
+        let mut gauges = gauges.into_iter();
+        gauges.try_for_each(|(name, help, value)| metrics::gauge(&mut encoder, name, help, value))
     }
 }
 

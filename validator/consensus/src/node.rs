@@ -294,11 +294,13 @@ impl Handle {
         Ok(())
     }
 
-    /// The engine's metrics in Prometheus' text format. They are of the whole process, labelled with
-    /// the node's name as `moniker`.
+    /// The engine's metrics as OpenMetrics, without the mark of its end. They are of the whole process,
+    /// labelled with the node's name as `moniker`.
     pub fn metrics(&self) -> String {
         let mut text = String::new();
         arc_malachitebft_metrics::export(&mut text);
+        let kept = text.trim_end_matches("# EOF\n").len();
+        text.truncate(kept);
         text
     }
 }

@@ -49,7 +49,7 @@ pub(crate) async fn call_all(
     calls: Vec<Read>,
 ) -> Result<Vec<Json>, RpcError> {
     let metrics = &context.validator.metrics;
-    metrics.rpc_requests.add(calls.len() as u64);
+    metrics.rpc_requests.inc_by(calls.len() as u64);
     let weight = weight(well_formed(&calls).map(|call| call.method.as_str()));
     check_weight(weight)?;
     let submitted = submit::submit_all(context, address, &calls).await;
@@ -133,7 +133,7 @@ async fn verified(context: &Context, address: IpAddr) -> Result<Json, RpcError> 
     let ledger = Arc::clone(&context.validator.ledger);
     let metrics = Arc::clone(&context.validator.metrics);
     let run = async move {
-        metrics.verifications.add(1);
+        metrics.verifications.inc();
         let verifying = tokio::task::spawn_blocking(move || ledger.verify()).await;
         match verifying {
             Ok(Ok(view)) => Room::of(RESULT_BYTES_MAX).write(&view),

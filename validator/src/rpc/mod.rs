@@ -9,6 +9,7 @@ mod cost;
 mod error;
 mod eth;
 mod methods;
+mod metrics;
 mod params;
 mod places;
 mod readers;
@@ -21,7 +22,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use axum::{
     Router,
     body::Bytes,
-    extract::{ConnectInfo, DefaultBodyLimit, RawQuery, State},
+    extract::{ConnectInfo, DefaultBodyLimit, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -35,14 +36,14 @@ use tabella_ledger::Tip;
 use tabella_protocol::rpc::{BATCH_MAX, REQUEST_BYTES_MAX};
 use tokio::{net::TcpListener, sync::watch};
 
-use crate::{application::Validator, discovery::Discovery, metrics::Gauges, stop::Stop};
+use crate::{application::Validator, discovery::Discovery, stop::Stop};
 use answer::Json;
 use certified::Certified;
 use error::RpcError;
+use metrics::Shown;
 use places::Places;
 use readers::Asker;
 pub(crate) use readers::Readers;
-use readiness::Readiness;
 
 /// How long answers under way may take once the node is to stop.
 const DRAIN: Duration = Duration::from_millis(2_500);
@@ -106,11 +107,12 @@ impl Bounded {
 /// Serves until the node stops.
 pub(crate) async fn serve(listener: TcpListener, context: Context, stop: Stop) {
     let server = context.server.clone();
+    let shown = Shown::new(&context);
     let router = Router::new()
         .route("/", post(json_rpc))
         .route("/health/live", get(live))
         .route("/health/ready", get(readiness::ready))
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(metrics::metrics).with_state(shown))
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
         .with_state(context);
     let stopping = stop.clone();
@@ -178,31 +180,6 @@ fn read(body: Bytes) -> Result<Value, RpcError> {
 
 async fn live() -> &'static str {
     "live\n"
-}
-
-/// `GET /metrics`; `?engine=0` leaves out those of the consensus engine, which are most of them.
-async fn metrics(State(context): State<Context>, RawQuery(query): RawQuery) -> Response {
-    let consensus = context.consensus();
-    let gauges = Gauges {
-        height: context.tip.borrow().height,
-        round: consensus.map_or(0, Handle::round),
-        mempool: context.validator.intake.len(),
-        peers: context.peers(),
-        signing: context.is_signing(),
-        ready: Readiness::of(&context).is_ready,
-        refused_messages: consensus.map_or(0, Handle::refused_messages),
-        peers_cut_off: consensus.map_or(0, Handle::peers_cut_off),
-        rpc_busy: context.bounded.refused(),
-    };
-    let mut text = context
-        .validator
-        .metrics
-        .render(&gauges, &context.validator.intake.timings());
-    text.push_str(&context.server.render_metrics("tabella"));
-    if query.as_deref() != Some("engine=0") {
-        text.push_str(&consensus.map(Handle::metrics).unwrap_or_default());
-    }
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
 
 impl Context {

@@ -1,16 +1,11 @@
-//! `GET /health/live`, `GET /health/ready`, `GET /metrics`
+//! `GET /health/live`, `GET /health/ready`
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::State,
-    http::{StatusCode, header},
-    response::IntoResponse,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use serde::Serialize;
 
-use crate::{app::App, clock, metrics, openapi::time};
+use crate::{app::App, clock, openapi::time};
 
 #[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Live {
@@ -105,38 +100,4 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Read
         },
     };
     (code, Json(ready))
-}
-
-/// Counters, in the Prometheus text format
-#[utoipa::path(
-    get,
-    path = "/metrics",
-    tag = "operation",
-    operation_id = "metrics",
-    responses(
-        (status = 200, description = "Metrics", body = String, content_type = "text/plain")
-    ),
-)]
-pub(crate) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
-    let now = app.levels.look();
-    let ledger = app.local.view();
-    let validators = app.client.health().validators.into_iter();
-    let lies = validators.map(|validator| (validator.endpoint.node_id, validator.lies));
-    let waits_ms = app.pending.oldest().map_or(0, |(_, submitted_at_ms)| {
-        clock::now_ms().saturating_sub(submitted_at_ms)
-    });
-    let mut text = metrics::render(&metrics::Gauges {
-        pending: app.pending.len(),
-        oldest_pending_s: waits_ms / 1_000,
-        now,
-        height: app.height(),
-        proven_height: app.follower.tip().height,
-        local_ledger_healthy: ledger.is_healthy(),
-        local_ledger_ballots: ledger.ballots,
-        event_subscribers: app.events.subscribers(),
-        streams: app.streams.taken(),
-        lies: lies.collect(),
-    });
-    text.push_str(&app.server.render_metrics("tabella_backend"));
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
 }

@@ -135,7 +135,7 @@ pub(crate) async fn submit(
         Err(problem) if problem.is_server_fault() => metrics::Answer::Failed,
         Err(_) => metrics::Answer::Refused,
     };
-    metrics::submission(counted, started.elapsed());
+    app.metrics.submission(counted, started.elapsed());
     match result {
         Ok(acknowledged) => answer(acknowledged, app.levels.has_quorum()),
         Err(problem) => problem.into_response(),

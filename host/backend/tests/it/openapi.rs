@@ -66,6 +66,7 @@ fn every_path_of_the_contract_is_there() {
         ("get", "/api/votes/transaction-status"),
         ("get", "/api/votes/results"),
         ("post", "/api/votes/verify-blockchain"),
+        ("get", "/api/admin/alerts"),
         ("get", "/api/admin/validators/health"),
         ("post", "/api/admin/validators/refresh-status"),
         ("post", "/api/auth/register"),

@@ -1,15 +1,17 @@
 //! `tabella health`: asks a process whether it is well, for containers that hold no other program.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
+use tabella_files::read_secret;
 
 use crate::{exit::Exit, http::Client};
 
 /// Ask a process whether it is ready; exits 0 if it is, 1 if not.
 ///
-/// Example: tabella health http://127.0.0.1:8001
+/// Examples: tabella health http://127.0.0.1:8001
+///           tabella health http://127.0.0.1:8000 --alerts --token-file network/keys/admin-token
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct HealthArguments {
@@ -18,6 +20,18 @@ pub(crate) struct HealthArguments {
     /// Ask only whether it is alive; a bootnode has no more to say
     #[arg(long)]
     live: bool,
+    /// Ask a backend what somebody should act on now; exits 1 where there is anything
+    #[arg(long, conflicts_with = "live")]
+    alerts: bool,
+    /// With --alerts: an administrator's or auditor's token
+    #[arg(long, env = "TABELLA_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// A file that holds the token, such as keys/admin-token of `tabella init`; it goes before --token
+    #[arg(long, requires = "alerts")]
+    token_file: Option<PathBuf>,
+    /// With --alerts: answer in JSON
+    #[arg(long, requires = "alerts")]
+    json: bool,
     /// How long to wait for the answer
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=60))]
     timeout_seconds: u64,
@@ -27,6 +41,9 @@ pub(crate) struct HealthArguments {
 pub(crate) async fn run(arguments: &HealthArguments) -> Result<Exit> {
     let timeout = Duration::from_secs(arguments.timeout_seconds);
     let mut client = Client::new(&arguments.url)?.with_timeout(timeout);
+    if arguments.alerts {
+        return alerts(client, arguments).await;
+    }
     let path = match arguments.live {
         true => "/health/live",
         false => "/health/ready",
@@ -34,6 +51,41 @@ pub(crate) async fn run(arguments: &HealthArguments) -> Result<Exit> {
     let answer = client.get(path).await?;
     println!("{}", answer.excerpt().trim_end());
     Ok(match answer.is_success() {
+        true => Exit::Success,
+        false => Exit::Refused,
+    })
+}
+
+async fn alerts(client: Client, arguments: &HealthArguments) -> Result<Exit> {
+    let token = match &arguments.token_file {
+        Some(file) => Some(read_secret(file)?),
+        None => arguments.token.clone(),
+    };
+    let Some(token) = token else {
+        bail!("expected an administrator's token: give --token-file, --token or TABELLA_TOKEN");
+    };
+    let path = "/api/admin/alerts";
+    let answer = client.with_token(&token).get(path).await?;
+    ensure!(
+        answer.is_success(),
+        "{path} answered {}: {}",
+        answer.status,
+        answer.excerpt()
+    );
+    let answer = answer.json();
+    let alerts = answer["alerts"].as_array();
+    let alerts = alerts.with_context(|| format!("expected alerts of a backend, got {answer}"))?;
+    if arguments.json {
+        println!("{answer}");
+    } else if alerts.is_empty() {
+        println!("nothing to act on");
+    }
+    for alert in alerts.iter().filter(|_| !arguments.json) {
+        let [severity, name, summary, runbook] = ["severity", "name", "summary", "runbook"]
+            .map(|member| alert[member].as_str().unwrap_or_default());
+        println!("{severity:<8}  {name}: {summary} ({runbook})");
+    }
+    Ok(match alerts.is_empty() {
         true => Exit::Success,
         false => Exit::Refused,
     })

@@ -34,7 +34,7 @@ fn waiters_learn_the_end_once() {
     pending.settle(7, &rejected);
     assert_eq!(waiter.try_recv().unwrap(), rejected);
     assert!(pending.wait(&id(1)).is_none());
-    assert_eq!(pending.len(), 0);
+    assert!(pending.is_empty());
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn what_another_backend_carries_is_forgotten_once_nobody_waits() {
     assert_eq!(pending.len(), 1);
     drop(waiter);
     assert_eq!(pending.elsewhere(0, Duration::ZERO, 2), (vec![], 0));
-    assert_eq!(pending.len(), 0);
+    assert!(pending.is_empty());
     assert!(pending.landed(&[id(2)]).is_empty());
 }
 

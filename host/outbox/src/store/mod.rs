@@ -131,8 +131,8 @@ impl StoreError {
     }
 }
 
-/// Hears that so many writes were committed in one group, and how long that took.
-pub type OnCommit = fn(usize, Duration);
+/// Hears how many writes were committed in one group, and how long that took.
+type OnCommit = Box<dyn Fn(usize, Duration) + Send + Sync>;
 
 /// Where reads go.
 #[derive(Clone)]
@@ -150,17 +150,18 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens or creates the database file.
+    /// Opens or creates the database file. `on_commit` hears how many writes were committed in one group,
+    /// and how long that took.
     pub fn open(
         path: &Path,
         pending: Arc<Pending>,
-        on_commit: OnCommit,
+        on_commit: impl Fn(usize, Duration) + Send + Sync + 'static,
     ) -> Result<Self, OpenError> {
         let again = path.to_owned();
         // Made at the first start only: a file that is gone later is no reason to begin anew.
         let database = file::builder().create(path).map_err(redb::Error::from)?;
         let opener = Box::new(move || file::builder().open(&again).map_err(redb::Error::from));
-        Self::start(database, opener, pending, on_commit)
+        Self::start(database, opener, pending, Box::new(on_commit))
     }
 
     /// Opens a database over other storage, for tests of failing ones; `backend` gives it each time
@@ -177,7 +178,7 @@ impl Store {
             let database = file::builder().create_with_backend(backend());
             database.map_err(redb::Error::from)
         });
-        Self::start(opener()?, opener, pending, |_, _| ())
+        Self::start(opener()?, opener, pending, Box::new(|_, _| ()))
     }
 
     fn start(
@@ -217,7 +218,7 @@ impl Store {
         data: &Path,
         identity: &Identity,
         pending: &Arc<Pending>,
-        on_commit: OnCommit,
+        on_commit: impl Fn(usize, Duration) + Send + Sync + 'static,
     ) -> Result<Self, OpenError> {
         let file = data.join(FILE);
         let open = file::count_open(&file)?;
@@ -237,7 +238,7 @@ impl Store {
             identity: identity.clone(),
             pending: pending.clone(),
             healthy: healthy.clone(),
-            on_commit,
+            on_commit: Box::new(on_commit),
             queue,
         };
         let shared = to.open().boxed().await?;

@@ -119,6 +119,7 @@ async fn messages_reach_every_peer_with_their_sender() {
     );
     let metrics = network.handle(0).metrics();
     assert!(metrics.contains("moniker=\"validator-1\""), "{metrics}");
+    assert!(!metrics.contains("# EOF"), "others may follow: {metrics}");
     network.stop_all().await;
 }
 

@@ -1,0 +1,110 @@
+//! `GET /api/admin/alerts`: what somebody should act on now, for who runs no Prometheus.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use serde::Serialize;
+use tabella_client::HealthStatus;
+
+use crate::{
+    alerts::{Alert, Member, Observed, Severity},
+    app::App,
+    auth::Principal,
+    clock,
+    openapi::{Restricts, one_of, time},
+    problem::Problem,
+};
+
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct AlertsAnswer {
+    #[schema(schema_with = time)]
+    timestamp: String,
+    /// What holds now; none where all is well.
+    alerts: Vec<AlertAnswer>,
+}
+
+/// A condition of an alert rule that holds
+#[derive(Serialize, utoipa::ToSchema)]
+struct AlertAnswer {
+    /// The rule's name in `deploy/monitoring/tabella.rules.yml`.
+    name: &'static str,
+    #[schema(schema_with = severities)]
+    severity: Severity,
+    /// The validator that it is about, where it is about one.
+    node_id: Option<String>,
+    /// What is so, for people.
+    summary: String,
+    /// Where the documentation says what to do.
+    runbook: String,
+}
+
+fn severities() -> utoipa::openapi::Object {
+    one_of(&Severity::NAMES)
+}
+
+impl From<Alert> for AlertAnswer {
+    fn from(alert: Alert) -> Self {
+        Self {
+            name: alert.rule.name,
+            severity: alert.rule.severity,
+            node_id: alert.node_id,
+            summary: alert.summary,
+            runbook: format!("docs/troubleshooting.md#{}", alert.rule.anchor),
+        }
+    }
+}
+
+/// What somebody should act on now
+///
+/// The conditions of the alert rules for Prometheus under their names, as far as this backend observes them, and as of now: nothing is waited for. `TabellaLiar` stays until the backend starts again.
+#[utoipa::path(
+    get,
+    path = "/api/admin/alerts",
+    tag = "operation",
+    operation_id = "alerts",
+    responses(
+        (status = 200, description = "What holds", body = AlertsAnswer),
+        Restricts
+    ),
+    security(("bearer" = []))
+)]
+pub(crate) async fn alerts(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+) -> Result<Json<AlertsAnswer>, Problem> {
+    principal.require_auditor()?;
+    let alerts = observed(&app).alerts().into_iter();
+    Ok(Json(AlertsAnswer {
+        timestamp: clock::rfc3339(clock::now_ms()),
+        alerts: alerts.map(AlertAnswer::from).collect(),
+    }))
+}
+
+fn observed(app: &App) -> Observed {
+    let set = app.client.current_validators();
+    let report = app.client.health();
+    let dissenters = app.follower.ledger().dissenters();
+    let members = set.validators.iter().map(|validator| {
+        let node_id = &validator.node_id;
+        let mut known = report.validators.iter();
+        // None where its address is not known here: it cannot be reached.
+        let known = known.find(|known| known.endpoint.node_id == *node_id);
+        Member {
+            node_id: node_id.clone(),
+            is_reachable: known.is_some_and(|known| known.status != HealthStatus::Unreachable),
+            is_signing: known.is_some_and(|known| known.signing),
+            height: known.and_then(|known| known.height),
+            lies: known.map_or(0, |known| known.lies),
+            dissents: dissenters
+                .iter()
+                .any(|(_, key)| *key == validator.public_key),
+        }
+    });
+    Observed {
+        now: app.levels.look(),
+        oldest_pending_s: app.oldest_pending_s(),
+        height: app.height(),
+        proven_height: app.follower.tip().height,
+        members: members.collect(),
+    }
+}
