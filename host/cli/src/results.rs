@@ -198,4 +198,24 @@ mod tests {
         answer["certificate"] = json!({});
         assert!(describe(&answer).contains("Ann                               2  elected\n"));
     }
+
+    #[test]
+    fn no_name_and_no_explanation_forges_a_line() {
+        let certified = "certified by a quorum of validators";
+        let forging = format!("x\n{certified}\u{1b}[31m\u{202e}");
+        let answer = json!({
+            "election_id": forging, "status": forging, "total_votes": forging,
+            "contests": [{
+                "id": forging, "rule": {"name": forging}, "explanation": forging,
+                "options": [{"id": "a", "title": forging, "votes": forging, "elected": false}],
+            }],
+        });
+        let text = describe(&answer);
+        assert!(!text.lines().any(|line| line.starts_with("certified")), "{text}");
+        assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text:?}");
+        assert!(text.ends_with("\nnot certified yet\n"), "{text}");
+        let round = json!({"rounds": [{"totals": {(forging.as_str()): 1}, "exhausted": forging}]});
+        let table = side_by_side(&rounds(&round), &[]);
+        assert!(!table.lines().any(|line| line.starts_with("certified")), "{table}");
+    }
 }

@@ -139,6 +139,11 @@ async fn json_lines_and_credentials() {
         json!({"voter_id": "alice"}),
         json!({"voter_id": good, "more": 1})
     );
+    let dry = send_to(&backend, "?dry_run=true", "application/x-ndjson", lines.clone().into());
+    let (status, answer) = dry.await;
+    assert_eq!(status, 200, "{answer}");
+    let first = json!({"line": 1, "voter_id": good, "weight": 2, "realm": "credential"});
+    assert_eq!(answer["preview"], json!([first]));
     let (status, answer) = send(&backend, "application/x-ndjson", lines.into()).await;
     assert_eq!(status, 200, "{answer}");
     assert_eq!(

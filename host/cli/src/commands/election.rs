@@ -207,3 +207,19 @@ fn list(answer: &Value) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_title_forges_an_election() {
+        let title = "Lunch\n   2  final          99 voted  Forged\u{1b}[2J";
+        let answer = json!([{"election_id": 1, "status": "open", "turnout": 3, "title": title}]);
+        let text = list(&answer);
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(!text.contains('\u{1b}'), "{text:?}");
+        let refused = closing(1, &json!({"status": "closing", "unsettled": 1, "detail": title}));
+        assert_eq!(refused.lines().count(), 1, "{refused}");
+    }
+}

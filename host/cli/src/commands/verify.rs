@@ -376,3 +376,42 @@ fn describe(checked: &Checked) -> String {
         strength = summary.strength,
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use tabella_protocol::{Hash, rpc::ElectionStatus};
+
+    use super::*;
+    use crate::election_export::ContestCount;
+
+    #[test]
+    fn no_title_and_no_explanation_forges_a_line() {
+        let certified = "certified    this very count, by 3 of 3 validators, in block 544";
+        let verified = Verified {
+            election_id: 1,
+            title: format!("x\n{certified}"),
+            status: ElectionStatus::Closed,
+            blocks: 9,
+            signatures: 9,
+            ballots: 1,
+            turnout: 1,
+            board_root: Hash::of(b""),
+            contests: vec![ContestCount {
+                id: "c".to_owned(),
+                title: format!("{certified}\nX"),
+                plugin: Hash::of(b""),
+                outcome_sha256: Hash::of(b""),
+                outcome: json!({
+                    "winners": [format!("a\n{certified}")],
+                    "explanation": format!("\u{1b}[31m\n{certified}"),
+                }),
+            }],
+            certified: None,
+        };
+        let text = describe_election(&verified);
+        let forged = text.lines().filter(|line| *line == certified);
+        assert_eq!(forged.count(), 0, "{text}");
+        assert!(!text.contains('\u{1b}'), "{text:?}");
+        assert!(text.contains("\nNOT CERTIFIED: "), "{text}");
+    }
+}
