@@ -24,8 +24,20 @@ pub struct Choice<'a> {
     pub plugins: &'a [PathBuf],
 }
 
+/// The bytes of a rule are not at hand, which says nothing against a receipt.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the election's rule {sha256} is not built in; fetch /api/plugins/{sha256}/wasm and name it with \
+     --plugin FILE"
+)]
+pub struct RuleMissing {
+    /// The rule's.
+    pub sha256: Hash,
+}
+
 /// Returns whether `receipt`, which was verified, is of this choice: the ballot is encoded with the
-/// options and the rule that the chain's state commits to, and its hash compared.
+/// options and the rule that the chain's state commits to, and its hash compared. Fails with a
+/// [`RuleMissing`] where that cannot be said yet.
 pub fn is_of(receipt: &Receipt, choice: &Choice<'_>, genesis: &Genesis) -> Result<bool> {
     let StrictJson(ballot) = serde_json::from_str(choice.ballot)
         .context("--ballot: expected JSON such as {\"choice\": \"a\"}")?;
@@ -90,10 +102,6 @@ fn wasm(sha256: &Hash, files: &[PathBuf]) -> Result<Vec<u8>> {
     let builtin = tabella_plugins::all()
         .iter()
         .find(|b| Hash::of(b.wasm) == *sha256);
-    builtin.map(|builtin| builtin.wasm.to_vec()).with_context(|| {
-        format!(
-            "it cannot be said yet which choice the receipt is of: the election's rule {sha256} is not \
-             built in; fetch /api/plugins/{sha256}/wasm and name it with --plugin FILE"
-        )
-    })
+    let builtin = builtin.ok_or(RuleMissing { sha256: *sha256 })?;
+    Ok(builtin.wasm.to_vec())
 }

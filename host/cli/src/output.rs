@@ -18,45 +18,43 @@ use std::{
 use serde_json::Value;
 
 /// The exit code of a program that a closed pipe ended: 128 and the number of SIGPIPE.
-pub const READER_GONE: u8 = 141;
+pub(crate) const READER_GONE: u8 = 141;
 
 /// Whether this process goes on when nobody reads its output.
 static IS_SERVER: AtomicBool = AtomicBool::new(false);
 
 /// Makes this process go on when its output cannot be written: servers have more to do than to tell.
-pub fn outlive_readers() {
+pub(crate) fn outlive_readers() {
     IS_SERVER.store(true, Ordering::Relaxed);
 }
 
 /// Prints a line for people: what `format!` makes of the arguments.
-#[macro_export]
 macro_rules! say {
     ($($text:tt)*) => { $crate::output::line(::core::format_args!($($text)*)) };
 }
 
 /// Prints a line for people on the error output.
-#[macro_export]
 macro_rules! tell {
     ($($text:tt)*) => { $crate::output::error_line(::core::format_args!($($text)*)) };
 }
 
-/// Prints a line for people; [`say!`](crate::say) is its short form.
-pub fn line(text: fmt::Arguments<'_>) {
+/// Prints a line for people; `say!` is its short form.
+pub(crate) fn line(text: fmt::Arguments<'_>) {
     self::text(&format!("{text}\n"));
 }
 
 /// Prints lines for people as they stand, each with its end.
-pub fn text(text: &str) {
+pub(crate) fn text(text: &str) {
     give(visible(text, LINES).as_bytes());
 }
 
 /// Prints a value for programs, on a line: nothing in it is changed.
-pub fn json(value: &impl Display) {
+pub(crate) fn json(value: &impl Display) {
     give(format!("{value}\n").as_bytes());
 }
 
-/// Prints a line for people on the error output; [`tell!`](crate::tell) is its short form.
-pub fn error_line(line: fmt::Arguments<'_>) {
+/// Prints a line for people on the error output; `tell!` is its short form.
+pub(crate) fn error_line(line: fmt::Arguments<'_>) {
     let line = format!("{line}\n");
     // Who cannot be told what went wrong cannot be told that either.
     let _ = io::stderr()
@@ -66,19 +64,19 @@ pub fn error_line(line: fmt::Arguments<'_>) {
 
 /// A message of several lines, of which all but the first are set in, so that no line of a message looks
 /// like one of this program's own.
-pub fn set_in(message: &str) -> String {
+pub(crate) fn set_in(message: &str) -> String {
     message.replace('\n', "\n    ")
 }
 
 /// Foreign text on a line of this program's own: what would break the line, command the terminal or turn
 /// the direction of what follows is shown as an escape. Width and alignment are those of a text.
-pub fn plain(text: &str) -> Plain<'_> {
+pub(crate) fn plain(text: &str) -> Plain<'_> {
     Plain(text)
 }
 
 /// See [`plain`].
 #[derive(Debug, Clone, Copy)]
-pub struct Plain<'a>(&'a str);
+pub(crate) struct Plain<'a>(&'a str);
 
 impl Display for Plain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -87,7 +85,7 @@ impl Display for Plain<'_> {
 }
 
 /// Foreign JSON, each text and each name of a member in it made [`plain`].
-pub fn plain_json(value: &Value) -> Value {
+pub(crate) fn plain_json(value: &Value) -> Value {
     match value {
         Value::String(text) => Value::String(plain(text).to_string()),
         Value::Array(items) => items.iter().map(plain_json).collect(),
@@ -131,7 +129,7 @@ fn is_hidden(c: char) -> bool {
 /// The reader of the output went away.
 #[derive(Debug, thiserror::Error)]
 #[error("nobody reads the output any more")]
-pub struct ReaderGone;
+pub(crate) struct ReaderGone;
 
 /// Writes to the output, or ends the process where that is no server and nobody reads.
 fn give(bytes: &[u8]) {
@@ -168,12 +166,18 @@ mod tests {
             ("a\u{202e}b\u{2066}c\u{61c}", r"a\u{202e}b\u{2066}c\u{61c}"),
             ("a\u{2028}b\u{2029}", r"a\u{2028}b\u{2029}"),
             // Letters of every script stay, with what joins them.
-            ("عربي Ελλ 中文 é e\u{301} \u{200d}👩\u{200d}🔬", "عربي Ελλ 中文 é e\u{301} \u{200d}👩\u{200d}🔬"),
+            (
+                "عربي Ελλ 中文 é e\u{301} \u{200d}👩\u{200d}🔬",
+                "عربي Ελλ 中文 é e\u{301} \u{200d}👩\u{200d}🔬",
+            ),
         ] {
             assert_eq!(plain(text).to_string(), shown);
             assert_eq!(visible(text, LINES).contains('\n'), text.contains('\n'));
         }
-        assert_eq!(format!("{:>5}|{:<3}|", plain("ab"), plain("c")), "   ab|c  |");
+        assert_eq!(
+            format!("{:>5}|{:<3}|", plain("ab"), plain("c")),
+            "   ab|c  |"
+        );
         let json = json!({"a\nb": ["c\nd", 1, null, {"e": "\u{1b}"}]});
         assert_eq!(
             plain_json(&json),

@@ -14,6 +14,7 @@ use crate::{
     backend_api::{BackendApi, id_of},
     election_file::ElectionFile,
     exit::Exit,
+    output::{self, plain},
     results,
 };
 
@@ -155,8 +156,8 @@ pub(crate) async fn run(arguments: &ElectionArguments) -> Result<Exit> {
         }
     };
     match backend.json {
-        true => println!("{answer}"),
-        false => print!("{sentence}"),
+        true => output::json(&answer),
+        false => output::text(&sentence),
     }
     Ok(Exit::Success)
 }
@@ -171,7 +172,7 @@ async fn open_by(authority: Option<&Authority>, api: &mut BackendApi, id: u64) -
 fn closing(id: u64, answer: &Value) -> String {
     if answer["status"] == "closing" {
         let unsettled = &answer["unsettled"];
-        let detail = answer["detail"].as_str().unwrap_or_default();
+        let detail = plain(answer["detail"].as_str().unwrap_or_default());
         return format!(
             "election {id}: {unsettled} acknowledged ballots are unsettled; {detail}\n"
         );
@@ -197,9 +198,9 @@ fn list(answer: &Value) -> String {
         text.push_str(&format!(
             "{:>4}  {:<9} {:>9} voted  {}\n",
             election["election_id"],
-            election["status"].as_str().unwrap_or_default(),
+            plain(election["status"].as_str().unwrap_or_default()),
             election["turnout"].as_u64().unwrap_or_default(),
-            election["title"].as_str().unwrap_or_default(),
+            plain(election["title"].as_str().unwrap_or_default()),
         ));
     }
     if text.is_empty() {
@@ -219,7 +220,10 @@ mod tests {
         let text = list(&answer);
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(!text.contains('\u{1b}'), "{text:?}");
-        let refused = closing(1, &json!({"status": "closing", "unsettled": 1, "detail": title}));
+        let refused = closing(
+            1,
+            &json!({"status": "closing", "unsettled": 1, "detail": title}),
+        );
         assert_eq!(refused.lines().count(), 1, "{refused}");
     }
 }

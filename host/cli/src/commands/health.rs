@@ -32,7 +32,7 @@ pub(crate) async fn run(arguments: &HealthArguments) -> Result<Exit> {
         false => "/health/ready",
     };
     let answer = client.get(path).await?;
-    println!("{}", answer.excerpt().trim_end());
+    say!("{}", answer.excerpt().trim_end());
     Ok(match answer.is_success() {
         true => Exit::Success,
         false => Exit::Refused,

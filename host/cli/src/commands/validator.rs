@@ -16,7 +16,13 @@ use super::{
     membership::{self, MembershipCommand},
     role::{self, RoleArguments},
 };
-use crate::{exit::Exit, http::Client, json_rpc, quorum::survives};
+use crate::{
+    exit::Exit,
+    http::Client,
+    json_rpc,
+    output::{self, plain},
+    quorum::survives,
+};
 
 /// Run a validator (with --config), or ask a running one.
 #[derive(Debug, Args)]
@@ -93,7 +99,7 @@ fn first_start(role: &RoleArguments) -> Result<Exit> {
     let genesis = read_genesis(&config.genesis)?;
     let key = read_key(&config.key)?;
     tabella_validator::first_start(&config.data, genesis.hash(), key.public())?;
-    println!(
+    say!(
         "{} is ready for the first start of {}; start it now, without --first-start",
         config.data.display(),
         key.public()
@@ -114,7 +120,7 @@ async fn status(asked: &Asked) -> Result<Exit> {
     let ready = Client::new(&asked.rpc)?.get("/health/ready").await?;
     if asked.json {
         let answer = json!({"status": status, "validators": set, "health": ready.json()});
-        println!("{answer}");
+        output::json(&answer);
         return Ok(Exit::Success);
     }
     let state = match (status.standing, ready.is_success()) {
@@ -125,10 +131,10 @@ async fn status(asked: &Asked) -> Result<Exit> {
         (Standing::Validator, true) => "ready",
         (Standing::Validator, false) => "not ready: no new blocks come",
     };
-    println!(
+    say!(
         "{}  {state}\nheight     {} ({})\nblock      {}\nstate      {}\npeers      {} of {}\n\
          mempool    {} transactions\nkey        {}\nnetwork    {} (chain id {})\nversion    {}",
-        status.node_id,
+        plain(&status.node_id),
         status.height,
         age(&ready.json()),
         status.block_hash,
@@ -139,12 +145,12 @@ async fn status(asked: &Asked) -> Result<Exit> {
         status.public_key,
         status.genesis,
         status.chain_id,
-        status.version
+        plain(&status.version)
     );
-    print!("{}", soundness(&status));
-    print!("{}", survives(set.quorum, set.validators.len()));
+    output::text(&soundness(&status));
+    output::text(&survives(set.quorum, set.validators.len()));
     for validator in &set.validators {
-        println!("{:<14}{}", validator.node_id, validator.public_key);
+        say!("{:<14}{}", plain(&validator.node_id), validator.public_key);
     }
     for later in &set.scheduled {
         let names: Vec<_> = later
@@ -152,10 +158,10 @@ async fn status(asked: &Asked) -> Result<Exit> {
             .iter()
             .map(|v| v.node_id.as_str())
             .collect();
-        println!(
+        say!(
             "from block {}: {} under {}",
             later.from_height,
-            names.join(", "),
+            plain(&names.join(", ")),
             later.quorum.name()
         );
     }
@@ -165,13 +171,13 @@ async fn status(asked: &Asked) -> Result<Exit> {
 /// What the node found of damaged data and of outcomes that differ, a line each.
 fn soundness(status: &NodeStatus) -> String {
     let damage = status.damage.iter();
-    let damage = damage.map(|damage| format!("damaged    {damage}\n"));
+    let damage = damage.map(|damage| format!("damaged    {}\n", plain(&damage.to_string())));
     let own = status.dissents.iter();
     let own =
         own.map(|id| format!("dissents   it counted election {id} otherwise than the others\n"));
     let others = status.dissenters.iter();
     let others = others.map(|of| {
-        let (name, id) = (&of.node_id, of.election_id);
+        let (name, id) = (plain(&of.node_id), of.election_id);
         format!("dissenter  {name} attested another outcome of election {id} than the others\n")
     });
     damage.chain(own).chain(others).collect()
@@ -187,19 +193,22 @@ fn age(health: &Value) -> String {
 async fn peers(asked: &Asked) -> Result<Exit> {
     let peers: Vec<PeerRecord> = asked.call("tabella_getPeers").await?;
     if asked.json {
-        println!("{}", json!(peers));
+        output::json(&json!(peers));
         return Ok(Exit::Success);
     }
     let status: NodeStatus = asked.call("tabella_nodeStatus").await?;
-    println!(
+    say!(
         "{} validators are connected, the addresses of {} are known",
         status.peers,
         peers.len()
     );
     for peer in peers {
-        println!(
+        say!(
             "{:<14}{:<28}{:<32}{}",
-            peer.node_id, peer.p2p_address, peer.rpc_url, peer.public_key
+            plain(&peer.node_id),
+            plain(&peer.p2p_address),
+            plain(&peer.rpc_url),
+            peer.public_key
         );
     }
     Ok(Exit::Success)
@@ -227,9 +236,9 @@ async fn evidence(asked: &Asked, out: Option<&Path>, submit: Option<&Path>) -> R
         }
     }
     if asked.json {
-        println!("{}", json!(evidence));
+        output::json(&json!(evidence));
     } else if evidence.is_empty() {
-        println!("no validator contradicted itself or this one");
+        say!("no validator contradicted itself or this one");
     } else {
         for found in &evidence {
             let liars = match found.liars.as_slice() {
@@ -244,9 +253,11 @@ async fn evidence(asked: &Asked, out: Option<&Path>, submit: Option<&Path>) -> R
             } else {
                 "not on the chain"
             };
-            println!(
+            say!(
                 "{} at height {}: {liars} ({place})\n  {}",
-                found.kind, found.height, found.id
+                plain(&found.kind),
+                found.height,
+                found.id
             );
         }
     }

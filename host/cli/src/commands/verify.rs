@@ -11,10 +11,11 @@ use tabella_files::{read_genesis, read_key};
 use tabella_protocol::{EvidenceFile, EvidenceSummary, Genesis, Named, Receipt, ReceiptSummary};
 
 use crate::{
-    choice::{self, Choice},
+    choice::{self, Choice, RuleMissing},
     election_export::{self, Verified},
     exit::Exit,
     local_ledger::{self, Findings},
+    output::{self, plain},
     receipt_nonce, results,
 };
 
@@ -27,7 +28,8 @@ pub(crate) struct VerifyArguments {
 
 #[derive(Debug, Subcommand)]
 enum VerifyCommand {
-    /// Check a voter's receipt; exits 0 when it holds and 1 when it does not
+    /// Check a voter's receipt; exits 0 when it holds, 1 when it does not, and 3 when it holds but the rule that
+    /// --ballot needs is missing
     ///
     /// It prints the voter's pseudonym. With --nonce and --transaction it also checks that the ballot carries
     /// the random number that the voter sent with it, so that it is no other voter's.
@@ -145,7 +147,13 @@ pub(crate) async fn run(arguments: &VerifyArguments) -> Result<Exit> {
             {
                 verdict = Err(reason);
             }
-            Ok(answer("receipt", &verdict, *json, describe))
+            match &verdict {
+                Ok(Checked {
+                    summary,
+                    choice: Some(OfChoice::Unknown(missing)),
+                }) => Ok(undecided(summary, missing, *json)),
+                _ => Ok(answer("receipt", &verdict, *json, describe)),
+            }
         }
         VerifyCommand::Election {
             file,
@@ -180,8 +188,8 @@ pub(crate) async fn run(arguments: &VerifyArguments) -> Result<Exit> {
                 local_ledger::check(file, read_genesis(genesis)?, validators, reader).await?
             };
             match json {
-                true => println!("{}", serde_json::to_string_pretty(&findings)?),
-                false => print!("{}", describe_findings(&findings)),
+                true => output::json(&serde_json::to_string_pretty(&findings)?),
+                false => output::text(&describe_findings(&findings)),
             }
             Ok(match findings.valid {
                 true => Exit::Success,
@@ -220,7 +228,7 @@ fn describe_findings(findings: &Findings) -> String {
         unsettled = findings.unsettled,
     );
     for problem in &findings.problems {
-        text.push_str(&format!("{problem}\n"));
+        text.push_str(&format!("{}\n", plain(&problem.to_string())));
     }
     text
 }
@@ -236,10 +244,10 @@ fn answer<T: Serialize>(
     describe: impl Fn(&T) -> String,
 ) -> Exit {
     match (verdict, json) {
-        (Ok(summary), true) => println!("{}", json!({"valid": true, what: summary})),
-        (Err(reason), true) => println!("{}", json!({"valid": false, "reason": reason})),
-        (Ok(summary), false) => print!("{}", describe(summary)),
-        (Err(reason), false) => println!("NOT VALID: {reason}"),
+        (Ok(summary), true) => output::json(&json!({"valid": true, what: summary})),
+        (Err(reason), true) => output::json(&json!({"valid": false, "reason": reason})),
+        (Ok(summary), false) => output::text(&describe(summary)),
+        (Err(reason), false) => say!("NOT VALID: {}", plain(reason)),
     }
     match verdict {
         Ok(_) => Exit::Success,
@@ -258,7 +266,7 @@ fn describe_evidence(summary: &EvidenceSummary) -> String {
     let named = |named: &[Named]| {
         let lines = named
             .iter()
-            .map(|n| format!("  {:<14}{}\n", n.node_id, n.public_key));
+            .map(|n| format!("  {:<14}{}\n", plain(&n.node_id), n.public_key));
         lines.collect::<String>()
     };
     let statements = match summary.kind {
@@ -287,29 +295,61 @@ struct Checked {
     #[serde(flatten)]
     summary: ReceiptSummary,
     /// Whether it is of the choice given; absent where none was.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    of_this_choice: Option<bool>,
+    #[serde(rename = "of_this_choice", skip_serializing_if = "Option::is_none")]
+    choice: Option<OfChoice>,
+}
+
+/// Whether a receipt is of the choice given; one that is of another does not hold.
+#[derive(Clone, Serialize)]
+#[serde(into = "Option<bool>")]
+enum OfChoice {
+    /// It is.
+    Yes,
+    /// Nobody can say without what is missing.
+    Unknown(String),
+}
+
+impl From<OfChoice> for Option<bool> {
+    fn from(of: OfChoice) -> Self {
+        match of {
+            OfChoice::Yes => Some(true),
+            OfChoice::Unknown(_) => None,
+        }
+    }
+}
+
+/// Says that a receipt holds, but not of which choice it is.
+fn undecided(summary: &ReceiptSummary, missing: &str, json: bool) -> Exit {
+    match json {
+        true => output::json(&json!({"valid": null, "missing": missing, "receipt": summary})),
+        false => say!(
+            "UNDECIDED: the receipt holds, but it cannot be said yet which choice it is of: {}",
+            plain(missing)
+        ),
+    }
+    Exit::Undecided
 }
 
 fn check(bytes: &[u8], genesis: &Genesis, choice: Option<&Choice<'_>>) -> Result<Checked, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "not a receipt: not UTF-8".to_owned())?;
     let receipt = Receipt::from_json(text).map_err(|error| error.to_string())?;
     let summary = receipt.verify(genesis).map_err(|error| error.to_string())?;
-    let of_this_choice = choice.map(|choice| choice::is_of(&receipt, choice, genesis));
-    let of_this_choice = of_this_choice
-        .transpose()
-        .map_err(|error| format!("{error:#}"))?;
-    if of_this_choice == Some(false) {
-        return Err(format!(
-            "the receipt holds, but it is of another choice: its ballot hash {} is not that of the \
-             ballot given. Somebody changed the ballot on its way; keep this receipt and report it",
-            summary.ballot_hash
-        ));
-    }
-    Ok(Checked {
-        summary,
-        of_this_choice,
-    })
+    let choice = match choice.map(|choice| choice::is_of(&receipt, choice, genesis)) {
+        None => None,
+        Some(Ok(true)) => Some(OfChoice::Yes),
+        Some(Ok(false)) => {
+            return Err(format!(
+                "the receipt holds, but it is of another choice: its ballot hash {} is not that of the \
+                 ballot given. Somebody changed the ballot on its way; keep this receipt and report it",
+                summary.ballot_hash
+            ));
+        }
+        Some(Err(error)) => match error.downcast::<RuleMissing>() {
+            Ok(missing) => Some(OfChoice::Unknown(missing.to_string())),
+            Err(error) => return Err(format!("{error:#}")),
+        },
+    };
+    Ok(Checked { summary, choice })
 }
 
 fn describe_election(verified: &Verified) -> String {
@@ -329,16 +369,16 @@ fn describe_election(verified: &Verified) -> String {
         let winners = results::winners(&contest.outcome);
         text.push_str(&format!(
             "{id}: {winners}\n  outcome    {outcome}\n  rule       {plugin}\n",
-            id = contest.title,
+            id = plain(&contest.title),
             winners = match winners.is_empty() {
                 true => "no winner".to_owned(),
-                false => winners.join(", "),
+                false => plain(&winners.join(", ")).to_string(),
             },
             outcome = contest.outcome_sha256,
             plugin = contest.plugin,
         ));
         if let Some(explanation) = contest.outcome["explanation"].as_str() {
-            text.push_str(&format!("  {explanation}\n"));
+            text.push_str(&format!("  {}\n", plain(explanation)));
         }
     }
     text.push_str(&match &verified.certified {
@@ -353,7 +393,7 @@ fn describe_election(verified: &Verified) -> String {
 
 fn describe(checked: &Checked) -> String {
     let summary = &checked.summary;
-    let choice = match checked.of_this_choice {
+    let choice = match checked.choice {
         Some(_) => "The ballot is the choice given, encoded with the options on the chain.\n",
         None => "",
     };

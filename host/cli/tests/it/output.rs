@@ -94,7 +94,10 @@ fn refusals_quote_foreign_text() {
     let text = String::from_utf8(said.stderr).unwrap();
     assert!(is_plain(&text), "{text:?}");
     assert!(
-        !text.lines().skip(1).any(|line| line.starts_with("tabella:")),
+        !text
+            .lines()
+            .skip(1)
+            .any(|line| line.starts_with("tabella:")),
         "{text}"
     );
 }
@@ -132,19 +135,33 @@ fn a_reader_that_goes_away_ends_a_tool_quietly() {
         [&["plugin", "run", "instant-runoff", "--json"], &files[..]].concat(),
         [&convert[..], &files[..]].concat(),
         vec!["init", "--out", &network],
-        vec!["election", "list", "--json", "--backend", "http://127.0.0.1:1"],
+        vec![
+            "election",
+            "list",
+            "--json",
+            "--backend",
+            "http://127.0.0.1:1",
+        ],
     ] {
         let output = unread(&arguments);
         let said = String::from_utf8(output.stderr).unwrap();
         let code = output.status.code();
-        assert!(matches!(code, Some(0 | 141)), "{arguments:?}: {code:?} {said}");
+        assert!(
+            matches!(code, Some(0 | 141)),
+            "{arguments:?}: {code:?} {said}"
+        );
         assert!(!said.contains("panicked"), "{arguments:?}: {said}");
     }
     assert!(folder.path().join("network/genesis.json").is_file());
     // Nothing is left among the temporary files of `ballots convert`.
     let output = tabella()
         .args(["plugin", "list"])
-        .stdout(std::fs::File::options().write(true).open("/dev/full").unwrap())
+        .stdout(
+            std::fs::File::options()
+                .write(true)
+                .open("/dev/full")
+                .unwrap(),
+        )
         .output()
         .unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
@@ -177,7 +194,11 @@ async fn a_reader_that_goes_away_ends_no_server() {
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     assert!(dev.try_wait().unwrap().is_none(), "dev ended");
     let pid = i32::try_from(dev.id()).unwrap();
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM).unwrap();
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(pid),
+        nix::sys::signal::Signal::SIGTERM,
+    )
+    .unwrap();
     let status = eventually("dev ends as it is told", async || dev.try_wait().unwrap()).await;
     assert!(status.success(), "{status:?}");
 }
@@ -205,7 +226,12 @@ async fn a_role_outlives_the_reader_of_its_log() {
     for _ in 0..3 {
         eventually("it answers", async || {
             assert!(role.try_wait().unwrap().is_none(), "it ended");
-            client.get("/health/live").await.ok()?.is_success().then_some(())
+            client
+                .get("/health/live")
+                .await
+                .ok()?
+                .is_success()
+                .then_some(())
         })
         .await;
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
