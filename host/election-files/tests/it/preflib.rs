@@ -1,7 +1,9 @@
 //! PrefLib's categories, and files that are not of the kind that their name says.
 
+use std::path::Path;
+
 use serde_json::json;
-use tabella_election_files::Spoiled;
+use tabella_election_files::{BallotFile, Format, Spoiled};
 
 use crate::refused::{counts, is_refused};
 use crate::summary;
@@ -98,7 +100,12 @@ fn a_file_is_held_to_the_kind_that_its_name_says() {
         "2 of 3 alternatives stand",
     );
     let word = format!("# DATA TYPE: soc\n{BARE}3: 1,2\n");
-    is_refused("instant-runoff", "x.toi", &word, "2 of 3 alternatives stand");
+    is_refused(
+        "instant-runoff",
+        "x.toi",
+        &word,
+        "2 of 3 alternatives stand",
+    );
     is_refused(
         "approval",
         "x.cat",
@@ -111,4 +118,30 @@ fn a_file_is_held_to_the_kind_that_its_name_says() {
         &format!("# CATEGORY NAME 1: yes\n# CATEGORY NAME 2: no\n{BARE}3: 1,2\n"),
         "orders, not categories",
     );
+}
+
+#[test]
+fn columns_are_said_of_tables_alone() {
+    for (name, format) in Format::ALL {
+        let text = match format {
+            Format::CvrXml => "<CastVoteRecordReport></CastVoteRecordReport>",
+            Format::Xlsx => continue,
+            _ => "x\n",
+        };
+        let file = BallotFile::from_bytes(Path::new("x"), text.into(), Some(format));
+        let Ok(file) = file else {
+            panic!("{name}: {file:?}");
+        };
+        let said = file.with_columns("count,rank1".parse().unwrap());
+        match format {
+            Format::Csv => assert!(said.is_ok()),
+            _ => {
+                let said = said.unwrap_err().to_string();
+                assert!(
+                    said.contains(&format!("read as {name}, which has no columns")),
+                    "{said}"
+                );
+            }
+        }
+    }
 }

@@ -217,7 +217,12 @@ fn by_hand(kind: &str, validate: &str) -> Vec<u8> {
     // Neither winners nor ties; four options with no votes, not elected, without seats; nothing else.
     let outcome = [&[0, 0, 4][..], &[0; 4 * 4], &[0; 4]].concat();
     let place = |address: u64, len: usize| address << 32 | len as u64;
-    let escaped = |bytes: &[u8]| bytes.iter().map(|b| format!("\\{b:02x}")).collect::<String>();
+    let escaped = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .map(|b| format!("\\{b:02x}"))
+            .collect::<String>()
+    };
     let text = format!(
         r#"(module
         (memory (export "memory") 4)
@@ -269,7 +274,10 @@ fn a_rule_that_takes_what_is_no_ballot_is_noticed() {
         assert!(good.passed(), "{good:#?}");
         for (what, validate) in [
             ("anything", "i32.const 0".to_owned()),
-            ("one byte", "(i32.ne (local.get $len) (i32.const 1))".to_owned()),
+            (
+                "one byte",
+                "(i32.ne (local.get $len) (i32.const 1))".to_owned(),
+            ),
             ("options of no contest", each_byte(5, true)),
             ("options twice", each_byte(4, false)),
         ] {
@@ -286,7 +294,10 @@ fn a_rule_that_takes_what_is_no_ballot_is_noticed() {
     let report = examined("choice", &each_byte(5, true));
     let how = report.checks.iter().find_map(|check| check.broken.as_ref());
     let how = how.unwrap();
-    assert!(how.contains("04") && how.contains("not in the contest"), "{how}");
+    assert!(
+        how.contains("04") && how.contains("not in the contest"),
+        "{how}"
+    );
 }
 
 #[test]

@@ -68,10 +68,10 @@ impl FileArguments {
     pub(crate) fn read(&self) -> Result<Vec<BallotFile>, ImportError> {
         let read = |path: &PathBuf| {
             let file = BallotFile::read(path, self.format)?;
-            Ok(match &self.columns {
+            match &self.columns {
                 Some(columns) => file.with_columns(columns.clone()),
-                None => file,
-            })
+                None => Ok(file),
+            }
         };
         self.ballots.iter().map(read).collect()
     }

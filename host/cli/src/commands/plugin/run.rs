@@ -122,7 +122,11 @@ fn describe(rule: &Plugin, counted: &Counted) -> String {
             Some(0 | 1) | None => String::new(),
             Some(seats) => format!(" ({seats} seats)"),
         };
-        let _ = writeln!(text, "{mark} {votes:>14}  {title}{seats}");
+        let gone = match option["withdrawn"] == true {
+            true => " (withdrawn)",
+            false => "",
+        };
+        let _ = writeln!(text, "{mark} {votes:>14}  {title}{seats}{gone}");
     }
     if !answer["quota"].is_null() {
         let _ = writeln!(text, "quota {}", shown(&answer["quota"]));
