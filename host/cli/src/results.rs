@@ -106,7 +106,7 @@ pub(crate) fn describe(answer: &Value) -> String {
     let is_certified = answer["certificate"].is_object();
     let mut text = format!(
         "election {}: {}, {} votes\n",
-        answer["election_id"],
+        plain(&exact(&answer["election_id"])),
         plain(answer["status"].as_str().unwrap_or_default()),
         plain(&known(&answer["total_votes"])),
     );

@@ -76,7 +76,10 @@ fn every_reference_resolves() {
         pointer.is_none_or(|pointer| document.pointer(pointer).is_none())
     };
     let of_nothing: Vec<_> = found.into_iter().filter(of_nothing).collect();
-    assert!(of_nothing.is_empty(), "these refer to nothing: {of_nothing:?}");
+    assert!(
+        of_nothing.is_empty(),
+        "these refer to nothing: {of_nothing:?}"
+    );
 }
 
 #[test]

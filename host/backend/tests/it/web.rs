@@ -49,7 +49,10 @@ async fn a_slash_too_many_or_too_few_leads_to_the_page() {
         ("/ar", "/ar/"),
         ("/docs/", "/docs"),
         ("/en/elections/3/", "/en/elections/3"),
-        ("/ar/elections/3/vote/?from=mail", "/ar/elections/3/vote?from=mail"),
+        (
+            "/ar/elections/3/vote/?from=mail",
+            "/ar/elections/3/vote?from=mail",
+        ),
     ] {
         let answer = ask(&backend, Method::GET, asked, &[BROWSER]).await;
         assert_eq!(answer.status(), StatusCode::PERMANENT_REDIRECT, "{asked}");
@@ -60,7 +63,14 @@ async fn a_slash_too_many_or_too_few_leads_to_the_page() {
         assert_eq!(posted.status(), StatusCode::NOT_FOUND, "{asked}");
     }
     // Nobody is sent to what is not there, or elsewhere.
-    for asked in ["/xx", "/en/none/", "//example.org/", "//en", "/en//", "/en/not-found/"] {
+    for asked in [
+        "/xx",
+        "/en/none/",
+        "//example.org/",
+        "//en",
+        "/en//",
+        "/en/not-found/",
+    ] {
         let answer = ask(&backend, Method::GET, asked, &[]).await;
         assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{asked}");
     }

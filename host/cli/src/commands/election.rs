@@ -114,6 +114,13 @@ pub(crate) async fn run(arguments: &ElectionArguments) -> Result<Exit> {
         } => {
             require(&token)?;
             let file = ElectionFile::read(file)?;
+            if *open && file.has_fixed_roll() {
+                bail!(
+                    "--open would open the election with nobody on its roll, which is fixed then; create it without \
+                     --open, put the voters on its roll, and open it with `tabella election open`, or say roll = \
+                     \"grows\" in the file"
+                );
+            }
             let mut answer = match authority {
                 Some(authority) => authority.create(&mut api, &file, *registrar).await?,
                 None => api.create_election(&file).await?,

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tabella_files::{read_genesis, read_key};
 use tabella_protocol::{
-    Payload, PeerRecord,
+    EvidenceFile, Payload, PeerRecord,
     rpc::{EvidenceView, NodeStatus, Standing, ValidatorsView},
 };
 
@@ -58,6 +58,14 @@ enum ValidatorCommand {
         /// Put on the chain what is not there yet, signed with this key file of an authority
         #[arg(long, value_name = "AUTHORITY")]
         submit: Option<PathBuf>,
+        /// With --submit: what this file holds, as --out wrote it, instead of what the validator holds; may be repeated
+        #[arg(
+            long = "file",
+            value_name = "FILE",
+            requires = "submit",
+            conflicts_with = "out"
+        )]
+        files: Vec<PathBuf>,
     },
     #[command(flatten)]
     Membership(MembershipCommand),
@@ -86,9 +94,15 @@ pub(crate) async fn run(arguments: &ValidatorArguments) -> Result<Exit> {
         }
         Some(ValidatorCommand::Status(asked)) => status(asked).await,
         Some(ValidatorCommand::Peers(asked)) => peers(asked).await,
-        Some(ValidatorCommand::Evidence { asked, out, submit }) => {
-            evidence(asked, out.as_deref(), submit.as_deref()).await
-        }
+        Some(ValidatorCommand::Evidence {
+            asked,
+            out,
+            submit,
+            files,
+        }) => match submit {
+            Some(authority) if !files.is_empty() => submit_files(asked, authority, files).await,
+            _ => evidence(asked, out.as_deref(), submit.as_deref()).await,
+        },
         Some(ValidatorCommand::Membership(command)) => membership::run(command).await,
     }
 }
@@ -123,14 +137,7 @@ async fn status(asked: &Asked) -> Result<Exit> {
         output::json(&answer);
         return Ok(Exit::Success);
     }
-    let state = match (status.standing, ready.is_success()) {
-        (Standing::Halted, _) => "has stopped signing: see `tabella validator evidence`",
-        (Standing::Outside, _) => "is not a validator: it does not vote, and serves reads",
-        (Standing::Joining, _) => "is about to become a validator",
-        (Standing::Leaving, _) => "is about to leave the validators",
-        (Standing::Validator, true) => "ready",
-        (Standing::Validator, false) => "not ready: no new blocks come",
-    };
+    let state = state(status.standing, status.signing, ready.is_success());
     say!(
         "{}  {state}\nheight     {} ({})\nblock      {}\nstate      {}\npeers      {} of {}\n\
          mempool    {} transactions\nkey        {}\nnetwork    {} (chain id {})\nversion    {}",
@@ -166,6 +173,22 @@ async fn status(asked: &Asked) -> Result<Exit> {
         );
     }
     Ok(Exit::Success)
+}
+
+/// What a node is doing, for people.
+fn state(standing: Standing, is_signing: bool, is_ready: bool) -> &'static str {
+    match standing {
+        Standing::Halted => "has stopped signing: see `tabella validator evidence`",
+        Standing::Outside => "is not a validator: it does not vote, and serves reads",
+        Standing::Joining => "is about to become a validator",
+        Standing::Validator | Standing::Leaving if !is_signing => {
+            "follows the chain without signing: it catches up, or its data was restored and it waits until it \
+             hears from a quorum of the others"
+        }
+        Standing::Leaving => "is about to leave the validators",
+        Standing::Validator if is_ready => "ready",
+        Standing::Validator => "not ready: no new blocks come",
+    }
 }
 
 /// What the node found of damaged data and of outcomes that differ, a line each.
@@ -210,6 +233,38 @@ async fn peers(asked: &Asked) -> Result<Exit> {
             plain(&peer.rpc_url),
             peer.public_key
         );
+    }
+    Ok(Exit::Success)
+}
+
+/// Puts on the chain the evidence that files hold. All are read before the first goes out.
+async fn submit_files(asked: &Asked, authority: &Path, files: &[PathBuf]) -> Result<Exit> {
+    let authority = read_key(authority)?;
+    let read = |file: &PathBuf| {
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read {}", file.display()))?;
+        let read = EvidenceFile::from_json(&text);
+        read.with_context(|| format!("in {}", file.display()))
+    };
+    let held = files.iter().map(read).collect::<Result<Vec<_>>>()?;
+    let mut client = Client::new(&asked.rpc)?;
+    let mut done = Vec::new();
+    for (file, held) in files.iter().zip(held) {
+        let id = held.evidence.subject();
+        let payload = Payload::SubmitEvidence(Box::new(held.evidence));
+        let sent = membership::send(&mut client, &authority, payload).await;
+        let (_, height) = sent.with_context(|| format!("the evidence in {}", file.display()))?;
+        done.push(json!({"file": file, "id": id, "on_chain": true, "block": height}));
+        if !asked.json {
+            let file = file.display().to_string();
+            say!(
+                "{}: evidence {id} is on the chain, in block {height}",
+                plain(&file)
+            );
+        }
+    }
+    if asked.json {
+        output::json(&json!(done));
     }
     Ok(Exit::Success)
 }
@@ -265,4 +320,22 @@ async fn evidence(asked: &Asked, out: Option<&Path>, submit: Option<&Path>) -> R
         true => Exit::Success,
         false => Exit::Refused,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_does_not_sign_yet_is_not_said_to_lack_blocks() {
+        for standing in [Standing::Validator, Standing::Leaving] {
+            let told = state(standing, false, false);
+            assert!(
+                told.starts_with("follows the chain without signing"),
+                "{told}"
+            );
+        }
+        assert_eq!(state(Standing::Validator, true, true), "ready");
+        assert!(state(Standing::Validator, true, false).starts_with("not ready"));
+    }
 }

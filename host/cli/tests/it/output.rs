@@ -16,7 +16,7 @@ use crate::network::{Network, PortRange, eventually, run, tabella};
 fn hostile_count(folder: &Path, arguments: &[&str]) -> Output {
     let (election, ballots) = (folder.join("e.json"), folder.join("b.jsonl"));
     let statement = json!({"options": [
-        {"id": "a\nwinners: b", "title": "Ann\nwinners: Bo"},
+        {"id": "a", "title": "Ann\nwinners: Bo"},
         {"id": "b", "title": "\u{1b}[31mBo\u{202e}\u{9b}2J\u{2028}x"},
     ]});
     std::fs::write(&election, statement.to_string()).unwrap();

@@ -205,7 +205,7 @@ async fn without_the_rules_bytes_nobody_says_which_choice_a_receipt_is_of() {
     let (code, text) = said(cast, &["--json"]);
     let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(
-        (code, &answer["valid"], &answer["receipt"]["election"]),
+        (code, &answer["valid"], &answer["receipt"]["election_id"]),
         (Some(3), &json!(null), &json!(election_id)),
         "{answer}"
     );
