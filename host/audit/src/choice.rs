@@ -58,12 +58,11 @@ pub enum ChoiceError {
         /// Why.
         source: io::Error,
     },
-    /// A rule is not at hand.
+    /// The bytes of a rule are not at hand, which says nothing against a receipt.
     #[error(
-        "it cannot be said yet which choice the receipt is of: the election's rule {0} is not built in; \
-         fetch /api/plugins/{0}/wasm and name it with --plugin FILE"
+        "the election's rule {0} is not built in; fetch /api/plugins/{0}/wasm and name it with --plugin FILE"
     )]
-    NotBuiltIn(Hash),
+    RuleMissing(Hash),
     /// A rule's bytes are not a plugin here.
     #[error(transparent)]
     Load(#[from] LoadError),
@@ -176,6 +175,6 @@ fn wasm(sha256: &Hash, files: &[PathBuf]) -> Result<Vec<u8>, ChoiceError> {
     }
     let mut built_in = tabella_plugins::all().iter();
     let built_in = built_in.find(|rule| Hash::of(rule.wasm) == *sha256);
-    let built_in = built_in.ok_or(ChoiceError::NotBuiltIn(*sha256))?;
+    let built_in = built_in.ok_or(ChoiceError::RuleMissing(*sha256))?;
     Ok(built_in.wasm.to_vec())
 }

@@ -17,8 +17,28 @@ pub struct Checked {
     #[serde(flatten)]
     pub summary: ReceiptSummary,
     /// Whether it is of the choice given; absent where none was.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub of_this_choice: Option<bool>,
+    #[serde(rename = "of_this_choice", skip_serializing_if = "Option::is_none")]
+    pub choice: Option<OfChoice>,
+}
+
+/// Whether a receipt is of the choice given; one that is of another does not hold. As JSON `true`, or
+/// `null` where nobody can say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(into = "Option<bool>")]
+pub enum OfChoice {
+    /// It is.
+    Yes,
+    /// Nobody can say without this rule of the election, which is neither built in nor at hand.
+    RuleMissing(Hash),
+}
+
+impl From<OfChoice> for Option<bool> {
+    fn from(of: OfChoice) -> Self {
+        match of {
+            OfChoice::Yes => Some(true),
+            OfChoice::RuleMissing(_) => None,
+        }
+    }
 }
 
 /// What a voter knows of the ballot that a receipt should be of.
@@ -62,18 +82,18 @@ pub fn check(
     let text = std::str::from_utf8(bytes).map_err(|_| CheckError::NotText)?;
     let receipt = Receipt::from_json(text)?;
     let summary = receipt.verify(genesis)?;
-    let of_this_choice = match &expected.choice {
-        Some(choice) => Some(choice::is_of(&receipt, choice, genesis)?),
+    let of_choice = expected
+        .choice
+        .map(|choice| choice::is_of(&receipt, &choice, genesis));
+    let choice = match of_choice {
         None => None,
+        Some(Ok(true)) => Some(OfChoice::Yes),
+        Some(Ok(false)) => return Err(CheckError::OtherChoice(summary.ballot_hash)),
+        Some(Err(ChoiceError::RuleMissing(rule))) => Some(OfChoice::RuleMissing(rule)),
+        Some(Err(error)) => return Err(error.into()),
     };
-    if of_this_choice == Some(false) {
-        return Err(CheckError::OtherChoice(summary.ballot_hash));
-    }
     if let Some((nonce, transaction)) = expected.nonce {
         receipt_nonce::check(summary.transaction_id, transaction, nonce)?;
     }
-    Ok(Checked {
-        summary,
-        of_this_choice,
-    })
+    Ok(Checked { summary, choice })
 }

@@ -98,7 +98,7 @@ pub(crate) fn cors_origins(origins: &[String]) -> Result<Vec<HeaderValue>, Strin
 fn cors(origins: &[HeaderValue]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins.iter().cloned()))
-        .allow_methods([Method::GET, Method::POST])
+        .allow_methods([Method::GET, Method::POST, Method::DELETE])
         .allow_headers([
             header::ACCEPT,
             header::AUTHORIZATION,

@@ -84,6 +84,14 @@ impl ElectionFile {
         Ok(election)
     }
 
+    /// Whether nobody can be put on its roll once it is open.
+    pub(crate) fn has_fixed_roll(&self) -> bool {
+        let has_roll = self
+            .eligibility
+            .is_some_and(|kind| kind != EligibilityKind::Registrar);
+        has_roll && self.roll != Some(RollChanges::Grows)
+    }
+
     fn name_the_untitled(&mut self) {
         for contest in &mut self.contests {
             if contest.title.is_empty() {

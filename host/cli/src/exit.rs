@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use clap::ArgMatches;
 use serde_json::json;
 
+use crate::output::{self, READER_GONE, ReaderGone, set_in};
+
 /// What a command that ran to its end tells its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -12,6 +14,8 @@ pub enum Exit {
     Success,
     /// What was checked does not hold: 1.
     Refused,
+    /// Something is missing before it can be said whether what was checked holds: 3.
+    Undecided,
 }
 
 impl From<Exit> for ExitCode {
@@ -19,6 +23,7 @@ impl From<Exit> for ExitCode {
         match exit {
             Exit::Success => Self::SUCCESS,
             Exit::Refused => Self::FAILURE,
+            Exit::Undecided => Self::from(3),
         }
     }
 }
@@ -33,9 +38,12 @@ pub fn wants_json(matches: &ArgMatches) -> bool {
 
 /// Says on the error output why a program failed, and on the output in JSON where that was asked for.
 pub fn failure(program: &str, error: &anyhow::Error, wants_json: bool) -> ExitCode {
-    eprintln!("{program}: {error:#}");
+    if error.is::<ReaderGone>() {
+        return ExitCode::from(READER_GONE);
+    }
+    tell!("{program}: {}", set_in(&format!("{error:#}")));
     if wants_json {
-        println!("{}", json!({"error": format!("{error:#}")}));
+        output::json(&json!({"error": format!("{error:#}")}));
     }
     ExitCode::FAILURE
 }

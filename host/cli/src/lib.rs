@@ -4,6 +4,7 @@
 //! - `layout`, `addresses`, `network_files`: the files of a network and how they are first written.
 //! - [`dev`]: a network of separate processes on one machine; `ready.json`.
 //! - [`http`], [`json_rpc`]: how the tools call the processes; [`chain`]: what validators serve.
+//! - `output`: all that is printed, with text from others made harmless to a terminal.
 //! - [`load`]: casts many ballots as many voters would; used by `demo`, the laboratory and the tests.
 //!
 //! The roles themselves are libraries of their own; this crate only starts them.
@@ -18,6 +19,12 @@
 //! # Ok(())
 //! # }
 //! ```
+
+// See `output`.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+#[macro_use]
+mod output;
 
 pub mod addresses;
 mod authority;
@@ -79,7 +86,7 @@ enum Command {
 }
 
 /// Parses the command line, runs the command, answers the exit code: 0 for done or valid, 1 for
-/// failed or not valid, 2 for a command line that cannot be understood. A failure is told on the error
+/// failed or not valid, 2 for a command line that cannot be understood, 3 where something is missing to decide, 141 where the reader of the output went away. A failure is told on the error
 /// output, and with `--json` on the output as `{"error": ...}` too.
 pub fn main() -> ExitCode {
     let matches = Arguments::command().get_matches();

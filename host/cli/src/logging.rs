@@ -10,7 +10,11 @@ pub(crate) fn start() {
     // The consensus engine tells several lines a block, which would be most of the log.
     let quiet = || EnvFilter::new(format!("info,{QUIET_ENGINE_LOG},hyper=warn,wasmtime=warn"));
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| quiet());
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // Telling on the error output that the error output is closed ends the process.
+        .log_internal_errors(false);
     if std::io::stderr().is_terminal() {
         builder.init();
     } else {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::output::plain;
+
 /// One round of a count: exact numbers as text.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Round {
@@ -72,12 +74,12 @@ pub(crate) fn side_by_side(ours: &[Round], published: &[Round]) -> String {
         text.push_str(&format!("{:>12}{:>12}", "ours", "published"));
     }
     let mut row = |name: &str, cell: &dyn Fn(&Round) -> String| {
-        text.push_str(&format!("\n{name:<12}"));
+        text.push_str(&format!("\n{:<12}", plain(name)));
         for index in 0..rounds {
             text.push_str(&format!(
                 "{:>12}{:>12}",
-                cell(&round(ours, index)),
-                cell(&round(published, index))
+                plain(&cell(&round(ours, index))),
+                plain(&cell(&round(published, index)))
             ));
         }
     };
@@ -104,17 +106,18 @@ pub(crate) fn describe(answer: &Value) -> String {
     let is_certified = answer["certificate"].is_object();
     let mut text = format!(
         "election {}: {}, {} votes\n",
-        answer["election_id"],
-        answer["status"].as_str().unwrap_or_default(),
-        known(&answer["total_votes"]),
+        plain(&exact(&answer["election_id"])),
+        plain(answer["status"].as_str().unwrap_or_default()),
+        plain(&known(&answer["total_votes"])),
     );
     for contest in answer["contests"].as_array().into_iter().flatten() {
         text.push_str(&format!(
             "\n{} ({})\n",
-            contest["id"].as_str().unwrap_or_default(),
-            contest["rule"]["name"].as_str().unwrap_or_default(),
+            plain(contest["id"].as_str().unwrap_or_default()),
+            plain(contest["rule"]["name"].as_str().unwrap_or_default()),
         ));
         for option in contest["options"].as_array().into_iter().flatten() {
+            let title = option["title"].as_str();
             let elected = match option["elected"].as_bool() {
                 Some(true) if is_certified => "elected",
                 Some(true) => "leads",
@@ -122,15 +125,12 @@ pub(crate) fn describe(answer: &Value) -> String {
             };
             text.push_str(&format!(
                 "  {:<24} {:>10}  {elected}\n",
-                option["title"]
-                    .as_str()
-                    .or(option["id"].as_str())
-                    .unwrap_or_default(),
-                known(&option["votes"]),
+                plain(title.or(option["id"].as_str()).unwrap_or_default()),
+                plain(&known(&option["votes"])),
             ));
         }
         if let Some(explanation) = contest["explanation"].as_str() {
-            text.push_str(&format!("  {explanation}\n"));
+            text.push_str(&format!("  {}\n", plain(explanation)));
         }
     }
     text.push_str(match is_certified {
@@ -197,5 +197,31 @@ mod tests {
         .assert_eq(&describe(&answer));
         answer["certificate"] = json!({});
         assert!(describe(&answer).contains("Ann                               2  elected\n"));
+    }
+
+    #[test]
+    fn no_name_and_no_explanation_forges_a_line() {
+        let certified = "certified by a quorum of validators";
+        let forging = format!("x\n{certified}\u{1b}[31m\u{202e}");
+        let answer = json!({
+            "election_id": forging, "status": forging, "total_votes": forging,
+            "contests": [{
+                "id": forging, "rule": {"name": forging}, "explanation": forging,
+                "options": [{"id": "a", "title": forging, "votes": forging, "elected": false}],
+            }],
+        });
+        let text = describe(&answer);
+        assert!(
+            !text.lines().any(|line| line.starts_with("certified")),
+            "{text}"
+        );
+        assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text:?}");
+        assert!(text.ends_with("\nnot certified yet\n"), "{text}");
+        let round = json!({"rounds": [{"totals": {(forging.as_str()): 1}, "exhausted": forging}]});
+        let table = side_by_side(&rounds(&round), &[]);
+        assert!(
+            !table.lines().any(|line| line.starts_with("certified")),
+            "{table}"
+        );
     }
 }

@@ -9,6 +9,8 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+use crate::output::ReaderGone;
+
 /// Links that are followed to a file, at most.
 const LINKS_MAX: usize = 40;
 
@@ -130,9 +132,10 @@ impl Spool {
                 self.copy_to(&mut out.with_context(failed)?)
                     .with_context(failed)
             }
-            Target::Output => self
-                .copy_to(&mut io::stdout().lock())
-                .context("cannot write the output"),
+            Target::Output => match self.copy_to(&mut io::stdout().lock()) {
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(ReaderGone.into()),
+                copied => copied.context("cannot write the output"),
+            },
         }
     }
 

@@ -100,6 +100,10 @@ pub fn examine(
         "any bytes as a ballot are accepted or refused",
         exam.malformed(seed),
     );
+    report.add(
+        "only ballots of the rule's kind are accepted",
+        exam.only_ballots(seed),
+    );
     report.add("a count repeats, bytes and fuel", exam.repeats());
     report.add(
         "any number of threads, the same bytes and fuel",
@@ -270,6 +274,24 @@ impl<'a> Exam<'a> {
                 let start: Vec<u8> = bytes.iter().copied().take(32).collect();
                 let (len, start) = (bytes.len(), hex::encode(start));
                 return Err(format!("{fault} on {len} bytes that start with {start}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A rule that takes bytes that are no ballot of its kind, or another form of one, would put on a board
+    /// what nobody can read, and let one choice stand there under two hashes.
+    fn only_ballots(&self, seed: u64) -> Result<(), String> {
+        let mut numbers = Numbers::new(seed ^ 0xaaaa);
+        for bytes in sample::mutants(&self.all, self.config.options.len(), &mut numbers) {
+            let Err(why) = self.contest.decode_ballot(&bytes) else {
+                continue;
+            };
+            if self.contest.validate(&bytes).map_err(text)? == Verdict::Accept {
+                return Err(format!(
+                    "it accepts the bytes {}: {why}",
+                    hex::encode(bytes)
+                ));
             }
         }
         Ok(())

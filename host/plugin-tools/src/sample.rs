@@ -5,6 +5,11 @@ use tabella_contest::{BallotError, BallotKind, ContestConfig, ContestOption, Man
 use tabella_runtime::Contest;
 use thiserror::Error;
 
+/// Ballots that are changed, at each examination.
+const MUTANTS: usize = 400;
+/// Of strings of two bytes, the values of each.
+const LOW_BYTES_MAX: u8 = 16;
+
 /// A ballot that somebody gave does not fit the contest.
 #[derive(Debug, Error)]
 #[error("the ballot {ballot} does not fit the contest: {error}")]
@@ -142,4 +147,33 @@ pub fn ballot(manifest: &Manifest, config: &ContestConfig, numbers: &mut Numbers
 fn values<'a>(ids: impl Iterator<Item = &'a str>, numbers: &mut Numbers) -> Map<String, Value> {
     ids.map(|id| (id.to_owned(), json!(numbers.below(6))))
         .collect()
+}
+
+/// Every short string of low bytes, and ballots that are cut, go on, or have a byte changed, doubled or swapped.
+pub fn mutants(ballots: &[Vec<u8>], options: usize, numbers: &mut Numbers) -> Vec<Vec<u8>> {
+    let lows = u8::try_from(options + 2).unwrap_or(u8::MAX);
+    let lows = lows.min(LOW_BYTES_MAX);
+    let mut mutants = vec![Vec::new()];
+    for first in 0..lows {
+        mutants.push(vec![first]);
+        mutants.extend((0..lows).map(|second| vec![first, second]));
+    }
+    for _ in 0..MUTANTS {
+        let mut bytes = ballots[numbers.below(ballots.len())].clone();
+        let place = numbers.below(bytes.len() + 1);
+        match (numbers.below(5), bytes.get(place).copied()) {
+            (0, _) => bytes.insert(place, numbers.below(256) as u8),
+            (1, Some(byte)) => bytes.insert(place, byte),
+            (2, Some(byte)) => {
+                // The same number, written with a byte more.
+                bytes[place] = byte | 0x80;
+                bytes.insert(place + 1, 0);
+            }
+            (3, Some(_)) => bytes[place] ^= 1 << numbers.below(8),
+            (_, Some(_)) => bytes.truncate(place),
+            (_, None) => bytes.push(0),
+        }
+        mutants.push(bytes);
+    }
+    mutants
 }

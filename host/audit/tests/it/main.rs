@@ -11,7 +11,7 @@ use tabella_audit::{
     choice::{self, Choice},
     election_export::{self, Step},
     evidence, local_ledger,
-    receipt::{self, Expected},
+    receipt::{self, Expected, OfChoice},
 };
 use tabella_protocol::{ExportLine, HexBytes, LedgerLine};
 use tempfile::TempDir;
@@ -136,14 +136,14 @@ fn a_receipt_is_compared_with_the_choice_and_the_number_of_its_voter() {
             nonce: nonce.map(|nonce| (nonce, transaction.as_path())),
         };
         let checked = receipt::check(bytes, &genesis(), &expected);
-        checked.map(|c| c.of_this_choice).map_err(chain)
+        checked.map(|c| c.choice).map_err(chain)
     };
     let nonce = scene.first_ballot().body.nonce;
     let own = r#"{"choice": "a"}"#;
     assert_eq!(check(receipt.as_bytes(), None, None), Ok(None));
     assert_eq!(
         check(receipt.as_bytes(), Some(own), Some(nonce)),
-        Ok(Some(true))
+        Ok(Some(OfChoice::Yes))
     );
     let refused = |bytes: &[u8], ballot: Option<&str>, nonce, reason: &str| {
         let error = check(bytes, ballot, nonce).unwrap_err();

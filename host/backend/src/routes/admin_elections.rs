@@ -256,11 +256,30 @@ pub(crate) async fn open(
     Path(election_id): Path<u64>,
 ) -> Result<JsonAnswer<AdminAnswer>, Problem> {
     principal.require_admin()?;
+    require_voters(&app, election_id).await?;
     let payload = Payload::OpenElection { election_id };
     let confirmation = app.outbox.administer(payload).await?;
     let status = ElectionStatus::Open;
     let answer = AdminAnswer::of(election_id, status, &confirmation);
     Ok(JsonAnswer(answer))
+}
+
+/// Refuses to open an election whose roll is empty and cannot grow afterwards: nobody could ever vote in it.
+pub(super) async fn require_voters(app: &App, election_id: u64) -> Result<(), Problem> {
+    // What this backend does not know of yet, the chain judges.
+    let Ok(Election { view, .. }) = app.elections.get(election_id).await else {
+        return Ok(());
+    };
+    let is_fixed = view.spec.eligibility.roll() == Some(RollChanges::Fixed);
+    if view.status == ElectionStatus::Upcoming && is_fixed && view.roll_size == 0 {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "roll-empty",
+            "nobody is on the election's roll, which is fixed once the election opens; put the voters on it first, \
+             or create an election whose roll grows",
+        ));
+    }
+    Ok(())
 }
 
 /// An election that is being closed.

@@ -13,6 +13,7 @@ use crate::{
     extract::Json,
     openapi::{Administers, ReadsBody, Restricts},
     problem::Problem,
+    routes::admin_elections::require_voters,
 };
 
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -63,6 +64,9 @@ pub(crate) async fn put(
     if !payload.shapes_elections() {
         let detail = format!("expected a transaction that shapes elections, got {kind}");
         return Err(malformed(detail));
+    }
+    if let Payload::OpenElection { election_id } = payload {
+        require_voters(&app, *election_id).await?;
     }
     let confirmation = match payload {
         Payload::CloseElection { election_id } => {

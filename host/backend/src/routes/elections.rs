@@ -22,6 +22,7 @@ use crate::{
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ElectionsQuery {
+    #[param(inline)]
     status: Option<StatusFilter>,
 }
 

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tabella_ledger::ElectionTally;
 use tabella_outbox::elections::Election;
 use tabella_protocol::{
-    Disclosure, Hash, OptionSpec,
+    ContestSpec, Disclosure, Hash, OptionSpec,
     rpc::{ElectionStatus, ResultCertificate},
 };
 
@@ -32,6 +32,7 @@ use crate::{
     openapi::{AsksValidators, NamesOne, ReadsQuery, source},
     percentage::Whole,
     problem::Problem,
+    schemas,
 };
 
 /// How long the answer waits for the backend's own count of an election that just became final.
@@ -84,9 +85,9 @@ struct ContestAnswer {
     options: Vec<OptionAnswer>,
     #[schema(value_type = Vec<String>)]
     winners: Value,
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<schemas::Round>)]
     rounds: Value,
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<schemas::Tie>)]
     ties: Value,
     #[schema(schema_with = exact_number)]
     quota: Value,
@@ -168,22 +169,7 @@ pub(crate) async fn results(
                 .and_then(|shown| shown.outcomes.get(index));
             let outcome = outcome.cloned().unwrap_or(Value::Null);
             let whole = Whole::new(configured.manifest(), &outcome, weight);
-            let options = contest
-                .options
-                .iter()
-                .map(|option| option_answer(option, &outcome, whole));
-            ContestAnswer {
-                id: contest.id.clone(),
-                title: contest.title.clone(),
-                rule: rule.into(),
-                options: options.collect(),
-                winners: outcome.get("winners").cloned().unwrap_or(json!([])),
-                rounds: outcome.get("rounds").cloned().unwrap_or(json!([])),
-                ties: outcome.get("ties").cloned().unwrap_or(json!([])),
-                pairwise: outcome.get("pairwise").cloned().unwrap_or_default(),
-                quota: outcome.get("quota").cloned().unwrap_or_default(),
-                explanation: outcome.get("explanation").cloned().unwrap_or_default(),
-            }
+            contest_answer(contest, rule.into(), &outcome, whole)
         });
     let attested = election.proven.attestations();
     let answer = ResultsAnswer {
@@ -236,6 +222,30 @@ fn from_outcomes(election: &Election, outcomes: &[Vec<u8>]) -> Result<Vec<Value>
                 .map_err(|error| Problem::internal(&error))
         })
         .collect()
+}
+
+fn contest_answer(
+    contest: &ContestSpec,
+    rule: RuleAnswer,
+    outcome: &Value,
+    whole: Whole,
+) -> ContestAnswer {
+    let member = |name: &str| outcome.get(name).cloned();
+    let options = contest.options.iter();
+    ContestAnswer {
+        id: contest.id.clone(),
+        title: contest.title.clone(),
+        rule,
+        options: options
+            .map(|option| option_answer(option, outcome, whole))
+            .collect(),
+        winners: member("winners").unwrap_or(json!([])),
+        rounds: member("rounds").unwrap_or(json!([])),
+        ties: member("ties").unwrap_or(json!([])),
+        pairwise: member("pairwise").unwrap_or_default(),
+        quota: member("quota").unwrap_or_default(),
+        explanation: member("explanation").unwrap_or_default(),
+    }
 }
 
 fn option_answer(option: &OptionSpec, outcome: &Value, whole: Whole) -> OptionAnswer {

@@ -258,7 +258,12 @@ impl Import<'_> {
             return Ok(Err("expected a weight of at least 1".to_owned()));
         }
         let has_credentials = self.election.view.spec.eligibility.registrar().is_none();
-        let (weight, realm, given) = (line.weight, line.realm, line.voter_id.clone());
+        // Where voters hold keys, a line that names no realm is one of theirs.
+        let realm = match has_credentials {
+            true => Realm::Credential,
+            false => line.realm,
+        };
+        let (weight, given) = (line.weight, line.voter_id.clone());
         let voter = match line.realm {
             Realm::Registrar if has_credentials => credential(&line.voter_id),
             Realm::Registrar => self.named(line.voter_id),

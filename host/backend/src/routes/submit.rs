@@ -167,6 +167,12 @@ fn wish(request: SubmitRequest, principal: Principal) -> Result<Wish, Problem> {
             }
             Voter::Registered(subject(request.voter_id, principal)?)
         }
+        (Some(_), Some(_)) if request.voter_id.is_some() => {
+            return invalid(
+                "/voter_id",
+                "expected no voter_id beside a credential, whose key says who votes; leave voter_id out",
+            );
+        }
         (Some(key), Some(signature)) => {
             let (Some(nonce), Some(expiry_height)) = (request.nonce, request.expiry_height) else {
                 return invalid(

@@ -14,6 +14,9 @@ use crate::{
 /// Where programs ask; everybody else is shown a page.
 const FOR_PROGRAMS: [&str; 3] = ["/api", "/health", "/metrics"];
 
+/// The page of the OpenAPI document, which has a route of its own.
+const DOCUMENT: &str = "/docs";
+
 /// The page or file at a path; where there is none, a page for people and a problem for programs.
 pub(crate) async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path();
@@ -22,6 +25,7 @@ pub(crate) async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Respon
     match found {
         Some(asset) if is_read => send(asset, &headers),
         None if is_read && path == "/" => to_first_page(&headers),
+        None if is_read && let Some(meant) = by_another_slash(path) => lead_to(&meant, uri.query()),
         None if is_read && is_shown_a_page(path, &headers) => {
             let mut response = send(site().not_found(language(&headers)), &HeaderMap::new());
             *response.status_mut() = StatusCode::NOT_FOUND;
@@ -67,6 +71,25 @@ fn to_first_page(headers: &HeaderMap) -> Response {
         (header::VARY, "accept-language".to_owned()),
     ];
     (StatusCode::SEE_OTHER, answer).into_response()
+}
+
+/// The page that is meant by a path with a slash too many or too few at its end.
+fn by_another_slash(path: &str) -> Option<String> {
+    let meant = match path.strip_suffix('/') {
+        Some(without) => without.to_owned(),
+        None => format!("{path}/"),
+    };
+    let is_page = site().find(&meant).is_some_and(Asset::is_page) || meant == DOCUMENT;
+    (is_page && !path.contains("//")).then_some(meant)
+}
+
+fn lead_to(path: &str, query: Option<&str>) -> Response {
+    let location = match query {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    let answer = [(header::LOCATION, location)];
+    (StatusCode::PERMANENT_REDIRECT, answer).into_response()
 }
 
 fn send(asset: &Asset, headers: &HeaderMap) -> Response {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tabella_protocol::{Eligibility, Payload, Transaction};
 
 use crate::{
-    deployment::{ADMIN_TOKEN, Deployment, Running, credentials, registrar_roll},
+    deployment::{ADMIN_TOKEN, Deployment, Running, by_authority, credentials, registrar_roll},
     fake::key,
 };
 
@@ -139,6 +139,16 @@ async fn json_lines_and_credentials() {
         json!({"voter_id": "alice"}),
         json!({"voter_id": good, "more": 1})
     );
+    let dry = send_to(
+        &backend,
+        "?dry_run=true",
+        "application/x-ndjson",
+        lines.clone().into(),
+    );
+    let (status, answer) = dry.await;
+    assert_eq!(status, 200, "{answer}");
+    let first = json!({"line": 1, "voter_id": good, "weight": 2, "realm": "credential"});
+    assert_eq!(answer["preview"], json!([first]));
     let (status, answer) = send(&backend, "application/x-ndjson", lines.into()).await;
     assert_eq!(status, 200, "{answer}");
     assert_eq!(
@@ -235,4 +245,31 @@ async fn what_no_block_can_hold_is_split_or_refused() {
             .contains("at most 64508 bytes"),
         "{answer}"
     );
+}
+
+#[tokio::test]
+async fn an_election_whose_fixed_roll_is_empty_is_not_opened() {
+    let open = "/api/admin/elections/5/open";
+    let admin = Some(ADMIN_TOKEN);
+    let (deployment, backend) = start(registrar_roll()).await;
+    let payload = Payload::OpenElection { election_id: 5 };
+    let signed = hex::encode(by_authority(payload).to_bytes());
+    let signed = json!({"transaction": format!("0x{signed}")});
+    for (path, body) in [(open, json!({})), ("/api/admin/transactions", signed)] {
+        let (status, problem) = backend.post(path, admin, body).await;
+        assert_eq!(
+            (status, &problem["code"]),
+            (409, &json!("roll-empty")),
+            "{problem}"
+        );
+    }
+    let (_, election) = backend.get("/api/elections/5", None).await;
+    assert_eq!(election["status"], "upcoming");
+    let (status, answer) = send(&backend, "text/csv", "alice\n".into()).await;
+    assert_eq!((status, &answer["added"]), (200, &json!(1)), "{answer}");
+    assert_eq!(backend.post(open, admin, json!({})).await.0, 200);
+    drop(deployment);
+    // One that grows may begin with nobody.
+    let (_deployment, backend) = start(credentials()).await;
+    assert_eq!(backend.post(open, admin, json!({})).await.0, 200);
 }

@@ -295,6 +295,17 @@ async fn credential_voters_sign_for_themselves() {
         .post(path, Some(&token), request(Signature([1; 64])))
         .await;
     assert_eq!((status, &problem["code"]), (422, &json!("bad-signature")));
+    // Its key says who the voter is, and nobody else does, whoever sends it.
+    for token in [&token, ADMIN_TOKEN] {
+        let mut named = request(signed.signature);
+        named["voter_id"] = json!("ada");
+        let (status, problem) = backend.post(path, Some(token), named).await;
+        assert_eq!(
+            (status, &problem["code"], &problem["pointer"]),
+            (400, &json!("invalid-request"), &json!("/voter_id")),
+            "{problem}"
+        );
+    }
     // One that would expire before it is carried, or that somebody could hold back without end.
     for expiry_height in [0, 2, 200_000] {
         let mut body = signed.body.clone();

@@ -42,6 +42,41 @@ async fn the_root_leads_to_the_language_that_a_reader_asks_for() {
 }
 
 #[tokio::test]
+async fn a_slash_too_many_or_too_few_leads_to_the_page() {
+    let backend = Deployment::new().await.start().await;
+    for (asked, expected) in [
+        ("/en", "/en/"),
+        ("/ar", "/ar/"),
+        ("/docs/", "/docs"),
+        ("/en/elections/3/", "/en/elections/3"),
+        (
+            "/ar/elections/3/vote/?from=mail",
+            "/ar/elections/3/vote?from=mail",
+        ),
+    ] {
+        let answer = ask(&backend, Method::GET, asked, &[BROWSER]).await;
+        assert_eq!(answer.status(), StatusCode::PERMANENT_REDIRECT, "{asked}");
+        assert_eq!(header(&answer, "location"), expected, "{asked}");
+        let page = ask(&backend, Method::GET, expected, &[BROWSER]).await;
+        assert_eq!(page.status(), StatusCode::OK, "{expected}");
+        let posted = ask(&backend, Method::POST, asked, &[]).await;
+        assert_eq!(posted.status(), StatusCode::NOT_FOUND, "{asked}");
+    }
+    // Nobody is sent to what is not there, or elsewhere.
+    for asked in [
+        "/xx",
+        "/en/none/",
+        "//example.org/",
+        "//en",
+        "/en//",
+        "/en/not-found/",
+    ] {
+        let answer = ask(&backend, Method::GET, asked, &[]).await;
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{asked}");
+    }
+}
+
+#[tokio::test]
 async fn every_file_comes_as_it_was_made_under_its_own_policy() {
     let backend = Deployment::new().await.start().await;
     let mut pages = 0;

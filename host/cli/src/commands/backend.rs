@@ -13,7 +13,7 @@ use tabella_backend::Role;
 use super::role::{self, RoleArguments};
 use tabella_files::read_secret;
 
-use crate::{backend_api::BackendApi, exit::Exit, network_files::random_secret};
+use crate::{backend_api::BackendApi, exit::Exit, network_files::random_secret, output};
 
 /// Run the backend, the REST API in front of the validators (with --config), or create an administrator
 #[derive(Debug, Args)]
@@ -92,15 +92,12 @@ async fn create_admin(arguments: &CreateAdminArguments) -> Result<Exit> {
         (None, None) => bail!("expected --config FILE or --backend URL"),
     }
     if arguments.json {
-        println!(
-            "{}",
-            json!({"username": username, "role": "admin", "password": shown})
-        );
+        output::json(&json!({"username": username, "role": "admin", "password": shown}));
         return Ok(Exit::Success);
     }
-    println!("{username} may log in and administer");
+    say!("{username} may log in and administer");
     if let Some(password) = shown {
-        println!("password  {password}\nIt is shown this once: keep it.");
+        say!("password  {password}\nIt is shown this once: keep it.");
     }
     Ok(Exit::Success)
 }

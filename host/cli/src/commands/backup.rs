@@ -47,7 +47,7 @@ pub(crate) fn backup(arguments: &BackupArguments) -> Result<()> {
     let key = read_key(&config.key)?;
     let out = &arguments.out;
     let made = tabella_validator::backup(&config.data, out, genesis.hash(), key.public())?;
-    println!(
+    say!(
         "{} files of {} copied to {}",
         made.files.len(),
         config.data.display(),
@@ -65,14 +65,14 @@ pub(crate) fn restore(arguments: &RestoreArguments) -> Result<()> {
     match &arguments.from {
         Some(from) => {
             let made = tabella_validator::restore(from, data, genesis.hash(), key.public())?;
-            println!("{} files restored to {}", made.files.len(), data.display());
+            say!("{} files restored to {}", made.files.len(), data.display());
         }
         None => {
             tabella_validator::restore_nothing(data, genesis.hash(), key.public())?;
-            println!("{} is marked and empty", data.display());
+            say!("{} is marked and empty", data.display());
         }
     }
-    println!(
+    say!(
         "The validator will follow the chain without signing until that is safe. Start it only if no \
          other node runs with this key."
     );

@@ -9,6 +9,7 @@ use tabella_election_files::{ConvertError, Converted, CountError, Election, Form
 
 use super::plugin::{files, loaded};
 use crate::exit::Exit;
+use crate::output;
 use crate::spool::{Spool, Target};
 
 /// Files of ballots
@@ -97,12 +98,11 @@ impl ConvertArguments {
         } = converted;
         match (&self.output, self.json) {
             (None, _) => {}
-            (Some(_), true) => println!(
-                "{}",
-                json!({"ballots": ballots.to_string(), "left_out": left_out.to_string()})
+            (Some(_), true) => output::json(
+                &json!({"ballots": ballots.to_string(), "left_out": left_out.to_string()}),
             ),
             (Some(_), false) => {
-                eprintln!("wrote {ballots} ballots, left out {left_out} spoiled ones");
+                tell!("wrote {ballots} ballots, left out {left_out} spoiled ones");
             }
         }
         Ok(Exit::Success)

@@ -11,6 +11,7 @@ use crate::{
     dev::{DevNetwork, DevPlan, Ready, Start},
     exit::Exit,
     open_ballots::OpenBallotsArgument,
+    output,
     quorum::{QuorumArgument, survives},
     shutdown::{self, Lifetime},
 };
@@ -57,6 +58,7 @@ pub(crate) async fn run(arguments: &DevArguments) -> Result<Exit> {
         true => Lifetime::WithParent,
         false => Lifetime::Independent,
     };
+    output::outlive_readers();
     let mut shutdown = Box::pin(shutdown::requested(lifetime)?);
     let plan = DevPlan {
         program: std::env::current_exe().context("cannot find this binary")?,
@@ -91,14 +93,14 @@ pub(crate) async fn run(arguments: &DevArguments) -> Result<Exit> {
             () = &mut shutdown => return stop(network).await,
         };
         if let Some(process) = network.process(&name) {
-            eprint!("{}", process.obituary(status));
+            tell!("{}", process.obituary(status).trim_end());
         }
         if arguments.restart {
             tokio::time::sleep(RESTART_DELAY).await;
             let pid = network.restart(&name)?;
-            eprintln!("{name} started again (pid {pid})");
+            tell!("{name} started again (pid {pid})");
         } else {
-            eprintln!("{name} stays down; with --restart it would be started again");
+            tell!("{name} stays down; with --restart it would be started again");
         }
     }
 }
@@ -108,18 +110,18 @@ async fn stop(network: DevNetwork) -> Result<Exit> {
     if !killed.is_empty() {
         bail!("had to kill {}: see the logs", killed.join(", "));
     }
-    println!("stopped");
+    say!("stopped");
     Ok(Exit::Success)
 }
 
 fn announce(network: &DevNetwork, ready: &Ready) {
     let genesis = network.genesis();
-    println!("page         {}/", ready.backend);
-    println!("backend      {}", ready.backend);
+    say!("page         {}/", ready.backend);
+    say!("backend      {}", ready.backend);
     for validator in &ready.validators {
-        println!("{}  {}", validator.node_id, validator.rpc_url);
+        say!("{}  {}", validator.node_id, validator.rpc_url);
     }
-    println!(
+    say!(
         "bootnode     {}\nchain id     {}\ngenesis      {}\nadmin token  {}\nlogs         {}",
         ready.bootnode.url,
         genesis.chain_id,
@@ -127,11 +129,11 @@ fn announce(network: &DevNetwork, ready: &Ready) {
         network.layout().admin_token().display(),
         network.layout().root().join("logs").display()
     );
-    print!("{}", survives(genesis.quorum, genesis.validators.len()));
-    println!(
+    output::text(&survives(genesis.quorum, genesis.validators.len()));
+    say!(
         "registration is open: whoever reaches the backend may register an account, and vote in elections that say open_to = \"accounts\"; `tabella init` writes a network where it is closed"
     );
-    println!(
+    say!(
         "ready: {} says where everything is; Ctrl-C stops it",
         network.layout().ready().display()
     );

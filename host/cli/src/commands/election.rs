@@ -14,6 +14,7 @@ use crate::{
     backend_api::{BackendApi, id_of},
     election_file::ElectionFile,
     exit::Exit,
+    output::{self, plain},
     results,
 };
 
@@ -113,6 +114,13 @@ pub(crate) async fn run(arguments: &ElectionArguments) -> Result<Exit> {
         } => {
             require(&token)?;
             let file = ElectionFile::read(file)?;
+            if *open && file.has_fixed_roll() {
+                bail!(
+                    "--open would open the election with nobody on its roll, which is fixed then; create it without \
+                     --open, put the voters on its roll, and open it with `tabella election open`, or say roll = \
+                     \"grows\" in the file"
+                );
+            }
             let mut answer = match authority {
                 Some(authority) => authority.create(&mut api, &file, *registrar).await?,
                 None => api.create_election(&file).await?,
@@ -155,8 +163,8 @@ pub(crate) async fn run(arguments: &ElectionArguments) -> Result<Exit> {
         }
     };
     match backend.json {
-        true => println!("{answer}"),
-        false => print!("{sentence}"),
+        true => output::json(&answer),
+        false => output::text(&sentence),
     }
     Ok(Exit::Success)
 }
@@ -171,7 +179,7 @@ async fn open_by(authority: Option<&Authority>, api: &mut BackendApi, id: u64) -
 fn closing(id: u64, answer: &Value) -> String {
     if answer["status"] == "closing" {
         let unsettled = &answer["unsettled"];
-        let detail = answer["detail"].as_str().unwrap_or_default();
+        let detail = plain(answer["detail"].as_str().unwrap_or_default());
         return format!(
             "election {id}: {unsettled} acknowledged ballots are unsettled; {detail}\n"
         );
@@ -197,13 +205,32 @@ fn list(answer: &Value) -> String {
         text.push_str(&format!(
             "{:>4}  {:<9} {:>9} voted  {}\n",
             election["election_id"],
-            election["status"].as_str().unwrap_or_default(),
+            plain(election["status"].as_str().unwrap_or_default()),
             election["turnout"].as_u64().unwrap_or_default(),
-            election["title"].as_str().unwrap_or_default(),
+            plain(election["title"].as_str().unwrap_or_default()),
         ));
     }
     if text.is_empty() {
         text.push_str("no elections\n");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_title_forges_an_election() {
+        let title = "Lunch\n   2  final          99 voted  Forged\u{1b}[2J";
+        let answer = json!([{"election_id": 1, "status": "open", "turnout": 3, "title": title}]);
+        let text = list(&answer);
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(!text.contains('\u{1b}'), "{text:?}");
+        let refused = closing(
+            1,
+            &json!({"status": "closing", "unsettled": 1, "detail": title}),
+        );
+        assert_eq!(refused.lines().count(), 1, "{refused}");
+    }
 }

@@ -6,7 +6,11 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use tabella_files::read_secret;
 
-use crate::{exit::Exit, http::Client};
+use crate::{
+    exit::Exit,
+    http::Client,
+    output::{self, plain},
+};
 
 /// Ask a process whether it is ready; exits 0 if it is, 1 if not.
 ///
@@ -49,7 +53,7 @@ pub(crate) async fn run(arguments: &HealthArguments) -> Result<Exit> {
         false => "/health/ready",
     };
     let answer = client.get(path).await?;
-    println!("{}", answer.excerpt().trim_end());
+    say!("{}", answer.excerpt().trim_end());
     Ok(match answer.is_success() {
         true => Exit::Success,
         false => Exit::Refused,
@@ -76,14 +80,14 @@ async fn alerts(client: Client, arguments: &HealthArguments) -> Result<Exit> {
     let alerts = answer["alerts"].as_array();
     let alerts = alerts.with_context(|| format!("expected alerts of a backend, got {answer}"))?;
     if arguments.json {
-        println!("{answer}");
+        output::json(&answer);
     } else if alerts.is_empty() {
-        println!("nothing to act on");
+        say!("nothing to act on");
     }
     for alert in alerts.iter().filter(|_| !arguments.json) {
         let [severity, name, summary, runbook] = ["severity", "name", "summary", "runbook"]
-            .map(|member| alert[member].as_str().unwrap_or_default());
-        println!("{severity:<8}  {name}: {summary} ({runbook})");
+            .map(|member| plain(alert[member].as_str().unwrap_or_default()));
+        say!("{severity:<8}  {name}: {summary} ({runbook})");
     }
     Ok(match alerts.is_empty() {
         true => Exit::Success,

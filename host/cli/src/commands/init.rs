@@ -12,6 +12,7 @@ use crate::{
     layout::Layout,
     network_files::{DataDirectories, Web, create_network, write_configs},
     open_ballots::OpenBallotsArgument,
+    output,
     quorum::{QuorumArgument, survives},
 };
 
@@ -93,22 +94,22 @@ pub(crate) fn run(arguments: &InitArguments) -> Result<()> {
                 "byzantine": quorum.tolerates_byzantine(count),
             },
         });
-        println!("{answer}");
+        output::json(&answer);
         return Ok(());
     }
 
-    println!(
+    say!(
         "network {:?}, chain id {}, genesis {}\nwritten to {}\n",
         genesis.network,
         genesis.chain_id,
         genesis.hash(),
         arguments.out.display()
     );
-    print!("{}", survives(quorum, count));
+    output::text(&survives(quorum, count));
     if !arguments.host.is_empty() {
-        print!("{}", who_needs_what(&addresses));
+        output::text(&who_needs_what(&addresses));
     }
-    println!(
+    say!(
         "\nOnce for each validator, where it is going to run, because its key has never signed:\n\
          `tabella validator --config {0}/validator-1.toml --first-start` and so on.\n\
          Then: `tabella validator --config {0}/validator-1.toml` and so on,\n\

@@ -10,6 +10,7 @@ use tabella_files::{read_genesis, read_key, write_key};
 use tabella_protocol::{PublicKey, ReaderToken, SigningKey};
 
 use crate::network_files::unix_ms;
+use crate::output;
 
 /// Make key files and show their public halves
 #[derive(Debug, Args)]
@@ -90,12 +91,11 @@ pub(crate) fn run(arguments: &KeysArguments) -> Result<()> {
                 true => {
                     let reader = token.reader;
                     let text = token.to_string();
-                    println!(
-                        "{}",
-                        json!({"token": text, "reader": reader, "valid_until_ms": valid_until_ms})
+                    output::json(
+                        &json!({"token": text, "reader": reader, "valid_until_ms": valid_until_ms}),
                     );
                 }
-                false => println!("{token}"),
+                false => say!("{token}"),
             }
         }
         KeysCommand::Show { file, json } => print(&read_key(file)?.public(), *json),
@@ -106,8 +106,8 @@ pub(crate) fn run(arguments: &KeysArguments) -> Result<()> {
 fn print(key: &PublicKey, as_json: bool) {
     let address = key.address();
     if as_json {
-        println!("{}", json!({"public_key": key, "address": address}));
+        output::json(&json!({"public_key": key, "address": address}));
     } else {
-        println!("public key {key}\naddress    {address}");
+        say!("public key {key}\naddress    {address}");
     }
 }

@@ -16,7 +16,7 @@ use tabella_protocol::{
     rpc::{NodeStatus, Standing, TransactionStatus, ValidatorsView},
 };
 
-use crate::{chain, exit::Exit, http::Client, json_rpc, quorum::QuorumArgument};
+use crate::{chain, exit::Exit, http::Client, json_rpc, output, quorum::QuorumArgument};
 
 /// How many heights such a transaction stays valid.
 const EXPIRY_HEIGHTS: u64 = 100;
@@ -161,11 +161,10 @@ pub(crate) async fn run(command: &MembershipCommand) -> Result<Exit> {
     let (id, height) = send(&mut client, &read_key(&sender.authority)?, payload).await?;
     let from_height = height + VALIDATOR_CHANGE_DELAY;
     match sender.json {
-        true => println!(
-            "{}",
-            json!({"transaction_id": id, "height": height, "from_height": from_height})
+        true => output::json(
+            &json!({"transaction_id": id, "height": height, "from_height": from_height}),
         ),
-        false => println!("decided in block {height}; it holds from block {from_height} on"),
+        false => say!("decided in block {height}; it holds from block {from_height} on"),
     }
     Ok(Exit::Success)
 }

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use crate::{
     config_file::{read_config, resolve},
     exit::Exit,
-    logging,
+    logging, output,
     shutdown::{self, Lifetime},
 };
 
@@ -103,6 +103,7 @@ where
     E: std::error::Error + Send + Sync + 'static,
 {
     logging::start();
+    output::outlive_readers();
     let lifetime = match arguments.exit_with_parent {
         true => Lifetime::WithParent,
         false => Lifetime::Independent,

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tabella_files::{read_genesis, read_key};
 use tabella_protocol::{
-    Payload, PeerRecord,
+    EvidenceFile, Payload, PeerRecord,
     rpc::{EvidenceView, NodeStatus, Standing, ValidatorsView},
 };
 
@@ -16,7 +16,13 @@ use super::{
     membership::{self, MembershipCommand},
     role::{self, RoleArguments},
 };
-use crate::{exit::Exit, http::Client, json_rpc, quorum::survives};
+use crate::{
+    exit::Exit,
+    http::Client,
+    json_rpc,
+    output::{self, plain},
+    quorum::survives,
+};
 
 /// Run a validator (with --config), or ask a running one.
 #[derive(Debug, Args)]
@@ -52,6 +58,14 @@ enum ValidatorCommand {
         /// Put on the chain what is not there yet, signed with this key file of an authority
         #[arg(long, value_name = "AUTHORITY")]
         submit: Option<PathBuf>,
+        /// With --submit: what this file holds, as --out wrote it, instead of what the validator holds; may be repeated
+        #[arg(
+            long = "file",
+            value_name = "FILE",
+            requires = "submit",
+            conflicts_with = "out"
+        )]
+        files: Vec<PathBuf>,
     },
     #[command(flatten)]
     Membership(MembershipCommand),
@@ -80,9 +94,15 @@ pub(crate) async fn run(arguments: &ValidatorArguments) -> Result<Exit> {
         }
         Some(ValidatorCommand::Status(asked)) => status(asked).await,
         Some(ValidatorCommand::Peers(asked)) => peers(asked).await,
-        Some(ValidatorCommand::Evidence { asked, out, submit }) => {
-            evidence(asked, out.as_deref(), submit.as_deref()).await
-        }
+        Some(ValidatorCommand::Evidence {
+            asked,
+            out,
+            submit,
+            files,
+        }) => match submit {
+            Some(authority) if !files.is_empty() => submit_files(asked, authority, files).await,
+            _ => evidence(asked, out.as_deref(), submit.as_deref()).await,
+        },
         Some(ValidatorCommand::Membership(command)) => membership::run(command).await,
     }
 }
@@ -93,7 +113,7 @@ fn first_start(role: &RoleArguments) -> Result<Exit> {
     let genesis = read_genesis(&config.genesis)?;
     let key = read_key(&config.key)?;
     tabella_validator::first_start(&config.data, genesis.hash(), key.public())?;
-    println!(
+    say!(
         "{} is ready for the first start of {}; start it now, without --first-start",
         config.data.display(),
         key.public()
@@ -114,21 +134,14 @@ async fn status(asked: &Asked) -> Result<Exit> {
     let ready = Client::new(&asked.rpc)?.get("/health/ready").await?;
     if asked.json {
         let answer = json!({"status": status, "validators": set, "health": ready.json()});
-        println!("{answer}");
+        output::json(&answer);
         return Ok(Exit::Success);
     }
-    let state = match (status.standing, ready.is_success()) {
-        (Standing::Halted, _) => "has stopped signing: see `tabella validator evidence`",
-        (Standing::Outside, _) => "is not a validator: it does not vote, and serves reads",
-        (Standing::Joining, _) => "is about to become a validator",
-        (Standing::Leaving, _) => "is about to leave the validators",
-        (Standing::Validator, true) => "ready",
-        (Standing::Validator, false) => "not ready: no new blocks come",
-    };
-    println!(
+    let state = state(status.standing, status.signing, ready.is_success());
+    say!(
         "{}  {state}\nheight     {} ({})\nblock      {}\nstate      {}\npeers      {} of {}\n\
          mempool    {} transactions\nkey        {}\nnetwork    {} (chain id {})\nversion    {}",
-        status.node_id,
+        plain(&status.node_id),
         status.height,
         age(&ready.json()),
         status.block_hash,
@@ -139,12 +152,12 @@ async fn status(asked: &Asked) -> Result<Exit> {
         status.public_key,
         status.genesis,
         status.chain_id,
-        status.version
+        plain(&status.version)
     );
-    print!("{}", soundness(&status));
-    print!("{}", survives(set.quorum, set.validators.len()));
+    output::text(&soundness(&status));
+    output::text(&survives(set.quorum, set.validators.len()));
     for validator in &set.validators {
-        println!("{:<14}{}", validator.node_id, validator.public_key);
+        say!("{:<14}{}", plain(&validator.node_id), validator.public_key);
     }
     for later in &set.scheduled {
         let names: Vec<_> = later
@@ -152,26 +165,42 @@ async fn status(asked: &Asked) -> Result<Exit> {
             .iter()
             .map(|v| v.node_id.as_str())
             .collect();
-        println!(
+        say!(
             "from block {}: {} under {}",
             later.from_height,
-            names.join(", "),
+            plain(&names.join(", ")),
             later.quorum.name()
         );
     }
     Ok(Exit::Success)
 }
 
+/// What a node is doing, for people.
+fn state(standing: Standing, is_signing: bool, is_ready: bool) -> &'static str {
+    match standing {
+        Standing::Halted => "has stopped signing: see `tabella validator evidence`",
+        Standing::Outside => "is not a validator: it does not vote, and serves reads",
+        Standing::Joining => "is about to become a validator",
+        Standing::Validator | Standing::Leaving if !is_signing => {
+            "follows the chain without signing: it catches up, or its data was restored and it waits until it \
+             hears from a quorum of the others"
+        }
+        Standing::Leaving => "is about to leave the validators",
+        Standing::Validator if is_ready => "ready",
+        Standing::Validator => "not ready: no new blocks come",
+    }
+}
+
 /// What the node found of damaged data and of outcomes that differ, a line each.
 fn soundness(status: &NodeStatus) -> String {
     let damage = status.damage.iter();
-    let damage = damage.map(|damage| format!("damaged    {damage}\n"));
+    let damage = damage.map(|damage| format!("damaged    {}\n", plain(&damage.to_string())));
     let own = status.dissents.iter();
     let own =
         own.map(|id| format!("dissents   it counted election {id} otherwise than the others\n"));
     let others = status.dissenters.iter();
     let others = others.map(|of| {
-        let (name, id) = (&of.node_id, of.election_id);
+        let (name, id) = (plain(&of.node_id), of.election_id);
         format!("dissenter  {name} attested another outcome of election {id} than the others\n")
     });
     damage.chain(own).chain(others).collect()
@@ -187,20 +216,55 @@ fn age(health: &Value) -> String {
 async fn peers(asked: &Asked) -> Result<Exit> {
     let peers: Vec<PeerRecord> = asked.call("tabella_getPeers").await?;
     if asked.json {
-        println!("{}", json!(peers));
+        output::json(&json!(peers));
         return Ok(Exit::Success);
     }
     let status: NodeStatus = asked.call("tabella_nodeStatus").await?;
-    println!(
+    say!(
         "{} validators are connected, the addresses of {} are known",
         status.peers,
         peers.len()
     );
     for peer in peers {
-        println!(
+        say!(
             "{:<14}{:<28}{:<32}{}",
-            peer.node_id, peer.p2p_address, peer.rpc_url, peer.public_key
+            plain(&peer.node_id),
+            plain(&peer.p2p_address),
+            plain(&peer.rpc_url),
+            peer.public_key
         );
+    }
+    Ok(Exit::Success)
+}
+
+/// Puts on the chain the evidence that files hold. All are read before the first goes out.
+async fn submit_files(asked: &Asked, authority: &Path, files: &[PathBuf]) -> Result<Exit> {
+    let authority = read_key(authority)?;
+    let read = |file: &PathBuf| {
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read {}", file.display()))?;
+        let read = EvidenceFile::from_json(&text);
+        read.with_context(|| format!("in {}", file.display()))
+    };
+    let held = files.iter().map(read).collect::<Result<Vec<_>>>()?;
+    let mut client = Client::new(&asked.rpc)?;
+    let mut done = Vec::new();
+    for (file, held) in files.iter().zip(held) {
+        let id = held.evidence.subject();
+        let payload = Payload::SubmitEvidence(Box::new(held.evidence));
+        let sent = membership::send(&mut client, &authority, payload).await;
+        let (_, height) = sent.with_context(|| format!("the evidence in {}", file.display()))?;
+        done.push(json!({"file": file, "id": id, "on_chain": true, "block": height}));
+        if !asked.json {
+            let file = file.display().to_string();
+            say!(
+                "{}: evidence {id} is on the chain, in block {height}",
+                plain(&file)
+            );
+        }
+    }
+    if asked.json {
+        output::json(&json!(done));
     }
     Ok(Exit::Success)
 }
@@ -227,9 +291,9 @@ async fn evidence(asked: &Asked, out: Option<&Path>, submit: Option<&Path>) -> R
         }
     }
     if asked.json {
-        println!("{}", json!(evidence));
+        output::json(&json!(evidence));
     } else if evidence.is_empty() {
-        println!("no validator contradicted itself or this one");
+        say!("no validator contradicted itself or this one");
     } else {
         for found in &evidence {
             let liars = match found.liars.as_slice() {
@@ -244,9 +308,11 @@ async fn evidence(asked: &Asked, out: Option<&Path>, submit: Option<&Path>) -> R
             } else {
                 "not on the chain"
             };
-            println!(
+            say!(
                 "{} at height {}: {liars} ({place})\n  {}",
-                found.kind, found.height, found.id
+                plain(&found.kind),
+                found.height,
+                found.id
             );
         }
     }
@@ -254,4 +320,22 @@ async fn evidence(asked: &Asked, out: Option<&Path>, submit: Option<&Path>) -> R
         true => Exit::Success,
         false => Exit::Refused,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_does_not_sign_yet_is_not_said_to_lack_blocks() {
+        for standing in [Standing::Validator, Standing::Leaving] {
+            let told = state(standing, false, false);
+            assert!(
+                told.starts_with("follows the chain without signing"),
+                "{told}"
+            );
+        }
+        assert_eq!(state(Standing::Validator, true, true), "ready");
+        assert!(state(Standing::Validator, true, false).starts_with("not ready"));
+    }
 }

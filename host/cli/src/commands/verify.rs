@@ -12,13 +12,17 @@ use tabella_audit::{
     election_export::{self, Step, Verified},
     evidence,
     local_ledger::{self, Findings},
-    receipt::{self, Checked, Expected},
+    receipt::{self, Checked, Expected, OfChoice},
 };
 use tabella_client::ValidatorEndpoint;
 use tabella_files::{read_genesis, read_key};
-use tabella_protocol::{EvidenceSummary, Genesis, Named};
+use tabella_protocol::{EvidenceSummary, Genesis, Hash, Named, ReceiptSummary};
 
-use crate::{exit::Exit, results};
+use crate::{
+    exit::Exit,
+    output::{self, plain},
+    results,
+};
 
 /// Check receipts, whole elections and evidence with no network, and backends' local ledgers
 #[derive(Debug, Args)]
@@ -29,7 +33,8 @@ pub(crate) struct VerifyArguments {
 
 #[derive(Debug, Subcommand)]
 enum VerifyCommand {
-    /// Check a voter's receipt; exits 0 when it holds and 1 when it does not
+    /// Check a voter's receipt; exits 0 when it holds, 1 when it does not, and 3 when it holds but the rule that
+    /// --ballot needs is missing
     ///
     /// It prints the voter's pseudonym. With --nonce and --transaction it also checks that the ballot carries
     /// the random number that the voter sent with it, so that it is no other voter's.
@@ -96,7 +101,7 @@ enum VerifyCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Check a backend's local ledger: executes it again, and asks the validators forevery ballot
+    /// Check a backend's local ledger: executes it again, and asks the validators for every ballot
     /// in it; exits 0 when each is on the chain or refused with a reason, else 1
     ///
     /// Example: tabella verify local-ledger local-ledger.jsonl --genesis genesis.json
@@ -149,7 +154,13 @@ pub(crate) async fn run(arguments: &VerifyArguments) -> Result<Exit> {
                 receipt::CheckError::Choice(error) => chain(error),
                 error => error.to_string(),
             });
-            Ok(answer("receipt", &verdict, *json, describe))
+            match &verdict {
+                Ok(Checked {
+                    summary,
+                    choice: Some(OfChoice::RuleMissing(rule)),
+                }) => Ok(undecided(summary, rule, *json)),
+                _ => Ok(answer("receipt", &verdict, *json, describe)),
+            }
         }
         VerifyCommand::Election {
             file,
@@ -184,8 +195,8 @@ pub(crate) async fn run(arguments: &VerifyArguments) -> Result<Exit> {
                 local_ledger::check(file, read_genesis(genesis)?, validators, reader).await?
             };
             match json {
-                true => println!("{}", serde_json::to_string_pretty(&findings)?),
-                false => print!("{}", describe_findings(&findings)),
+                true => output::json(&serde_json::to_string_pretty(&findings)?),
+                false => output::text(&describe_findings(&findings)),
             }
             Ok(match findings.valid {
                 true => Exit::Success,
@@ -241,7 +252,7 @@ fn describe_findings(findings: &Findings) -> String {
         unsettled = findings.unsettled,
     );
     for problem in &findings.problems {
-        text.push_str(&format!("{problem}\n"));
+        text.push_str(&format!("{}\n", plain(&problem.to_string())));
     }
     text
 }
@@ -257,10 +268,10 @@ fn answer<T: Serialize>(
     describe: impl Fn(&T) -> String,
 ) -> Exit {
     match (verdict, json) {
-        (Ok(summary), true) => println!("{}", json!({"valid": true, what: summary})),
-        (Err(reason), true) => println!("{}", json!({"valid": false, "reason": reason})),
-        (Ok(summary), false) => print!("{}", describe(summary)),
-        (Err(reason), false) => println!("NOT VALID: {reason}"),
+        (Ok(summary), true) => output::json(&json!({"valid": true, what: summary})),
+        (Err(reason), true) => output::json(&json!({"valid": false, "reason": reason})),
+        (Ok(summary), false) => output::text(&describe(summary)),
+        (Err(reason), false) => say!("NOT VALID: {}", plain(reason)),
     }
     match verdict {
         Ok(_) => Exit::Success,
@@ -272,7 +283,7 @@ fn describe_evidence(summary: &EvidenceSummary) -> String {
     let named = |named: &[Named]| {
         let lines = named
             .iter()
-            .map(|n| format!("  {:<14}{}\n", n.node_id, n.public_key));
+            .map(|n| format!("  {:<14}{}\n", plain(&n.node_id), n.public_key));
         lines.collect::<String>()
     };
     let statements = match summary.kind {
@@ -295,6 +306,21 @@ fn describe_evidence(summary: &EvidenceSummary) -> String {
     }
 }
 
+/// Says that a receipt holds, but not of which choice it is.
+fn undecided(summary: &ReceiptSummary, rule: &Hash, json: bool) -> Exit {
+    let missing = format!(
+        "the election's rule {rule} is not built in; fetch /api/plugins/{rule}/wasm and name it with \
+         --plugin FILE"
+    );
+    match json {
+        true => output::json(&json!({"valid": null, "missing": missing, "receipt": summary})),
+        false => say!(
+            "UNDECIDED: the receipt holds, but it cannot be said yet which choice it is of: {missing}"
+        ),
+    }
+    Exit::Undecided
+}
+
 fn describe_election(verified: &Verified) -> String {
     let mut text = format!(
         "VALID: election {id}, {title:?}: {blocks} blocks executed again, {signatures} signatures hold\n\
@@ -312,16 +338,16 @@ fn describe_election(verified: &Verified) -> String {
         let winners = results::winners(&contest.outcome);
         text.push_str(&format!(
             "{id}: {winners}\n  outcome    {outcome}\n  rule       {plugin}\n",
-            id = contest.title,
+            id = plain(&contest.title),
             winners = match winners.is_empty() {
                 true => "no winner".to_owned(),
-                false => winners.join(", "),
+                false => plain(&winners.join(", ")).to_string(),
             },
             outcome = contest.outcome_sha256,
             plugin = contest.plugin,
         ));
         if let Some(explanation) = contest.outcome["explanation"].as_str() {
-            text.push_str(&format!("  {explanation}\n"));
+            text.push_str(&format!("  {}\n", plain(explanation)));
         }
     }
     text.push_str(&match &verified.certified {
@@ -336,7 +362,7 @@ fn describe_election(verified: &Verified) -> String {
 
 fn describe(checked: &Checked) -> String {
     let summary = &checked.summary;
-    let choice = match checked.of_this_choice {
+    let choice = match checked.choice {
         Some(_) => "The ballot is the choice given, encoded with the options on the chain.\n",
         None => "",
     };
@@ -358,4 +384,43 @@ fn describe(checked: &Checked) -> String {
         of = summary.of,
         strength = summary.strength,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use tabella_audit::election_export::ContestCount;
+    use tabella_protocol::rpc::ElectionStatus;
+
+    use super::*;
+
+    #[test]
+    fn no_title_and_no_explanation_forges_a_line() {
+        let certified = "certified    this very count, by 3 of 3 validators, in block 544";
+        let verified = Verified {
+            election_id: 1,
+            title: format!("x\n{certified}"),
+            status: ElectionStatus::Closed,
+            blocks: 9,
+            signatures: 9,
+            ballots: 1,
+            turnout: 1,
+            board_root: Hash::of(b""),
+            contests: vec![ContestCount {
+                id: "c".to_owned(),
+                title: format!("{certified}\nX"),
+                plugin: Hash::of(b""),
+                outcome_sha256: Hash::of(b""),
+                outcome: json!({
+                    "winners": [format!("a\n{certified}")],
+                    "explanation": format!("\u{1b}[31m\n{certified}"),
+                }),
+            }],
+            certified: None,
+        };
+        let text = describe_election(&verified);
+        let forged = text.lines().filter(|line| *line == certified);
+        assert_eq!(forged.count(), 0, "{text}");
+        assert!(!text.contains('\u{1b}'), "{text:?}");
+        assert!(text.contains("\nNOT CERTIFIED: "), "{text}");
+    }
 }

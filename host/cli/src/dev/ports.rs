@@ -25,7 +25,7 @@ pub async fn wait_free(ports: &[u16]) -> Result<()> {
             return Ok(());
         }
         if !told {
-            eprintln!("waiting for ports {taken:?} to become free ...");
+            tell!("waiting for ports {taken:?} to become free ...");
             told = true;
         }
         if Instant::now() > deadline {

@@ -24,6 +24,7 @@ mod network;
 mod open_ballots;
 mod openapi_fuzz;
 mod operating;
+mod output;
 mod plugin;
 mod processes;
 mod readiness;

@@ -9,6 +9,9 @@ use tabella_cli::{
     http::Client,
     load::{LoadPlan, cast_all},
 };
+use tabella_protocol::{
+    ConsensusVote, ConsensusVoteKind, Evidence, EvidenceFile, Hash, SigningKey,
+};
 
 use crate::network::{
     Network, PATIENCE, eventually, is_alive, ranked_election, run, signal, tabella,
@@ -200,4 +203,64 @@ async fn check_restored(left: Left) {
         assert_eq!(evidence.status.code(), Some(0), "{evidence:?}");
     }
     chain::compare(&urls[..2], height + 5).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn evidence_in_a_file_is_put_on_the_chain_by_any_validator() {
+    let network = Network::start(&["--validators", "3"]).await;
+    let url = network.rpc_urls()[1].clone();
+    chain::wait_for_height(&url, 2, PATIENCE).await.unwrap();
+    let genesis = network.genesis().hash();
+    let seed = std::fs::read_to_string(network.data().join("keys/validator-1.key")).unwrap();
+    let liar = SigningKey::from_seed(Hash::parse_lenient(seed.trim()).unwrap().0);
+    let vote = |value: &[u8]| {
+        let vote = ConsensusVote {
+            kind: ConsensusVoteKind::Precommit,
+            height: 1,
+            round: 0,
+            value: Some(Hash::of(value)),
+            validator: liar.public(),
+        };
+        let signature = liar.sign(&vote.signing_bytes(&genesis));
+        (vote, signature)
+    };
+    let held = EvidenceFile {
+        version: EvidenceFile::VERSION,
+        genesis,
+        evidence: Evidence::votes(vote(b"a"), vote(b"b")),
+        validator_sets: Vec::new(),
+    };
+    let file = network.path("evidence-1.json");
+    std::fs::write(&file, held.to_json()).unwrap();
+    let (file, authority) = (
+        file.to_str().unwrap(),
+        network.data().join("keys/authority.key"),
+    );
+    let authority = authority.to_str().unwrap();
+    let submit = |file: &str| {
+        let words = [
+            "validator",
+            "evidence",
+            "--rpc",
+            &url,
+            "--submit",
+            authority,
+            "--file",
+            file,
+        ];
+        let output = run(&words);
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).unwrap())
+    };
+    let (code, text) = submit(file);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("is on the chain, in block "), "{text}");
+    let (code, text) = submit(file);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("is on the chain already"), "{text}");
+    // Another file is none of evidence.
+    let (code, text) = submit(&network.ready.genesis);
+    assert_eq!(code, Some(1), "{text}");
+    let refused = run(&["validator", "evidence", "--file", file]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
 }

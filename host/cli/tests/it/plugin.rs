@@ -281,3 +281,28 @@ fn a_module_is_the_same_wherever_it_is_built() {
     };
     assert_eq!(build("here"), build("there/and/deeper"));
 }
+
+#[test]
+fn a_count_for_people_says_who_withdrew() {
+    let folder = tempfile::tempdir().unwrap();
+    let (election, ballots) = (folder.path().join("e.json"), folder.path().join("x.blt"));
+    std::fs::write(&election, r#"{"options": ["a", "b", "c"]}"#).unwrap();
+    let blt = "3 1\n-2\n3 1 2 3 0\n2 3 0\n0\n\"a\"\n\"b\"\n\"c\"\n\"T\"\n";
+    std::fs::write(&ballots, blt).unwrap();
+    let files = ["--election", election.to_str().unwrap(), "--ballots"];
+    let files = [&files[..], &[ballots.to_str().unwrap()]].concat();
+    let counted = run(&[&["plugin", "run", "instant-runoff"], &files[..]].concat());
+    let text = String::from_utf8(counted.stdout).unwrap();
+    let ends_so = |end: &str| text.lines().filter(|line| line.ends_with(end)).count();
+    assert_eq!(
+        (ends_so("  b (withdrawn)"), ends_so("(withdrawn)")),
+        (1, 1),
+        "{text}"
+    );
+    // What columns are is said of tables alone.
+    let more = ["--columns", "count,rank1"];
+    let refused = run(&[&["plugin", "run", "instant-runoff"], &files[..], &more].concat());
+    let text = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{text}");
+    assert!(text.contains("read as blt, which has no columns"), "{text}");
+}

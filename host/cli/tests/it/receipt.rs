@@ -144,3 +144,76 @@ fn verify(receipt: &Path, genesis: &str) -> (Option<i32>, String) {
         String::from_utf8_lossy(&text).into_owned(),
     )
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_rules_bytes_nobody_says_which_choice_a_receipt_is_of() {
+    let network = Network::start(&["--validators", "1"]).await;
+    let mut client = network.admin();
+    // A rule that is built in, with a section that nothing reads: another hash.
+    let built_in = tabella_plugins::all()
+        .iter()
+        .find(|rule| rule.name == "instant-runoff")
+        .unwrap();
+    let wasm = [built_in.wasm, b"\x00\x05\x04note"].concat();
+    let published = client
+        .post_bytes("/api/admin/plugins", "application/wasm", wasm.clone())
+        .await;
+    let sha256 = ok(published.unwrap())["sha256"].clone();
+    let mut election = ranked_election();
+    election["contests"][0]["rule"] = sha256.clone();
+    let election_id = network.open_election(&election);
+    let body = json!({
+        "election_id": election_id,
+        "voter_id": "ada",
+        "transaction_id": "own-rule",
+        "ballot": {"ranking": ["b"]},
+    });
+    ok(client.post("/api/votes/submit", &body).await.unwrap());
+    let path = "/api/votes/receipt?transaction_id=own-rule";
+    let receipt = eventually("a receipt", async || {
+        let answer = client.get(path).await.unwrap();
+        answer.is_success().then(|| answer.body.to_vec())
+    })
+    .await;
+    std::fs::write(network.path("receipt.json"), receipt).unwrap();
+    let path = format!("/api/elections/{election_id}/proof");
+    let proof = ok(client.get(&path).await.unwrap());
+    std::fs::write(network.path("proof.json"), proof.to_string()).unwrap();
+    std::fs::write(network.path("rule.wasm"), wasm).unwrap();
+    let said = |ballot: &str, more: &[&str]| {
+        let output = tabella()
+            .args(["verify", "receipt"])
+            .arg(network.path("receipt.json"))
+            .args(["--genesis", &network.ready.genesis, "--ballot", ballot])
+            .arg("--election")
+            .arg(network.path("proof.json"))
+            .args(more)
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        (output.status.code(), text)
+    };
+    let (cast, other) = (r#"{"ranking": ["b"]}"#, r#"{"ranking": ["a"]}"#);
+    for ballot in [cast, other] {
+        let (code, text) = said(ballot, &[]);
+        assert_eq!(code, Some(3), "{text}");
+        assert!(text.starts_with("UNDECIDED: the receipt holds"), "{text}");
+        assert!(!text.contains("VALID"), "{text}");
+        assert!(text.contains(sha256.as_str().unwrap()), "{text}");
+        assert!(text.contains("--plugin FILE"), "{text}");
+    }
+    let (code, text) = said(cast, &["--json"]);
+    let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        (code, &answer["valid"], &answer["receipt"]["election_id"]),
+        (Some(3), &json!(null), &json!(election_id)),
+        "{answer}"
+    );
+    assert!(answer["missing"].as_str().unwrap().contains("--plugin"));
+    let rule = network.path("rule.wasm");
+    let rule = ["--plugin", rule.to_str().unwrap()];
+    assert_eq!(said(cast, &rule).0, Some(0));
+    let (code, text) = said(other, &rule);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.starts_with("NOT VALID"), "{text}");
+}

@@ -292,10 +292,16 @@ impl BallotFile {
             && self.content.is_same(&other.content)
     }
 
-    /// Reads a table by these columns, whatever its head says.
-    pub fn with_columns(mut self, columns: Columns) -> Self {
+    /// Reads a table by these columns, whatever its head says; a file of another format has none.
+    pub fn with_columns(mut self, columns: Columns) -> Result<Self, ImportError> {
+        if !matches!(self.format, Format::Csv | Format::Xlsx) {
+            return Err(ImportError::NoTable {
+                path: self.name,
+                format: self.format.name(),
+            });
+        }
         self.columns = Some(columns);
-        self
+        Ok(self)
     }
 
     /// The file's name.
@@ -353,7 +359,7 @@ impl BallotFile {
             Format::Dominion => dominion::read(&self.parts, paper, sink),
             Format::Hart => hart::read(&self.parts, paper, sink),
             Format::ClearBallot => clear_ballot::read(&self.content, paper, sink),
-            Format::PrefLib => preflib::read(self.content.text(), paper, sink),
+            Format::PrefLib => preflib::read(&self.name, self.content.text(), paper, sink),
             Format::ScotElex => scottish::read(self.content.text(), paper, sink),
             Format::Pabulib => pabulib::read(self.content.text(), paper, sink),
             Format::Abif => abif::read(self.content.text(), paper, sink),

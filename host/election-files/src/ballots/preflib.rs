@@ -28,6 +28,12 @@ const COMPLETE: [&str; 2] = ["soc", "toc"];
 /// Kinds of files in which no alternatives share a rank.
 const STRICT: [&str; 2] = ["soc", "soi"];
 
+/// Kinds of files of orders.
+const ORDERS: [&str; 4] = ["soc", "soi", "toc", "toi"];
+
+/// The kind of files of categories.
+const CATEGORIES: &str = "cat";
+
 /// Numbers that the lines above the orders say, and that the file must hold.
 #[derive(Default)]
 struct Said {
@@ -95,14 +101,41 @@ struct Head {
     /// By an alternative's number, the option.
     options: BTreeMap<u64, usize>,
     categories: Categories,
-    /// Whether every alternative stands in every order, by the file's word.
-    is_complete: bool,
-    /// Whether no alternatives share a rank, by the file's word.
-    is_strict: bool,
+    kind: Kind,
 }
 
-pub(super) fn read(text: &str, paper: &Paper<'_>, sink: &mut dyn FnMut(Cast)) -> Result<(), At> {
+/// What a file is by its word: by its name, and by what stands above its orders. No word loosens another.
+#[derive(Default)]
+struct Kind {
+    /// Every alternative stands in every order.
+    is_complete: bool,
+    /// No alternatives share a rank.
+    is_strict: bool,
+    is_of_orders: bool,
+    is_of_categories: bool,
+}
+
+impl Kind {
+    /// Takes a kind, or a file's name that ends in one.
+    fn note(&mut self, word: &str) {
+        let kind = word.trim().rsplit('.').next().unwrap_or_default();
+        let kind = kind.to_lowercase();
+        self.is_complete |= COMPLETE.contains(&&*kind);
+        self.is_strict |= STRICT.contains(&&*kind);
+        self.is_of_orders |= ORDERS.contains(&&*kind);
+        self.is_of_categories |= kind == CATEGORIES;
+    }
+}
+
+/// Reads the text of a file of that name.
+pub(super) fn read(
+    name: &str,
+    text: &str,
+    paper: &Paper<'_>,
+    sink: &mut dyn FnMut(Cast),
+) -> Result<(), At> {
     let mut head = Head::default();
+    head.kind.note(name);
     let (mut voters, mut orders) = (0u64, 0u64);
     for (line, content) in (1..).zip(text.lines()) {
         let content = content.trim();
@@ -113,7 +146,8 @@ pub(super) fn read(text: &str, paper: &Paper<'_>, sink: &mut dyn FnMut(Cast)) ->
                 let message = "expected lines `# ALTERNATIVE NAME 1: …` above the orders";
                 return Err(At::new(line, message));
             }
-            if head.is_complete && paper.kind == BallotKind::Approval {
+            head.has_categories_by_its_kind(line)?;
+            if head.kind.is_complete && paper.kind == BallotKind::Approval {
                 let message = "every alternative stands in every order of this file, which says \
                                nothing of whom a voter approves";
                 return Err(At::new(line, message));
@@ -136,13 +170,10 @@ impl Head {
     fn line(&mut self, about: &str, line: u64, below: bool, paper: &Paper<'_>) -> Result<(), At> {
         self.said.note(line, about)?;
         if let Some(file) = about.strip_prefix("FILE NAME:") {
-            let ending = file.trim().rsplit('.').next().unwrap_or_default();
-            self.is_complete |= COMPLETE.contains(&ending);
-            self.is_strict |= STRICT.contains(&ending);
+            self.kind.note(file);
         }
         if let Some(kind) = about.strip_prefix("DATA TYPE:") {
-            self.is_complete |= COMPLETE.contains(&kind.trim());
-            self.is_strict |= STRICT.contains(&kind.trim());
+            self.kind.note(kind);
         }
         if let Some(named) = about.strip_prefix(CATEGORY) {
             return self.categories.name(named, line);
@@ -166,13 +197,28 @@ impl Head {
 }
 
 impl Head {
+    /// Refuses a file of orders that has categories, and one of categories that has none.
+    fn has_categories_by_its_kind(&self, line: u64) -> Result<(), At> {
+        let message = match self.categories.are_none() {
+            true if self.kind.is_of_categories => {
+                "expected lines `# CATEGORY NAME 1: …` above the lines of ballots, as by its kind the file is of \
+                 categories"
+            }
+            false if self.kind.is_of_orders => {
+                "by its kind the file is of orders, not categories, and lines `# CATEGORY NAME 1: …` stand above them"
+            }
+            _ => return Ok(()),
+        };
+        Err(At::new(line, message))
+    }
+
     /// Refuses the file where an order is not of the file's kind.
     fn fits(&self, ranks: &[Rank]) -> Result<(), Unread> {
         let options = |rank: &Rank| match rank {
             Rank::Options(options) => options.clone(),
             _ => Vec::new(),
         };
-        if self.is_strict && ranks.iter().any(|rank| options(rank).len() > 1) {
+        if self.kind.is_strict && ranks.iter().any(|rank| options(rank).len() > 1) {
             let message = "alternatives share a rank, and by its kind the file has strict orders";
             return Err(Unread::File(message.into()));
         }
@@ -180,7 +226,7 @@ impl Head {
         ranked.sort_unstable();
         ranked.dedup();
         let (found, all) = (ranked.len(), self.options.len());
-        if self.is_complete && found < all {
+        if self.kind.is_complete && found < all {
             return Err(Unread::File(format!(
                 "{found} of {all} alternatives stand in this order, and by its kind the file has \
                  complete ones"

@@ -54,6 +54,16 @@ pub enum ImportError {
         /// The formats.
         known: String,
     },
+    /// It was said what its columns are, and it has none.
+    #[error(
+        "{path} is read as {format}, which has no columns; leave --columns out, or say --format csv where it is a table"
+    )]
+    NoTable {
+        /// The file.
+        path: String,
+        /// Its format.
+        format: &'static str,
+    },
     /// What holds the ballots together is broken, or means more than one thing, so that none can be
     /// trusted.
     #[error("{path}:{line}: {message}")]

@@ -51,7 +51,7 @@ fn counted(run: &Run<'_>) -> Result<Counted, CountError> {
     let bytes = std::fs::read(data(run.ballots)).unwrap();
     let mut ballots = BallotFile::from_bytes(Path::new(run.ballots), bytes, None)?;
     if let Some(columns) = run.columns {
-        ballots = ballots.with_columns(columns.parse().unwrap());
+        ballots = ballots.with_columns(columns.parse().unwrap()).unwrap();
     }
     let tie_break = read_tie_break(run.tie_break).unwrap();
     count(&rule, &election, &ballots, &tie_break, run.spoiled)

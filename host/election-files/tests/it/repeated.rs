@@ -86,7 +86,7 @@ fn ids_that_stand_twice() {
     let file = |columns: &str| {
         let bytes = b"7,Ann Lee\n7,Bo Ek\n".to_vec();
         let file = BallotFile::from_bytes(Path::new("x.csv"), bytes, None).unwrap();
-        file.with_columns(columns.parse().unwrap())
+        file.with_columns(columns.parse().unwrap()).unwrap()
     };
     let runtime = Runtime::new(RuntimeConfig::default()).unwrap();
     let rule = load_rule(&runtime, "plurality").unwrap();

@@ -210,6 +210,97 @@ fn every_built_in_rule_keeps_its_promises() {
     }
 }
 
+/// A rule of one kind of ballot, written by hand without the SDK, that elects nobody.
+fn by_hand(kind: &str, validate: &str) -> Vec<u8> {
+    let manifest = format!(
+        r#"{{"abi":1,"name":"by-hand","version":"1","summary":"A trial.","licence":"MIT","ballot":"{kind}"}}"#
+    );
+    // Neither winners nor ties; four options with no votes, not elected, without seats; nothing else.
+    let outcome = [&[0, 0, 4][..], &[0; 4 * 4], &[0; 4]].concat();
+    let place = |address: u64, len: usize| address << 32 | len as u64;
+    let escaped = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .map(|b| format!("\\{b:02x}"))
+            .collect::<String>()
+    };
+    let text = format!(
+        r#"(module
+        (memory (export "memory") 4)
+        (data (i32.const 1024) "{manifest}")
+        (data (i32.const 8192) "{outcome}")
+        (func (export "tabella_abi_v1"))
+        (func (export "buffer") (param i32) (result i32) i32.const 65536)
+        (func (export "describe") (result i64) i64.const {describe})
+        (func (export "configure") (param i32) (result i32) i32.const 0)
+        (func (export "validate") (param $len i32) (result i32) (local $at i32) {validate})
+        (func (export "fold") (param i32) (result i32) i32.const 0)
+        (func (export "merge") (param i32) (result i32) i32.const 0)
+        (func (export "save") (result i64) i64.const 0)
+        (func (export "finish") (param i32) (result i64) i64.const {finish})
+        (func (export "message") (result i64) i64.const 0))"#,
+        describe = place(1024, manifest.len()),
+        finish = place(8192, outcome.len()),
+        manifest = escaped(manifest.as_bytes()),
+        outcome = escaped(&outcome),
+    );
+    wat::parse_str(text).unwrap()
+}
+
+/// Every byte of a ballot is below `bound`, and above the one before where `ascending`.
+fn each_byte(bound: u32, ascending: bool) -> String {
+    let order = match ascending {
+        false => String::new(),
+        true => "(if (i32.and (i32.gt_u (local.get $at) (i32.const 0)) (i32.le_u (i32.load8_u (i32.add (i32.const 65536) (local.get $at))) (i32.load8_u (i32.add (i32.const 65535) (local.get $at))))) (then (return (i32.const 1))))".to_owned(),
+    };
+    format!(
+        "(loop $next (if (i32.lt_u (local.get $at) (local.get $len)) (then
+            (if (i32.ge_u (i32.load8_u (i32.add (i32.const 65536) (local.get $at))) (i32.const {bound})) (then (return (i32.const 1))))
+            {order}
+            (local.set $at (i32.add (local.get $at) (i32.const 1)))
+            (br $next))))
+        i32.const 0"
+    )
+}
+
+#[test]
+fn a_rule_that_takes_what_is_no_ballot_is_noticed() {
+    const CHECK: &str = "only ballots of the rule's kind are accepted";
+    let examined = |kind: &str, validate: &str| {
+        let wasm = by_hand(kind, validate);
+        conformance::examine(&wasm, &sample::contest(4), &[], 5).unwrap()
+    };
+    for kind in ["choice", "approval"] {
+        let good = examined(kind, &each_byte(4, true));
+        assert!(good.passed(), "{good:#?}");
+        for (what, validate) in [
+            ("anything", "i32.const 0".to_owned()),
+            (
+                "one byte",
+                "(i32.ne (local.get $len) (i32.const 1))".to_owned(),
+            ),
+            ("options of no contest", each_byte(5, true)),
+            ("options twice", each_byte(4, false)),
+        ] {
+            let report = examined(kind, &validate);
+            assert_eq!(broken(&report), [CHECK], "{kind}, {what}: {report:#?}");
+        }
+    }
+    for kind in ["ranking", "scores", "votes"] {
+        assert_eq!(broken(&examined(kind, "i32.const 0")), [CHECK], "{kind}");
+    }
+    // Bytes that only the rule understands are its own to judge.
+    let raw = examined("raw", "i32.const 0");
+    assert!(raw.passed(), "{raw:#?}");
+    let report = examined("choice", &each_byte(5, true));
+    let how = report.checks.iter().find_map(|check| check.broken.as_ref());
+    let how = how.unwrap();
+    assert!(
+        how.contains("04") && how.contains("not in the contest"),
+        "{how}"
+    );
+}
+
 #[test]
 fn names_that_are_no_crates() {
     let parent = tempfile::tempdir().unwrap();

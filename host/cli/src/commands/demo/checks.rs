@@ -16,6 +16,7 @@ use crate::{
     chain,
     dev::Ready,
     load::LoadReport,
+    output::{self, plain},
     results::{Round, rounds, side_by_side, winners},
 };
 
@@ -51,7 +52,7 @@ pub(super) async fn confirm_all(
         "{ballots} ballots were confirmed as {} transactions",
         transactions.len()
     );
-    println!("every acknowledged ballot is confirmed ({pending} were answered as pending first)");
+    say!("every acknowledged ballot is confirmed ({pending} were answered as pending first)");
     Ok(transactions)
 }
 
@@ -69,7 +70,7 @@ pub(super) async fn caught_up(ready: &Ready) -> Result<()> {
     }
     let urls = rpc_urls(ready);
     chain::compare(&urls, height).await?;
-    println!(
+    say!(
         "{VICTIM} caught up: all blocks and states equal on all validators up to height {height} ({:.1} s after the last ballot)",
         started.elapsed().as_secs_f64()
     );
@@ -100,8 +101,8 @@ pub(super) fn read_published(path: &Path) -> Result<Published> {
 pub(super) fn compare_rounds(results: &Value, published: &Published) -> Result<()> {
     let contest = &results["contests"][0];
     let ours = rounds(contest);
-    println!("\ncertified result, beside the published one:\n");
-    print!("{}", side_by_side(&ours, &published.rounds));
+    say!("\ncertified result, beside the published one:\n");
+    output::text(&side_by_side(&ours, &published.rounds));
     ensure!(
         ours == published.rounds,
         "the rounds differ from the published ones"
@@ -112,7 +113,10 @@ pub(super) fn compare_rounds(results: &Value, published: &Published) -> Result<(
         "expected {} to win, got {winners:?}",
         published.winner
     );
-    println!("\nequal in every number; elected: {}", published.winner);
+    say!(
+        "\nequal in every number; elected: {}",
+        plain(&published.winner)
+    );
     Ok(())
 }
 
@@ -151,7 +155,7 @@ pub(super) async fn check_exactly_once(
         total == Some(ballots as u64),
         "expected {ballots} votes in total, got {total:?}"
     );
-    println!(
+    say!(
         "{ballots} acknowledged ballots stand in {} blocks exactly once; all blocks of all validators are equal",
         chain.len()
     );
@@ -169,7 +173,7 @@ pub(super) async fn check_receipt(
     let receipt = full_receipt(api, &last.transaction_id, ready.validators.len()).await?;
     let good = data.join("receipt.json");
     std::fs::write(&good, &receipt).context("cannot write the receipt")?;
-    println!(
+    say!(
         "\n$ tabella verify receipt {} --genesis {}",
         good.display(),
         ready.genesis
@@ -181,7 +185,7 @@ pub(super) async fn check_receipt(
     let forged = text.replacen(&ballot_hash, &Hash::of(b"another ballot").to_string(), 1);
     let bad = data.join("receipt-tampered.json");
     std::fs::write(&bad, forged).context("cannot write the receipt")?;
-    println!(
+    say!(
         "$ tabella verify receipt {} --genesis {}",
         bad.display(),
         ready.genesis

@@ -25,6 +25,7 @@ use crate::{
     election_file::ElectionFile,
     exit::Exit,
     load::{LoadPlan, LoadReport, Submission, Voter, cast_all},
+    output::plain,
     shutdown::{self, Lifetime},
 };
 
@@ -74,7 +75,7 @@ pub(crate) async fn run(arguments: &DemoArguments) -> Result<Exit> {
         host: None,
         sites: Vec::new(),
     };
-    println!("starting bootnode, three validators and backend, a process each ...");
+    say!("starting bootnode, three validators and backend, a process each ...");
     let mut network = tokio::select! {
         network = DevNetwork::start(&plan) => network?,
         () = &mut shutdown => return Ok(Exit::Refused),
@@ -84,7 +85,7 @@ pub(crate) async fn run(arguments: &DemoArguments) -> Result<Exit> {
         () = &mut shutdown => Err(anyhow::anyhow!("interrupted")),
     };
     if outcome.is_ok() && !arguments.exit {
-        println!("\nThe network is still running; Ctrl-C stops it.");
+        say!("\nThe network is still running; Ctrl-C stops it.");
         shutdown.await;
     }
     network.stop().await;
@@ -98,20 +99,20 @@ async fn play(arguments: &DemoArguments, network: &mut DevNetwork) -> Result<()>
     let published = read_published(&arguments.election.join("published.json"))?;
 
     let ready = network.wait_ready().await?;
-    println!(
+    say!(
         "network ready after {:.1} s",
         started.elapsed().as_secs_f64()
     );
     let mut api = BackendApi::new(&ready.backend, Some(&ready.admin_token))?;
     let election_id = id_of(&api.create_election(&election).await?)?;
     api.open(election_id).await?;
-    println!("election {election_id} is open: {}", election.title);
+    say!("election {election_id} is open: {}", plain(&election.title));
 
     let voter_ids: Vec<String> = (1..=ballots.len())
         .map(|n| format!("voter-{n:05}"))
         .collect();
     let tokens = api.voter_tokens(&voter_ids).await?;
-    println!(
+    say!(
         "casting {} ballots through POST /api/votes/submit, each as a voter of its own with that voter's token",
         ballots.len()
     );
@@ -133,7 +134,7 @@ async fn play(arguments: &DemoArguments, network: &mut DevNetwork) -> Result<()>
     check_exactly_once(&ready, election_id, &transactions, &results).await?;
     check_receipt(&arguments.data, &mut api, &ready, &report).await?;
     print_urls(&ready, election_id);
-    println!("\nThe demo took {:.1} s.", started.elapsed().as_secs_f64());
+    say!("\nThe demo took {:.1} s.", started.elapsed().as_secs_f64());
     Ok(())
 }
 
@@ -149,7 +150,7 @@ fn choose_ports(port_base: Option<u16>) -> Result<Ports> {
     for base in (FIRST_BASE..FIRST_BASE + 8_000).step_by(200) {
         let ports = Ports::new(Some(base))?;
         if all_free(ports)? {
-            println!("the documented ports are in use; using --port-base {base}");
+            say!("the documented ports are in use; using --port-base {base}");
             return Ok(ports);
         }
     }
@@ -177,12 +178,12 @@ async fn cast(
         bar.set_position(count);
     });
     let say = |text: String| match bar.is_hidden() {
-        true => println!("{text}"),
+        true => say!("{text}"),
         false => bar.println(text),
     };
     let (report, ()) = tokio::try_join!(casting, kill_one(network, &answered, total, say))?;
     bar.finish();
-    println!(
+    say!(
         "{} ballots acknowledged in {:.1} s ({:.0} a second), {} repeated while a validator was down",
         report.acknowledged.len(),
         report.elapsed.as_secs_f64(),
@@ -228,17 +229,17 @@ fn progress_style() -> Result<ProgressStyle> {
 }
 
 fn print_urls(ready: &Ready, election_id: u64) {
-    println!(
+    say!(
         "\npage       {}/en/elections/{election_id}/results",
         ready.backend
     );
-    println!(
+    say!(
         "results    {}/api/votes/results?election_id={election_id}",
         ready.backend
     );
-    println!("health     {}/api/admin/validators/health", ready.backend);
+    say!("health     {}/api/admin/validators/health", ready.backend);
     for validator in &ready.validators {
-        println!("{}  {}", validator.node_id, validator.rpc_url);
+        say!("{}  {}", validator.node_id, validator.rpc_url);
     }
-    println!("bootnode   {}/peers", ready.bootnode.url);
+    say!("bootnode   {}/peers", ready.bootnode.url);
 }

@@ -6,6 +6,7 @@ use tabella_plugin_tools::{bench, sample};
 
 use super::source::{PluginSource, Trial};
 use crate::exit::Exit;
+use crate::output;
 
 /// Ballots of the measured validations.
 const VALIDATIONS: usize = 20_000;
@@ -43,10 +44,10 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<Exit> {
     ballots.extend(made.filter_map(|ballot| contest.encode_ballot(&ballot).ok()));
     let figures = bench::measure(&contest, &ballots, arguments.tally, runtime.limits())?;
     if arguments.json {
-        println!("{}", figures.to_json());
+        output::json(&figures.to_json());
         return Ok(Exit::Success);
     }
-    println!(
+    say!(
         "validate  fuel {} on average, {} at most, limit {}; {} ns, {} a second on one thread",
         figures.validate_fuel,
         figures.validate_fuel_most,
@@ -54,7 +55,7 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<Exit> {
         figures.validate_ns,
         bench::per_second(figures.validate_ns)
     );
-    println!(
+    say!(
         "tally     fuel {} a ballot, {} a batch, limit {}; {} ns a ballot over {} ballots",
         figures.tally_fuel,
         figures.batch_fuel,

@@ -10,6 +10,7 @@ use tabella_runtime::PluginLimits;
 
 use super::source::hash;
 use crate::exit::Exit;
+use crate::output;
 
 /// Compile a crate to the module that every machine builds alike; installs the Wasm target when missing
 ///
@@ -32,7 +33,7 @@ pub(crate) struct BuildArguments {
 pub(crate) fn run(arguments: &BuildArguments) -> Result<Exit> {
     let built = build::build(&arguments.folder)?;
     if built.installed_target {
-        eprintln!("installed the target wasm32-unknown-unknown");
+        tell!("installed the target wasm32-unknown-unknown");
     }
     let mut path = built.path;
     if let Some(out) = &arguments.out {
@@ -46,11 +47,10 @@ pub(crate) fn run(arguments: &BuildArguments) -> Result<Exit> {
     );
     let sha256 = hash(&built.sha256);
     match arguments.json {
-        true => println!(
-            "{}",
-            json!({"path": path, "bytes": bytes, "bytes_max": most, "sha256": sha256})
+        true => output::json(
+            &json!({"path": path, "bytes": bytes, "bytes_max": most, "sha256": sha256}),
         ),
-        false => println!(
+        false => say!(
             "{}\n{bytes} bytes of at most {most}\nsha256 {sha256}",
             path.display()
         ),

@@ -7,6 +7,7 @@ use tabella_runtime::LoadError;
 
 use super::source::{PluginSource, hash};
 use crate::exit::Exit;
+use crate::output::{self, plain};
 
 /// Say everything for which validators would refuse a module; exits 1 when there is anything
 ///
@@ -29,14 +30,14 @@ pub(crate) fn run(arguments: &CheckArguments) -> Result<Exit> {
             let manifest = plugin.manifest();
             let (bytes, sha256) = (source.wasm.len(), hash(&plugin.sha256()));
             match arguments.json {
-                true => println!(
-                    "{}",
-                    json!({"valid": true, "name": manifest.name, "version": manifest.version,
-                        "bytes": bytes, "sha256": sha256, "violations": []})
+                true => output::json(
+                    &json!({"valid": true, "name": manifest.name, "version": manifest.version,
+                        "bytes": bytes, "sha256": sha256, "violations": []}),
                 ),
-                false => println!(
+                false => say!(
                     "{} {} is a plugin: {bytes} bytes, sha256 {sha256}",
-                    manifest.name, manifest.version
+                    plain(&manifest.name),
+                    plain(&manifest.version)
                 ),
             }
             return Ok(Exit::Success);
@@ -53,14 +54,14 @@ pub(crate) fn run(arguments: &CheckArguments) -> Result<Exit> {
         let violations: Value = violations
             .map(|(function, message)| json!({"function": function, "message": message}))
             .collect();
-        println!("{}", json!({"valid": false, "violations": violations}));
+        output::json(&json!({"valid": false, "violations": violations}));
         return Ok(Exit::Refused);
     }
-    println!("REFUSED for {} reasons:", violations.len());
+    say!("REFUSED for {} reasons:", violations.len());
     for (function, message) in &violations {
         match function {
-            Some(function) => println!("- function {function} {message}"),
-            None => println!("- {message}"),
+            Some(function) => say!("- function {} {}", plain(function), plain(message)),
+            None => say!("- {}", plain(message)),
         }
     }
     Ok(Exit::Refused)

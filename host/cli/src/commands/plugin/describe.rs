@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::source::{PluginSource, hash};
 use crate::exit::Exit;
+use crate::output::{self, plain};
 
 /// Show what a plugin says of itself: ballots, parameters, definition
 ///
@@ -29,20 +30,22 @@ pub(crate) fn run(arguments: &DescribeArguments) -> Result<Exit> {
         let mut answer = manifest.to_json();
         answer["sha256"] = json!(hash(&plugin.sha256()));
         answer["bytes"] = json!(source.wasm.len());
-        println!("{answer}");
+        output::json(&answer);
         return Ok(Exit::Success);
     }
-    println!(
+    say!(
         "{} {}: {}",
-        manifest.name, manifest.version, manifest.summary
+        plain(&manifest.name),
+        plain(&manifest.version),
+        plain(&manifest.summary)
     );
     if !manifest.definition.is_empty() {
-        println!("definition  {}", manifest.definition);
+        say!("definition  {}", plain(&manifest.definition));
     }
-    println!("licence     {}", manifest.licence);
-    println!("ballot      {}", manifest.ballot.name());
-    println!("sha256      {}", hash(&plugin.sha256()));
-    println!("bytes       {}", source.wasm.len());
+    say!("licence     {}", plain(&manifest.licence));
+    say!("ballot      {}", manifest.ballot.name());
+    say!("sha256      {}", hash(&plugin.sha256()));
+    say!("bytes       {}", source.wasm.len());
     let schema = manifest.params_schema();
     for param in &manifest.params {
         let mut about = schema["properties"][&param.name].clone();
@@ -50,7 +53,11 @@ pub(crate) fn run(arguments: &DescribeArguments) -> Result<Exit> {
         if let Value::Object(about) = &mut about {
             about.remove("description");
         }
-        println!("parameter   {}: {sentence} {about}", param.name);
+        say!(
+            "parameter   {}: {} {about}",
+            plain(&param.name),
+            plain(&sentence)
+        );
     }
     Ok(Exit::Success)
 }

@@ -7,6 +7,8 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 use tabella_election_files::{BallotFile, Columns, Format, ImportError, Problem, Spoiled};
 
+use crate::output::plain;
+
 /// Problems shown to people; `--json` lists up to a thousand.
 const PROBLEMS_SHOWN: usize = 20;
 
@@ -66,10 +68,10 @@ impl FileArguments {
     pub(crate) fn read(&self) -> Result<Vec<BallotFile>, ImportError> {
         let read = |path: &PathBuf| {
             let file = BallotFile::read(path, self.format)?;
-            Ok(match &self.columns {
+            match &self.columns {
                 Some(columns) => file.with_columns(columns.clone()),
-                None => file,
-            })
+                None => Ok(file),
+            }
         };
         self.ballots.iter().map(read).collect()
     }
@@ -93,7 +95,7 @@ impl Progress {
     pub(crate) fn tell(&mut self, records: u64) {
         if self.is_seen {
             let seconds = self.since.elapsed().as_secs();
-            eprintln!("… {records} records read in {seconds} s");
+            tell!("… {records} records read in {seconds} s");
         }
     }
 }
@@ -101,9 +103,9 @@ impl Progress {
 /// Lists the first of the ballots that were not taken; `count` is how many there are.
 pub(crate) fn show_problems(problems: &[Problem], count: u128) {
     for problem in problems.iter().take(PROBLEMS_SHOWN) {
-        eprintln!("{}", problem.to_line());
+        tell!("{}", plain(&problem.to_line()));
     }
     if problems.len() > PROBLEMS_SHOWN {
-        eprintln!("… the first {PROBLEMS_SHOWN} are shown; {count} ballots are spoiled in all");
+        tell!("… the first {PROBLEMS_SHOWN} are shown; {count} ballots are spoiled in all");
     }
 }

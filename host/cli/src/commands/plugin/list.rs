@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tabella_protocol::Hash;
 
 use crate::exit::Exit;
+use crate::output;
 
 /// List the built-in rules; `describe` tells about one
 ///
@@ -29,11 +30,11 @@ pub(crate) fn run(arguments: &ListArguments) -> Result<Exit> {
         let rules: Value = rules
             .map(|(name, bytes, sha256)| json!({"name": name, "bytes": bytes, "sha256": sha256}))
             .collect();
-        println!("{rules}");
+        output::json(&rules);
         return Ok(Exit::Success);
     }
     for (name, bytes, sha256) in rules {
-        println!("{name:<17}  {bytes:>6} bytes  sha256 {sha256}");
+        say!("{name:<17}  {bytes:>6} bytes  sha256 {sha256}");
     }
     Ok(Exit::Success)
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 use tabella_plugin_tools::scaffold;
 
 use crate::exit::Exit;
+use crate::output;
 
 /// Write a new crate with a rule that builds, passes its tests and passes every check
 ///
@@ -33,8 +34,8 @@ pub(crate) fn run(arguments: &NewArguments) -> Result<Exit> {
     let sdk = arguments.sdk_path.as_deref();
     let folder = scaffold::create(&arguments.parent, &arguments.name, sdk)?;
     match arguments.json {
-        true => println!("{}", json!({"name": arguments.name, "path": folder})),
-        false => println!(
+        true => output::json(&json!({"name": arguments.name, "path": folder})),
+        false => say!(
             "{} is ready. Next:\n  cd {}\n  tabella plugin test",
             arguments.name,
             folder.display()

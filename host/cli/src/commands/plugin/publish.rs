@@ -8,7 +8,12 @@ use clap::Args;
 use super::source::PluginSource;
 use tabella_files::read_secret;
 
-use crate::{authority::Authority, backend_api::BackendApi, exit::Exit};
+use crate::{
+    authority::Authority,
+    backend_api::BackendApi,
+    exit::Exit,
+    output::{self, plain},
+};
 
 /// Publish a module on the chain through a backend, after checking it
 ///
@@ -63,12 +68,12 @@ pub(crate) async fn run(arguments: &PublishArguments) -> Result<Exit> {
         None => api.publish(source.wasm).await?,
     };
     match arguments.json {
-        true => println!("{answer}"),
-        false => println!(
+        true => output::json(&answer),
+        false => say!(
             "{} {} is published as {}",
-            plugin.manifest().name,
-            plugin.manifest().version,
-            answer["sha256"].as_str().unwrap_or_default()
+            plain(&plugin.manifest().name),
+            plain(&plugin.manifest().version),
+            plain(answer["sha256"].as_str().unwrap_or_default())
         ),
     }
     Ok(Exit::Success)

@@ -11,6 +11,7 @@ use tabella_runtime::Plugin;
 
 use super::files::{self, FileArguments, show_problems};
 use crate::exit::Exit;
+use crate::output::{self, plain, plain_json, set_in};
 
 /// Count an election from files, with no network
 ///
@@ -52,20 +53,20 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Exit> {
             show_problems(&counted.problems, counted.spoiled);
             if let Some(doubt) = counted.doubt() {
                 if !arguments.json {
-                    eprintln!("{}", counted.report.to_line());
+                    tell!("{}", plain(&counted.report.to_line()));
                     return Err(doubt.into());
                 }
-                eprintln!("tabella: {doubt}");
+                tell!("tabella: {}", set_in(&doubt.to_string()));
                 let read = counted.report.to_json();
                 let answer = json!({
                     "error": doubt.to_string(), "problems": counted.problems, "read": read,
                 });
-                println!("{answer}");
+                output::json(&answer);
                 return Ok(Exit::Refused);
             }
             match arguments.json {
-                true => println!("{}", counted.to_json()),
-                false => print!("{}", describe(&rule, &counted)),
+                true => output::json(&counted.to_json()),
+                false => output::text(&describe(&rule, &counted)),
             }
             Ok(Exit::Success)
         }
@@ -79,18 +80,18 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Exit> {
             if !arguments.json {
                 return Err(error.into());
             }
-            eprintln!("tabella: {error}");
+            tell!("tabella: {}", set_in(&error.to_string()));
             let answer = json!({"error": error.to_string(), "problems": problems});
-            println!("{answer}");
+            output::json(&answer);
             Ok(Exit::Refused)
         }
     }
 }
 
 fn describe(rule: &Plugin, counted: &Counted) -> String {
-    let answer = counted.to_json();
+    let answer = plain_json(&counted.to_json());
     let manifest = rule.manifest();
-    let mut text = format!("{} {}\n", manifest.name, manifest.version);
+    let mut text = format!("{} {}\n", plain(&manifest.name), plain(&manifest.version));
     let ballots = &answer["ballots"];
     // Writing into a string cannot fail.
     let _ = writeln!(
@@ -98,7 +99,7 @@ fn describe(rule: &Plugin, counted: &Counted) -> String {
         "{} ballots counted, {} spoiled; fuel {}",
         ballots["counted"], ballots["spoiled"], answer["fuel"]
     );
-    let _ = writeln!(text, "{}", counted.report.to_line());
+    let _ = writeln!(text, "{}", plain(&counted.report.to_line()));
     for (number, round) in list(&answer["rounds"]).iter().enumerate() {
         let _ = writeln!(text, "\nround {}", number + 1);
         for (id, votes) in round["totals"].as_object().into_iter().flatten() {
@@ -121,7 +122,11 @@ fn describe(rule: &Plugin, counted: &Counted) -> String {
             Some(0 | 1) | None => String::new(),
             Some(seats) => format!(" ({seats} seats)"),
         };
-        let _ = writeln!(text, "{mark} {votes:>14}  {title}{seats}");
+        let gone = match option["withdrawn"] == true {
+            true => " (withdrawn)",
+            false => "",
+        };
+        let _ = writeln!(text, "{mark} {votes:>14}  {title}{seats}{gone}");
     }
     if !answer["quota"].is_null() {
         let _ = writeln!(text, "quota {}", shown(&answer["quota"]));

@@ -9,6 +9,7 @@ use tabella_plugin_tools::conformance;
 
 use super::source::{PluginSource, Trial};
 use crate::exit::Exit;
+use crate::output::{self, set_in};
 
 /// Run a crate's own tests, then examine its module: any split and merge, order, malformed ballots,
 /// limits, and the same answers natively; exits 1 when a promise is broken
@@ -48,24 +49,23 @@ pub(crate) fn run(arguments: &TestArguments) -> Result<Exit> {
     }
     let passed = report.passed() && own_tests != Some(false);
     if arguments.json {
-        println!(
-            "{}",
-            json!({"passed": passed, "own_tests": own_tests, "checks": report.checks,
-                "ballots": report.ballots, "seed": report.seed})
+        output::json(
+            &json!({"passed": passed, "own_tests": own_tests, "checks": report.checks,
+                "ballots": report.ballots, "seed": report.seed}),
         );
     } else {
         for check in &report.checks {
             match &check.broken {
-                None => println!("ok      {}", check.name),
-                Some(how) => println!("BROKEN  {}: {how}", check.name),
+                None => say!("ok      {}", check.name),
+                Some(how) => say!("BROKEN  {}: {}", check.name, set_in(how)),
             }
         }
         match own_tests {
-            Some(true) => println!("ok      the crate's own tests"),
-            Some(false) => println!("BROKEN  the crate's own tests"),
+            Some(true) => say!("ok      the crate's own tests"),
+            Some(false) => say!("BROKEN  the crate's own tests"),
             None => {}
         }
-        println!("{} valid ballots, seed {}", report.ballots, report.seed);
+        say!("{} valid ballots, seed {}", report.ballots, report.seed);
     }
     Ok(match passed {
         true => Exit::Success,
