@@ -202,6 +202,45 @@ async fn a_close_does_not_go_before_a_ballot_that_nobody_takes_yet() {
     backend.until("t1", "confirmed").await;
 }
 
+/// The chain holds its close, whose block is not proven here yet: a second close is refused for that, and no
+/// ballot is taken on the old copy's word.
+#[tokio::test]
+async fn no_ballot_is_taken_while_a_close_that_was_sent_is_not_proven() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    assert_eq!(backend.cast("first", "t0", "a").await.0, 201);
+    backend.until("t0", "confirmed").await;
+    for node in &deployment.nodes {
+        node.set_mood(Mood::HoldsBodies);
+    }
+    let (status, answer) = close(&backend).await;
+    assert_eq!((status, &answer["unsettled"]), (202, &json!(0)), "{answer}");
+    assert_eq!(history(&deployment), ["ballot", "close"]);
+    // Time for a second one, and for what becomes of it.
+    let until = tokio::time::Instant::now() + Duration::from_secs(12);
+    let mut n = 0;
+    while tokio::time::Instant::now() < until {
+        n += 1;
+        let late = backend.cast(&format!("late-{n}"), &format!("l{n}"), "a");
+        let late = late.await;
+        assert!(is_refused(&late), "{n}: {late:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    for node in &deployment.nodes {
+        node.set_mood(Mood::Honest);
+    }
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    loop {
+        let (_, election) = backend.get("/api/elections/1", None).await;
+        if election["status"] == "closed" {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "still {election}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(history(&deployment), ["ballot", "close"]);
+}
+
 /// Without the authority's key the mark is all there is: a slip in the id would refuse the ballots of an
 /// election that comes later.
 #[tokio::test]
