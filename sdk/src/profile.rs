@@ -172,7 +172,7 @@ impl<B: Ballot + ?Sized> Profile<B> {
         }
     }
 
-    /// Writes an entry's number into the table; answers how many slots it had to pass.
+    /// Writes an entry's number into the table; returns how many slots it had to pass.
     fn enter(&mut self, position: usize) -> usize {
         let first = hash(self.ballot_bytes(&self.entries[position])) as usize;
         let mask = self.table.len() - 1;

@@ -79,7 +79,7 @@ impl EvidenceLog {
         })
     }
 
-    /// Takes a verified ack of a validator of this network. Answers evidence that is new.
+    /// Takes a verified ack of a validator of this network. Returns evidence that is new.
     pub(crate) fn take_ack(&self, ledger: &Ledger, ack: Ack) -> Option<Evidence> {
         if ack.height <= ledger.tip().height {
             return self.compare(ledger, ack);
@@ -134,7 +134,7 @@ impl EvidenceLog {
         self.take(ledger, Evidence::fork(own.certificate, certificate))
     }
 
-    /// Verifies evidence and keeps it. Answers it if it is new.
+    /// Verifies evidence and keeps it. Returns it if it is new.
     pub(crate) fn take(&self, ledger: &Ledger, evidence: Evidence) -> Option<Evidence> {
         let subject = evidence.subject();
         {

@@ -65,7 +65,7 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal; answers the transactions it holds, in order of arrival.
+    /// Opens the journal; returns the transactions it holds, in order of arrival.
     pub(crate) fn open(path: &Path, stop: Stop) -> Result<(Self, Vec<Vec<u8>>), JournalError> {
         let (store, held) = JournalStore::open(path)?;
         Ok((Self::start(store, stop)?, held))
@@ -139,7 +139,7 @@ fn builder() -> Builder {
 }
 
 impl JournalStore {
-    /// Opens the database; answers the transactions it holds, in order of arrival.
+    /// Opens the database; returns the transactions it holds, in order of arrival.
     fn open(path: &Path) -> Result<(Self, Vec<Vec<u8>>), JournalError> {
         Self::load(builder().create(path).map_err(error)?)
     }

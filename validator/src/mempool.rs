@@ -154,12 +154,12 @@ impl Mempool {
             .collect()
     }
 
-    /// Drops transactions that are on the chain now; answers those that the journal holds.
+    /// Drops transactions that are on the chain now; returns those that the journal holds.
     pub(crate) fn remove<'a>(&mut self, ids: impl IntoIterator<Item = &'a Hash>) -> Vec<Hash> {
         ids.into_iter().filter_map(|id| self.take(id)).collect()
     }
 
-    /// Drops transactions that no block can hold any more and remembers why; answers those that
+    /// Drops transactions that no block can hold any more and remembers why; returns those that
     /// the journal holds.
     pub(crate) fn refuse(&mut self, refused: Vec<(Hash, Refusal)>) -> Vec<Hash> {
         let mut journaled = Vec::new();

@@ -137,7 +137,7 @@ fn run_boxed(config: Config, shutdown: BoxFuture<()>) -> BoxFuture<Result<(), Ru
 
 async fn run_until(config: Config, shutdown: BoxFuture<()>) -> Result<(), RunError> {
     let stop = Stop::default();
-    // Whoever waits for the stop hears of it, whatever the node is at.
+    // Forwards the stop signal even while the node is still starting.
     let asking = tokio::spawn({
         let stop = stop.clone();
         async move {

@@ -40,7 +40,7 @@ impl Pool {
         Self { ledger, mempool }
     }
 
-    /// Takes up what the journal holds from before; answers what it can forget.
+    /// Takes up what the journal holds from before; returns what it can forget.
     ///
     /// It is durable already: what is refused now is on the chain or can no longer be.
     pub(crate) fn resume(&self, held: Vec<Vec<u8>>, now_ms: u64) -> Result<Vec<Hash>, LedgerError> {
@@ -152,12 +152,12 @@ impl Pool {
         self.lock().get(id)
     }
 
-    /// Forgets what is on the chain now; answers what the journal can forget.
+    /// Forgets what is on the chain now; returns what the journal can forget.
     pub(crate) fn remove_included(&self, ids: &[Hash]) -> Vec<Hash> {
         self.lock().remove(ids)
     }
 
-    /// Forgets what no block can hold any more, but for the reason; answers what the journal can
+    /// Forgets what no block can hold any more, but for the reason; returns what the journal can
     /// forget.
     pub(crate) fn remove_refused(&self, refused: Vec<(Hash, Refusal)>) -> Vec<Hash> {
         self.lock().refuse(refused)

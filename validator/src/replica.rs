@@ -339,17 +339,17 @@ impl Replica {
         Some(self.told(self.evidence.take_ack(&self.ledger, ack)))
     }
 
-    /// Keeps evidence that proves something new; answers what to tell the others.
+    /// Keeps evidence that proves something new; returns what to tell the others.
     pub(crate) fn take_evidence(&self, evidence: Evidence) -> Vec<Bytes> {
         self.told(self.evidence.take(&self.ledger, evidence))
     }
 
-    /// Compares a certificate with the block that stands here; answers what to tell the others.
+    /// Compares a certificate with the block that stands here; returns what to tell the others.
     pub(crate) fn take_certificate(&self, certificate: CommitCertificate) -> Vec<Bytes> {
         self.told(self.evidence.take_certificate(&self.ledger, certificate))
     }
 
-    /// Takes what other validators heard; answers what to tell the others, and nothing where it is
+    /// Takes what other validators heard; returns what to tell the others, and nothing where it is
     /// not what it seems.
     pub(crate) fn take_statements(&self, statements: Vec<Statement>) -> Option<Vec<Bytes>> {
         let history = self.ledger.validators();
@@ -360,7 +360,7 @@ impl Replica {
         Some(tell)
     }
 
-    /// Keeps what a statement proves; answers what to tell the others.
+    /// Keeps what a statement proves; returns what to tell the others.
     pub(crate) fn acted_on(&self, heard: Heard) -> Vec<Bytes> {
         match heard {
             Heard::Fine => Vec::new(),

@@ -110,7 +110,7 @@ impl Witness {
         }
     }
 
-    /// Takes a statement that somebody else heard. Answers `None` where it is not what it seems.
+    /// Takes a statement that somebody else heard. Returns `None` where it is not what it seems.
     pub(crate) fn take_told(
         &self,
         history: &ValidatorHistory,
@@ -144,7 +144,7 @@ impl Witness {
         Some(evidence.map_or(Heard::Fine, Heard::Contradiction))
     }
 
-    /// Notes what was decided here; answers what the others should be told of that height.
+    /// Notes what was decided here; returns what the others should be told of that height.
     pub(crate) fn decided(&self, height: u64, block: Hash) -> Vec<Statement> {
         let mut heights = self.lock();
         heights.tip = height;

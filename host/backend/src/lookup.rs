@@ -53,7 +53,7 @@ impl App {
             return Err(Problem::new(
                 StatusCode::FORBIDDEN,
                 "cast-for-required",
-                "only a token with the scope cast-for may name a voter",
+                "only a registrar's or an administrator's token may name a voter; leave voter_id out",
             )
             .at("/voter_id"));
         }

@@ -68,7 +68,7 @@ pub(crate) fn with_common(router: Router, origins: &[HeaderValue]) -> Router {
     router.layer(middleware::from_fn(common_headers))
 }
 
-/// Checks that every text is a web origin (RFC 6454), as browsers write it; answers the first that is
+/// Checks that every text is a web origin (RFC 6454), as browsers write it; returns the first that is
 /// none.
 pub(crate) fn cors_origins(origins: &[String]) -> Result<Vec<HeaderValue>, String> {
     let parse = |origin: &String| {
@@ -211,7 +211,7 @@ async fn common_headers(request: Request, next: Next) -> Response {
     response
 }
 
-/// What tells browsers to make nothing of an answer but what it is. Transport security is told by
+/// Headers that stop browsers from reinterpreting an answer. Transport security is left to
 /// the proxy that ends TLS.
 static SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
     (

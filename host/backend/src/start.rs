@@ -63,7 +63,7 @@ pub enum BackendError {
     /// A secret file cannot be used.
     #[error(transparent)]
     Secret(#[from] SecretError),
-    /// A web origin is none.
+    /// A configured CORS origin is not valid.
     #[error(
         "cors_origins names {0:?}; expected an origin such as https://vote.example, without a path"
     )]
@@ -220,7 +220,7 @@ impl Backend {
         let events = app.clone();
         let shutdown = async move {
             shutdown.await;
-            // Who follows them would wait for ever.
+            // Who follows them would wait forever.
             events.events.stop();
         };
         let router = server::router(app.clone());

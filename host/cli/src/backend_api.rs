@@ -64,7 +64,7 @@ impl BackendApi {
         Ok(hash)
     }
 
-    /// Publishes a plugin; answers its hash and manifest. The same bytes again change nothing.
+    /// Publishes a plugin; returns its hash and manifest. The same bytes again change nothing.
     pub async fn publish(&mut self, wasm: Vec<u8>) -> Result<Value> {
         let path = "/api/admin/plugins";
         let answer = self

@@ -107,7 +107,7 @@ impl BlockProof {
         })
     }
 
-    /// Checks that a quorum committed `header` after the block before; answers its hash.
+    /// Checks that a quorum committed `header` after the block before; returns its hash.
     pub(crate) fn verify_header(
         self,
         header: &Header,

@@ -40,7 +40,7 @@ pub enum BuildError {
     /// A name given twice.
     #[error("validator {0:?} is given twice")]
     Duplicate(String),
-    /// An address that is none.
+    /// An address that is not valid.
     #[error("expected an rpc_url that starts with http://, got {0:?}")]
     BadUrl(String),
     /// The HTTP client cannot be set up.

@@ -138,7 +138,7 @@ impl Client {
     }
 
     /// Offers transactions' canonical bytes to every validator that can be called, whoever took them
-    /// before: one that took a transaction may keep it to itself. Answers how many validators took
+    /// before: one that took a transaction may keep it to itself. Returns how many validators took
     /// note; what each says is not looked at.
     ///
     /// Safe to repeat, as [`submit`](Self::submit) is.

@@ -149,7 +149,7 @@ impl Chain {
         self.validators().at(next).clone()
     }
 
-    /// Asks `node` for the changes of the validators and takes up those that hold. Answers whether
+    /// Asks `node` for the changes of the validators and takes up those that hold. Returns whether
     /// there was news.
     pub(crate) async fn learn_validators(&self, pool: &Pool, node: &Node) -> bool {
         let answer = pool
@@ -271,7 +271,7 @@ impl Drop for Waiting {
     }
 }
 
-/// Follows the chain for ever.
+/// Follows the chain forever.
 pub(crate) async fn follow(
     pool: Arc<Pool>,
     chain: Arc<Chain>,

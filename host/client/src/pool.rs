@@ -22,11 +22,11 @@ use crate::{
     transport::{ANSWER_BYTES_MAX, Batch, CallError, Transport, shorten},
 };
 
-/// Another validator is asked as well after this many times the usual answer time of the first,
+/// Another validator is asked as well after this many times the usual answer time of the first.
 const HEDGE_LATENCIES: u32 = 8;
-/// but not sooner,
+/// The least delay before another validator is asked as well.
 const HEDGE_AFTER_MIN: Duration = Duration::from_millis(150);
-/// nor later than this.
+/// The greatest delay before another validator is asked as well.
 const HEDGE_AFTER_MAX: Duration = Duration::from_secs(1);
 
 /// Where whole blocks are asked for, another validator is asked as well after this many times what they
@@ -447,7 +447,7 @@ enum Latency {
     Ignored,
 }
 
-/// Counts a call for as long as it lives, so that a call dropped midway is not counted for ever.
+/// Counts a call for as long as it lives, so that a call dropped midway is not counted forever.
 struct InFlight<'a>(&'a Node);
 
 impl<'a> InFlight<'a> {

@@ -348,7 +348,7 @@ async fn ask(
     }
 }
 
-/// Offers transactions to every validator that may be called, to all at once; answers how many
+/// Offers transactions to every validator that may be called, to all at once; returns how many
 /// answered.
 pub(crate) async fn offer(pool: &Pool, transactions: &[Vec<u8>]) -> usize {
     let data: Vec<String> = transactions.iter().map(|bytes| self::data(bytes)).collect();

@@ -23,7 +23,7 @@ pub enum CallError {
     #[error("returned status {0}")]
     Status(u16),
     /// An answer that is not the JSON-RPC answer asked for.
-    #[error("answered what is no answer to this call: {0}")]
+    #[error("the response does not match the request: {0}")]
     Garbage(String),
     /// An answer larger than is read: less must be asked for at once.
     #[error("the answer is larger than {0} bytes")]
@@ -281,7 +281,7 @@ fn in_order<T: DeserializeOwned>(
         };
         *place = Some(response.into_result());
     }
-    let missing = || Err(CallError::Garbage("no answer to this call".into()));
+    let missing = || Err(CallError::Garbage("it has no response to this call".into()));
     Ok(answers
         .into_iter()
         .map(|answer| answer.unwrap_or_else(missing))

@@ -48,7 +48,7 @@ impl Acks {
         }
     }
 
-    /// Gathers them for ever.
+    /// Gathers them forever.
     pub(crate) async fn gather(mut self) {
         loop {
             tokio::time::sleep(PERIOD).await;

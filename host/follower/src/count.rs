@@ -43,7 +43,7 @@ impl Follower {
                 }
             }
         };
-        // Late: the caller goes on with what there is.
+        // Late: the caller continues with what there is.
         let _ = tokio::time::timeout(deadline, counted).await;
     }
 

@@ -164,7 +164,7 @@ fn plan(layout: &Layout, name: &str, role: &'static str) -> Result<ProcessPlan> 
     })
 }
 
-/// Starts a validator; answers it once it tells a height of at least `height`, and how long that took.
+/// Starts a validator; returns it once it tells a height of at least `height`, and how long that took.
 async fn start(layout: &Layout, name: &str, url: &str, height: u64) -> Result<(Process, f64)> {
     let started = Instant::now();
     let process = plan(layout, name, "validator")?.start()?;

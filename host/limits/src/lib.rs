@@ -131,7 +131,7 @@ macro_rules! fuel_costs {
                         Self::VERSION, self.version
                     ));
                 }
-                // What is free can be repeated for ever.
+                // What is free can be repeated forever.
                 $(if self.$class == 0 {
                     return Err(format!(
                         "expected plugin_limits.fuel_costs.{} of at least 1, got 0",

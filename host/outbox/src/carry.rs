@@ -41,7 +41,7 @@ const PATIENCE: Patience = Patience {
     unaccepted: Duration::from_secs(2),
 };
 
-/// Looks after submissions of which nothing was heard, for ever.
+/// Looks after submissions of which nothing was heard, forever.
 pub(crate) async fn carry(outbox: Arc<Outbox>) {
     let mut from = 0;
     loop {

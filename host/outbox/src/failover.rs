@@ -35,7 +35,7 @@ pub(crate) struct Partner {
     pub(crate) local: LocalLedger,
 }
 
-/// Takes part among the backends over one database, for ever.
+/// Takes part among the backends over one database, forever.
 pub(crate) async fn share(partner: Partner) {
     let mut before = Before::default();
     loop {

@@ -351,7 +351,7 @@ fn require_open(election: &Election) -> Result<(), NotOpen> {
     }
 }
 
-/// Refuses a ballot that no block can hold: it would wait for one for ever.
+/// Refuses a ballot that no block can hold: it would wait for one forever.
 fn require_fitting(got: usize, most: usize) -> Result<(), CastError> {
     if got <= most {
         return Ok(());

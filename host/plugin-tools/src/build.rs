@@ -272,7 +272,7 @@ fn module_of(messages: &[u8], manifest: &Path) -> Option<PathBuf> {
         .next_back()
 }
 
-/// Installs the target where the folder's toolchain lacks it; answers whether it did.
+/// Installs the target where the folder's toolchain lacks it; returns whether it did.
 fn ensure_target(folder: &Path) -> Result<bool, BuildError> {
     if has_target(folder)? {
         return Ok(false);

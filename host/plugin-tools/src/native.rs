@@ -38,7 +38,7 @@ pub fn exists(folder: &Path) -> bool {
     folder.join("examples/native.rs").is_file()
 }
 
-/// Sends the requests; answers what came back.
+/// Sends the requests; returns what came back.
 pub fn ask(folder: &Path, requests: &[String]) -> Result<Vec<String>, NativeError> {
     let mut child = cargo(folder)
         .args(["run", "--quiet", "--release", "--example", "native"])

@@ -147,7 +147,7 @@ impl Block {
     /// Room for the header and the lengths, within a block's bytes.
     pub const ENVELOPE_BYTES: usize = 1_024;
 
-    /// Reads canonical bytes and checks that the header commits to the transactions; answers the
+    /// Reads canonical bytes and checks that the header commits to the transactions; returns the
     /// decoded transactions with their ids.
     ///
     /// [`BlockError::TransactionsRoot`] comes before anything is said of a single transaction: such

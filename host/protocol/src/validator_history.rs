@@ -207,7 +207,7 @@ impl ValidatorHistory {
         Ok(())
     }
 
-    /// Checks that a quorum of the validators of its height committed `header`; answers its hash.
+    /// Checks that a quorum of the validators of its height committed `header`; returns its hash.
     pub fn verify_header(
         &self,
         header: &Header,

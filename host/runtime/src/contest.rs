@@ -78,7 +78,7 @@ impl Contest {
         self.validate_metered(ballot).map(|(verdict, _)| verdict)
     }
 
-    /// Judges one ballot; answers the fuel that took besides.
+    /// Judges one ballot; returns the fuel that took besides.
     pub fn validate_metered(&self, ballot: &[u8]) -> Result<(Verdict, u64), HostFault> {
         let limits = &self.configured.shared.limits;
         let (len, most) = (ballot.len() as u64, limits.ballot_bytes);

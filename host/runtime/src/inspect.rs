@@ -111,7 +111,7 @@ pub(crate) struct Frame {
     pub(crate) calls: bool,
 }
 
-/// Checks a module; answers the frames of its functions.
+/// Checks a module; returns the frames of its functions.
 pub(crate) fn inspect(wasm: &[u8], limits: &PluginLimits) -> Result<Vec<Frame>, Report> {
     let bytes = wasm.len() as u64;
     if bytes > limits.module_bytes {

@@ -343,7 +343,7 @@ impl Instance {
             .unwrap_or_default()
     }
 
-    /// Writes an input where the plugin wants it; answers its length.
+    /// Writes an input where the plugin wants it; returns its length.
     fn input(&mut self, bytes: &[u8]) -> Result<i32, CallError> {
         let len = i32::try_from(bytes.len())
             .map_err(|_| HostFault("an input of 2 GiB or more".into()))?;

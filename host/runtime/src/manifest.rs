@@ -77,7 +77,7 @@ pub enum ParamKind {
     Text,
     /// A list of texts.
     Texts,
-    /// An object with a non-negative integer for every option id.
+    /// An object with a non-negative integer forevery option id.
     PerOption,
 }
 

@@ -165,7 +165,7 @@ impl Search<'_> {
         Some(())
     }
 
-    /// Locks those of equal majorities that close no circle with any others; answers those that do
+    /// Locks those of equal majorities that close no circle with any others; returns those that do
     /// and can still be locked.
     fn lock_undisputed(
         &mut self,

@@ -9,7 +9,7 @@
 //! - `hare`: a seat for each full quota votes / seats, exactly; the seats left go to the largest
 //!   remainders (Hamilton's method, the apportionment act vetoed in 1792);
 //! - `droop`: the same with the quota votes / (seats + 1), cut to a whole number, plus one
-//!   (H. R. Droop, 1868). In tiny elections seats can be left after a seat for every remainder; the
+//!   (H. R. Droop, 1868). In tiny elections seats can be left after a seat forevery remainder; the
 //!   remainders are then gone through again.
 //!
 //! A party with less than `threshold_percent` of the votes for all parties gets no seats, and its
@@ -89,7 +89,7 @@ impl Seats {
         }
     }
 
-    /// Leaves the seats with parties that won more in districts than their share. Answers which, and how
+    /// Leaves the seats with parties that won more in districts than their share. Returns which, and how
     /// many each has beyond it.
     fn keep(&mut self, direct: &[u64]) -> Vec<(usize, u64)> {
         let mut kept = Vec::new();
@@ -104,7 +104,7 @@ impl Seats {
     }
 
     /// Gives tied parties one seat each, or the seats that are left to those whom the tie-break
-    /// chooses. Answers how many seats are left then.
+    /// chooses. Returns how many seats are left then.
     fn give_tied(&mut self, tied: &[usize], left: u64, question: &str, ties: &mut TieBreak) -> u64 {
         let seats = usize::try_from(left).unwrap_or(usize::MAX);
         let chosen = ties.choose(tied, seats, question);

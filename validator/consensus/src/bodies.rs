@@ -74,7 +74,7 @@ impl Bodies {
         self.height
     }
 
-    /// Consensus starts a round; answers what came early for its height.
+    /// Consensus starts a round; returns what came early for its height.
     pub(crate) fn started_round(
         &mut self,
         height: u64,
@@ -92,7 +92,7 @@ impl Bodies {
         std::mem::take(&mut self.ahead)
     }
 
-    /// Takes a part of a body from `peer`; answers the body once it is complete.
+    /// Takes a part of a body from `peer`; returns the body once it is complete.
     pub(crate) fn part(
         &mut self,
         peer: PeerId,
@@ -108,7 +108,7 @@ impl Bodies {
         }))
     }
 
-    /// Answers a complete body that is to be checked now; keeps one of a later height, whose
+    /// Returns a complete body that is to be checked now; keeps one of a later height, whose
     /// proposer `may_propose` at all.
     pub(crate) fn admit(
         &mut self,

@@ -62,7 +62,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Blocks in one answer to a node that catches up.
 const SYNC_BATCH: usize = 64;
 
-/// Answers asked for at a time while catching up.
+/// Returns asked for at a time while catching up.
 const SYNC_PARALLEL: usize = 3;
 
 /// Bytes of blocks in one such answer, unless a single block is longer.

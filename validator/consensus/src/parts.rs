@@ -150,7 +150,7 @@ impl PartStreams {
         }
     }
 
-    /// Adds a part; answers the body once it is complete. A part that does not fit ends its stream.
+    /// Adds a part; returns the body once it is complete. A part that does not fit ends its stream.
     pub(crate) fn insert(
         &mut self,
         peer: PeerId,

@@ -20,7 +20,7 @@ pub(crate) struct MessageVerifier {
 pub(crate) struct MessageSigner {
     pub(crate) genesis_hash: Hash,
     pub(crate) signing_key: SigningKey,
-    /// Once cancelled, whoever wants something signed waits for ever.
+    /// Once cancelled, whoever wants something signed waits forever.
     pub(crate) halt: CancellationToken,
 }
 

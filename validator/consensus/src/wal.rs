@@ -107,7 +107,7 @@ const WAYS_OUT: &str = "move the data directory away and run `tabella restore --
      node runs with this key: set `accept_missing_wal = true` for one start, after the network has \
      passed height";
 
-/// Checks the log in `data_dir` of a node that is about to start `height`, and mends it; answers its
+/// Checks the log in `data_dir` of a node that is about to start `height`, and mends it; returns its
 /// path.
 ///
 /// The log always is of the last height that started, which is the one after the last committed block

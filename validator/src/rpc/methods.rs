@@ -40,7 +40,7 @@ pub(crate) fn read_calls(calls: Vec<Value>) -> Vec<Read> {
     calls.into_iter().map(read_call).collect()
 }
 
-/// Answers calls of `address` that came together. Their transactions are judged and stored together;
+/// Returns calls of `address` that came together. Their transactions are judged and stored together;
 /// what reads the chain is done off the async threads, when its turn comes.
 pub(crate) async fn call_all(
     context: &Context,

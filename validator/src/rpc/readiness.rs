@@ -60,7 +60,7 @@ impl Readiness {
     }
 }
 
-/// Answers 200 where this node is ready, 503 where it is not, and why in both cases.
+/// Returns 200 where this node is ready, 503 where it is not, and why in both cases.
 pub(super) async fn ready(State(context): State<Context>) -> Response {
     let readiness = Readiness::of(&context);
     let status = match readiness.is_ready {

@@ -67,7 +67,7 @@ impl World {
         self.honest().filter(|node| !names_it(node)).collect()
     }
 
-    /// Checks one chain by itself. Answers which ballots are on it, and what is wrong.
+    /// Checks one chain by itself. Returns which ballots are on it, and what is wrong.
     fn check_ledger(&self, ledger: &Ledger) -> (BTreeSet<Hash>, Vec<String>) {
         let mut problems = Vec::new();
         match ledger.verify() {

@@ -46,7 +46,7 @@ struct Figures {
     forks: u64,
 }
 
-/// Plays a plan; answers its trace and what was wrong.
+/// Plays a plan; returns its trace and what was wrong.
 fn play(seed: u64, plan: Plan, setup: &Setup, figures: &mut Figures) -> (Hash, Vec<String>) {
     let directory = tempfile::TempDir::new().expect("a temporary directory");
     let mut world = World::new(seed, plan, setup, directory.path());
@@ -59,7 +59,7 @@ fn play(seed: u64, plan: Plan, setup: &Setup, figures: &mut Figures) -> (Hash, V
     (world.trace_hash(), world.judge())
 }
 
-/// Plays the seeds; answers those that failed, with the reason.
+/// Plays the seeds; returns those that failed, with the reason.
 fn play_all(seeds: std::ops::Range<u64>) -> Vec<(u64, String)> {
     let cache = tempfile::TempDir::new().expect("a temporary directory");
     let setup = Setup::new(cache.path());

@@ -207,7 +207,7 @@ impl Outside for Hands<'_> {
 }
 
 impl Node {
-    /// Lets consensus work; answers what it asked for before it ended, if it did.
+    /// Lets consensus work; returns what it asked for before it ended, if it did.
     pub(super) fn drive(
         &mut self,
         work: impl FnOnce(&mut Machine<SimFile>, &mut dyn Outside) -> Result<(), Stopped>,

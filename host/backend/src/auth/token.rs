@@ -14,7 +14,7 @@ use super::Role;
 
 const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 const ISSUER: &str = "tabella";
-/// Longer tokens are none of ours.
+/// Longer tokens cannot be ours, and are refused unread.
 const TOKEN_BYTES_MAX: usize = 2_048;
 
 /// What a token is for.

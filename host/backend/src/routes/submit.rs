@@ -95,7 +95,7 @@ impl From<&ValidatorEndpoint> for ValidatorAnswer {
 
 /// Cast a ballot
 ///
-/// Acknowledged means durable. The same `transaction_id` of the same voter again answers the same, so that a client may repeat a request of which it heard nothing. It is a name within its voter: another voter's is another one.
+/// Acknowledged means durable. The same `transaction_id` of the same voter again answers the same, so that a client may repeat a request that got no response. It is a name within its voter: another voter's is another one.
 #[utoipa::path(
     post,
     path = "/api/votes/submit",
@@ -152,7 +152,7 @@ fn wish(request: SubmitRequest, principal: Principal) -> Result<Wish, Problem> {
             Ok(bytes) => Cast::Opaque(bytes),
             Err(_) => return invalid("/encrypted_vote", "expected base64"),
         },
-        _ => return invalid("", "expected either ballot or encrypted_vote"),
+        _ => return invalid("", "expected ballot, or encrypted_vote in its place"),
     };
     if let Some(id) = &request.transaction_id {
         check_client_id(id)?;
@@ -198,7 +198,7 @@ fn subject(named: Option<String>, principal: Principal) -> Result<Subject, Probl
         Some(_) if !principal.may_cast_for() => Err(Problem::new(
             StatusCode::FORBIDDEN,
             "cast-for-required",
-            "only a token with the scope cast-for may name a voter",
+            "only a registrar's or an administrator's token may name a voter; leave voter_id out",
         )
         .at("/voter_id")),
         Some(name) => Ok(Subject::Registrar(NamedVoter::new(name))),

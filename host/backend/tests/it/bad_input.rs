@@ -107,8 +107,8 @@ async fn malformed_requests() {
             400 invalid-request at "/voter_id": expected a voter id of 1 to 256 bytes, got one of 0
             400 invalid-request at "/voter_id": expected a voter id of 1 to 256 bytes, got one of 257
             400 invalid-request at "/voter_id": expected a voter_id, because this token is not a voter's
-            400 invalid-request at "": expected either ballot or encrypted_vote
-            400 invalid-request at "": expected either ballot or encrypted_vote
+            400 invalid-request at "": expected ballot, or encrypted_vote in its place
+            400 invalid-request at "": expected ballot, or encrypted_vote in its place
             400 invalid-request at "/encrypted_vote": expected base64
             400 invalid-request at "": expected credential and signature together
             400 invalid-request at "/signature": expected 0x and 128 lowercase hex digits, got "0x00"
@@ -136,7 +136,7 @@ async fn refused_ballots() {
             .map(|ballot| set("ballot", ballot))
             .collect(),
         expect![[r#"
-            400 invalid-request at "": expected either ballot or encrypted_vote
+            400 invalid-request at "": expected ballot, or encrypted_vote in its place
             422 ballot-malformed at "/ballot": expected a ballot such as {"choice": "…"}
             422 ballot-malformed at "/ballot": expected a ballot such as {"choice": "…"}
             422 ballot-malformed at "/ballot/choice": "nobody" is not an option of this contest

@@ -419,7 +419,7 @@ impl Running {
         .await;
     }
 
-    /// Polls an election's results until the backend has counted it; answers them.
+    /// Polls an election's results until the backend has counted it; returns them.
     pub(crate) async fn counted(&self, election_id: u64) -> Value {
         self.until_results(election_id, |results| {
             results["contests"][0]["explanation"].is_string()

@@ -230,7 +230,7 @@ fn find(set: &ValidatorsView, validator: &str) -> Result<PublicKey> {
     })
 }
 
-/// Signs `payload`, sends it, and waits for the block that takes it. Answers its id and the height.
+/// Signs `payload`, sends it, and waits for the block that takes it. Returns its id and the height.
 pub(crate) async fn send(
     client: &mut Client,
     authority: &SigningKey,

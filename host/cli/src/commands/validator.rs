@@ -233,7 +233,7 @@ async fn evidence(asked: &Asked, out: Option<&Path>, submit: Option<&Path>) -> R
     } else {
         for found in &evidence {
             let liars = match found.liars.as_slice() {
-                [] => "somebody lied, who is not proven by it".to_owned(),
+                [] => "proves that someone lied, but not who".to_owned(),
                 liars => {
                     let keys: Vec<_> = liars.iter().map(ToString::to_string).collect();
                     format!("proves that {} lied", keys.join(" and "))

@@ -94,7 +94,7 @@ enum VerifyCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Check a backend's local ledger: executes it again, and asks the validators for every ballot
+    /// Check a backend's local ledger: executes it again, and asks the validators forevery ballot
     /// in it; exits 0 when each is on the chain or refused with a reason, else 1
     ///
     /// Example: tabella verify local-ledger local-ledger.jsonl --genesis genesis.json

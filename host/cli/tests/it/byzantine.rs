@@ -40,7 +40,7 @@ fn evidence(rpc: &str) -> Vec<Value> {
     serde_json::from_slice(&output.stdout).unwrap_or_default()
 }
 
-/// Checks every evidence of the validator at `rpc` offline, and that no change of it holds. Answers
+/// Checks every evidence of the validator at `rpc` offline, and that no change of it holds. Returns
 /// the answers.
 fn verify_offline(network: &Bare, rpc: &str) -> Vec<Value> {
     let out = network.path("evidence");

@@ -86,7 +86,7 @@ impl Newcomer {
     }
 }
 
-/// Runs `tabella validator ...` as an authority; answers the first height of the new set.
+/// Runs `tabella validator ...` as an authority; returns the first height of the new set.
 fn change(network: &Network, arguments: &[&str]) -> u64 {
     let authority = network.data().join("keys/authority.key");
     let output = tabella()

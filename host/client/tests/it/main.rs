@@ -100,7 +100,7 @@ async fn what_is_not_on_the_chain_is_not_confirmed() {
     assert_eq!(waited, Err(WaitError::Timeout(deadline)));
 }
 
-/// Submits to three validators of which the first two are in `mood`; answers what it cost.
+/// Submits to three validators of which the first two are in `mood`; returns what it cost.
 async fn cost_of(mood: Mood) -> Duration {
     let setup = setup([mood.clone(), mood, Honest]).await;
     let started = Instant::now();

@@ -29,7 +29,7 @@ pub(super) fn looks_like(start: &str) -> bool {
     start.trim_start().starts_with('{') && MARKS.iter().any(|mark| start.contains(mark))
 }
 
-/// Gives every record to `each`, with the line on which it starts. Answers the elections that the file
+/// Gives every record to `each`, with the line on which it starts. Returns the elections that the file
 /// describes.
 pub(super) fn each(
     file: &Stored,

@@ -221,7 +221,7 @@ impl Attack {
         held.len()
     }
 
-    /// Asks again and again on connections that are each used once; answers how many there were.
+    /// Asks again and again on connections that are each used once; returns how many there were.
     async fn repeat(
         &self,
         target: SocketAddr,

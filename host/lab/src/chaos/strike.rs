@@ -51,7 +51,7 @@ pub(super) struct Struck {
     pub(super) told: Vec<Told>,
 }
 
-/// Strikes the network, lets the fault last, ends it; answers the time from then until every
+/// Strikes the network, lets the fault last, ends it; returns the time from then until every
 /// process is ready and every validator has committed a block decided after the end of the fault.
 pub(super) async fn strike(
     network: &mut DevNetwork,

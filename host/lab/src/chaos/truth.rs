@@ -94,7 +94,7 @@ impl<'a> Truth<'a> {
         self.pulse.count() + self.concurrency
     }
 
-    /// Compares what the backend answers with the truth; answers how many answers were compared.
+    /// Compares what the backend answers with the truth; returns how many answers were compared.
     pub(super) async fn check(&self) -> Result<u64> {
         let mut client = Client::new(&self.backend)?.with_token(&self.admin_token);
         let id = self.election_id;
@@ -166,7 +166,7 @@ impl<'a> Truth<'a> {
         Ok(())
     }
 
-    /// Looks at receipts of ballots cast before; answers how many there were.
+    /// Looks at receipts of ballots cast before; returns how many there were.
     async fn check_receipts(&self, client: &mut Client) -> Result<u64> {
         let mut checked = 0;
         let cast = self.pulse.count();

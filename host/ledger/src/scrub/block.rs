@@ -161,7 +161,7 @@ impl Scrub {
         self.boards(ledger, reads, &stored.block.header, &cast)
     }
 
-    /// Whether a ballot is of a voter on the roll, and signed by who may cast it.
+    /// Whether a ballot is of a voter on the roll, and signed by the party entitled to cast it.
     fn entitled(
         &mut self,
         ledger: &Ledger,

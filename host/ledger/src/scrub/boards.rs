@@ -95,7 +95,7 @@ impl Scrub {
         self.judge(ledger, reads, header, grown)
     }
 
-    /// Compares where `board` has a ballot; answers the leaf that it makes of it.
+    /// Compares where `board` has a ballot; returns the leaf that it makes of it.
     fn place(
         &mut self,
         ledger: &Ledger,
@@ -174,7 +174,7 @@ impl Scrub {
         Ok(())
     }
 
-    /// Says by the header which of two that differ is right, and goes on with it.
+    /// Says by the header which of two that differ is right, and continues with it.
     fn judge(
         &mut self,
         ledger: &Ledger,

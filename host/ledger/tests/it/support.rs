@@ -114,13 +114,13 @@ impl Chain {
         })
     }
 
-    /// Judges a payload; answers the refusal as text.
+    /// Judges a payload; returns the refusal as text.
     pub(crate) fn refusal(&mut self, signer: &SigningKey, payload: Payload) -> String {
         let bytes = self.sign(signer, payload);
         refusal_text(self.judge(&bytes))
     }
 
-    /// Puts a payload into a block of its own on both ledgers; answers the transaction id.
+    /// Puts a payload into a block of its own on both ledgers; returns the transaction id.
     pub(crate) fn accept(&mut self, signer: &SigningKey, payload: Payload) -> Hash {
         let bytes = self.sign(signer, payload);
         let vetted = self.judge(&bytes).unwrap();

@@ -15,7 +15,7 @@ const HEIGHTS_MAX: usize = 256;
 /// Bytes of transactions after which a step ends with the block it is at.
 const BYTES_MAX: usize = 1 << 20;
 
-/// Takes over what shapes elections on the network, for ever.
+/// Takes over what shapes elections on the network, forever.
 pub(crate) async fn mirror(follower: Follower, local: LocalLedger) {
     loop {
         match step(&follower, &local).await {

@@ -160,7 +160,7 @@ impl Writer {
             }
         }
         if let Err(error) = files::write_mark(&self.shared.directory, to_height) {
-            tracing::warn!(%error, "how far elections were taken over cannot be noted");
+            tracing::warn!(%error, "the height up to which elections were copied cannot be recorded");
         }
         opened.mirrored_height.store(to_height, Ordering::Relaxed);
         Ok(())
@@ -213,7 +213,7 @@ fn replay(opened: &Opened, transactions: &[Vec<u8>]) -> Result<(), LedgerError> 
     Ok(())
 }
 
-/// Commits transactions in order, in as many blocks as they need; answers those refused.
+/// Commits transactions in order, in as many blocks as they need; returns those refused.
 fn commit(
     opened: &Opened,
     mut candidates: Vec<Vetted>,

@@ -212,7 +212,7 @@ impl Pending {
         }
     }
 
-    /// Which are still this backend's is to be looked up.
+    /// Marks every entry as carried elsewhere, until its ownership is read again.
     pub(crate) fn disown_all(&self) {
         for entry in self.inner().entries.values_mut() {
             entry.carrier = Carrier::Elsewhere;
@@ -273,7 +273,7 @@ impl Pending {
     pub(crate) fn accepted(&self, transaction_id: &Hash, by: Arc<ValidatorEndpoint>, height: u64) {
         self.change(transaction_id, |entry| {
             entry.accepted_by = Some(by);
-            // That one lost it, and another took it, makes it no younger.
+            // A retry at another validator does not reset its age.
             entry.taken.get_or_insert(Taken::now(height));
             entry.touched = Some(Instant::now());
         });

@@ -146,8 +146,8 @@ impl AccountWrite {
             (Self::Open { reply, .. }, AccountDone::Opened)
             | (Self::Close { reply, .. }, AccountDone::Closed) => drop(reply.send(Ok(()))),
             (write, done) => {
-                tracing::error!(?done, "a change of accounts has no such answer");
-                write.fail(StoreError::of("it has no such answer"));
+                tracing::error!(?done, "the reply does not match the change of accounts");
+                write.fail(StoreError::of("the reply does not match the change"));
             }
         }
     }

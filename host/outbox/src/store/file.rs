@@ -226,7 +226,7 @@ pub(super) fn prepare(database: &Database) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Puts every open submission back among those to be carried to the chain; answers the next
+/// Puts every open submission back among those to be carried to the chain; returns the next
 /// sequence.
 pub(super) fn load_open(database: &Database, pending: &Pending) -> Result<u64, OpenError> {
     let read = database.begin_read().map_err(redb::Error::from)?;

@@ -119,7 +119,7 @@ pub enum StoreError {
     /// As many writes wait as may.
     #[error("more than {QUEUE_MAX} writes are waiting")]
     Overloaded,
-    /// Nothing was changed, because others know better.
+    /// Nothing was changed, because another backend has newer state.
     #[error("another backend carries the submission, or it is settled")]
     Elsewhere,
 }
@@ -134,7 +134,7 @@ impl StoreError {
 /// Hears that so many writes were committed in one group, and how long that took.
 pub type OnCommit = fn(usize, Duration);
 
-/// Where is read.
+/// Where reads go.
 #[derive(Clone)]
 enum Reads {
     File(Handle),

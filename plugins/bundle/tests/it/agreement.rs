@@ -89,7 +89,7 @@ fn contest(rule: &str, paper: &Paper) -> Contest {
 }
 
 /// Checks that the module accepts these ballots, and that its outcome is the native one, ties
-/// reported and decided. Answers the fuel of the count.
+/// reported and decided. Returns the fuel of the count.
 pub(crate) fn check<R: Rule>(rule: &str, count: usize, params: Value, ballots: &str) -> u64 {
     let paper = Paper::new(<R::Ballot as Ballot>::KIND, &options(count), params);
     let contest = contest(rule, &paper);

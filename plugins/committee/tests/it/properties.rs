@@ -1,4 +1,4 @@
-//! What holds for every election.
+//! What holds forevery election.
 
 use proptest::prelude::*;
 use tabella_abi::ballot::Approvals;

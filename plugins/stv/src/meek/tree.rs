@@ -100,7 +100,7 @@ impl Tree {
     }
 
     /// Ballots of options that have been excluded go to the next ones instead. As nobody's share
-    /// changes, only their votes have to be passed on. Answers how much work that was, in steps of
+    /// changes, only their votes have to be passed on. Returns how much work that was, in steps of
     /// a paper along its chain.
     pub(super) fn exclude(
         &mut self,
@@ -239,7 +239,7 @@ impl Tree {
     }
 
     /// Shares out every vote: an option takes `keep` of what reaches it, both its part and the part
-    /// that passes on cut to the last place. Answers how much work that was, in the same steps.
+    /// that passes on cut to the last place. Returns how much work that was, in the same steps.
     pub(super) fn distribute(&mut self, votes: &mut [u128], keep: &[u64]) -> u64 {
         for (share, keep) in self.shares.iter_mut().zip(keep) {
             share.keep = *keep;

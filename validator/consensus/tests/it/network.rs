@@ -195,7 +195,7 @@ impl Network {
         self.reaches(0..self.keys.len(), height).await;
     }
 
-    /// Waits until a validator decides nothing any more; answers its height.
+    /// Waits until a validator decides nothing any more; returns its height.
     pub(crate) async fn idle(&self, i: usize) -> u64 {
         within("the network is idle", async {
             loop {

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Answers that come at least while one heavy batch is worked on: on the thread that works on it, none
+/// Returns that come at least while one heavy batch is worked on: on the thread that works on it, none
 /// would.
 const MEANWHILE_MIN: usize = 3;
 

@@ -34,7 +34,7 @@ const CONNECTIONS_MAX: u32 = 3_000;
 /// Bytes by which a process may grow in a flood: what it holds by its bounds, as much again for what is
 /// made of it, and again for the blocks that are being read and the allocator's slack.
 const GROWTH_MAX: u64 = 6 * HELD_MAX as u64;
-/// How long one step of a flood's client may take before it goes on with the next.
+/// How long one step of a flood's client may take before it continues with the next.
 const STEP_MAX: Duration = Duration::from_secs(3);
 /// Pause of a client between two requests of a flood.
 const PAUSE: Duration = Duration::from_millis(50);

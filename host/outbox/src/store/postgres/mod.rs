@@ -61,7 +61,7 @@ pub struct Identity {
     pub genesis_hash: Hash,
     /// The key that signs ballots.
     pub registrar: PublicKey,
-    /// Says nothing of the master secret, but is another for every other.
+    /// Says nothing of the master secret, but is another forevery other.
     pub secret_fingerprint: Hash,
 }
 

@@ -190,8 +190,8 @@ impl Writer {
                 fail(write, StoreError::Elsewhere);
             }
             (write, done) => {
-                tracing::error!(?done, "a write has no such answer");
-                fail(write, StoreError::of("it has no such answer"));
+                tracing::error!(?done, "the reply does not match the write");
+                fail(write, StoreError::of("the reply does not match the write"));
             }
         }
     }
