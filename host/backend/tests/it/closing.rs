@@ -221,8 +221,8 @@ async fn no_ballot_is_taken_while_a_close_that_was_sent_is_not_proven() {
     let mut n = 0;
     while tokio::time::Instant::now() < until {
         n += 1;
-        let late = backend.cast(&format!("late-{n}"), &format!("l{n}"), "a");
-        let late = late.await;
+        let (voter, id) = (format!("late-{n}"), format!("l{n}"));
+        let late = backend.cast(&voter, &id, "a").await;
         assert!(is_refused(&late), "{n}: {late:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
