@@ -98,6 +98,7 @@ over_both!(
     what_is_settled_is_not_signed_again,
     a_ballot_that_was_numbered_beside_another_is_numbered_again,
     a_ballot_comes_after_every_number_of_before_however_those_ended,
+    a_writer_that_has_ended_is_noticed,
     a_submission_reads_back_as_it_was_written,
     accounts_are_kept,
     a_session_ends_when_a_refresh_token_comes_again,
@@ -542,6 +543,23 @@ async fn a_ballot_comes_after_every_number_of_before_however_those_ended(place: 
     assert_eq!(store.record(other).await.unwrap(), Recorded::New);
     let next = store.record(numbered(8, Some(10))).await.unwrap();
     assert_eq!(next, Recorded::New);
+}
+
+async fn a_writer_that_has_ended_is_noticed(place: Place) {
+    let (store, _) = place.open().await;
+    assert!(store.is_healthy());
+    let registrar = Arc::new(SigningKey::from_seed([1; 32]));
+    let ballot = submission(1, 1, None).transaction;
+    let body = Transaction::from_bytes(&ballot).unwrap().body;
+    let recording = store.sign_and_record(body, &registrar, |_| panic!("a fault, for this test"));
+    assert!(recording.await.is_err());
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while store.is_healthy() {
+        assert!(std::time::Instant::now() < deadline, "it passes for healthy");
+        tokio::task::yield_now().await;
+    }
+    let refused = store.record(submission(2, 2, None)).await.unwrap_err();
+    assert!(refused.to_string().contains("restart"), "{refused}");
 }
 
 async fn a_submission_reads_back_as_it_was_written(place: Place) {
