@@ -7,10 +7,10 @@ use std::{
 };
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
-    deployment::{ADMIN_TOKEN, Deployment},
+    deployment::{ADMIN_TOKEN, Deployment, FIRST_BLOCKS},
     fake::Mood,
 };
 
@@ -156,9 +156,12 @@ fn newest_block(deployment: &Deployment, folder: &str) -> u64 {
 async fn a_local_ledger_that_cannot_be_read_is_named_with_what_to_do() {
     capture();
     let deployment = Deployment::new().await;
+    deployment.open_election(3);
     let backend = deployment.start().await;
     assert_eq!(backend.cast("first", "t0", "a").await.0, 201);
-    backend.mirrored().await;
+    let mirrored = |answer: &Value| answer["local_ledger"]["mirrored_height"].as_u64();
+    let until = |answer: &Value| mirrored(answer) > Some(FIRST_BLOCKS);
+    backend.until_reconciliation(until).await;
     deployment.kill_validators().await;
     assert_eq!(backend.cast("alice", "t1", "a").await.1["status"], "local");
     backend.stop().await;
@@ -174,6 +177,16 @@ async fn a_local_ledger_that_cannot_be_read_is_named_with_what_to_do() {
     let (status, answer) = backend.post(close, Some(ADMIN_TOKEN), json!({})).await;
     assert_eq!((status, &answer["unsettled"]), (202, &json!(1)), "{answer}");
     assert_eq!(said().matches(&line).count(), 1, "once");
+    // It has no ballot in that block.
+    let close = "/api/admin/elections/3/close";
+    let (status, answer) = backend.post(close, Some(ADMIN_TOKEN), json!({})).await;
+    assert_eq!(
+        (status, &answer["status"]),
+        (200, &json!("closed")),
+        "{answer}"
+    );
+    let (status, ready) = backend.get("/health/ready", None).await;
+    assert_eq!((status, &ready["local_ledger"]), (200, &json!("damaged")));
     let path = "/api/admin/reconciliation";
     let (status, problem) = backend.get(path, Some(ADMIN_TOKEN)).await;
     assert_eq!((status, &problem["code"]), (500, &json!("internal")));

@@ -306,9 +306,9 @@ fn a_block_whose_height_is_decided_meanwhile_is_no_lie() {
     let Err(invalid) = checked.unwrap() else {
         panic!("it is executed on a state that is not the tip's");
     };
+    assert_eq!(invalid.to_string(), "it comes late: its height is decided");
     assert_eq!(
-        invalid.to_string(),
-        "it comes late: its height is decided"
+        checker.tip().block_hash,
+        Block::decode(&decided, 1 << 20).unwrap().0.header.hash()
     );
-    assert_eq!(checker.tip().block_hash, Block::decode(&decided, 1 << 20).unwrap().0.header.hash());
 }

@@ -4,12 +4,13 @@
 //! price of an fsync is shared by all who wait for it. Readers read committed state only.
 //!
 //! There are two kinds behind one interface: a file of this backend alone (`file`, `writer`, `apply`, over
-//! redb), and a database that several backends share (`postgres`).
+//! redb), and a database that several backends share (`postgres`). `identity` is whose it is.
 
 mod accounts;
 mod apply;
 mod file;
 mod handle;
+mod identity;
 mod postgres;
 mod record;
 mod signing;
@@ -34,14 +35,14 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use accounts::{Account, Role, Rotation, Session};
 use handle::{Handle, Opener};
-pub use postgres::Identity;
+pub use identity::Identity;
 pub(crate) use postgres::{Reach, Shared};
 pub(crate) use record::{Admission, Earlier, NewSubmission, Recorded};
 pub use record::{Closing, Mark, Named, State, Submission};
 use signing::{Queued, Signed, ToSign};
 use writer::Write;
 
-use crate::pending::Pending;
+use crate::{lines::Ended, pending::Pending};
 
 /// The database's file in the data directory, where no other database is configured.
 pub const FILE: &str = "backend.redb";
@@ -90,9 +91,9 @@ pub enum OpenError {
     /// The database server cannot be used as it is.
     #[error("the database server cannot be used: {0}")]
     Server(String),
-    /// The shared database belongs to others.
+    /// The database belongs to another network, registrar or master secret.
     #[error("{0}")]
-    Mismatch(&'static str),
+    Mismatch(String),
     /// The data directory cannot be used beside a shared database.
     #[error("{path} cannot be used: {reason}")]
     Directory {
@@ -150,15 +151,18 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens or creates the database file.
+    /// Opens or creates the database file, as that of the backend with this identity.
     pub fn open(
         path: &Path,
+        identity: &Identity,
         pending: Arc<Pending>,
         on_commit: OnCommit,
     ) -> Result<Self, OpenError> {
         let again = path.to_owned();
         // Made at the first start only: a file that is gone later is no reason to begin anew.
         let database = file::builder().create(path).map_err(redb::Error::from)?;
+        file::prepare(&database)?;
+        file::agree(&database, identity)?;
         let opener = Box::new(move || file::builder().open(&again).map_err(redb::Error::from));
         Self::start(database, opener, pending, on_commit)
     }
@@ -177,7 +181,9 @@ impl Store {
             let database = file::builder().create_with_backend(backend());
             database.map_err(redb::Error::from)
         });
-        Self::start(opener()?, opener, pending, |_, _| ())
+        let database = opener()?;
+        file::prepare(&database)?;
+        Self::start(database, opener, pending, |_, _| ())
     }
 
     fn start(
@@ -186,7 +192,6 @@ impl Store {
         pending: Arc<Pending>,
         on_commit: OnCommit,
     ) -> Result<Self, OpenError> {
-        file::prepare(&database)?;
         let next_sequence = file::load_open(&database, &pending)?;
         let database = Handle::new(database);
         let healthy = Arc::new(AtomicBool::new(true));
@@ -202,7 +207,10 @@ impl Store {
         };
         std::thread::Builder::new()
             .name("database-writer".into())
-            .spawn(move || writer.run(queue))
+            .spawn(move || {
+                let _ended = Ended("the database");
+                writer.run(queue);
+            })
             .map_err(redb::Error::Io)?;
         Ok(Self {
             reads: Reads::File(database),
@@ -256,9 +264,9 @@ impl Store {
         }
     }
 
-    /// Whether the last write succeeded.
+    /// Whether the last write succeeded, and there is somebody for the next one.
     pub(crate) fn is_healthy(&self) -> bool {
-        self.healthy.load(Ordering::Relaxed)
+        !self.writes.is_closed() && self.healthy.load(Ordering::Relaxed)
     }
 
     /// Makes a submission durable, unless its id or its voter stand against it.
@@ -288,7 +296,7 @@ impl Store {
             })
         });
         let recorded = recorded.await?;
-        Ok((recorded, transaction.await.map_err(StoreError::of)?))
+        Ok((recorded, transaction.await.map_err(dropped)?))
     }
 
     /// Records confirmations of one block and that the chain was followed up to it.
@@ -296,8 +304,8 @@ impl Store {
         // Never refused for lack of room: what the chain decided must be written down.
         let (reply, answer) = oneshot::channel();
         let write = Queued::Write(Write::Confirm { confirmed, reply });
-        self.writes.send(write).await.map_err(StoreError::of)?;
-        answer.await.map_err(StoreError::of)?
+        self.writes.send(write).await.map_err(|_| writer_ended())?;
+        answer.await.map_err(dropped)?
     }
 
     /// Records that the chain refused a submission.
@@ -379,9 +387,9 @@ impl Store {
             .try_send(queued(reply))
             .map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => StoreError::Overloaded,
-                mpsc::error::TrySendError::Closed(_) => StoreError::of("the writer has stopped"),
+                mpsc::error::TrySendError::Closed(_) => writer_ended(),
             })?;
-        answer.await.map_err(StoreError::of)?
+        answer.await.map_err(dropped)?
     }
 
     /// The submission that is, or was, this transaction.
@@ -444,6 +452,18 @@ impl Store {
         }
     }
 
+    /// The highest number that a voter's ballots in an election were given over this database.
+    pub(crate) async fn last_number(
+        &self,
+        election_id: u64,
+        voter: &VoterId,
+    ) -> Result<Option<u64>, StoreError> {
+        match &self.reads {
+            Reads::File(file) => file.last_number(election_id, voter),
+            Reads::Shared(shared) => shared.last_number(election_id, voter).await,
+        }
+    }
+
     /// Where following the chain stopped.
     pub async fn mark(&self) -> Result<Option<Mark>, StoreError> {
         match &self.reads {
@@ -469,6 +489,15 @@ impl Store {
             Reads::Shared(shared) => shared.account(name).await,
         }
     }
+}
+
+fn writer_ended() -> StoreError {
+    StoreError::of("its writer has ended; restart the backend")
+}
+
+/// Of a write that was dropped with its group.
+fn dropped(_: oneshot::error::RecvError) -> StoreError {
+    StoreError::of("the write was given up")
 }
 
 /// A block's confirmations, to be recorded.

@@ -38,7 +38,8 @@ impl Place {
         let pending = Arc::new(Pending::default());
         let store = match self {
             Self::File(directory) => {
-                Store::open(&directory.path().join(FILE), pending.clone(), |_, _| ()).unwrap()
+                let path = directory.path().join(FILE);
+                Store::open(&path, &identity(), pending.clone(), |_, _| ()).unwrap()
             }
             Self::Shared { postgres, data } => Store::connect(
                 &postgres.url(),
@@ -555,7 +556,10 @@ async fn a_writer_that_has_ended_is_noticed(place: Place) {
     assert!(recording.await.is_err());
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
     while store.is_healthy() {
-        assert!(std::time::Instant::now() < deadline, "it passes for healthy");
+        assert!(
+            std::time::Instant::now() < deadline,
+            "it passes for healthy"
+        );
         tokio::task::yield_now().await;
     }
     let refused = store.record(submission(2, 2, None)).await.unwrap_err();

@@ -676,7 +676,7 @@ async fn unsettled_ballots_in_a_file_are_not_left_behind() {
     };
     let data = tempfile::tempdir().unwrap();
     let path = data.path().join(super::super::FILE);
-    let file = Store::open(&path, Arc::default(), |_, _| ()).unwrap();
+    let file = Store::open(&path, &identity(), Arc::default(), |_, _| ()).unwrap();
     let new = submission(1, 1, None);
     file.record(new.clone()).await.unwrap();
     file.close().await;
@@ -692,7 +692,7 @@ async fn unsettled_ballots_in_a_file_are_not_left_behind() {
     .await;
     let said = refused.err().expect("a refusal").to_string();
     assert!(said.contains("1 acknowledged ballots"), "{said}");
-    let file = Store::open(&path, Arc::default(), |_, _| ()).unwrap();
+    let file = Store::open(&path, &identity(), Arc::default(), |_, _| ()).unwrap();
     file.confirm(confirmed(0, new.transaction_id))
         .await
         .unwrap();
