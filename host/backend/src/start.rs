@@ -309,8 +309,8 @@ impl Files {
             .mark()
             .await
             .map_err(|error| BackendError::ReadDatabase(error.to_string()))?;
-        let unsettled = pending.len();
-        if unsettled > 0 {
+        if !pending.is_empty() {
+            let unsettled = pending.len();
             tracing::info!(unsettled, "recorded votes are carried to the chain");
         }
         Ok(Opened {

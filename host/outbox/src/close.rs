@@ -256,6 +256,10 @@ async fn step(outbox: &Outbox, election_id: u64, how: Closing) -> Result<(), Sto
     if has_closed(outbox, election_id) {
         return end(outbox, election_id, Err(not_open(election_id))).await;
     }
+    // It was open when it was marked: the copy of the chain is fetched again.
+    if outbox.require_opened(election_id).await.is_err() {
+        return Ok(());
+    }
     let close = match outbox.authority() {
         Ok(key) => outbox.sign(Payload::CloseElection { election_id }, key),
         // Another backend over the same database has the key.

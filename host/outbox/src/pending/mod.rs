@@ -125,6 +125,11 @@ impl Pending {
         self.inner().entries.len()
     }
 
+    /// Whether everything is settled.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// How many of an election there are.
     pub(crate) fn count_in(&self, election_id: u64) -> u64 {
         let (first, last) = (VoterId([0; 32]), VoterId([u8::MAX; 32]));
