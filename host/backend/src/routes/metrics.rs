@@ -146,8 +146,8 @@ impl Now {
         gauge(
             encoder,
             "local_ledger_healthy",
-            "Whether the local ledger takes ballots while no validator does.",
-            ledger.is_healthy().into(),
+            "Whether the local ledger takes ballots while no validator does, and each of its blocks reads.",
+            (ledger.is_healthy() && !self.0.outbox.reconciliation().is_damaged()).into(),
         )?;
         gauge(
             encoder,
