@@ -3,7 +3,7 @@
 use std::{str::FromStr, time::Duration};
 
 use sqlx::{ConnectOptions, Row};
-use tabella_protocol::Revote;
+use tabella_protocol::{PublicKey, Revote};
 use tabella_test_postgres::Postgres;
 use tempfile::TempDir;
 
