@@ -11,8 +11,8 @@ use redb::{
     WriteTransaction,
 };
 use tabella_protocol::{
-    Ack, ContestSpec, Genesis, Hash, PublicKey, ValidatorHistory, ValidatorSet, codec,
-    merkle::Frontier,
+    Ack, ContestSpec, Genesis, Hash, PublicKey, ValidatorHistory, ValidatorSet, VerifiedBatches,
+    codec, merkle::Frontier,
 };
 use tabella_runtime::{
     Compiler, ConfigError, Contest, ContestConfig, ContestOption, LoadError, Plugin, Runtime,
@@ -81,6 +81,8 @@ pub struct Ledger {
     /// Acks that came since the last commit; the next one stores them.
     pub(crate) acks: Mutex<BTreeMap<u64, Vec<Ack>>>,
     pub(crate) damages: Damages,
+    /// Which signatures of batches were found good.
+    pub(crate) batches: VerifiedBatches,
 }
 
 impl Ledger {
@@ -139,6 +141,7 @@ impl Ledger {
             state: RwLock::new(Arc::new(state)),
             acks: Mutex::default(),
             damages: Damages::default(),
+            batches: VerifiedBatches::default(),
         })
     }
 
