@@ -1,10 +1,11 @@
-//! Asks validators that are not connected what they found out.
+//! Asks validators what they found out: those that are not connected, again and again, and those that are,
+//! once they are.
 //!
 //! A validator that met a second history stops signing and leaves consensus, but goes on answering
 //! reads. Who was cut off meanwhile would never hear of it there, and under `majority` could go on with
-//! the liar.
+//! the liar. And who is connected told what it found when it found it: who came later did not hear.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use serde::Deserialize;
 use serde_json::json;
@@ -24,18 +25,26 @@ struct Answer {
 /// Asks now and then, until the node stops.
 pub(crate) async fn run(validator: Arc<Validator>, discovery: Arc<Discovery>) {
     let mut period = tokio::time::interval(PERIOD);
+    let mut heard = BTreeSet::new();
     loop {
         period.tick().await;
         let Some(consensus) = validator.consensus.get() else {
             continue;
         };
         let connected = consensus.connected_peers();
+        heard.retain(|key| connected.contains(key));
         for record in discovery.records() {
-            if connected.contains(&record.public_key) {
+            let key = record.public_key;
+            if heard.contains(&key) {
                 continue;
             }
             match evidence_at(&discovery, &record.rpc_url).await {
-                Ok(found) => validator.take_evidence(found).await,
+                Ok(found) => {
+                    validator.take_evidence(found).await;
+                    if connected.contains(&key) {
+                        heard.insert(key);
+                    }
+                }
                 Err(error) => {
                     tracing::trace!(node_id = %record.node_id, %error, "a validator does not answer");
                 }

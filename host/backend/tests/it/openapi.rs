@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use expect_test::expect_file;
-use serde_json::Value;
+use serde_json::{Value, json};
+use tabella_runtime::{ContestConfig, ContestOption, Runtime, RuntimeConfig};
 
 use crate::deployment::Deployment;
 
@@ -142,4 +143,54 @@ async fn the_page_allows_itself_and_nothing_else() {
     }
     let (status, served) = backend.get("/api/openapi.json", None).await;
     assert_eq!((status, served), (200, document()));
+}
+
+/// The names of an object's members.
+fn members(object: &Value) -> BTreeSet<&str> {
+    object
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect()
+}
+
+#[test]
+fn outcomes_have_the_members_that_the_document_says() {
+    let rules = tabella_plugins::all().iter();
+    let rule = rules.clone().find(|rule| rule.name == "instant-runoff");
+    let runtime = Runtime::new(RuntimeConfig::default()).unwrap();
+    let option = |id: &str| ContestOption {
+        id: id.to_owned(),
+        title: String::new(),
+    };
+    let contest = runtime.load(rule.unwrap().wasm).unwrap();
+    let contest = contest.contest(&ContestConfig {
+        options: ["a", "b", "c"].map(option).into(),
+        params: json!({}),
+    });
+    let contest = contest.unwrap();
+    let ballots = [["a", "b"], ["b", "a"], ["c", "a"]];
+    let ballots = ballots.map(|ranking| {
+        (
+            1,
+            contest
+                .encode_ballot(&json!({ "ranking": ranking }))
+                .unwrap(),
+        )
+    });
+    let tally = contest.tally(ballots.into_iter(), [0; 32]).unwrap();
+    let outcome = contest.outcome_json(&tally.outcome).unwrap();
+    let document = document();
+    for (found, schema) in [
+        ("/rounds/0", "Round"),
+        ("/rounds/0/transfers/0", "Transfer"),
+        ("/ties/0", "Tie"),
+    ] {
+        let found = outcome
+            .pointer(found)
+            .unwrap_or_else(|| panic!("{found}: {outcome}"));
+        let described = &document["components"]["schemas"][schema]["properties"];
+        assert_eq!(members(found), members(described), "{schema}");
+    }
 }

@@ -242,6 +242,10 @@ async fn an_unconfirmed_ballot_is_pending_then_confirmed() {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one scene, told from beginning to end"
+)]
 async fn credential_voters_sign_for_themselves() {
     let deployment = Deployment::new().await;
     let voter = key(7);

@@ -205,11 +205,8 @@ async fn check_restored(left: Left) {
     chain::compare(&urls[..2], height + 5).await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn evidence_in_a_file_is_put_on_the_chain_by_any_validator() {
-    let network = Network::start(&["--validators", "3"]).await;
-    let url = network.rpc_urls()[1].clone();
-    chain::wait_for_height(&url, 2, PATIENCE).await.unwrap();
+/// Two votes of validator 1 that contradict each other, signed with its key.
+fn two_votes_of_validator_1(network: &Network) -> Evidence {
     let genesis = network.genesis().hash();
     let seed = std::fs::read_to_string(network.data().join("keys/validator-1.key")).unwrap();
     let liar = SigningKey::from_seed(Hash::parse_lenient(seed.trim()).unwrap().0);
@@ -224,10 +221,18 @@ async fn evidence_in_a_file_is_put_on_the_chain_by_any_validator() {
         let signature = liar.sign(&vote.signing_bytes(&genesis));
         (vote, signature)
     };
+    Evidence::votes(vote(b"a"), vote(b"b"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn evidence_in_a_file_is_put_on_the_chain_by_any_validator() {
+    let network = Network::start(&["--validators", "3"]).await;
+    let url = network.rpc_urls()[1].clone();
+    chain::wait_for_height(&url, 2, PATIENCE).await.unwrap();
     let held = EvidenceFile {
         version: EvidenceFile::VERSION,
-        genesis,
-        evidence: Evidence::votes(vote(b"a"), vote(b"b")),
+        genesis: network.genesis().hash(),
+        evidence: two_votes_of_validator_1(&network),
         validator_sets: Vec::new(),
     };
     let file = network.path("evidence-1.json");
@@ -263,4 +268,34 @@ async fn evidence_in_a_file_is_put_on_the_chain_by_any_validator() {
     assert_eq!(code, Some(1), "{text}");
     let refused = run(&["validator", "evidence", "--file", file]);
     assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_connects_later_hears_of_evidence_too() {
+    let network = Network::start(&["--validators", "3"]).await;
+    let url = network.rpc_urls()[1].clone();
+    chain::wait_for_height(&url, 2, PATIENCE).await.unwrap();
+    let third = network.ready.validators[2].pid;
+    signal(third, Signal::SIGTERM);
+    eventually("the validator stops", async || {
+        (!is_alive(third)).then_some(())
+    })
+    .await;
+    // It found this alone, when nobody heard it.
+    let found = serde_json::to_string(&[two_votes_of_validator_1(&network)]).unwrap();
+    let file = network.data().join("data/validator-3/evidence.json");
+    std::fs::write(file, found).unwrap();
+    let process = tabella()
+        .args(["validator", "--config"])
+        .arg(network.data().join("validator-3.toml"))
+        .stderr(std::process::Stdio::null())
+        .spawn();
+    let _process = Guarded(process.expect("the binary starts"));
+    eventually("validator 2 holds the evidence", async || {
+        let held = run(&["validator", "evidence", "--rpc", &url, "--json"]);
+        let held: Value = serde_json::from_slice(&held.stdout).ok()?;
+        let liar = network.genesis().validators[0].public_key.to_string();
+        (held[0]["liars"][0] == liar.as_str()).then_some(())
+    })
+    .await;
 }
