@@ -72,9 +72,12 @@ impl Outbox {
         };
         match ended {
             Some(Ok(result)) => Ok(Closed::Now(result?)),
-            _ => Ok(Closed::Later {
-                unsettled: self.unsettled_in(election_id).await?,
-            }),
+            _ => {
+                // With the one that the local ledger may hold.
+                let left = self.left_in(election_id, how).await?;
+                let unsettled = self.unsettled_in(election_id).await?.max(left);
+                Ok(Closed::Later { unsettled })
+            }
         }
     }
 

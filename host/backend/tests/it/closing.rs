@@ -228,6 +228,9 @@ async fn no_ballot_is_taken_while_a_close_is_not_proven() {
     for node in &deployment.nodes {
         node.set_mood(Mood::Honest);
     }
+    // What it asked for before is never answered.
+    backend.stop().await;
+    let backend = deployment.start().await;
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     loop {
         let (_, election) = backend.get("/api/elections/1", None).await;
