@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use expect_test::expect_file;
 use serde_json::{Value, json};
-use tabella_runtime::{ContestConfig, ContestOption, Runtime, RuntimeConfig};
+use tabella_contest::{ContestConfig, ContestOption};
+use tabella_runtime::{Runtime, RuntimeConfig};
 
 use crate::deployment::Deployment;
 
