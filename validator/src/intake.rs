@@ -231,7 +231,7 @@ mod tests {
         let fixture = Fixture::new(Revote::Refuse);
         let intake = start(&fixture).await;
         let mut later = fixture.ballot(1, 0);
-        later[0] = Transaction::ORDERED + 1;
+        later[0] = Transaction::ORDERED_BATCHED + 1;
         let relayed = vec![later.clone(), fixture.ballot(2, 0)];
         assert_eq!(intake.take_relayed(relayed).await, Worth::Sound);
         assert_eq!(intake.len(), 1);
@@ -241,7 +241,7 @@ mod tests {
             intake.take_relayed(vec![later.clone()]).await,
             Worth::Garbage
         );
-        later[0] = Transaction::ORDERED + 1;
+        later[0] = Transaction::ORDERED_BATCHED + 1;
         let answers = intake.submit(vec![later]).await;
         let refusal = answers[0].as_ref().unwrap_err();
         assert_eq!(refusal.code, RefusalCode::MalformedTransaction);

@@ -11,7 +11,8 @@ use redb::{
     WriteTransaction,
 };
 use tabella_protocol::{
-    Ack, Genesis, Hash, PublicKey, ValidatorHistory, ValidatorSet, codec, merkle::Frontier,
+    Ack, Genesis, Hash, PublicKey, ValidatorHistory, ValidatorSet, VerifiedBatches, codec,
+    merkle::Frontier,
 };
 use tabella_runtime::{Compiler, LoadError, Runtime, RuntimeConfig};
 
@@ -78,6 +79,8 @@ pub struct Ledger {
     /// Acks that came since the last commit; the next one stores them.
     pub(crate) acks: Mutex<BTreeMap<u64, Vec<Ack>>>,
     pub(crate) damages: Damages,
+    /// Which signatures of batches were found good.
+    pub(crate) batches: VerifiedBatches,
 }
 
 impl Ledger {
@@ -136,6 +139,7 @@ impl Ledger {
             state: RwLock::new(Arc::new(state)),
             acks: Mutex::default(),
             damages: Damages::default(),
+            batches: VerifiedBatches::default(),
         })
     }
 

@@ -102,7 +102,7 @@ impl Ledger {
             let message = format!("expected a transaction for chain {expected}, got one for {got}");
             return Err(Refusal::new(RefusalCode::OtherChain, message).into());
         }
-        if belief == Belief::Nothing && !transaction.verify() {
+        if belief == Belief::Nothing && !self.batches.verify(&transaction) {
             let message = format!("the signature is not one of signer {}", transaction.signer);
             return Err(Refusal::new(RefusalCode::BadSignature, message).into());
         }

@@ -311,7 +311,8 @@ async fn sign_again(outbox: &Outbox, due: &Due) {
     }
     // With the numbers that it had: the voter may know it by one, and its place is what it was.
     let body = old.body;
-    let transaction = outbox.sign_ballot(body.payload, Some(body.nonce), body.sequence);
+    let body = outbox.ballot_body(body.payload, Some(body.nonce), body.sequence);
+    let transaction = Transaction::sign(body, &outbox.registrar);
     let bytes = transaction.to_bytes();
     let id = Hash::of(&bytes);
     let expiry = transaction.body.expiry_height;

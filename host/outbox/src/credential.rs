@@ -67,6 +67,7 @@ impl Credential {
             body,
             signer: self.key,
             signature: self.signature,
+            batch: None,
         };
         if !transaction.verify() {
             return Err(CredentialError::Signature);

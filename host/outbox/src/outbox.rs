@@ -47,7 +47,7 @@ pub struct Outbox {
     pub(crate) lines: Arc<Lines>,
     pub(crate) listener: Arc<dyn Listener>,
     pub(crate) revotes: Arc<dyn RevoteLimit>,
-    pub(crate) registrar: SigningKey,
+    pub(crate) registrar: Arc<SigningKey>,
     pub(crate) authority: Option<SigningKey>,
     pub(crate) confirmation_wait: Duration,
 }
@@ -132,7 +132,7 @@ impl Outbox {
             lines: Arc::default(),
             listener,
             revotes,
-            registrar,
+            registrar: Arc::new(registrar),
             authority,
             confirmation_wait,
         }))
@@ -186,18 +186,18 @@ impl Outbox {
         Transaction::sign(self.body(payload), key)
     }
 
-    /// As [`sign`](Self::sign), with a number of the voter's own choice in it, and the ballot's place
-    /// in the voter's order.
-    pub(crate) fn sign_ballot(
+    /// What the registrar is to sign of a ballot: with a number of the voter's own choice in it, and the ballot's
+    /// place in the voter's order.
+    pub(crate) fn ballot_body(
         &self,
         payload: Payload,
         nonce: Option<u64>,
         sequence: Option<u64>,
-    ) -> Transaction {
+    ) -> TransactionBody {
         let mut body = self.body(payload);
         body.nonce = nonce.unwrap_or(body.nonce);
         body.sequence = sequence;
-        Transaction::sign(body, &self.registrar)
+        body
     }
 
     fn body(&self, payload: Payload) -> TransactionBody {

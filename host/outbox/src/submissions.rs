@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use tabella_client::ValidatorEndpoint;
 use tabella_protocol::{
-    BoardEntry, Hash, Payload, Revote, RollChanges, Transaction, VoterId, codec,
+    BoardEntry, Hash, Payload, Revote, RollChanges, Transaction, TransactionBody, VoterId, codec,
     rpc::{ElectionStatus, RefusalCode},
 };
 
@@ -53,6 +53,24 @@ pub struct Wish {
     pub client_id: Option<String>,
     /// A random number of the voter's own, which stands in the transaction.
     pub nonce: Option<u64>,
+}
+
+/// A ballot for the chain.
+enum Ballot {
+    /// Signed by its voter.
+    Signed(Transaction),
+    /// Its registrar signs it when it becomes durable.
+    ToSign(TransactionBody),
+}
+
+impl Ballot {
+    /// The most bytes that its transaction will have.
+    fn bytes_max(&self) -> usize {
+        match self {
+            Self::Signed(transaction) => transaction.to_bytes().len(),
+            Self::ToSign(body) => Transaction::ballot_bytes_max(body),
+        }
+    }
 }
 
 /// What the voter is told.
@@ -127,19 +145,21 @@ impl Outbox {
         };
         let is_last = election.view.spec.revote == Revote::Last;
         let mut turn = None;
-        let transaction = match &wish.voter {
+        let ballot = match &wish.voter {
             Voter::Registered(_) if is_last && open.is_ok() => {
                 self.require_few_revotes(&wish, voter, content).await?;
                 self.standing_executed(wish.election_id, voter).await?;
                 // Until it is recorded.
                 turn = Some(self.ballot_order.turn(&voter).await);
                 let sequence = self.next_sequence(wish.election_id, voter).await?;
-                self.sign_ballot(payload, wish.nonce, Some(sequence))
+                Ballot::ToSign(self.ballot_body(payload, wish.nonce, Some(sequence)))
             }
-            Voter::Registered(_) => self.sign_ballot(payload, wish.nonce, None),
+            Voter::Registered(_) => Ballot::ToSign(self.ballot_body(payload, wish.nonce, None)),
             // A credential is a name that anybody can write; its signature comes before all that is kept or
             // counted under it.
-            Voter::Credential(credential) => credential.transaction(&self.client, payload)?,
+            Voter::Credential(credential) => {
+                Ballot::Signed(credential.transaction(&self.client, payload)?)
+            }
         };
         // A repeat is answered as before even when the election has closed meanwhile.
         if let Err(not_open) = open {
@@ -151,7 +171,8 @@ impl Outbox {
                 None => Err(not_open.into()),
             };
         }
-        if let Voter::Credential(credential) = &wish.voter {
+        if let (Voter::Credential(credential), Ballot::Signed(transaction)) = (&wish.voter, &ballot)
+        {
             // Once it stands in a block, anybody can send it again: that is no new ballot, and late for none.
             if let Some(known) = self.store.by_transaction(&transaction.id()).await? {
                 return self.repeat(&election, known, &wish, started).await;
@@ -165,23 +186,33 @@ impl Outbox {
         if self.pending.len() >= UNSETTLED_MAX {
             return Err(StoreError::Overloaded.into());
         }
-        let bytes = transaction.to_bytes();
-        require_fitting(bytes.len(), self.client.genesis().transaction_bytes_max())?;
-        let new = NewSubmission {
-            client_id: wish.client_id.clone(),
-            election_id: wish.election_id,
-            voter,
-            content,
-            transaction_id: Hash::of(&bytes),
-            transaction: bytes,
-            expiry_height: transaction.body.expiry_height,
-            submitted_at_ms: clock::now_ms(),
-            admission: Admission::Fresh(election.view.spec.revote),
-            number: turn.as_ref().and(transaction.body.sequence),
-            realm: wish.voter.realm(),
+        require_fitting(
+            ballot.bytes_max(),
+            self.client.genesis().transaction_bytes_max(),
+        )?;
+        let describe = {
+            let (client_id, realm) = (wish.client_id.clone(), wish.voter.realm());
+            let (submitted_at_ms, revote) = (clock::now_ms(), election.view.spec.revote);
+            let (election_id, is_numbered) = (wish.election_id, turn.is_some());
+            move |transaction: &Transaction| {
+                let bytes = transaction.to_bytes();
+                NewSubmission {
+                    client_id: client_id.clone(),
+                    election_id,
+                    voter,
+                    content,
+                    transaction_id: Hash::of(&bytes),
+                    transaction: bytes,
+                    expiry_height: transaction.body.expiry_height,
+                    submitted_at_ms,
+                    admission: Admission::Fresh(revote),
+                    number: transaction.body.sequence.filter(|_| is_numbered),
+                    realm,
+                }
+            }
         };
         crash::point("unrecorded");
-        let (recorded, transaction) = self.record(new, transaction).await?;
+        let (recorded, transaction) = self.record(ballot, describe).await?;
         drop(turn);
         match recorded {
             Recorded::New => crash::point("recorded"),
@@ -212,23 +243,31 @@ impl Outbox {
     /// own to another ballot of the voter meanwhile.
     async fn record(
         &self,
-        mut new: NewSubmission,
-        mut transaction: Transaction,
+        ballot: Ballot,
+        describe: impl Fn(&Transaction) -> NewSubmission + Clone + Send + 'static,
     ) -> Result<(Recorded, Transaction), LookError> {
-        for _ in 1..NUMBERINGS_MAX {
-            let recorded = self.store.record(new.clone()).await?;
-            if recorded != Recorded::Outnumbered {
+        let mut body = match ballot {
+            Ballot::ToSign(body) => body,
+            Ballot::Signed(transaction) => {
+                let recorded = self.store.record(describe(&transaction)).await?;
                 return Ok((recorded, transaction));
             }
-            let number = self.next_sequence(new.election_id, new.voter).await?;
-            let body = transaction.body;
-            transaction = self.sign_ballot(body.payload, Some(body.nonce), Some(number));
-            new.number = Some(number);
-            new.expiry_height = transaction.body.expiry_height;
-            new.transaction = transaction.to_bytes();
-            new.transaction_id = Hash::of(&new.transaction);
+        };
+        let mut numberings = 1;
+        loop {
+            let signing = self
+                .store
+                .sign_and_record(body, &self.registrar, describe.clone());
+            let (recorded, transaction) = signing.await?;
+            if recorded != Recorded::Outnumbered || numberings == NUMBERINGS_MAX {
+                return Ok((recorded, transaction));
+            }
+            numberings += 1;
+            let of = describe(&transaction);
+            let number = self.next_sequence(of.election_id, of.voter).await?;
+            let outnumbered = transaction.body;
+            body = self.ballot_body(outnumbered.payload, Some(outnumbered.nonce), Some(number));
         }
-        Ok((self.store.record(new).await?, transaction))
     }
 
     /// Counts a ballot where voters may vote again; a repeat of one that is known is answered all the same.

@@ -7,6 +7,7 @@
 //! - [`struct@Hash`], [`PublicKey`], [`Signature`], [`SigningKey`]: the primitives (SHA-256, strict ed25519).
 //! - [`Genesis`]: what pins a network; its hash names the chain.
 //! - [`Transaction`], [`Payload`], [`ElectionSpec`]: what people ask of the chain.
+//! - [`sign_together`], [`BatchPlace`]: one signature for many ballots.
 //! - [`Header`], [`Block`], [`CommitCertificate`], [`Ack`]: what validators agree on.
 //! - [`ValidatorHistory`]: the validator sets from genesis on, and how each is proven.
 //! - [`Evidence`]: proof that validators lied.
@@ -26,6 +27,7 @@
 //! ```
 
 mod ack;
+mod batch;
 mod block;
 pub mod codec;
 mod consensus_vote;
@@ -51,6 +53,7 @@ mod validator_history;
 mod validator_set;
 
 pub use ack::Ack;
+pub use batch::{BatchPlace, VerifiedBatches, sign_together};
 pub use block::{Block, BlockError, Header, transactions_root};
 pub use consensus_vote::{
     CertificateError, CommitCertificate, CommitSignature, ConsensusProposal, ConsensusVote,

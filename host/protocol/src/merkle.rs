@@ -88,7 +88,11 @@ impl Subtrees for [Hash] {
 }
 
 /// Root of the leaves `start..end` of a log; `start` must be aligned as RFC 6962 splits are.
-fn range_root<S: Subtrees + ?Sized>(log: &S, start: u64, end: u64) -> Result<Hash, S::Error> {
+pub(crate) fn range_root<S: Subtrees + ?Sized>(
+    log: &S,
+    start: u64,
+    end: u64,
+) -> Result<Hash, S::Error> {
     let n = end - start;
     if n.is_power_of_two() {
         let level = n.trailing_zeros();

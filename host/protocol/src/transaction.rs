@@ -6,8 +6,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ElectionSpec, Evidence, Hash, PublicKey, RollEntry, Signature, SigningKey, ValidatorChange,
-    VoterId,
+    BatchPlace, ElectionSpec, Evidence, Hash, PublicKey, RollEntry, Signature, SigningKey,
+    ValidatorChange, VoterId, batch,
     codec::{self, DecodeError},
 };
 
@@ -118,8 +118,7 @@ pub struct Attestation {
 
 /// Everything of a transaction that is signed.
 ///
-/// Encoded it begins with its version: [`Transaction::ORDERED`] where it has a sequence, which then
-/// follows the nonce; else [`Transaction::VERSION`].
+/// Encoded it begins with its [version](Form), by which readers know whether a sequence follows the nonce.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransactionBody {
     /// The chain it is for.
@@ -148,33 +147,70 @@ impl TransactionBody {
     }
 }
 
-impl BorshSerialize for TransactionBody {
-    fn serialize<W: Write>(&self, writer: &mut W) -> Result<()> {
-        let version = match self.sequence {
-            None => Transaction::VERSION,
-            Some(_) => Transaction::ORDERED,
+/// What stands in a transaction's bytes, as the version at their beginning says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Form {
+    /// A sequence follows the nonce.
+    is_ordered: bool,
+    /// A place in a batch follows the signature.
+    is_batched: bool,
+}
+
+impl Form {
+    fn version(self) -> u8 {
+        match (self.is_batched, self.is_ordered) {
+            (false, false) => Transaction::VERSION,
+            (false, true) => Transaction::ORDERED,
+            (true, false) => Transaction::BATCHED,
+            (true, true) => Transaction::ORDERED_BATCHED,
+        }
+    }
+
+    fn of(version: u8) -> std::result::Result<Self, TransactionError> {
+        let (is_batched, is_ordered) = match version {
+            Transaction::VERSION => (false, false),
+            Transaction::ORDERED => (false, true),
+            Transaction::BATCHED => (true, false),
+            Transaction::ORDERED_BATCHED => (true, true),
+            other => return Err(TransactionError::Version(other)),
         };
-        let before = (version, self.chain_id, self.expiry_height, self.nonce);
+        Ok(Self {
+            is_ordered,
+            is_batched,
+        })
+    }
+
+    fn read<R: Read>(reader: &mut R) -> Result<Self> {
+        Self::of(u8::deserialize_reader(reader)?)
+            .map_err(|error| Error::new(ErrorKind::InvalidData, error.to_string()))
+    }
+}
+
+impl TransactionBody {
+    fn write<W: Write>(&self, is_batched: bool, writer: &mut W) -> Result<()> {
+        let form = Form {
+            is_ordered: self.sequence.is_some(),
+            is_batched,
+        };
+        let before = (
+            form.version(),
+            self.chain_id,
+            self.expiry_height,
+            self.nonce,
+        );
         BorshSerialize::serialize(&before, writer)?;
         if let Some(sequence) = &self.sequence {
             BorshSerialize::serialize(sequence, writer)?;
         }
         BorshSerialize::serialize(&self.payload, writer)
     }
-}
 
-impl BorshDeserialize for TransactionBody {
-    fn deserialize_reader<R: Read>(reader: &mut R) -> Result<Self> {
-        let (version, chain_id, expiry_height, nonce) =
-            <(u8, u64, u64, u64)>::deserialize_reader(reader)?;
-        let sequence = match version {
-            Transaction::VERSION => None,
-            Transaction::ORDERED => Some(u64::deserialize_reader(reader)?),
-            other => {
-                let reason = TransactionError::Version(other).to_string();
-                return Err(Error::new(ErrorKind::InvalidData, reason));
-            }
-        };
+    fn read<R: Read>(form: Form, reader: &mut R) -> Result<Self> {
+        let (chain_id, expiry_height, nonce) = <(u64, u64, u64)>::deserialize_reader(reader)?;
+        let sequence = form
+            .is_ordered
+            .then(|| u64::deserialize_reader(reader))
+            .transpose()?;
         let payload = Payload::deserialize_reader(reader)?;
         Ok(Self {
             chain_id,
@@ -187,14 +223,45 @@ impl BorshDeserialize for TransactionBody {
 }
 
 /// A signed transaction. Its id is the SHA-256 of its canonical bytes.
-#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transaction {
     /// What is signed.
     pub body: TransactionBody,
     /// Who signed.
     pub signer: PublicKey,
-    /// Signature over the body, domain separated.
+    /// Signature over the body, or over the root of its batch; domain separated.
     pub signature: Signature,
+    /// Where it stands in the batch that was signed, where one was.
+    pub batch: Option<BatchPlace>,
+}
+
+impl BorshSerialize for Transaction {
+    fn serialize<W: Write>(&self, writer: &mut W) -> Result<()> {
+        self.body.write(self.batch.is_some(), writer)?;
+        BorshSerialize::serialize(&(self.signer, self.signature), writer)?;
+        match &self.batch {
+            Some(place) => BorshSerialize::serialize(place, writer),
+            None => Ok(()),
+        }
+    }
+}
+
+impl BorshDeserialize for Transaction {
+    fn deserialize_reader<R: Read>(reader: &mut R) -> Result<Self> {
+        let form = Form::read(reader)?;
+        let body = TransactionBody::read(form, reader)?;
+        let (signer, signature) = <(PublicKey, Signature)>::deserialize_reader(reader)?;
+        let batch = form
+            .is_batched
+            .then(|| BatchPlace::deserialize_reader(reader))
+            .transpose()?;
+        Ok(Self {
+            body,
+            signer,
+            signature,
+            batch,
+        })
+    }
 }
 
 /// Why bytes are not a transaction.
@@ -205,17 +272,17 @@ pub enum TransactionError {
     Decode(#[from] DecodeError),
     /// Encoded for another version of the software.
     #[error(
-        "expected transaction version {plain} or {ordered}, got {0}",
-        plain = Transaction::VERSION,
-        ordered = Transaction::ORDERED
+        "expected transaction version {first} to {last}, got {0}",
+        first = Transaction::VERSION,
+        last = Transaction::ORDERED_BATCHED
     )]
     Version(u8),
-    /// Ordered, and not a ballot.
+    /// Ordered or in a batch, and not a ballot.
     #[error(
-        "expected a cast-ballot in transaction version {ordered}, got {0}",
-        ordered = Transaction::ORDERED
+        "expected a cast-ballot in transaction versions after {first}, got {0}",
+        first = Transaction::VERSION
     )]
-    NotOrdered(&'static str),
+    NotABallot(&'static str),
 }
 
 impl Transaction {
@@ -223,6 +290,10 @@ impl Transaction {
     pub const VERSION: u8 = 1;
     /// The version of ballots that have a place in their voter's own order.
     pub const ORDERED: u8 = 2;
+    /// The version of ballots that were signed in a batch.
+    pub const BATCHED: u8 = 3;
+    /// The version of ballots that have a place in their voter's own order and were signed in a batch.
+    pub const ORDERED_BATCHED: u8 = 4;
     /// Largest encoded transaction: a plugin of 256 KiB or a roll part, and its envelope.
     pub const BYTES_MAX: usize = 512 << 10;
 
@@ -233,13 +304,24 @@ impl Transaction {
             body,
             signer: key.public(),
             signature,
+            batch: None,
         }
     }
 
     /// Whether the signature is the signer's.
     pub fn verify(&self) -> bool {
-        self.signer
-            .verify(&signing_bytes(&self.body), &self.signature)
+        match &self.batch {
+            Some(place) => batch::verify(self, place),
+            None => self
+                .signer
+                .verify(&signing_bytes(&self.body), &self.signature),
+        }
+    }
+
+    /// The most bytes that a ballot has once it is signed, alone or in a batch.
+    pub fn ballot_bytes_max(body: &TransactionBody) -> usize {
+        let signed = size_of::<PublicKey>() + size_of::<Signature>();
+        encode_body(body, true).len() + signed + batch::PLACE_BYTES_MAX
     }
 
     /// The canonical bytes.
@@ -250,15 +332,14 @@ impl Transaction {
     /// Reads canonical bytes. The signature is not checked here: see [`verify`](Self::verify).
     pub fn from_bytes(bytes: &[u8]) -> std::result::Result<Self, TransactionError> {
         // The version is the first byte, so that another version is named as such.
-        if let Some(&version) = bytes.first()
-            && ![Self::VERSION, Self::ORDERED].contains(&version)
-        {
-            return Err(TransactionError::Version(version));
+        if let Some(&version) = bytes.first() {
+            Form::of(version)?;
         }
         let transaction: Self = codec::decode(bytes, Self::BYTES_MAX)?;
         let payload = &transaction.body.payload;
-        if transaction.body.sequence.is_some() && !matches!(payload, Payload::CastBallot { .. }) {
-            return Err(TransactionError::NotOrdered(payload.kind()));
+        let is_plain = transaction.body.sequence.is_none() && transaction.batch.is_none();
+        if !is_plain && !matches!(payload, Payload::CastBallot { .. }) {
+            return Err(TransactionError::NotABallot(payload.kind()));
         }
         Ok(transaction)
     }
@@ -268,7 +349,7 @@ impl Transaction {
     pub fn is_of_later_version(bytes: &[u8]) -> bool {
         bytes
             .first()
-            .is_some_and(|version| *version > Self::ORDERED)
+            .is_some_and(|version| *version > Self::ORDERED_BATCHED)
     }
 
     /// The id: SHA-256 of the canonical bytes.
@@ -277,8 +358,16 @@ impl Transaction {
     }
 }
 
-fn signing_bytes(body: &TransactionBody) -> Vec<u8> {
+/// What is signed of a transaction that stands in no batch.
+pub(crate) fn signing_bytes(body: &TransactionBody) -> Vec<u8> {
     let mut bytes = b"tabella/transaction/v1".to_vec();
-    bytes.extend_from_slice(&codec::encode(body));
+    bytes.extend_from_slice(&encode_body(body, false));
+    bytes
+}
+
+fn encode_body(body: &TransactionBody, is_batched: bool) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    body.write(is_batched, &mut bytes)
+        .expect("writing to memory does not fail and no collection exceeds 4 GiB");
     bytes
 }

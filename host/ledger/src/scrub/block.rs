@@ -213,7 +213,7 @@ impl Scrub {
             .zip(transactions)
             .filter(|(_, transaction)| {
                 let mut transaction = transaction.iter();
-                transaction.any(|t| t.body.chain_id != chain_id || !t.verify())
+                transaction.any(|t| t.body.chain_id != chain_id || !ledger.batches.verify(t))
             })
             .map(|(id, _)| *id)
             .collect();

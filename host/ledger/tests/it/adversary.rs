@@ -4,11 +4,12 @@ use serde_json::json;
 use tabella_ledger::{BuildLimits, Ledger, VetError};
 use tabella_protocol::{
     Eligibility, Genesis, Payload, Revote, RollChanges, RollEntry, Transaction, TransactionBody,
-    VoterId, rpc::RefusalCode,
+    VoterId, rpc::RefusalCode, sign_together,
 };
 
 use crate::support::{
-    Chain, LIMITS, authority, credentials, election, genesis, key, refusal_text, registrar, voter,
+    Chain, LIMITS, authority, by_registrar, credentials, election, genesis, key, refusal_text,
+    registrar, voter,
 };
 
 fn extend(voters: &[VoterId]) -> Payload {
@@ -180,4 +181,72 @@ fn a_transaction_that_no_block_holds_keeps_nothing_out() {
     });
     let refusal = refusal_text(judged);
     assert!(refusal.starts_with("too-large: "), "{refusal}");
+}
+
+/// What is wrong with one ballot of a batch, or with its place, touches no other: each is judged by itself.
+#[test]
+fn a_bad_ballot_of_a_batch_sinks_no_other() {
+    let mut chain = Chain::with_election(Revote::Refuse, by_registrar());
+    let mut bodies: Vec<_> = (0..10)
+        .map(|n| TransactionBody::new(7, 50, chain.cast(voter(n), "a")))
+        .collect();
+    // Of another network, expired, of a voter who voted already, and no ballot of this rule.
+    bodies[1].chain_id = 8;
+    bodies[2].expiry_height = 1;
+    bodies[3].payload = chain.cast(voter(0), "b");
+    let Payload::CastBallot { ballots, .. } = &mut bodies[4].payload else {
+        unreachable!("it is a ballot")
+    };
+    ballots[0] = vec![200];
+    let mut batch = sign_together(bodies, &registrar());
+    // With a place that is another's, and with the signature of a batch of somebody else.
+    batch[5].batch = batch[6].batch.clone();
+    let strangers: Vec<_> = batch.iter().map(|t| t.body.clone()).collect();
+    batch[7].signature = sign_together(strangers, &key(9))[7].signature;
+
+    let judged: Vec<String> = batch
+        .iter()
+        .map(|t| refusal_text(chain.judge(&t.to_bytes())))
+        .map(|text| text.split(':').next().unwrap().to_owned())
+        .collect();
+    let expected = [
+        "accepted",
+        "other-chain",
+        "expired",
+        "accepted",
+        "ballot-refused",
+        "bad-signature",
+        "accepted",
+        "bad-signature",
+        "accepted",
+        "accepted",
+    ];
+    assert_eq!(judged, expected);
+    let good = batch.iter().filter_map(|t| chain.judge(&t.to_bytes()).ok());
+    let good: Vec<_> = good.collect();
+    // The voter's second ballot is left out of a block that holds the first, and no other with it.
+    chain.commit(&good);
+    assert_eq!(chain.builder.election(1).unwrap().board().size, 4);
+    let second = refusal_text(chain.judge(&batch[3].to_bytes()));
+    assert!(second.starts_with("already-voted"), "{second}");
+    // The signatures stand when everything is read again.
+    assert!(chain.checker.verify().unwrap().problems.is_empty());
+}
+
+/// A ballot that its registrar signed twice, in two batches, counts once.
+#[test]
+fn a_ballot_of_two_batches_counts_once() {
+    let mut chain = Chain::with_election(Revote::Refuse, by_registrar());
+    let mut body = |n| TransactionBody::new(7, 50, chain.cast(voter(n), "a"));
+    let (twice, others) = (body(0), [body(1), body(2)]);
+    let of = |other: &TransactionBody| {
+        let batch = sign_together(vec![twice.clone(), other.clone()], &registrar());
+        chain.judge(&batch[0].to_bytes()).unwrap()
+    };
+    let [first, second] = [of(&others[0]), of(&others[1])];
+    assert_ne!(first.id(), second.id());
+    chain.commit(&[first, second.clone()]);
+    assert_eq!(chain.builder.election(1).unwrap().board().size, 1);
+    let refused = refusal_text(chain.judge(second.bytes()));
+    assert!(refused.starts_with("already-voted"), "{refused}");
 }

@@ -124,10 +124,6 @@ impl<'t> Tables<'t> {
                 completions.push(answer(reply));
             }
             Write::Account(write) => completions.push(write.apply(self.write)?),
-            // Ends the group before it is applied.
-            Write::Stop { reply } => {
-                let _ = reply.send(());
-            }
         }
         Ok(())
     }

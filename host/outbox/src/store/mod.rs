@@ -12,6 +12,7 @@ mod file;
 mod handle;
 mod postgres;
 mod record;
+mod signing;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -28,7 +29,7 @@ use std::{
 
 use futures::FutureExt;
 use redb::Database;
-use tabella_protocol::{Hash, VoterId};
+use tabella_protocol::{Hash, SigningKey, Transaction, TransactionBody, VoterId};
 use tokio::sync::{mpsc, oneshot};
 
 pub use accounts::{Account, Role, Rotation, Session};
@@ -37,6 +38,7 @@ pub use postgres::Identity;
 pub(crate) use postgres::{Reach, Shared};
 pub(crate) use record::{Admission, Earlier, NewSubmission, Recorded};
 pub use record::{Closing, Mark, Named, State, Submission};
+use signing::{Queued, Signed, ToSign};
 use writer::Write;
 
 use crate::pending::Pending;
@@ -143,7 +145,7 @@ enum Reads {
 #[derive(Clone)]
 pub struct Store {
     reads: Reads,
-    writes: mpsc::Sender<Write>,
+    writes: mpsc::Sender<Queued>,
     healthy: Arc<AtomicBool>,
 }
 
@@ -265,11 +267,35 @@ impl Store {
             .await
     }
 
+    /// Signs a ballot with those that become durable at the same time, and makes it durable as `describe` says,
+    /// unless its id or its voter stand against it.
+    pub(crate) async fn sign_and_record(
+        &self,
+        body: TransactionBody,
+        registrar: &Arc<SigningKey>,
+        describe: impl FnOnce(&Transaction) -> NewSubmission + Send + 'static,
+    ) -> Result<(Recorded, Transaction), StoreError> {
+        let (signed, transaction) = oneshot::channel();
+        let recorded = self.queue(|reply| {
+            Queued::ToSign(ToSign {
+                body,
+                registrar: registrar.clone(),
+                then: Signed {
+                    describe: Box::new(describe),
+                    transaction: signed,
+                    reply,
+                },
+            })
+        });
+        let recorded = recorded.await?;
+        Ok((recorded, transaction.await.map_err(StoreError::of)?))
+    }
+
     /// Records confirmations of one block and that the chain was followed up to it.
     pub(crate) async fn confirm(&self, confirmed: Confirmed) -> Result<(), StoreError> {
         // Never refused for lack of room: what the chain decided must be written down.
         let (reply, answer) = oneshot::channel();
-        let write = Write::Confirm { confirmed, reply };
+        let write = Queued::Write(Write::Confirm { confirmed, reply });
         self.writes.send(write).await.map_err(StoreError::of)?;
         answer.await.map_err(StoreError::of)?
     }
@@ -317,7 +343,7 @@ impl Store {
     pub async fn close(&self) {
         let (reply, answer) = oneshot::channel();
         // Already stopped is as good.
-        if self.writes.send(Write::Stop { reply }).await.is_ok() {
+        if self.writes.send(Queued::Stop(reply)).await.is_ok() {
             let _ = answer.await;
         }
     }
@@ -341,9 +367,16 @@ impl Store {
         &self,
         write: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Write,
     ) -> Result<T, StoreError> {
+        self.queue(|reply| Queued::Write(write(reply))).await
+    }
+
+    async fn queue<T>(
+        &self,
+        queued: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Queued,
+    ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
         self.writes
-            .try_send(write(reply))
+            .try_send(queued(reply))
             .map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => StoreError::Overloaded,
                 mpsc::error::TrySendError::Closed(_) => StoreError::of("the writer has stopped"),

@@ -85,6 +85,7 @@ macro_rules! over_both {
 
 over_both!(
     what_was_recorded_is_there_after_reopening,
+    ballots_of_one_commit_are_signed_together,
     an_id_stands_for_one_content_and_a_voter_for_one_ballot,
     an_id_is_a_name_within_its_voter,
     within_one_commit_too,
@@ -123,6 +124,58 @@ pub(super) fn submission(n: u8, voter: u8, client_id: Option<&str>) -> NewSubmis
         number: None,
         realm: Realm::Registrar,
     }
+}
+
+async fn ballots_of_one_commit_are_signed_together(place: Place) {
+    let (store, pending) = place.open().await;
+    let registrar = Arc::new(SigningKey::from_seed([1; 32]));
+    let record = async |n: u8| {
+        let mut new = submission(n, n, Some(&format!("id-{n}")));
+        let body = Transaction::from_bytes(&new.transaction).unwrap().body;
+        let describe = move |transaction: &Transaction| {
+            new.transaction = transaction.to_bytes();
+            new.transaction_id = transaction.id();
+            new
+        };
+        let recorded = store.sign_and_record(body.clone(), &registrar, describe);
+        let (recorded, transaction) = recorded.await.unwrap();
+        assert_eq!(recorded, Recorded::New);
+        assert!(transaction.body == body && transaction.verify());
+        transaction
+    };
+    let transactions = futures::future::join_all((0..200).map(record)).await;
+    let signatures: std::collections::BTreeSet<_> =
+        transactions.iter().map(|t| t.signature).collect();
+    // A few groups of up to 64 under a signature each.
+    assert!(signatures.len() < 20, "{}", signatures.len());
+    // Again under the same id: it is the one that is there, however it would be signed now.
+    let again = record_again(&store, &registrar, &transactions[7]).await;
+    assert!(matches!(again, Recorded::Same(known) if known.transaction_id == transactions[7].id()));
+    store.close().await;
+    drop((store, pending));
+    let (store, pending) = place.open().await;
+    assert_eq!(pending.len(), 200);
+    for transaction in &transactions {
+        let kept = store.by_transaction(&transaction.id()).await.unwrap();
+        assert_eq!(kept.unwrap().transaction, transaction.to_bytes());
+    }
+}
+
+async fn record_again(
+    store: &Store,
+    registrar: &Arc<SigningKey>,
+    transaction: &Transaction,
+) -> Recorded {
+    let body = transaction.body.clone();
+    let n = u8::try_from(body.nonce).unwrap();
+    let mut new = submission(n, n, Some(&format!("id-{n}")));
+    let describe = move |transaction: &Transaction| {
+        new.transaction = transaction.to_bytes();
+        new.transaction_id = transaction.id();
+        new
+    };
+    let recorded = store.sign_and_record(body, registrar, describe).await;
+    recorded.unwrap().0
 }
 
 async fn named(store: &Store, voter: u8, client_id: &str) -> Option<Submission> {

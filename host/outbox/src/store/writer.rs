@@ -17,6 +17,7 @@ use super::{
     apply::Tables,
     file::load_open,
     handle::{Handle, Opener},
+    signing::{self, Queued},
 };
 use crate::pending::Pending;
 
@@ -56,10 +57,6 @@ pub(super) enum Write {
         reply: Reply<()>,
     },
     Account(AccountWrite),
-    /// End the writer.
-    Stop {
-        reply: oneshot::Sender<()>,
-    },
 }
 
 pub(super) struct Writer {
@@ -78,24 +75,11 @@ pub(super) type Completion = Box<dyn FnOnce(&Pending, Result<(), StoreError>) + 
 
 impl Writer {
     /// Runs until it is told to stop or the last sender is gone.
-    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Write>) {
+    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Queued>) {
         let mut group = Vec::new();
-        while let Some(first) = queue.blocking_recv() {
-            let mut next = Some(first);
-            let mut stop = None;
-            while let Some(write) = next {
-                if let Write::Stop { reply } = write {
-                    stop = Some(reply);
-                    break;
-                }
-                group.push(write);
-                next = if group.len() < GROUP_MAX {
-                    queue.try_recv().ok()
-                } else {
-                    None
-                };
-            }
-            self.commit(std::mem::take(&mut group));
+        while queue.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
+            let (writes, stop) = signing::sign(std::mem::take(&mut group));
+            self.commit(writes);
             if let Some(reply) = stop {
                 drop(self);
                 let _ = reply.send(());

@@ -129,7 +129,7 @@ async fn apply_one(
             ..
         } => mark_closing(connection, *election_id, *closing).await,
         Write::Account(write) => accounts::apply(connection, write).await.map(Done::Account),
-        Write::Record { .. } | Write::Stop { .. } => Ok(Done::Written),
+        Write::Record { .. } => Ok(Done::Written),
     }
 }
 

@@ -42,7 +42,7 @@ use self::{
     rows::{Kept, bytes, columns},
 };
 use super::{
-    Closing, Earlier, Mark, Named, OnCommit, OpenError, StoreError, Submission, writer::Write,
+    Closing, Earlier, Mark, Named, OnCommit, OpenError, StoreError, Submission, signing::Queued,
 };
 use crate::pending::Pending;
 
@@ -92,7 +92,7 @@ pub(super) struct Opening {
     pub(super) pending: Arc<Pending>,
     pub(super) healthy: Arc<AtomicBool>,
     pub(super) on_commit: OnCommit,
-    pub(super) queue: mpsc::Receiver<Write>,
+    pub(super) queue: mpsc::Receiver<Queued>,
 }
 
 impl Opening {

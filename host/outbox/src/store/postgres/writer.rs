@@ -6,7 +6,11 @@ use sqlx::{Connection, PgConnection};
 use tokio::sync::mpsc;
 
 use super::{
-    super::{OnCommit, StoreError, writer::Write},
+    super::{
+        OnCommit, StoreError,
+        signing::{self, Queued},
+        writer::Write,
+    },
     ANSWER_MAX, Doubt, Shared, carriers,
     connection::may_be_repeated,
     group::{self, Done},
@@ -45,14 +49,12 @@ impl Writer {
     }
 
     /// Runs until it is told to stop or the last sender is gone.
-    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Write>) {
+    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Queued>) {
         let mut group = Vec::new();
         while queue.recv_many(&mut group, GROUP_MAX).await > 0 {
-            let stop = group.iter().position(|w| matches!(w, Write::Stop { .. }));
-            let rest = stop.map(|place| group.split_off(place));
-            self.commit(std::mem::take(&mut group)).await;
-            // What came after the stop is dropped, and so fails.
-            if let Some(Write::Stop { reply }) = rest.and_then(|rest| rest.into_iter().next()) {
+            let (writes, stop) = signing::sign(std::mem::take(&mut group));
+            self.commit(writes).await;
+            if let Some(reply) = stop {
                 self.leave().await;
                 let _ = reply.send(());
                 return;
@@ -204,6 +206,5 @@ fn fail(write: Write, error: StoreError) {
         | Write::SignAgain { reply, .. }
         | Write::Closing { reply, .. } => drop(reply.send(Err(error))),
         Write::Account(write) => write.fail(error),
-        Write::Stop { reply } => drop(reply.send(())),
     }
 }
