@@ -156,41 +156,56 @@ fn members(object: &Value) -> BTreeSet<&str> {
         .collect()
 }
 
-#[test]
-fn outcomes_have_the_members_that_the_document_says() {
-    let rules = tabella_plugins::all().iter();
-    let rule = rules.clone().find(|rule| rule.name == "instant-runoff");
+/// What a built-in rule makes of rankings of a, b and c.
+fn outcome(rule: &str, params: Value, rankings: &[&[&str]]) -> Value {
+    let mut rules = tabella_plugins::all().iter();
+    let rule = rules.find(|known| known.name == rule).unwrap();
     let runtime = Runtime::new(RuntimeConfig::default()).unwrap();
     let option = |id: &str| ContestOption {
         id: id.to_owned(),
         title: String::new(),
     };
-    let contest = runtime.load(rule.unwrap().wasm).unwrap();
+    let contest = runtime.load(rule.wasm).unwrap();
     let contest = contest.contest(&ContestConfig {
         options: ["a", "b", "c"].map(option).into(),
-        params: json!({}),
+        params,
     });
     let contest = contest.unwrap();
-    let ballots = [["a", "b"], ["b", "a"], ["c", "a"]];
-    let ballots = ballots.map(|ranking| {
-        (
-            1,
-            contest
-                .encode_ballot(&json!({ "ranking": ranking }))
-                .unwrap(),
-        )
+    let ballots = rankings.iter().map(|ranking| {
+        let ballot = contest.encode_ballot(&json!({ "ranking": ranking }));
+        (1, ballot.unwrap())
     });
-    let tally = contest.tally(ballots.into_iter(), [0; 32]).unwrap();
-    let outcome = contest.outcome_json(&tally.outcome).unwrap();
+    let tally = contest.tally(ballots, [0; 32]).unwrap();
+    contest.outcome_json(&tally.outcome).unwrap()
+}
+
+#[test]
+fn outcomes_have_the_members_that_the_document_says() {
     let document = document();
-    for (found, schema) in [
-        ("/rounds/0", "Round"),
-        ("/rounds/0/transfers/0", "Transfer"),
-        ("/ties/0", "Tie"),
+    let tied = outcome(
+        "instant-runoff",
+        json!({}),
+        &[&["a", "b"], &["b", "a"], &["c", "a"]],
+    );
+    let surplus = outcome(
+        "stv",
+        json!({"seats": 2}),
+        &[
+            &["a", "b"],
+            &["a", "b"],
+            &["a", "b"],
+            &["a", "b"],
+            &["a", "b"],
+            &["c"],
+        ],
+    );
+    for (outcome, found, schema) in [
+        (&tied, "/rounds/0", "Round"),
+        (&tied, "/ties/0", "Tie"),
+        (&surplus, "/rounds/0/transfers/0", "Transfer"),
     ] {
-        let found = outcome
-            .pointer(found)
-            .unwrap_or_else(|| panic!("{found}: {outcome}"));
+        let found = outcome.pointer(found);
+        let found = found.unwrap_or_else(|| panic!("{schema}: {outcome}"));
         let described = &document["components"]["schemas"][schema]["properties"];
         assert_eq!(members(found), members(described), "{schema}");
     }
