@@ -226,6 +226,11 @@ impl Replica {
             Err(InvalidBlock::Malformed(BlockError::Decode(_) | BlockError::TransactionsRoot)) => {
                 Ok(Checked::Undecodable)
             }
+            // Nobody needs it any more, and it may be an honest one.
+            Err(invalid) if self.ledger.tip().height >= height => {
+                tracing::debug!(height, round, %proposer, block = %hash, %invalid, "a block comes late");
+                Ok(Checked::Invalid(hash))
+            }
             Err(invalid) => {
                 tracing::warn!(height, round, %proposer, block = %hash, %invalid, "invalid block");
                 Ok(Checked::Invalid(hash))

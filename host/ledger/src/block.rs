@@ -164,7 +164,9 @@ impl Ledger {
         bytes: &[u8],
         known: impl Fn(&Hash) -> Option<Vetted>,
     ) -> Result<Result<ExecutedBlock, InvalidBlock>, LedgerError> {
-        self.check_believing(bytes, Belief::Nothing, known)
+        let before = self.state();
+        let checked = self.check_on_tip(bytes, Belief::Nothing, known)?;
+        Ok(self.unless_late(&before, checked))
     }
 
     /// Re-executes a block on the state at the tip that a quorum of validators vouches for: the
@@ -185,16 +187,31 @@ impl Ledger {
         if let Err(error) = vouched {
             return Ok(Err(error.into()));
         }
-        let executed = self.check_believing(bytes, Belief::Certificate, |_| None)?;
-        Ok(executed.and_then(|block| {
+        let executed = self.check_on_tip(bytes, Belief::Certificate, |_| None)?;
+        let checked = executed.and_then(|block| {
             if (certificate.height, certificate.block_hash) != (height, block.hash) {
                 return Err(InvalidBlock::OtherCertificate);
             }
             Ok(block)
-        }))
+        });
+        Ok(self.unless_late(&state, checked))
     }
 
-    fn check_believing(
+    /// What a check found that began at this state. Where the tip has moved since, it asked two states, which says
+    /// nothing of the block.
+    fn unless_late(
+        &self,
+        before: &Arc<State>,
+        checked: Result<ExecutedBlock, InvalidBlock>,
+    ) -> Result<ExecutedBlock, InvalidBlock> {
+        match Arc::ptr_eq(before, &self.state()) {
+            true => checked,
+            false => Err(InvalidBlock::Late),
+        }
+    }
+
+    /// Executes a block on the state at the tip, as long as that stays the same.
+    fn check_on_tip(
         &self,
         bytes: &[u8],
         belief: Belief,
@@ -305,6 +322,9 @@ pub enum InvalidBlock {
     /// A field of the header is wrong.
     #[error("header: {0}")]
     Header(&'static str),
+    /// Another block was decided at its height while it was looked at: it may be an honest one.
+    #[error("it comes late: its height is decided")]
+    Late,
     /// A transaction is refused.
     #[error("transaction: {0}")]
     Transaction(Refusal),

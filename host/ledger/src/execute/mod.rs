@@ -93,7 +93,9 @@ pub(crate) struct Draft<'a> {
 impl<'a> Draft<'a> {
     /// A draft of the block after the tip.
     pub(crate) fn new(ledger: &'a Ledger) -> Result<Self, LedgerError> {
-        Ok(Self::on(ledger, Tables::open(ledger)?, ledger.state()))
+        // In this order the tables are at least as new as the state: no vote is missed that stands in them.
+        let state = ledger.state();
+        Ok(Self::on(ledger, Tables::open(ledger)?, state))
     }
 
     fn on(ledger: &'a Ledger, tables: Arc<Tables>, state: Arc<State>) -> Self {

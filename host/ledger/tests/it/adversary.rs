@@ -237,7 +237,7 @@ fn a_bad_ballot_of_a_batch_sinks_no_other() {
 #[test]
 fn a_ballot_of_two_batches_counts_once() {
     let mut chain = Chain::with_election(Revote::Refuse, by_registrar());
-    let mut body = |n| TransactionBody::new(7, 50, chain.cast(voter(n), "a"));
+    let body = |n| TransactionBody::new(7, 50, chain.cast(voter(n), "a"));
     let (twice, others) = (body(0), [body(1), body(2)]);
     let of = |other: &TransactionBody| {
         let batch = sign_together(vec![twice.clone(), other.clone()], &registrar());

@@ -277,3 +277,38 @@ fn a_block_is_refused_whole() {
         "a foreign certificate"
     );
 }
+
+/// The tip moves while a block is looked at, as where one of its rules is compiled meanwhile: the block may be an
+/// honest one.
+#[test]
+fn a_block_whose_height_is_decided_meanwhile_is_no_lie() {
+    let mut chain = Chain::with_election(Revote::Refuse, by_registrar());
+    let proposer = chain.builder.proposers()[0];
+    let limits = BuildLimits {
+        bytes_max: 1 << 20,
+        transactions_max: 10,
+    };
+    let mut block = |n: u32| {
+        let payload = chain.cast(voter(n), "a");
+        let bytes = chain.sign(&registrar(), payload);
+        let vetted = chain.judge(&bytes).unwrap();
+        let built = chain.builder.build(proposer, 9_000, [&vetted], limits);
+        built.unwrap().block.bytes().clone()
+    };
+    let (decided, other) = (block(1), block(2));
+    let checker = &chain.checker;
+    let checked = checker.check(&other, |_| {
+        let executed = checker.check(&decided, |_| None).unwrap().unwrap();
+        let certificate = certify(executed.header().height, executed.hash());
+        checker.commit(executed, &certificate).unwrap();
+        None
+    });
+    let Err(invalid) = checked.unwrap() else {
+        panic!("it is executed on a state that is not the tip's");
+    };
+    assert_eq!(invalid.to_string(), "it comes late: its height is decided");
+    assert_eq!(
+        checker.tip().block_hash,
+        Block::decode(&decided, 1 << 20).unwrap().0.header.hash()
+    );
+}
