@@ -5,7 +5,8 @@ use tabella_client::{QueryError, Refusal, SubmitError};
 use tabella_outbox::{
     AdministerError, BallotError, CastError, CloseError, CredentialError, NotOpen, ReadError,
     ResumeError, SignedCloseError, elections::FindError, electorate::VoterError,
-    local_ledger::NotOpenError, store::StoreError, voter_name::VoterNameError,
+    local_ledger::NotOpenError, reconciliation::AccountError, store::StoreError,
+    voter_name::VoterNameError,
 };
 use tabella_protocol::rpc::RefusalCode;
 
@@ -116,7 +117,7 @@ impl From<StoreError> for Problem {
         let (code, detail) = match error {
             StoreError::Failed(_) => (
                 "database-unavailable",
-                "the database failed; nothing was recorded, try again later",
+                "the database failed; what you asked for may have been recorded all the same: send the same again later",
             ),
             StoreError::Elsewhere => (
                 "settled-elsewhere",
@@ -128,6 +129,15 @@ impl From<StoreError> for Problem {
             ),
         };
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
+    }
+}
+
+impl From<AccountError> for Problem {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Store(error) => error.into(),
+            AccountError::Unreadable { .. } => Self::internal(&error),
+        }
     }
 }
 

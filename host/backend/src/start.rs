@@ -289,29 +289,28 @@ impl Files {
     pub(crate) async fn open(&self) -> Result<Opened, BackendError> {
         let data = &self.config.data;
         let pending = Arc::new(Pending::default());
+        let genesis_hash = self.genesis.hash();
+        let identity = Identity {
+            genesis_hash,
+            registrar: self.registrar.public(),
+            secret_fingerprint: self.master.fingerprint(&genesis_hash),
+        };
+        let on_commit = metrics::database_commit;
         let store = match &self.config.database {
             None => Store::open(
                 &data.join(store::FILE),
+                &identity,
                 pending.clone(),
-                metrics::database_commit,
+                on_commit,
             )?,
-            Some(url) => {
-                let genesis_hash = self.genesis.hash();
-                let identity = Identity {
-                    genesis_hash,
-                    registrar: self.registrar.public(),
-                    secret_fingerprint: self.master.fingerprint(&genesis_hash),
-                };
-                let (url, on_commit) = (url.reveal(), metrics::database_commit);
-                Store::connect(url, data, &identity, &pending, on_commit).await?
-            }
+            Some(url) => Store::connect(url.reveal(), data, &identity, &pending, on_commit).await?,
         };
         let mark = store
             .mark()
             .await
             .map_err(|error| BackendError::ReadDatabase(error.to_string()))?;
-        let unsettled = pending.len();
-        if unsettled > 0 {
+        if !pending.is_empty() {
+            let unsettled = pending.len();
             tracing::info!(unsettled, "recorded votes are carried to the chain");
         }
         Ok(Opened {

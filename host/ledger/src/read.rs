@@ -14,8 +14,8 @@ use crate::{
     Damage, Election, Ledger, LedgerError,
     board_log::{self, TILES, TileReader},
     store::{
-        BLOCKS, BOARD, CERTIFICATES, HEIGHTS, PLUGINS, RECORD_BYTES_MAX, ROLL, SEQUENCES,
-        TRANSACTIONS, VALIDATOR_SETS, VOTERS,
+        BLOCKS, BOARD, BOARD_HEADS, CERTIFICATES, HEIGHTS, PLUGINS, RECORD_BYTES_MAX, ROLL,
+        SEQUENCES, TRANSACTIONS, VALIDATOR_SETS, VOTERS,
     },
 };
 
@@ -117,6 +117,19 @@ impl Ledger {
             return Err(known.into());
         }
         self.noted(read_block(&self.database.begin_read()?, height))
+    }
+
+    /// The elections whose boards the block at a height appended to, by what is stored beside it: for whoever cannot
+    /// read the block itself.
+    pub fn boards_of_block(&self, height: u64) -> Result<Vec<u64>, LedgerError> {
+        let reads = self.database.begin_read()?;
+        let stored = reads.open_table(BOARD_HEADS)?.get(height)?;
+        let at = format!("height {height}");
+        let heads = stored.map(|bytes| decode("board-heads", at, bytes.value()));
+        let heads: Vec<BoardHead> = self
+            .noted(heads.transpose().map_err(LedgerError::from))?
+            .unwrap_or_default();
+        Ok(heads.iter().map(|head| head.election_id).collect())
     }
 
     /// At most `bytes_max` of the canonical bytes of the block at a height, from the byte `from` on; none

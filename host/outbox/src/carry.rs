@@ -188,7 +188,7 @@ async fn transaction_of(outbox: &Outbox, due: &Due) -> Option<Vec<u8>> {
 /// The recorded submission; nothing where it is settled by now, or cannot be read.
 async fn open_submission(outbox: &Outbox, due: &Due) -> Option<Submission> {
     match outbox.store.by_sequence(due.sequence).await {
-        Ok(Some(submission)) => match ended::settled(&outbox.client, submission.state.clone()) {
+        Ok(Some(submission)) => match ended::settled(&outbox.client, submission.clone()) {
             None => Some(submission),
             Some(settled) => {
                 // Another backend was faster to record it.

@@ -5,6 +5,9 @@
 //! acknowledged before is carried to its end. Only then the transaction that closes the election is
 //! submitted, so that the chain holds every such ballot in an earlier block, or has refused it. A crash at
 //! any moment leaves the mark, and the next start goes on from there.
+//!
+//! Before a close leaves, the mark says until which height it may come: an answer that is lost, or a copy of the
+//! chain that is behind, takes no mark away. Only the proven chain ends a closing.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -53,8 +56,7 @@ impl Outbox {
         let end = self.closings.wait(election_id);
         self.store.mark_closing(election_id, Some(how)).await?;
         crash::point("closing-marked");
-        let marks = self.store.closings().await?;
-        if marks.iter().all(|(marked, _)| *marked != election_id) {
+        if self.mark_of(election_id).await?.is_none() {
             // It was closed just now, or long ago, which the chain says better.
             if let Ok(Ok(result)) = tokio::time::timeout(JUST_CLOSED, end).await {
                 return Ok(Closed::Now(result?));
@@ -70,9 +72,12 @@ impl Outbox {
         };
         match ended {
             Some(Ok(result)) => Ok(Closed::Now(result?)),
-            _ => Ok(Closed::Later {
-                unsettled: self.unsettled_in(election_id).await?,
-            }),
+            _ => {
+                // With the one that the local ledger may hold.
+                let left = self.left_in(election_id, how).await?;
+                let unsettled = self.unsettled_in(election_id).await?.max(left);
+                Ok(Closed::Later { unsettled })
+            }
         }
     }
 
@@ -105,22 +110,27 @@ impl Outbox {
             Some(ElectionStatus::Upcoming) | None => return Err(ResumeError::NotOpen(election_id)),
         }
         let _signed = self.closings.signed.lock().await;
-        let marks = self.store.closings().await?;
-        let mark = marks.iter().find(|(marked, _)| *marked == election_id);
-        if let Some((_, Closing::Signed { until })) = mark
-            && self.follower.tip().height <= *until
+        if let Some(Closing::Signed { until }) = self.mark_of(election_id).await?
+            && self.follower.tip().height <= until
         {
             return Err(ResumeError::SignedUntil {
                 election_id,
-                expiry: *until,
+                expiry: until,
             });
         }
         Ok(self.store.mark_closing(election_id, None).await?)
     }
 
+    /// How an election is being closed, where it is and the chain has not closed it.
+    async fn mark_of(&self, election_id: u64) -> Result<Option<Closing>, StoreError> {
+        let marks = self.store.closings().await?;
+        let mark = marks.iter().find(|(marked, _)| *marked == election_id);
+        Ok(mark.map(|(_, how)| *how))
+    }
+
     /// Ballots for which closing has to wait.
     async fn left_in(&self, election_id: u64, how: Closing) -> Result<u64, StoreError> {
-        let looked = self.reconciliation.has_looked();
+        let looked = !self.reconciliation.may_lack(election_id);
         let unsettled = self.unsettled_in(election_id).await?;
         Ok(left(how, looked, unsettled))
     }
@@ -133,12 +143,10 @@ impl Outbox {
         close: &Transaction,
     ) -> Result<Confirmation, SignedCloseError> {
         let signed = self.closings.signed.lock().await;
-        let marks = self.store.closings().await?;
-        let mark = marks.iter().find(|(marked, _)| *marked == election_id);
-        let Some((_, how)) = mark else {
+        let Some(how) = self.mark_of(election_id).await? else {
             return Err(SignedCloseError::NotAsked(election_id));
         };
-        let unsettled = self.left_in(election_id, *how).await?;
+        let unsettled = self.left_in(election_id, how).await?;
         if unsettled > 0 {
             return Err(SignedCloseError::Unsettled {
                 election_id,
@@ -162,7 +170,7 @@ impl Outbox {
 
     /// Refuses a close that no validator takes, whatever is in the blocks that are not known here; and one
     /// that they would take only later, because somebody could keep it until then.
-    async fn require_sound(&self, close: &Transaction) -> Result<(), SignedCloseError> {
+    async fn require_sound(&self, close: &Transaction) -> Result<(), AdministerError> {
         let (ledger, bytes) = (Arc::clone(self.follower.ledger()), close.to_bytes());
         let judging = tokio::task::spawn_blocking(move || {
             let vetted = ledger.vet(&bytes)?;
@@ -179,8 +187,7 @@ impl Outbox {
             | RefusalCode::ExpiryTooFar => Err(AdministerError::Rejected {
                 code: refusal.code,
                 reason: refusal.message,
-            }
-            .into()),
+            }),
             _ => Ok(()),
         }
     }
@@ -228,7 +235,7 @@ pub(crate) async fn carry_through(outbox: Arc<Outbox>) {
             let seen = *since.entry(election_id).or_insert_with(Instant::now);
             let is_own = outbox.store.shared().is_none() || outbox.closings.was_asked(election_id);
             if is_own || seen.elapsed() >= OTHERS {
-                // One that was signed elsewhere may be left to its own signer for long.
+                // One that was signed may be on its way for long.
                 if !matches!(how, Closing::Signed { .. }) {
                     pause = ROUND;
                 }
@@ -249,39 +256,85 @@ async fn step(outbox: &Outbox, election_id: u64, how: Closing) -> Result<(), Sto
         return Ok(());
     }
     crash::point("closing-drained");
-    let result = outbox
-        .administer(Payload::CloseElection { election_id })
-        .await;
-    crash::point("closing-submitted");
-    let end = match &result {
-        Ok(_) => Some(Closing::Done),
-        Err(error) => match error.refusal() {
-            // It may be closed already: by somebody else, or by this backend before it died.
-            Some(RefusalCode::WrongElectionStatus) => is_closed(outbox, election_id)
-                .await
-                .then_some(Closing::Done),
-            Some(code) if !code.is_transient() && code != RefusalCode::Expired => None,
-            // Tried again.
-            _ => return Ok(()),
-        },
-    };
-    if end.is_none() && matches!(how, Closing::Signed { .. }) {
-        // One that was signed elsewhere may still come.
+    if has_closed(outbox, election_id) {
+        return end(outbox, election_id, Err(not_open(election_id))).await;
+    }
+    // It was open when it was marked: the copy of the chain is fetched again.
+    if outbox.require_opened(election_id).await.is_err() {
         return Ok(());
     }
-    if end.is_none() {
-        tracing::warn!(
-            election_id,
-            "the election cannot be closed, and takes ballots as before"
-        );
+    let close = match outbox.authority() {
+        Ok(key) => outbox.sign(Payload::CloseElection { election_id }, key),
+        // Another backend over the same database has the key.
+        Err(_) => return Ok(()),
+    };
+    // From here on somebody may have it, whatever is answered: no ballot is taken while it may come.
+    match outbox.require_sound(&close).await {
+        Ok(()) => {}
+        // No validator ever takes it, so that nobody keeps it.
+        Err(error) if !may_come(how, &error) => {
+            let _signed = outbox.closings.signed.lock().await;
+            // One that was signed elsewhere may have come since the mark was read.
+            let now = outbox.mark_of(election_id).await?;
+            if now.is_none_or(|now| matches!(now, Closing::Signed { .. })) {
+                return Ok(());
+            }
+            tracing::warn!(
+                election_id,
+                %error,
+                "the election cannot be closed, and takes ballots as before"
+            );
+            outbox.store.mark_closing(election_id, None).await?;
+            outbox.closings.end(election_id, Err(error));
+            return Ok(());
+        }
+        Err(error) => {
+            tracing::warn!(election_id, %error, "an election that is being closed waits");
+            return Ok(());
+        }
     }
-    outbox.store.mark_closing(election_id, end).await?;
+    let until = close.body.expiry_height;
+    let signed = Some(Closing::Signed { until });
+    outbox.store.mark_closing(election_id, signed).await?;
+    crash::point("closing-signed");
+    let result = outbox.put_signed(&close).await;
+    crash::point("closing-submitted");
+    let refusal = result.as_ref().err().and_then(AdministerError::refusal);
+    match (&result, refusal) {
+        (Ok(_), _) => end(outbox, election_id, result).await,
+        // By somebody else, or by a close of this backend that came late: where it is not proven yet, the blocks
+        // that are on their way will show it.
+        (Err(_), Some(RefusalCode::WrongElectionStatus))
+            if is_closed(outbox, election_id).await =>
+        {
+            end(outbox, election_id, result).await
+        }
+        // Tried again.
+        _ => Ok(()),
+    }
+}
+
+/// Writes down that the chain has closed an election, and tells who waits.
+async fn end(
+    outbox: &Outbox,
+    election_id: u64,
+    result: Result<Confirmation, AdministerError>,
+) -> Result<(), StoreError> {
+    let done = Some(Closing::Done);
+    outbox.store.mark_closing(election_id, done).await?;
     outbox.closings.end(election_id, result);
     Ok(())
 }
 
-/// For how many ballots closing waits. While the local ledger was not looked through, which may hold ballots
-/// that the database lacks, there may be one.
+/// Whether a close may still come of an election so marked, though one that was signed now is refused before
+/// anybody has it.
+fn may_come(how: Closing, error: &AdministerError) -> bool {
+    // Heights go on.
+    matches!(how, Closing::Signed { .. }) || error.refusal() == Some(RefusalCode::ExpiryTooFar)
+}
+
+/// For how many ballots closing waits. While the local ledger was not looked through, or not all of it can be read,
+/// there may be one that the database lacks.
 fn left(how: Closing, looked: bool, unsettled: u64) -> u64 {
     match how {
         Closing::AfterBallots if looked => unsettled,
@@ -300,6 +353,11 @@ fn not_open(election_id: u64) -> AdministerError {
 /// Whether the proven chain has closed the election.
 async fn is_closed(outbox: &Outbox, election_id: u64) -> bool {
     outbox.elections.catch_up().await;
+    has_closed(outbox, election_id)
+}
+
+/// As [`is_closed`], by the blocks that are executed here now.
+fn has_closed(outbox: &Outbox, election_id: u64) -> bool {
     let proven = outbox.follower.ledger().election(election_id);
     proven.is_some_and(|e| matches!(e.status(), ElectionStatus::Closed | ElectionStatus::Final))
 }

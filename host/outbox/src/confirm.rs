@@ -71,6 +71,7 @@ pub(crate) async fn confirm_blocks(
             listener.confirmed(&confirmed);
             for landed in landed {
                 let settled = Settled::Confirmed {
+                    transaction_id: landed.transaction_id,
                     height: confirmed.height,
                     block_hash: confirmed.block_hash,
                     validator: landed.accepted_by,

@@ -85,17 +85,10 @@ impl Outbox {
                 }
                 // Recorded, so that asking again answers the same.
                 let (code, reason) = (refusal.code.as_str(), refusal.message.clone());
-                match self.refuse(&transaction_id, code, reason).await? {
-                    Some(Settled::Confirmed {
-                        height,
-                        block_hash,
-                        validator,
-                    }) => Ok(Answer::Confirmed {
-                        height,
-                        block_hash,
-                        validator,
-                    }),
-                    _ => Err(CastError::Refused(refusal)),
+                match self.refuse(&transaction_id, code, reason).await {
+                    Ok(Some(settled @ Settled::Confirmed { .. })) => answer(settled, None),
+                    Ok(_) => Err(CastError::Refused(refusal)),
+                    Err(error) => Ok(self.refused_later(&error, &transaction_id)),
                 }
             }
             Err(error) => {
@@ -111,24 +104,30 @@ impl Outbox {
             return true;
         }
         self.elections.catch_up().await;
-        let judged = self.judge(bytes.to_vec(), RollChanges::Grows).await;
-        matches!(judged, Ok(Judgement::Refused(_)))
+        match self.judge(bytes.to_vec(), RollChanges::Grows).await {
+            Ok(judgement) => matches!(judgement, Judgement::Refused(_)),
+            Err(error) => {
+                tracing::warn!(%error, transaction_id = %short(&Hash::of(bytes)), "a vote cannot be judged by the proven chain now");
+                false
+            }
+        }
+    }
+
+    /// The answer where a refusal of a recorded ballot could not be written down: it is on its way all the same, and
+    /// is refused later.
+    fn refused_later(&self, error: &StoreError, transaction_id: &Hash) -> Answer {
+        tracing::warn!(%error, transaction_id = %short(transaction_id), "a refusal cannot be recorded, and comes later");
+        Answer::Recorded
     }
 
     /// The answer to a ballot that the chain refuses because it holds one of the voter: confirmed where
     /// it holds this one, and open as long as validators do not tell.
     async fn cast_before(&self, id: &Hash, transaction: &Transaction) -> Option<Answer> {
         match self.settle_as_on_chain(id, transaction).await {
-            Ok(Some(Settled::Confirmed {
-                height, block_hash, ..
-            })) => Some(Answer::Confirmed {
-                height,
-                block_hash,
-                validator: None,
-            }),
+            Ok(Some(settled @ Settled::Confirmed { .. })) => answer(settled, None).ok(),
             Ok(_) => None,
             Err(error) => {
-                tracing::debug!(%error, transaction_id = %short(id), "a refusal waits for what the chain holds");
+                tracing::warn!(%error, transaction_id = %short(id), "what the chain holds of a vote cannot be told now");
                 Some(Answer::Pending { validator: None })
             }
         }
@@ -187,10 +186,15 @@ impl Outbox {
         };
         match error {
             AppendError::Refused(refusal)
-                if self.is_final(election, transaction, &refusal, sent).await? =>
+                if self.is_final(election, transaction, &refusal, sent).await =>
             {
                 let (code, reason) = (refusal.code.as_str(), refusal.message.clone());
-                self.refuse(&transaction_id, code, reason).await?;
+                match self.refuse(&transaction_id, code, reason).await {
+                    // A block was faster.
+                    Ok(Some(settled @ Settled::Confirmed { .. })) => return answer(settled, None),
+                    Ok(_) => {}
+                    Err(error) => return Ok(self.refused_later(&error, &transaction_id)),
+                }
                 Err(CastError::Refused(tabella_client::Refusal {
                     code: refusal.code,
                     message: refusal.message,
@@ -236,9 +240,9 @@ impl Outbox {
         transaction: &Transaction,
         refusal: &tabella_ledger::Refusal,
         sent: Sent,
-    ) -> Result<bool, StoreError> {
+    ) -> bool {
         let id = election.view.election_id;
-        Ok(match refusal.code {
+        match refusal.code {
             // Of the same bytes every ledger says the same.
             RefusalCode::BallotRefused
             | RefusalCode::RuleFault
@@ -252,20 +256,27 @@ impl Outbox {
             }
             RefusalCode::AlreadyVoted => {
                 let Payload::CastBallot { voter, .. } = &transaction.body.payload else {
-                    return Ok(false);
+                    return false;
                 };
                 // One that the network refused since bars nobody.
                 match self.local.ballot_of(id, voter) {
                     Some(ballot) => {
                         let standing = &ballot.entry.transaction_id;
-                        let standing = self.store.by_transaction(standing).await?;
-                        !standing.is_some_and(|s| matches!(s.state, State::Rejected { .. }))
+                        match self.store.by_transaction(standing).await {
+                            Ok(standing) => {
+                                !standing.is_some_and(|s| matches!(s.state, State::Rejected { .. }))
+                            }
+                            Err(error) => {
+                                tracing::warn!(%error, "a refusal of the local ledger is left to the chain");
+                                false
+                            }
+                        }
                     }
                     None => false,
                 }
             }
             _ => false,
-        })
+        }
     }
 
     /// Records that the chain refused a submission. Returns how it ended: a block may have been faster.
@@ -291,7 +302,7 @@ impl Outbox {
         crash::point("refusal-written");
         // A block may have been faster: the database knows.
         let recorded = self.store.by_sequence(landed.sequence).await?;
-        let settled = recorded.and_then(|recorded| ended::settled(&self.client, recorded.state));
+        let settled = recorded.and_then(|recorded| ended::settled(&self.client, recorded));
         let settled = settled.unwrap_or(Settled::Rejected { code, reason });
         self.pending.settle(landed.sequence, &settled);
         Ok(Some(settled))
@@ -312,6 +323,7 @@ impl Outbox {
             _ => known.transaction_id.to_string(),
         };
         let (transaction_id, voter) = (known.transaction_id, known.voter);
+        let bytes = known.transaction.clone();
         let answer = match known.state {
             State::Open => match self.pending.wait(&transaction_id) {
                 // Nothing will come of waiting.
@@ -322,16 +334,15 @@ impl Outbox {
                 }
                 // Settled since it was read, so that the database knows more by now.
                 None => match self.store.by_sequence(known.sequence).await? {
-                    Some(now) => self.standing(now.state, &public_id)?,
+                    Some(now) => self.standing(now, &public_id)?,
                     None => Answer::Recorded,
                 },
             },
-            state => self.standing(state, &public_id)?,
+            _ => self.standing(known, &public_id)?,
         };
         if let Answer::Pending { .. } = answer {
-            self.help(&transaction_id, &known.transaction).await;
-            self.keep_again(election, &transaction_id, known.transaction)
-                .await;
+            self.help(&transaction_id, &bytes).await;
+            self.keep_again(election, &transaction_id, bytes).await;
         }
         let answer = match (answer, self.pending.standing(&transaction_id)) {
             // Where another backend carries it, how far that one came is not known here.
@@ -341,7 +352,7 @@ impl Outbox {
         };
         Ok(Acknowledged {
             public_id,
-            transaction_id,
+            transaction_id: answer.standing().unwrap_or(transaction_id),
             voter,
             answer,
             repeated: true,
@@ -372,25 +383,16 @@ impl Outbox {
         }
     }
 
-    /// What a recorded state means to the voter.
-    fn standing(&self, state: State, public_id: &str) -> Result<Answer, CastError> {
-        match state {
-            State::Open => Ok(Answer::Pending { validator: None }),
-            State::Confirmed {
-                height,
-                block_hash,
-                validator,
-                ..
-            } => Ok(Answer::Confirmed {
-                height,
-                block_hash,
-                validator: validator.and_then(|node_id| ended::validator(&self.client, &node_id)),
-            }),
-            State::Rejected { code, reason, .. } => Err(CastError::Ended {
+    /// What a recorded submission means to the voter.
+    fn standing(&self, recorded: Submission, public_id: &str) -> Result<Answer, CastError> {
+        match ended::settled(&self.client, recorded) {
+            None => Ok(Answer::Pending { validator: None }),
+            Some(Settled::Rejected { code, reason }) => Err(CastError::Ended {
                 code,
                 reason,
                 submission: Some(public_id.to_owned()),
             }),
+            Some(settled @ Settled::Confirmed { .. }) => answer(settled, None),
         }
     }
 }
@@ -404,20 +406,29 @@ async fn await_end(
         return Ok(Answer::Pending { validator });
     };
     match tokio::time::timeout(wait, settled).await {
-        Ok(Ok(Settled::Confirmed {
+        Ok(Ok(settled)) => answer(settled, validator),
+        Ok(Err(_)) | Err(_) => Ok(Answer::Pending { validator }),
+    }
+}
+
+/// What the end of a ballot means to its voter. `taken_by` is the validator that took it here.
+fn answer(settled: Settled, taken_by: Option<Arc<ValidatorEndpoint>>) -> Result<Answer, CastError> {
+    match settled {
+        Settled::Confirmed {
+            transaction_id,
             height,
             block_hash,
-            validator: by,
-        })) => Ok(Answer::Confirmed {
+            validator,
+        } => Ok(Answer::Confirmed {
+            transaction_id,
             height,
             block_hash,
-            validator: validator.or(by),
+            validator: taken_by.or(validator),
         }),
-        Ok(Ok(Settled::Rejected { code, reason })) => Err(CastError::Ended {
+        Settled::Rejected { code, reason } => Err(CastError::Ended {
             code,
             reason,
             submission: None,
         }),
-        Ok(Err(_)) | Err(_) => Ok(Answer::Pending { validator }),
     }
 }

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use tabella_client::{Client, ValidatorEndpoint};
 
-use crate::{pending::Settled, store::State};
+use crate::{
+    pending::Settled,
+    store::{State, Submission},
+};
 
 /// How a submission ended; nothing while it is open.
-pub(crate) fn settled(client: &Client, state: State) -> Option<Settled> {
-    match state {
+pub(crate) fn settled(client: &Client, submission: Submission) -> Option<Settled> {
+    match submission.state {
         State::Open => None,
         State::Confirmed {
             height,
@@ -16,6 +19,7 @@ pub(crate) fn settled(client: &Client, state: State) -> Option<Settled> {
             validator,
             ..
         } => Some(Settled::Confirmed {
+            transaction_id: submission.transaction_id,
             height,
             block_hash,
             validator: validator.and_then(|node_id| self::validator(client, &node_id)),

@@ -12,7 +12,7 @@ use tabella_protocol::Hash;
 use crate::{
     ended,
     local_ledger::LocalLedger,
-    pending::Pending,
+    pending::{Carried, Pending},
     store::{Reach, Shared, StoreError},
 };
 
@@ -79,7 +79,7 @@ impl Partner {
         before.since_us = Some(life.since_us);
         if self.shared.is_in_doubt() {
             let started = Instant::now();
-            self.pending.carry(self.shared.own().await?);
+            self.carry(self.shared.own().await?);
             self.shared.has_read_again(started);
         }
         // Who was away itself does not judge others at once: they may all come back with the database, or
@@ -95,13 +95,9 @@ impl Partner {
         let mut count = 0;
         loop {
             let taken = self.shared.take_over(TAKEN_MAX).await?;
-            let ids: Vec<Hash> = taken.own.iter().map(|d| d.transaction_id).collect();
-            count += ids.len();
-            self.pending.carry(taken);
-            for id in ids.iter().filter(|id| self.local.holds(id)) {
-                self.pending.kept_locally(id);
-            }
-            if ids.len() < TAKEN_MAX {
+            let taken_now = self.carry(taken);
+            count += taken_now;
+            if taken_now < TAKEN_MAX {
                 break;
             }
         }
@@ -109,6 +105,16 @@ impl Partner {
             tracing::info!(count, "took over votes that another backend does not carry");
         }
         Ok(())
+    }
+
+    /// Carries these from now on; returns how many.
+    fn carry(&self, carried: Carried) -> usize {
+        let ids: Vec<Hash> = carried.own.iter().map(|d| d.transaction_id).collect();
+        self.pending.carry(carried);
+        for id in ids.iter().filter(|id| self.local.holds(id)) {
+            self.pending.kept_locally(id);
+        }
+        ids.len()
     }
 
     /// Looks after what others carry: it may be settled, signed again, or this backend's by now.
@@ -119,7 +125,7 @@ impl Partner {
             if !sequences.is_empty() {
                 for (kept, is_own) in self.shared.look(&sequences).await? {
                     let durable = kept.durable();
-                    match ended::settled(&self.client, kept.submission.state) {
+                    match ended::settled(&self.client, kept.submission) {
                         Some(settled) => self.pending.settle(durable.sequence, &settled),
                         None => {
                             let (id, expiry) = (durable.transaction_id, durable.expiry_height);

@@ -25,6 +25,18 @@ pub(crate) fn short(id: &Hash) -> String {
     text
 }
 
+/// Says so where the writer of this ends by a fault of its own, and not because it was told to.
+pub(crate) struct Ended(pub(crate) &'static str);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let what = self.0;
+            tracing::error!("the writer of {what} has ended by a fault: restart the backend");
+        }
+    }
+}
+
 /// Lines of one kind.
 #[derive(Debug, Default)]
 pub struct Kind {

@@ -37,8 +37,7 @@ impl Outbox {
         election_id: u64,
         voter: VoterId,
     ) -> Result<u64, LookError> {
-        let standing = self.store.ballot_of(election_id, &voter).await?;
-        let recorded = standing.and_then(|standing| standing.number());
+        let recorded = self.store.last_number(election_id, &voter).await?;
         let proven = self.read(move |ledger| ledger.sequence_of(election_id, &voter));
         let last = recorded.max(proven.await?);
         let after = last.map_or(0, |last| last.saturating_add(1));

@@ -143,6 +143,7 @@ impl Outbox {
         self.store.confirm(confirmed.clone()).await?;
         self.listener.confirmed(&confirmed);
         let settled = Settled::Confirmed {
+            transaction_id: found.transaction_id,
             height: found.height,
             block_hash: found.block_hash,
             validator,

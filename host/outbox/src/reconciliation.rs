@@ -2,7 +2,7 @@
 //! that a restart forgets nothing.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -14,7 +14,7 @@ use tabella_protocol::Hash;
 use crate::{
     local_ledger::LocalLedger,
     pending::Pending,
-    store::{State, Store, Submission},
+    store::{State, Store, StoreError, Submission},
 };
 
 /// Conflicts listed, the newest; all are counted, and the export has them all.
@@ -48,12 +48,37 @@ pub struct Settled {
     pub conflicts: VecDeque<Conflict>,
 }
 
+/// Why there is no whole account of the local ledger.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AccountError {
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Ballots in a block of the ledger are not known.
+    #[error("block {height} of the local ledger cannot be read: {reason}")]
+    Unreadable {
+        /// The block.
+        height: u64,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A block whose ballots are not known.
+pub(crate) struct Unread {
+    pub(crate) reason: String,
+    /// The elections that it has ballots of; nothing where it may be any.
+    pub(crate) elections: Option<Vec<u64>>,
+}
+
 #[derive(Default)]
 pub(crate) struct Inner {
     /// The local height up to which ballots were looked at.
     pub(crate) height: u64,
     /// Those that were open when last looked at.
     pub(crate) open: BTreeSet<Hash>,
+    /// Blocks that could not be read, by height.
+    pub(crate) unread: BTreeMap<u64, Unread>,
     settled: Settled,
 }
 
@@ -132,8 +157,18 @@ impl Reconciliation {
         }
     }
 
-    /// Whether the whole ledger was looked at since the start, so that the database has what it holds.
-    pub(crate) fn has_looked(&self) -> bool {
-        self.has_looked.load(Ordering::Relaxed)
+    /// Whether the ledger may hold ballots of an election that the database lacks: it was not looked through since the
+    /// start, or a block of it cannot be read.
+    pub(crate) fn may_lack(&self, election_id: u64) -> bool {
+        let is_in = |unread: &Unread| {
+            let elections = unread.elections.as_ref();
+            elections.is_none_or(|elections| elections.contains(&election_id))
+        };
+        !self.has_looked.load(Ordering::Relaxed) || self.inner().unread.values().any(is_in)
+    }
+
+    /// Whether a block of the ledger cannot be read.
+    pub fn is_damaged(&self) -> bool {
+        !self.inner().unread.is_empty()
     }
 }

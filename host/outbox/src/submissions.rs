@@ -78,6 +78,8 @@ impl Ballot {
 pub enum Answer {
     /// On the chain.
     Confirmed {
+        /// The transaction that stands there.
+        transaction_id: Hash,
         /// The block.
         height: u64,
         /// Its hash.
@@ -94,6 +96,16 @@ pub enum Answer {
     Local,
     /// Durable in the database alone.
     Recorded,
+}
+
+impl Answer {
+    /// The transaction that stands on the chain, where the ballot does.
+    pub(crate) fn standing(&self) -> Option<Hash> {
+        match self {
+            Self::Confirmed { transaction_id, .. } => Some(*transaction_id),
+            Self::Pending { .. } | Self::Local | Self::Recorded => None,
+        }
+    }
 }
 
 /// An acknowledged submission.
@@ -230,6 +242,7 @@ impl Outbox {
         let bytes = transaction.to_bytes();
         let transaction_id = Hash::of(&bytes);
         let answer = self.carry(&election, &transaction, bytes, started).await?;
+        let transaction_id = answer.standing().unwrap_or(transaction_id);
         Ok(Acknowledged {
             public_id: wish.client_id.unwrap_or_else(|| transaction_id.to_string()),
             transaction_id,

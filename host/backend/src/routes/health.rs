@@ -21,6 +21,7 @@ pub(crate) struct Live {
 pub(crate) struct Ready {
     status: &'static str,
     database: &'static str,
+    /// `healthy`; `failed` while it takes no ballots; `damaged` where a block of it cannot be read, which the log names.
     local_ledger: &'static str,
     validators_healthy: usize,
     validators: usize,
@@ -89,7 +90,10 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Read
     let ready = Ready {
         status,
         database,
-        local_ledger: app.local.view().status,
+        local_ledger: match app.local.view() {
+            view if view.is_healthy() && app.outbox.reconciliation().is_damaged() => "damaged",
+            view => view.status,
+        },
         validators_healthy: now.seen.healthy,
         validators: now.seen.members,
         pending_submissions: app.pending.len(),
@@ -131,7 +135,7 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
         now,
         height: app.height(),
         proven_height: app.follower.tip().height,
-        local_ledger_healthy: ledger.is_healthy(),
+        local_ledger_healthy: ledger.is_healthy() && !app.outbox.reconciliation().is_damaged(),
         local_ledger_ballots: ledger.ballots,
         event_subscribers: app.events.subscribers(),
         streams: app.streams.taken(),

@@ -251,6 +251,8 @@ fn answer(acknowledged: Acknowledged, has_quorum: bool) -> Response {
             height,
             block_hash,
             validator,
+            // As that of the acknowledged ballot.
+            transaction_id: _,
         } => {
             body.status = "confirmed";
             body.block_hash = Some(block_hash);

@@ -202,6 +202,47 @@ async fn a_close_does_not_go_before_a_ballot_that_nobody_takes_yet() {
     backend.until("t1", "confirmed").await;
 }
 
+/// Another administrator closed it, in a block that is not proven here yet: a close is refused for that, and no
+/// ballot is taken on the old copy's word.
+#[tokio::test]
+async fn no_ballot_is_taken_while_a_close_is_not_proven() {
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    assert_eq!(backend.cast("first", "t0", "a").await.0, 201);
+    backend.until("t0", "confirmed").await;
+    for node in &deployment.nodes {
+        node.set_mood(Mood::HoldsBodies);
+    }
+    let others = by_authority(Payload::CloseElection { election_id: 1 });
+    deployment.network.commit(vec![others]);
+    let (status, answer) = close(&backend).await;
+    let until = tokio::time::Instant::now() + Duration::from_secs(3);
+    let mut n = 0;
+    while tokio::time::Instant::now() < until {
+        n += 1;
+        let (voter, id) = (format!("late-{n}"), format!("l{n}"));
+        let late = backend.cast(&voter, &id, "a").await;
+        assert!(is_refused(&late), "{n}: {late:?}");
+    }
+    assert_eq!((status, &answer["unsettled"]), (202, &json!(0)), "{answer}");
+    for node in &deployment.nodes {
+        node.set_mood(Mood::Honest);
+    }
+    // What it asked for before is never answered.
+    backend.stop().await;
+    let backend = deployment.start().await;
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    loop {
+        let (_, election) = backend.get("/api/elections/1", None).await;
+        if election["status"] == "closed" {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "still {election}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(history(&deployment), ["ballot", "close"]);
+}
+
 /// Without the authority's key the mark is all there is: a slip in the id would refuse the ballots of an
 /// election that comes later.
 #[tokio::test]

@@ -352,6 +352,46 @@ async fn a_repeat_after_the_close_at_another_backend_says_no_more_than_is_known_
     );
 }
 
+/// The database has the ballot, and its word is lost on the way.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ballot_that_may_be_recorded_is_not_said_to_be_lost() {
+    let Some(postgres) = Postgres::start() else {
+        return;
+    };
+    let mut deployment = Deployment::new().await;
+    deployment.config.database = Some(DatabaseUrl::new(postgres.url()));
+    let backend = deployment.start().await;
+    assert_eq!(backend.cast("first", "t0", "a").await.0, 201);
+    let psql = |sql: &str| {
+        let mut psql = std::process::Command::new(postgres.program("psql"));
+        let done = psql.args([&postgres.url(), "-c", sql]).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+    };
+    // Commits are done, and answered once a standby has them, which never comes.
+    psql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    psql("SELECT pg_reload_conf()");
+    let mut casting = std::pin::pin!(backend.cast("alice", "t1", "a"));
+    let (status, problem) = loop {
+        let pause = tokio::time::sleep(Duration::from_millis(20));
+        tokio::select! {
+            answer = &mut casting => break answer,
+            () = pause => psql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'",
+            ),
+        }
+    };
+    let code = &problem["code"];
+    assert_eq!((status, code), (503, &json!("database-unavailable")));
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("may have been recorded"), "{detail}");
+    psql("ALTER SYSTEM RESET synchronous_standby_names");
+    psql("SELECT pg_reload_conf()");
+    backend.until("t1", "confirmed").await;
+    let (status, again) = backend.cast("alice", "t1", "a").await;
+    assert_eq!(status, 200, "{again}");
+    assert_eq!(deployment.ballots().len(), 2);
+}
+
 #[tokio::test]
 async fn confirmations_that_came_while_the_backend_was_down_are_found() {
     let mut deployment = Deployment::new().await;

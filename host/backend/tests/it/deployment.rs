@@ -289,6 +289,12 @@ impl Deployment {
         self.directory.path()
     }
 
+    /// Why a backend does not start.
+    pub(crate) async fn refused(&self) -> String {
+        let refused = Backend::bind(self.config.clone()).await.err();
+        refused.expect("a refusal").to_string()
+    }
+
     pub(crate) async fn start(&self) -> Running {
         let backend = Backend::bind(self.config.clone()).await.unwrap();
         let url = format!("http://{}", backend.local_addr().unwrap());

@@ -6,10 +6,11 @@ use std::{
     time::Duration,
 };
 
-use serde_json::json;
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use serde_json::{Value, json};
 
 use crate::{
-    deployment::{ADMIN_TOKEN, Deployment},
+    deployment::{ADMIN_TOKEN, Deployment, FIRST_BLOCKS},
     fake::Mood,
 };
 
@@ -124,4 +125,95 @@ async fn the_lines_that_operators_know_are_said() {
     for secret in ["a-very-secret-voter", ADMIN_TOKEN, &token, "\"choice\""] {
         assert!(!said.contains(secret), "{secret:?} stands in the log");
     }
+}
+
+/// Damages the stored block at a height of a chain in this folder of a stopped backend.
+fn damage(deployment: &Deployment, folder: &str, height: u64) {
+    const BLOCKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("blocks");
+    let path = deployment.config.data.join(folder).join("chain.redb");
+    let database = Database::open(path).unwrap();
+    let write = database.begin_write().unwrap();
+    {
+        let mut blocks = write.open_table(BLOCKS).unwrap();
+        let mut bytes = blocks.get(height).unwrap().unwrap().value().to_vec();
+        *bytes.last_mut().unwrap() ^= 1;
+        blocks.insert(height, bytes.as_slice()).unwrap();
+    }
+    write.commit().unwrap();
+}
+
+fn newest_block(deployment: &Deployment, folder: &str) -> u64 {
+    const BLOCKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("blocks");
+    let path = deployment.config.data.join(folder).join("chain.redb");
+    let database = Database::open(path).unwrap();
+    let read = database.begin_read().unwrap();
+    let blocks = read.open_table(BLOCKS).unwrap();
+    blocks.last().unwrap().unwrap().0.value()
+}
+
+/// An election is not closed while the local ledger may hold a ballot that nobody knows.
+#[tokio::test]
+async fn a_local_ledger_that_cannot_be_read_is_named_with_what_to_do() {
+    capture();
+    let deployment = Deployment::new().await;
+    deployment.open_election(3);
+    let backend = deployment.start().await;
+    assert_eq!(backend.cast("first", "t0", "a").await.0, 201);
+    let mirrored = |answer: &Value| answer["local_ledger"]["mirrored_height"].as_u64();
+    let until = |answer: &Value| mirrored(answer) > Some(FIRST_BLOCKS);
+    backend.until_reconciliation(until).await;
+    deployment.kill_validators().await;
+    assert_eq!(backend.cast("alice", "t1", "a").await.1["status"], "local");
+    backend.stop().await;
+    let height = newest_block(&deployment, "local-ledger");
+    damage(&deployment, "local-ledger", height);
+    deployment.restart_validators().await;
+    let backend = deployment.start().await;
+    let line = format!("block {height} of the local ledger cannot be read");
+    says(&line).await;
+    says("put a copy of the folder local-ledger back").await;
+    backend.until("t1", "confirmed").await;
+    let close = "/api/admin/elections/1/close";
+    let (status, answer) = backend.post(close, Some(ADMIN_TOKEN), json!({})).await;
+    assert_eq!((status, &answer["unsettled"]), (202, &json!(1)), "{answer}");
+    assert_eq!(said().matches(&line).count(), 1, "once");
+    // It has no ballot in that block.
+    let close = "/api/admin/elections/3/close";
+    let (status, answer) = backend.post(close, Some(ADMIN_TOKEN), json!({})).await;
+    assert_eq!(
+        (status, &answer["status"]),
+        (200, &json!("closed")),
+        "{answer}"
+    );
+    let (status, ready) = backend.get("/health/ready", None).await;
+    assert_eq!((status, &ready["local_ledger"]), (200, &json!("damaged")));
+    let path = "/api/admin/reconciliation";
+    let (status, problem) = backend.get(path, Some(ADMIN_TOKEN)).await;
+    assert_eq!((status, &problem["code"]), (500, &json!("internal")));
+}
+
+/// The database was restored, and validators refuse the ballot because the chain holds it: in a block that the copy
+/// here has lost.
+#[tokio::test]
+async fn a_copy_of_the_chain_that_cannot_be_read_is_named() {
+    capture();
+    let deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    assert_eq!(backend.cast("first", "t0", "a").await.0, 201);
+    backend.stop().await;
+    let database = deployment.config.data.join("backend.redb");
+    let copy = deployment.path().join("copy.redb");
+    std::fs::copy(&database, &copy).unwrap();
+    let backend = deployment.start().await;
+    assert_eq!(backend.cast("alice", "t1", "a").await.0, 201);
+    backend.stop().await;
+    std::fs::copy(&copy, &database).unwrap();
+    let height = deployment.network.chain().summaries.len() as u64;
+    deployment.network.commit(vec![]);
+    damage(&deployment, "chain", height);
+
+    let backend = deployment.start().await;
+    let (status, answer) = backend.cast("alice", "t1", "a").await;
+    assert_eq!(status, 202, "{answer}");
+    says("what the chain holds of a vote cannot be told now").await;
 }

@@ -96,9 +96,17 @@ async fn what_was_confirmed_after_the_copy_was_made_is_found_on_the_chain() {
     let backend = deployment.start().await;
     let (status, again) = backend.cast("alice", "t1", "a").await;
     assert!(status == 200 || status == 201, "{again}");
-    for member in ["status", "block_number", "block_hash"] {
+    for member in [
+        "status",
+        "block_number",
+        "block_hash",
+        "chain_transaction_id",
+        "receipt_url",
+    ] {
         assert_eq!(again[member], confirmed[member], "{again}");
     }
+    let receipt = again["receipt_url"].as_str().unwrap();
+    assert_eq!(backend.get(receipt, None).await.0, 200);
     let known = backend.until("t1", "confirmed").await;
     assert_eq!(
         known["chain_transaction_id"],

@@ -23,6 +23,7 @@ use std::{
     },
 };
 
+use crate::lines::Ended;
 use tabella_ledger::{BallotRecord, Election, Ledger, LedgerError, Refusal};
 use tabella_protocol::{Genesis, Hash, PublicKey, SigningKey, VoterId};
 use tokio::sync::{mpsc, oneshot};
@@ -123,7 +124,10 @@ impl LocalLedger {
         writer.open();
         std::thread::Builder::new()
             .name("local-ledger".into())
-            .spawn(move || writer.run(queue))?;
+            .spawn(move || {
+                let _ended = Ended("the local ledger");
+                writer.run(queue);
+            })?;
         Ok(Self { shared, work })
     }
 
@@ -209,8 +213,11 @@ impl LocalLedger {
         height: u64,
     ) -> Result<Option<(u64, Vec<tabella_protocol::Transaction>)>, LedgerError> {
         let opened = self.shared.opened().map_err(LedgerError::Storage)?;
-        let stored = opened.ledger.block(height)?;
-        let decoded = stored.map(|stored| {
+        let stored = opened.ledger.whole_block(height)?;
+        if stored.is_none() && height <= opened.ledger.tip().height {
+            return Err(LedgerError::Corrupt("it is missing".to_owned()));
+        }
+        let decoded = stored.map(|(stored, _)| {
             let transactions = stored.block.transactions.iter();
             let transactions = transactions
                 .map(|bytes| tabella_protocol::Transaction::from_bytes(bytes))
@@ -222,6 +229,14 @@ impl LocalLedger {
             .map_err(|error| LedgerError::Corrupt(error.to_string()))
     }
 
+    /// The elections with ballots in a block that cannot be read; nothing where that is not known either.
+    pub(crate) fn elections_of_block(&self, height: u64) -> Option<Vec<u64>> {
+        let opened = self.shared.opened().ok()?;
+        // Of a block that is missing, what stood beside it may be, too.
+        opened.ledger.block_part(height, 0, 0).ok()??;
+        opened.ledger.boards_of_block(height).ok()
+    }
+
     /// The network's height up to which elections were taken over; nothing while it is closed.
     fn mirrored_height(&self) -> Option<u64> {
         let opened = self.shared.opened().ok()?;
@@ -230,12 +245,16 @@ impl LocalLedger {
 
     /// Whether it takes ballots.
     pub(crate) fn is_open(&self) -> bool {
-        self.shared.opened().is_ok()
+        !self.work.is_closed() && self.shared.opened().is_ok()
     }
 
     /// What it holds and how it is.
     pub fn view(&self) -> LedgerView {
-        let opened = match self.shared.opened() {
+        let opened = match self.work.is_closed() {
+            false => self.shared.opened(),
+            true => Err("its writer has ended; restart the backend".to_owned()),
+        };
+        let opened = match opened {
             Ok(opened) => opened,
             Err(reason) => {
                 return LedgerView {

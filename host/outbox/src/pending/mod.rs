@@ -21,6 +21,9 @@ use entry::{Carrier, Entry, Inner};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Settled {
     Confirmed {
+        /// The transaction that stands in the block: another one than is waited for where the ballot was on the
+        /// chain before, or landed as it was signed first.
+        transaction_id: Hash,
         height: u64,
         block_hash: Hash,
         validator: Option<Arc<ValidatorEndpoint>>,
@@ -120,6 +123,11 @@ impl Pending {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.inner().entries.len()
+    }
+
+    /// Whether everything is settled.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// How many of an election there are.

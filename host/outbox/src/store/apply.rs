@@ -20,6 +20,7 @@ pub(super) struct Tables<'t> {
     registrar_client_ids: MultimapTable<'t, &'static str, u64>,
     transactions: Table<'t, &'static [u8; 32], u64>,
     voters: MultimapTable<'t, (u64, &'static [u8; 32]), u64>,
+    numbers: Table<'t, (u64, &'static [u8; 32]), u64>,
     open: Table<'t, u64, ()>,
     closings: Table<'t, u64, u8>,
     signed_closes: Table<'t, u64, u64>,
@@ -48,6 +49,7 @@ impl<'t> Tables<'t> {
             voters: write
                 .open_multimap_table(tables::VOTERS)
                 .map_err(StoreError::of)?,
+            numbers: write.open_table(tables::NUMBERS).map_err(StoreError::of)?,
             open: write.open_table(tables::OPEN).map_err(StoreError::of)?,
             closings: write.open_table(tables::CLOSINGS).map_err(StoreError::of)?,
             signed_closes: write
@@ -162,14 +164,10 @@ impl<'t> Tables<'t> {
         if is_closing && new.admission != Admission::Acknowledged {
             return Ok(Recorded::Closing);
         }
-        if new.number.is_some() {
-            let last = tables::standing(&self.voters, new.election_id, &new.voter);
-            let last = last.map_err(StoreError::of)?;
-            let last = last.map(|last| self.get(last)).transpose()?;
-            if last.is_some_and(|last| last.is_not_before(&new)) {
-                return Ok(Recorded::Outnumbered);
-            }
+        if self.is_outnumbered(&new)? {
+            return Ok(Recorded::Outnumbered);
         }
+        self.keep_number(&new)?;
         let submission = Submission {
             sequence,
             client_id: new.client_id,
@@ -193,6 +191,34 @@ impl<'t> Tables<'t> {
             .map_err(StoreError::of)?;
         self.open.insert(sequence, ()).map_err(StoreError::of)?;
         Ok(Recorded::New)
+    }
+
+    /// Whether an earlier ballot of the voter has the number of a new one, or a higher one.
+    fn is_outnumbered(&self, new: &NewSubmission) -> Result<bool, StoreError> {
+        let Some(number) = new.number else {
+            return Ok(false);
+        };
+        let kept = self.numbers.get((new.election_id, &new.voter.0));
+        let kept = kept.map_err(StoreError::of)?.map(|kept| kept.value());
+        // One that was recorded before numbers were kept has it in its transaction.
+        let last = tables::standing(&self.voters, new.election_id, &new.voter);
+        let last = last.map_err(StoreError::of)?;
+        let last = last.map(|last| self.get(last)).transpose()?;
+        let last = kept.max(last.and_then(|last| last.number()));
+        Ok(last.is_some_and(|last| number <= last))
+    }
+
+    fn keep_number(&mut self, new: &NewSubmission) -> Result<(), StoreError> {
+        let Some(number) = new.number_given() else {
+            return Ok(());
+        };
+        let voter = (new.election_id, &new.voter.0);
+        let kept = self.numbers.get(voter).map_err(StoreError::of)?;
+        let kept = kept.map_or(0, |kept| kept.value());
+        self.numbers
+            .insert(voter, number.max(kept))
+            .map_err(StoreError::of)?;
+        Ok(())
     }
 
     /// Keeps the id that a voter chose for a submission.
@@ -295,6 +321,13 @@ impl<'t> Tables<'t> {
     ) -> Result<(), StoreError> {
         let mut submission = self.get(item.sequence)?;
         submission.transaction_id = item.transaction_id;
+        let is_known = self.transactions.get(&item.transaction_id.0);
+        if is_known.map_err(StoreError::of)?.is_none() {
+            // Beside the id that the voter may have been told.
+            self.transactions
+                .insert(&item.transaction_id.0, item.sequence)
+                .map_err(StoreError::of)?;
+        }
         submission.transaction = Vec::new();
         submission.state = State::Confirmed {
             height: confirmed.height,

@@ -6,8 +6,8 @@ use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 use tabella_protocol::{Hash, Transaction, VoterId, codec};
 
 use super::{
-    Account, Closing, Earlier, Mark, Named, OpenError, Session, StoreError, Submission, accounts,
-    handle::Handle, tables,
+    Account, Closing, Earlier, Identity, Mark, Named, OpenError, Session, StoreError, Submission,
+    accounts, handle::Handle, tables,
 };
 use crate::{
     clock,
@@ -133,6 +133,19 @@ impl Handle {
         }
     }
 
+    pub(super) fn last_number(
+        &self,
+        election_id: u64,
+        voter: &VoterId,
+    ) -> Result<Option<u64>, StoreError> {
+        let read = self.begin_read()?;
+        let numbers = read.open_table(tables::NUMBERS).map_err(StoreError::of)?;
+        let kept = numbers.get((election_id, &voter.0));
+        let kept = kept.map_err(StoreError::of)?.map(|kept| kept.value());
+        let standing = self.ballot_of(election_id, voter)?;
+        Ok(kept.max(standing.and_then(|standing| standing.number())))
+    }
+
     pub(super) fn mark(&self) -> Result<Option<Mark>, StoreError> {
         let read = self.begin_read()?;
         let meta = read.open_table(tables::META).map_err(StoreError::of)?;
@@ -221,6 +234,29 @@ pub(super) fn prepare(database: &Database) -> Result<(), OpenError> {
                 });
             }
         }
+    }
+    write.commit().map_err(redb::Error::from)?;
+    Ok(())
+}
+
+/// Writes down at the first start what every later one must bring.
+pub(super) fn agree(database: &Database, identity: &Identity) -> Result<(), OpenError> {
+    let write = database.begin_write().map_err(redb::Error::from)?;
+    {
+        let mut meta = write.open_table(tables::META).map_err(redb::Error::from)?;
+        let known = meta
+            .get(tables::META_IDENTITY)
+            .map_err(redb::Error::from)?
+            .map(|known| codec::decode::<Identity>(known.value(), Identity::BYTES));
+        match known {
+            Some(known) => {
+                let corrupt = |error| OpenError::Corrupt(format!("its identity: {error}"));
+                return known.map_err(corrupt)?.require(identity);
+            }
+            None => meta
+                .insert(tables::META_IDENTITY, codec::encode(identity).as_slice())
+                .map_err(redb::Error::from)?,
+        };
     }
     write.commit().map_err(redb::Error::from)?;
     Ok(())

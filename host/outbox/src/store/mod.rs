@@ -4,12 +4,14 @@
 //! price of an fsync is shared by all who wait for it. Readers read committed state only.
 //!
 //! There are two kinds behind one interface: a file of this backend alone (`file`, `writer`, `apply`, over
-//! redb), and a database that several backends share (`postgres`).
+//! redb), and a database that several backends share (`postgres`). `identity` is whose it is.
 
 mod accounts;
 mod apply;
+mod error;
 mod file;
 mod handle;
+mod identity;
 mod postgres;
 mod record;
 mod signing;
@@ -19,7 +21,7 @@ mod tests;
 mod writer;
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -33,15 +35,17 @@ use tabella_protocol::{Hash, SigningKey, Transaction, TransactionBody, VoterId};
 use tokio::sync::{mpsc, oneshot};
 
 pub use accounts::{Account, Role, Rotation, Session};
+pub use error::{OpenError, StoreError};
+use error::{dropped, writer_ended};
 use handle::{Handle, Opener};
-pub use postgres::Identity;
+pub use identity::Identity;
 pub(crate) use postgres::{Reach, Shared};
 pub(crate) use record::{Admission, Earlier, NewSubmission, Recorded};
 pub use record::{Closing, Mark, Named, State, Submission};
 use signing::{Queued, Signed, ToSign};
 use writer::Write;
 
-use crate::pending::Pending;
+use crate::{lines::Ended, pending::Pending};
 
 /// The database's file in the data directory, where no other database is configured.
 pub const FILE: &str = "backend.redb";
@@ -50,86 +54,6 @@ const QUEUE_MAX: usize = 16_384;
 
 /// Submissions under one id that are looked at for the one of a certain election.
 const NAMED_MAX: usize = 256;
-
-impl From<redb::Error> for OpenError {
-    fn from(error: redb::Error) -> Self {
-        match error {
-            redb::Error::DatabaseAlreadyOpen => Self::InUse,
-            error => Self::Engine(error.to_string()),
-        }
-    }
-}
-
-/// Why the database cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The database engine failed.
-    #[error("the database cannot be opened: {0}")]
-    Engine(String),
-    /// Another process has it open.
-    #[error(
-        "another process has the database open; does a backend run over this data directory already?"
-    )]
-    InUse,
-    /// Written by another version of the software.
-    #[error(
-        "the database has layout {got:?}, expected {expected:?}; use the version that wrote it"
-    )]
-    Version {
-        /// This version's.
-        expected: Vec<u8>,
-        /// The file's.
-        got: Vec<u8>,
-    },
-    /// A stored value does not read back.
-    #[error("the database holds a value that cannot be read: {0}")]
-    Corrupt(String),
-    /// The database server cannot be reached now; it may be later.
-    #[error("the database server does not answer: {0}")]
-    Away(String),
-    /// The database server cannot be used as it is.
-    #[error("the database server cannot be used: {0}")]
-    Server(String),
-    /// The shared database belongs to others.
-    #[error("{0}")]
-    Mismatch(&'static str),
-    /// The data directory cannot be used beside a shared database.
-    #[error("{path} cannot be used: {reason}")]
-    Directory {
-        /// The file in it.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
-}
-
-impl OpenError {
-    /// Whether another process has it open.
-    pub fn is_in_use(&self) -> bool {
-        matches!(self, Self::InUse)
-    }
-}
-
-/// Why a read or write failed.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum StoreError {
-    /// The engine failed, or the server did.
-    #[error("the database failed: {0}")]
-    Failed(String),
-    /// As many writes wait as may.
-    #[error("more than {QUEUE_MAX} writes are waiting")]
-    Overloaded,
-    /// Nothing was changed, because another backend has newer state.
-    #[error("another backend carries the submission, or it is settled")]
-    Elsewhere,
-}
-
-impl StoreError {
-    /// Of the engine's words.
-    pub fn of(error: impl std::fmt::Display) -> Self {
-        Self::Failed(error.to_string())
-    }
-}
 
 /// Hears that so many writes were committed in one group, and how long that took.
 pub type OnCommit = fn(usize, Duration);
@@ -150,15 +74,18 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens or creates the database file.
+    /// Opens or creates the database file, as that of the backend with this identity.
     pub fn open(
         path: &Path,
+        identity: &Identity,
         pending: Arc<Pending>,
         on_commit: OnCommit,
     ) -> Result<Self, OpenError> {
         let again = path.to_owned();
         // Made at the first start only: a file that is gone later is no reason to begin anew.
         let database = file::builder().create(path).map_err(redb::Error::from)?;
+        file::prepare(&database)?;
+        file::agree(&database, identity)?;
         let opener = Box::new(move || file::builder().open(&again).map_err(redb::Error::from));
         Self::start(database, opener, pending, on_commit)
     }
@@ -177,7 +104,9 @@ impl Store {
             let database = file::builder().create_with_backend(backend());
             database.map_err(redb::Error::from)
         });
-        Self::start(opener()?, opener, pending, |_, _| ())
+        let database = opener()?;
+        file::prepare(&database)?;
+        Self::start(database, opener, pending, |_, _| ())
     }
 
     fn start(
@@ -186,7 +115,6 @@ impl Store {
         pending: Arc<Pending>,
         on_commit: OnCommit,
     ) -> Result<Self, OpenError> {
-        file::prepare(&database)?;
         let next_sequence = file::load_open(&database, &pending)?;
         let database = Handle::new(database);
         let healthy = Arc::new(AtomicBool::new(true));
@@ -202,7 +130,10 @@ impl Store {
         };
         std::thread::Builder::new()
             .name("database-writer".into())
-            .spawn(move || writer.run(queue))
+            .spawn(move || {
+                let _ended = Ended("the database");
+                writer.run(queue);
+            })
             .map_err(redb::Error::Io)?;
         Ok(Self {
             reads: Reads::File(database),
@@ -256,9 +187,9 @@ impl Store {
         }
     }
 
-    /// Whether the last write succeeded.
+    /// Whether the last write succeeded, and there is somebody for the next one.
     pub(crate) fn is_healthy(&self) -> bool {
-        self.healthy.load(Ordering::Relaxed)
+        !self.writes.is_closed() && self.healthy.load(Ordering::Relaxed)
     }
 
     /// Makes a submission durable, unless its id or its voter stand against it.
@@ -288,7 +219,7 @@ impl Store {
             })
         });
         let recorded = recorded.await?;
-        Ok((recorded, transaction.await.map_err(StoreError::of)?))
+        Ok((recorded, transaction.await.map_err(dropped)?))
     }
 
     /// Records confirmations of one block and that the chain was followed up to it.
@@ -296,8 +227,8 @@ impl Store {
         // Never refused for lack of room: what the chain decided must be written down.
         let (reply, answer) = oneshot::channel();
         let write = Queued::Write(Write::Confirm { confirmed, reply });
-        self.writes.send(write).await.map_err(StoreError::of)?;
-        answer.await.map_err(StoreError::of)?
+        self.writes.send(write).await.map_err(|_| writer_ended())?;
+        answer.await.map_err(dropped)?
     }
 
     /// Records that the chain refused a submission.
@@ -379,9 +310,9 @@ impl Store {
             .try_send(queued(reply))
             .map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => StoreError::Overloaded,
-                mpsc::error::TrySendError::Closed(_) => StoreError::of("the writer has stopped"),
+                mpsc::error::TrySendError::Closed(_) => writer_ended(),
             })?;
-        answer.await.map_err(StoreError::of)?
+        answer.await.map_err(dropped)?
     }
 
     /// The submission that is, or was, this transaction.
@@ -441,6 +372,18 @@ impl Store {
         match &self.reads {
             Reads::File(file) => file.ballot_of(election_id, voter),
             Reads::Shared(shared) => shared.ballot_of(election_id, voter).await,
+        }
+    }
+
+    /// The highest number that a voter's ballots in an election were given over this database.
+    pub(crate) async fn last_number(
+        &self,
+        election_id: u64,
+        voter: &VoterId,
+    ) -> Result<Option<u64>, StoreError> {
+        match &self.reads {
+            Reads::File(file) => file.last_number(election_id, voter),
+            Reads::Shared(shared) => shared.last_number(election_id, voter).await,
         }
     }
 

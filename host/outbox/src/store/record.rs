@@ -81,12 +81,6 @@ impl Submission {
         transaction.ok().and_then(|t| t.body.sequence)
     }
 
-    /// Whether `new` was to come after it in its voter's order, by the number that it was given, and does not.
-    pub(super) fn is_not_before(&self, new: &NewSubmission) -> bool {
-        self.number()
-            .is_some_and(|own| new.number.is_some_and(|number| number <= own))
-    }
-
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         codec::encode(self)
     }
@@ -144,6 +138,19 @@ pub(crate) struct NewSubmission {
     pub(crate) realm: Realm,
 }
 
+impl NewSubmission {
+    /// The number that a backend gave it, now or before the database was restored: later ones come after it.
+    pub(super) fn number_given(&self) -> Option<u64> {
+        match self.admission {
+            Admission::Fresh(_) => self.number,
+            Admission::Acknowledged => {
+                let transaction = Transaction::from_bytes(&self.transaction);
+                transaction.ok().and_then(|t| t.body.sequence)
+            }
+        }
+    }
+}
+
 /// What may stand against a submission that is to become durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Admission {
@@ -170,8 +177,8 @@ pub enum Closing {
     AtOnce,
     /// The chain has closed it.
     Done,
-    /// By a transaction that was signed elsewhere, and may be on its way until this height: no ballot was
-    /// left open.
+    /// By a transaction that is signed, here or elsewhere, and may be on its way until this height: no ballot
+    /// is waited for any more.
     Signed {
         /// The last height that may hold it.
         until: u64,

@@ -26,6 +26,9 @@ pub(super) const TRANSACTIONS: TableDefinition<'_, &[u8; 32], u64> =
 /// Sequences of a voter's ballots in an election that were not rejected; the last one stands.
 pub(super) const VOTERS: MultimapTableDefinition<'_, (u64, &[u8; 32]), u64> =
     MultimapTableDefinition::new("voter_ballots");
+/// The highest number that a voter's ballots in an election were given here, however they ended.
+pub(super) const NUMBERS: TableDefinition<'_, (u64, &[u8; 32]), u64> =
+    TableDefinition::new("ballot_numbers");
 /// Sequences of submissions that are neither confirmed nor rejected.
 pub(super) const OPEN: TableDefinition<'_, u64, ()> = TableDefinition::new("open");
 /// Elections as an earlier version saw them: a migration reads the greatest id.
@@ -44,6 +47,8 @@ pub(super) const SESSIONS: TableDefinition<'_, &str, &[u8]> = TableDefinition::n
 pub(super) const META_VERSION: &str = "version";
 /// The newest block whose confirmations are recorded.
 pub(super) const META_MARK: &str = "mark";
+/// Whose the database is: an encoded `Identity`. Absent in databases of before it was kept, until they are opened.
+pub(super) const META_IDENTITY: &str = "identity";
 /// What was there before version 3: an encoded `Earlier`. Absent in databases that began with it.
 pub(super) const META_EARLIER: &str = "earlier";
 /// What `META_VERSION` holds. Since 3, ids that clients choose are names within their voters, and accounts
@@ -61,6 +66,7 @@ pub(super) fn create(write: &WriteTransaction) -> Result<(), TableError> {
     write.open_multimap_table(REGISTRAR_CLIENT_IDS)?;
     write.open_table(TRANSACTIONS)?;
     write.open_multimap_table(VOTERS)?;
+    write.open_table(NUMBERS)?;
     write.open_table(OPEN)?;
     write.open_table(CLOSINGS)?;
     write.open_table(SIGNED_CLOSES)?;

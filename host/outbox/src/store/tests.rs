@@ -38,7 +38,8 @@ impl Place {
         let pending = Arc::new(Pending::default());
         let store = match self {
             Self::File(directory) => {
-                Store::open(&directory.path().join(FILE), pending.clone(), |_, _| ()).unwrap()
+                let path = directory.path().join(FILE);
+                Store::open(&path, &identity(), pending.clone(), |_, _| ()).unwrap()
             }
             Self::Shared { postgres, data } => Store::connect(
                 &postgres.url(),
@@ -94,8 +95,11 @@ over_both!(
     a_rejected_ballot_that_lands_is_confirmed,
     a_submission_signed_again_is_found_under_both_ids,
     a_submission_signed_again_may_land_under_its_old_id,
+    a_ballot_that_stands_under_another_id_is_found_under_both,
     what_is_settled_is_not_signed_again,
     a_ballot_that_was_numbered_beside_another_is_numbered_again,
+    a_ballot_comes_after_every_number_of_before_however_those_ended,
+    a_writer_that_has_ended_is_noticed,
     a_submission_reads_back_as_it_was_written,
     accounts_are_kept,
     a_session_ends_when_a_refresh_token_comes_again,
@@ -432,6 +436,28 @@ async fn a_submission_signed_again_may_land_under_its_old_id(place: Place) {
     }
     let known = named(&store, 1, "a").await.unwrap();
     assert_eq!(known.transaction_id, old.transaction_id);
+    // Whoever was told the newer id finds it, too.
+    let by_new = store.by_transaction(&new.transaction_id).await.unwrap();
+    assert_eq!(by_new, Some(known));
+}
+
+/// The chain held the voter's ballot before the database knew of it; see `on_chain`.
+async fn a_ballot_that_stands_under_another_id_is_found_under_both(place: Place) {
+    let (store, _) = place.open().await;
+    let (own, standing) = (submission(1, 1, Some("a")), Hash([7; 32]));
+    store.record(own.clone()).await.unwrap();
+    let on_chain = Confirmed {
+        mark: None,
+        transaction_ids: vec![],
+        ..confirmed(0, standing)
+    };
+    store.confirm(on_chain).await.unwrap();
+    let known = named(&store, 1, "a").await.unwrap();
+    assert_eq!(known.transaction_id, standing);
+    for id in [own.transaction_id, standing] {
+        let by_id = store.by_transaction(&id).await.unwrap();
+        assert_eq!(by_id.as_ref(), Some(&known), "{id}");
+    }
 }
 
 async fn what_is_settled_is_not_signed_again(place: Place) {
@@ -453,21 +479,23 @@ async fn what_is_settled_is_not_signed_again(place: Place) {
     }
 }
 
+/// A ballot of voter 1, who may vote again, in this place of the voter's order.
+fn numbered(n: u8, number: Option<u64>) -> NewSubmission {
+    let mut new = submission(n, 1, None);
+    let mut transaction = Transaction::from_bytes(&new.transaction).unwrap();
+    transaction.body.sequence = number;
+    let signed = Transaction::sign(transaction.body, &SigningKey::from_seed([1; 32]));
+    new.transaction = signed.to_bytes();
+    new.transaction_id = Hash::of(&new.transaction);
+    NewSubmission {
+        admission: Admission::Fresh(Revote::Last),
+        number,
+        ..new
+    }
+}
+
 /// Backends over one database number at the same time: the second one is told, and nothing is recorded.
 async fn a_ballot_that_was_numbered_beside_another_is_numbered_again(place: Place) {
-    let numbered = |n: u8, number: Option<u64>| {
-        let mut new = submission(n, 1, None);
-        let mut transaction = Transaction::from_bytes(&new.transaction).unwrap();
-        transaction.body.sequence = number;
-        let signed = Transaction::sign(transaction.body, &SigningKey::from_seed([1; 32]));
-        new.transaction = signed.to_bytes();
-        new.transaction_id = Hash::of(&new.transaction);
-        NewSubmission {
-            admission: Admission::Fresh(Revote::Last),
-            number,
-            ..new
-        }
-    };
     let (store, pending) = place.open().await;
     let record = async |new: &NewSubmission| store.record(new.clone()).await.unwrap();
     assert_eq!(record(&numbered(1, None)).await, Recorded::New);
@@ -485,6 +513,57 @@ async fn a_ballot_that_was_numbered_beside_another_is_numbered_again(place: Plac
     let mut own = numbered(5, Some(3));
     own.number = None;
     assert_eq!(record(&own).await, Recorded::New);
+}
+
+/// The backend that numbers the next one may not have executed the block yet.
+async fn a_ballot_comes_after_every_number_of_before_however_those_ended(place: Place) {
+    let (store, _) = place.open().await;
+    let record = async |n, number| store.record(numbered(n, Some(number))).await.unwrap();
+    assert_eq!(record(1, 7).await, Recorded::New);
+    let id = numbered(1, Some(7)).transaction_id;
+    store.confirm(confirmed(0, id)).await.unwrap();
+    for number in [6, 7] {
+        assert_eq!(record(2, number).await, Recorded::Outnumbered, "{number}");
+    }
+    assert_eq!(record(3, 9).await, Recorded::New);
+    let rejecting = store.reject(1, "c".into(), "r".into(), 7);
+    rejecting.await.unwrap();
+    // It may land all the same.
+    assert_eq!(record(4, 8).await, Recorded::Outnumbered);
+    store.close().await;
+    drop(store);
+    let (store, _) = place.open().await;
+    let again = store.record(numbered(5, Some(9))).await.unwrap();
+    assert_eq!(again, Recorded::Outnumbered);
+    // Elections and voters are apart.
+    let mut other = numbered(6, Some(1));
+    other.voter = VoterId([2; 32]);
+    assert_eq!(store.record(other).await.unwrap(), Recorded::New);
+    let mut other = numbered(7, Some(1));
+    other.election_id = 2;
+    assert_eq!(store.record(other).await.unwrap(), Recorded::New);
+    let next = store.record(numbered(8, Some(10))).await.unwrap();
+    assert_eq!(next, Recorded::New);
+}
+
+async fn a_writer_that_has_ended_is_noticed(place: Place) {
+    let (store, _) = place.open().await;
+    assert!(store.is_healthy());
+    let registrar = Arc::new(SigningKey::from_seed([1; 32]));
+    let ballot = submission(1, 1, None).transaction;
+    let body = Transaction::from_bytes(&ballot).unwrap().body;
+    let recording = store.sign_and_record(body, &registrar, |_| panic!("a fault, for this test"));
+    assert!(recording.await.is_err());
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while store.is_healthy() {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "it passes for healthy"
+        );
+        tokio::task::yield_now().await;
+    }
+    let refused = store.record(submission(2, 2, None)).await.unwrap_err();
+    assert!(refused.to_string().contains("restart"), "{refused}");
 }
 
 async fn a_submission_reads_back_as_it_was_written(place: Place) {

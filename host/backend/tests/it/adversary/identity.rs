@@ -1,9 +1,12 @@
 //! Who may vote as whom, and what others learn of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    os::unix::fs::PermissionsExt,
+};
 
 use serde_json::{Value, json};
-use tabella_protocol::{Payload, Transaction, TransactionBody, VoterId, rpc::RefusalCode};
+use tabella_protocol::{Hash, Payload, Transaction, TransactionBody, VoterId, rpc::RefusalCode};
 
 use super::scene::{
     SUBMIT, account, cast_for, open, roll_parts, upload, vote, voters, with_credential,
@@ -375,4 +378,32 @@ async fn a_credential_that_did_not_sign_costs_its_holder_nothing_and_tells_nothi
         .post(SUBMIT, Some(&own), request(signed.signature, "mine"))
         .await;
     assert_eq!(status, 200, "a repeat of the voter's own: {answer}");
+}
+
+/// With another secret voters have other pseudonyms, and could vote a second time; under another registrar key
+/// what is acknowledged could not be signed again.
+#[tokio::test]
+async fn a_backend_does_not_start_with_other_keys_over_its_database() {
+    let mut deployment = Deployment::new().await;
+    let backend = deployment.start().await;
+    assert_eq!(backend.cast("alice", "t1", "a").await.0, 201);
+    backend.stop().await;
+    let config = deployment.config.clone();
+    let other = deployment.path().join("other");
+    let secret = |text: String| {
+        std::fs::write(&other, text).unwrap();
+        std::fs::set_permissions(&other, std::fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    secret("n".repeat(64));
+    deployment.config.master_secret_file = other.clone();
+    let said = deployment.refused().await;
+    assert!(said.contains("`master_secret_file`"), "{said}");
+    deployment.config = config.clone();
+    secret(Hash(key(9).to_seed()).to_string());
+    deployment.config.registrar_key = other.clone();
+    let said = deployment.refused().await;
+    assert!(said.contains("`registrar_key`"), "{said}");
+    deployment.config = config;
+    let backend = deployment.start().await;
+    assert_eq!(backend.cast("alice", "t1", "a").await.0, 200);
 }

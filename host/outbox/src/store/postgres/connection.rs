@@ -9,7 +9,12 @@ use sqlx::{
     postgres::PgConnectOptions,
 };
 
-use super::{super::OpenError, Identity, rows::bytes};
+use tabella_protocol::{Hash, PublicKey};
+
+use super::{
+    super::{Identity, OpenError},
+    rows::bytes,
+};
 
 /// How long the server lets one statement of it run, or wait for this backend.
 const STATEMENT_MAX_MS: &str = "5000";
@@ -149,6 +154,11 @@ pub(super) async fn migrate(connection: &mut PgConnection) -> Result<(), OpenErr
             "signed closes",
             include_str!("migrations/0005_signed_closes.sql"),
         ),
+        migration(
+            6,
+            "ballot numbers",
+            include_str!("migrations/0006_ballot_numbers.sql"),
+        ),
     ]);
     // Not `run`, whose future the compiler does not take for one that may change threads.
     let migrated = migrator.run_direct(None, connection, false).await;
@@ -182,20 +192,10 @@ pub(super) async fn agree(
         .await
         .map_err(open_error)?;
     let of = |column| bytes(&row, column).map_err(open_error);
-    if of("genesis_hash")? != identity.genesis_hash.0 {
-        return Err(OpenError::Mismatch(
-            "the database belongs to another network; give each network a database of its own",
-        ));
-    }
-    if of("registrar")? != identity.registrar.0 {
-        return Err(OpenError::Mismatch(
-            "the database belongs to backends with another registrar key; give every backend the same `registrar_key`",
-        ));
-    }
-    if of("secret_fingerprint")? != identity.secret_fingerprint.0 {
-        return Err(OpenError::Mismatch(
-            "the database belongs to backends with another master secret, with which voters could vote a second time; give every backend the same `master_secret_file`",
-        ));
-    }
-    Ok(())
+    let known = Identity {
+        genesis_hash: Hash(of("genesis_hash")?),
+        registrar: PublicKey(of("registrar")?),
+        secret_fingerprint: Hash(of("secret_fingerprint")?),
+    };
+    known.require(identity)
 }

@@ -168,7 +168,11 @@ async fn confirm(
              AS l (id, index, validator)), \
              landed AS (SELECT l.*, s.sequence FROM l JOIN submissions s ON s.transaction_id = l.id \
              UNION ALL SELECT l.*, r.sequence FROM l JOIN replaced_transactions r \
-             ON r.transaction_id = l.id) \
+             ON r.transaction_id = l.id), \
+             replaced AS (INSERT INTO replaced_transactions (transaction_id, sequence) \
+             SELECT s.transaction_id, s.sequence FROM landed l JOIN submissions s \
+             ON s.sequence = l.sequence WHERE s.state <> 1 AND s.transaction_id <> l.id \
+             ON CONFLICT DO NOTHING) \
              UPDATE submissions s SET state = 1, transaction = '', carrier = NULL, height = $1, \
              block_hash = $2, confirmed_at_ms = $3, signatures = $4, block_index = l.index, \
              validator = l.validator, transaction_id = l.id \
@@ -199,8 +203,14 @@ async fn confirm_one(
     confirmed: &Confirmed,
     item: &ConfirmedSubmission,
 ) -> Result<(), sqlx::Error> {
+    // Its voter may have been told the id that it loses.
     sqlx::query(
-        "UPDATE submissions s SET state = 1, transaction = '', carrier = NULL, height = $1, \
+        "WITH replaced AS (INSERT INTO replaced_transactions (transaction_id, sequence) \
+         SELECT s.transaction_id, s.sequence FROM submissions s \
+         WHERE s.sequence = $8 AND s.state <> 1 AND s.transaction_id <> $7 \
+         AND NOT EXISTS (SELECT 1 FROM submissions o WHERE o.transaction_id = $7) \
+         ON CONFLICT DO NOTHING) \
+         UPDATE submissions s SET state = 1, transaction = '', carrier = NULL, height = $1, \
          block_hash = $2, confirmed_at_ms = $3, signatures = $4, block_index = $5, \
          validator = $6, transaction_id = CASE WHEN EXISTS (SELECT 1 FROM submissions o \
          WHERE o.transaction_id = $7 AND o.sequence <> $8) THEN s.transaction_id ELSE $7 END \

@@ -32,7 +32,7 @@ use sqlx::{
     Connection, PgConnection, PgPool, Row,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use tabella_protocol::{Hash, PublicKey, VoterId};
+use tabella_protocol::{Hash, VoterId};
 use tokio::sync::mpsc;
 
 pub(crate) use self::carriers::Reach;
@@ -42,7 +42,8 @@ use self::{
     rows::{Kept, bytes, columns},
 };
 use super::{
-    Closing, Earlier, Mark, Named, OnCommit, OpenError, StoreError, Submission, signing::Queued,
+    Closing, Earlier, Identity, Mark, Named, OnCommit, OpenError, StoreError, Submission,
+    signing::Queued,
 };
 use crate::pending::Pending;
 
@@ -53,17 +54,6 @@ const ANSWER_MAX: Duration = Duration::from_secs(6);
 /// How long writes that failed may still turn up as done: longer than the server waits for a
 /// connection that says nothing.
 const DOUBT: Duration = Duration::from_secs(15);
-
-/// What all backends over one database must agree on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// The network.
-    pub genesis_hash: Hash,
-    /// The key that signs ballots.
-    pub registrar: PublicKey,
-    /// Says nothing of the master secret, but is another forevery other.
-    pub secret_fingerprint: Hash,
-}
 
 /// Whether all that this backend is to carry is among the pending ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -258,6 +248,27 @@ impl Shared {
             .bind(election_id.cast_signed())
             .bind(voter.0.as_slice());
         self.one(query).await
+    }
+
+    pub(super) async fn last_number(
+        &self,
+        election_id: u64,
+        voter: &VoterId,
+    ) -> Result<Option<u64>, StoreError> {
+        let kept = self.answered(async {
+            let row = sqlx::query(
+                "SELECT number FROM ballot_numbers WHERE election_id = $1 AND voter = $2",
+            )
+            .bind(election_id.cast_signed())
+            .bind(voter.0.as_slice())
+            .fetch_optional(&self.pool)
+            .await?;
+            row.map(|row| row.try_get::<i64, _>("number").map(i64::cast_unsigned))
+                .transpose()
+        });
+        let kept = kept.await?;
+        let standing = self.ballot_of(election_id, voter).await?;
+        Ok(kept.max(standing.and_then(|standing| standing.number())))
     }
 
     pub(super) async fn mark(&self) -> Result<Option<Mark>, StoreError> {

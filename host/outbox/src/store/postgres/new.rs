@@ -1,6 +1,6 @@
 //! A group's new submissions: what may stand against them is read at once, and they are written at once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sqlx::{PgConnection, Row};
 use tabella_protocol::{Hash, VoterId};
@@ -8,7 +8,7 @@ use tabella_protocol::{Hash, VoterId};
 use super::{
     super::{Admission, NewSubmission, Recorded, State, Submission},
     carriers::Me,
-    rows::{Kept, columns},
+    rows::{Kept, bytes, columns},
 };
 use crate::{pending::Durable, subject::Realm};
 
@@ -30,6 +30,8 @@ struct Known {
     by_client: HashMap<(VoterId, String), usize>,
     by_transaction: HashMap<Hash, usize>,
     by_voter: HashMap<(u64, VoterId), Vec<usize>>,
+    /// The highest numbers that ballots were given.
+    numbers: HashMap<(u64, VoterId), u64>,
     /// Elections that are being closed, or are closed.
     closing: HashSet<u64>,
 }
@@ -93,9 +95,22 @@ impl Known {
         if is_fresh && self.closing.contains(&new.election_id) {
             return Some((Recorded::Closing, None));
         }
-        let mut of_voter = self.of_voter(new);
-        let is_late = of_voter.any(|kept| kept.submission.is_not_before(new));
-        is_late.then_some((Recorded::Outnumbered, None))
+        let number = new.number?;
+        let kept = self.numbers.get(&(new.election_id, new.voter)).copied();
+        // One that was recorded before numbers were kept has it in its transaction.
+        let of_voter = self.of_voter(new).map(|kept| kept.submission.number());
+        let last = of_voter.fold(kept, Option::max);
+        let is_outnumbered = last.is_some_and(|last| number <= last);
+        is_outnumbered.then_some((Recorded::Outnumbered, None))
+    }
+
+    /// Remembers the number of a new submission; returns what the database is to keep of it.
+    fn keep_number(&mut self, new: &NewSubmission) -> Option<(u64, VoterId)> {
+        let number = new.number_given()?;
+        let voter = (new.election_id, new.voter);
+        let kept = self.numbers.entry(voter).or_insert(number);
+        *kept = number.max(*kept);
+        Some(voter)
     }
 
     /// Remembers that a known submission got the id of its voter.
@@ -128,6 +143,7 @@ pub(super) async fn record(
     let loaded = known.kept.len();
     let mut done = Vec::with_capacity(new.len());
     let mut named = Vec::new();
+    let mut numbered = BTreeSet::new();
     for new in new {
         let mut own = None;
         let mut elsewhere = Vec::new();
@@ -163,6 +179,7 @@ pub(super) async fn record(
                 *next_sequence += 1;
                 own = Some(kept.durable());
                 known.add(kept);
+                numbered.extend(known.keep_number(new));
                 Recorded::New
             }
         };
@@ -173,6 +190,7 @@ pub(super) async fn record(
         });
     }
     insert(connection, me, &known.kept[loaded..]).await?;
+    keep_numbers(connection, &known, &numbered).await?;
     for (sequence, client_id, by_registrar) in named {
         let statement =
             "UPDATE submissions SET client_id = $1, by_registrar = $3 WHERE sequence = $2";
@@ -239,9 +257,12 @@ async fn load(connection: &mut PgConnection, new: &[&NewSubmission]) -> Result<K
         .await?;
     let closing = sqlx::query("SELECT election_id FROM closings WHERE election_id = ANY($1)")
         .bind(&elections)
-        .fetch_all(connection)
+        .fetch_all(&mut *connection)
         .await?;
-    let mut known = Known::default();
+    let mut known = Known {
+        numbers: numbers(connection, new).await?,
+        ..Known::default()
+    };
     for row in &closing {
         let election_id: i64 = row.try_get("election_id")?;
         known.closing.insert(election_id.cast_unsigned());
@@ -250,6 +271,60 @@ async fn load(connection: &mut PgConnection, new: &[&NewSubmission]) -> Result<K
         known.add(Kept::of(row)?);
     }
     Ok(known)
+}
+
+/// The highest numbers of before of those that the new ones may have to come after.
+async fn numbers(
+    connection: &mut PgConnection,
+    new: &[&NewSubmission],
+) -> Result<HashMap<(u64, VoterId), u64>, sqlx::Error> {
+    let numbered = new.iter().filter(|new| new.number_given().is_some());
+    let of: BTreeSet<_> = numbered.map(|new| (new.election_id, new.voter)).collect();
+    if of.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let elections: Vec<i64> = of.iter().map(|(id, _)| id.cast_signed()).collect();
+    let voters: Vec<&[u8]> = of.iter().map(|(_, voter)| voter.0.as_slice()).collect();
+    let rows = sqlx::query(
+        "SELECT k.election_id, k.voter, k.number FROM unnest($1::int8[], $2::bytea[]) \
+         AS n (election_id, voter) JOIN ballot_numbers k USING (election_id, voter)",
+    )
+    .bind(elections)
+    .bind(voters)
+    .fetch_all(connection)
+    .await?;
+    let known = rows.iter().map(|row| {
+        let election_id: i64 = row.try_get("election_id")?;
+        let number: i64 = row.try_get("number")?;
+        let voter = VoterId(bytes(row, "voter")?);
+        Ok(((election_id.cast_unsigned(), voter), number.cast_unsigned()))
+    });
+    known.collect()
+}
+
+async fn keep_numbers(
+    connection: &mut PgConnection,
+    known: &Known,
+    numbered: &BTreeSet<(u64, VoterId)>,
+) -> Result<(), sqlx::Error> {
+    if numbered.is_empty() {
+        return Ok(());
+    }
+    let elections: Vec<i64> = numbered.iter().map(|(id, _)| id.cast_signed()).collect();
+    let voters: Vec<&[u8]> = numbered.iter().map(|(_, v)| v.0.as_slice()).collect();
+    let numbers = numbered.iter().map(|voter| known.numbers[voter]);
+    let numbers: Vec<i64> = numbers.map(u64::cast_signed).collect();
+    sqlx::query(
+        "INSERT INTO ballot_numbers (election_id, voter, number) \
+         SELECT * FROM unnest($1::int8[], $2::bytea[], $3::int8[]) \
+         ON CONFLICT (election_id, voter) DO UPDATE SET number = EXCLUDED.number",
+    )
+    .bind(elections)
+    .bind(voters)
+    .bind(numbers)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 async fn insert(connection: &mut PgConnection, me: &Me, new: &[Kept]) -> Result<(), sqlx::Error> {

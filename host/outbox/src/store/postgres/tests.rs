@@ -3,7 +3,7 @@
 use std::{str::FromStr, time::Duration};
 
 use sqlx::{ConnectOptions, Row};
-use tabella_protocol::Revote;
+use tabella_protocol::{PublicKey, Revote};
 use tabella_test_postgres::Postgres;
 use tempfile::TempDir;
 
@@ -270,6 +270,42 @@ async fn what_a_dead_backend_left_is_taken_over_and_no_longer_its_own() {
     assert_eq!(own.len(), 6);
     a.store.reject(9, "c".into(), "r".into(), 1).await.unwrap();
     assert!(b.shared().take_over(100).await.unwrap().own.is_empty());
+}
+
+/// The database names this backend, which does not hear so: it looks again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_takeover_whose_answer_is_lost_is_found_out() {
+    let Some(postgres) = Postgres::start() else {
+        return;
+    };
+    let (a, b) = (One::open(&postgres).await, One::open(&postgres).await);
+    a.store.record(submission(1, 1, None)).await.unwrap();
+    a.close().await;
+    // A commit is done, and answered once a standby has it, which never comes.
+    execute(
+        &postgres,
+        "ALTER SYSTEM SET synchronous_standby_names = 'nobody'",
+    )
+    .await;
+    execute(&postgres, "SELECT pg_reload_conf()").await;
+    let cutting = async {
+        let options = PgConnectOptions::from_str(&postgres.url()).unwrap();
+        let mut connection = options.connect().await.unwrap();
+        let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE wait_event = 'SyncRep'";
+        loop {
+            let rows = sqlx::query(cut).fetch_all(&mut connection).await.unwrap();
+            if !rows.is_empty() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let (taken, ()) = tokio::join!(b.shared().take_over(9), cutting);
+    assert!(taken.is_err(), "its answer is lost");
+    assert!(b.shared().is_in_doubt());
+    let own = b.shared().own().await.unwrap().own;
+    assert_eq!(own.len(), 1, "the database names this backend");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -640,7 +676,7 @@ async fn unsettled_ballots_in_a_file_are_not_left_behind() {
     };
     let data = tempfile::tempdir().unwrap();
     let path = data.path().join(super::super::FILE);
-    let file = Store::open(&path, Arc::default(), |_, _| ()).unwrap();
+    let file = Store::open(&path, &identity(), Arc::default(), |_, _| ()).unwrap();
     let new = submission(1, 1, None);
     file.record(new.clone()).await.unwrap();
     file.close().await;
@@ -656,7 +692,7 @@ async fn unsettled_ballots_in_a_file_are_not_left_behind() {
     .await;
     let said = refused.err().expect("a refusal").to_string();
     assert!(said.contains("1 acknowledged ballots"), "{said}");
-    let file = Store::open(&path, Arc::default(), |_, _| ()).unwrap();
+    let file = Store::open(&path, &identity(), Arc::default(), |_, _| ()).unwrap();
     file.confirm(confirmed(0, new.transaction_id))
         .await
         .unwrap();

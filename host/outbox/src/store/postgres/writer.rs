@@ -15,7 +15,7 @@ use super::{
     connection::may_be_repeated,
     group::{self, Done},
 };
-use crate::pending::Pending;
+use crate::{lines::Ended, pending::Pending};
 
 /// Most writes in one commit, so that nobody waits for a commit without end.
 const GROUP_MAX: usize = 2_048;
@@ -50,6 +50,7 @@ impl Writer {
 
     /// Runs until it is told to stop or the last sender is gone.
     pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Queued>) {
+        let _ended = Ended("the database");
         let mut group = Vec::new();
         while queue.recv_many(&mut group, GROUP_MAX).await > 0 {
             let (writes, stop) = signing::sign(std::mem::take(&mut group));
