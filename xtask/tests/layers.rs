@@ -178,6 +178,8 @@ fn linked(package: &str) -> BTreeSet<String> {
         .args(["tree", "--package", package, "--edges", "normal"])
         .args(["--prefix", "none", "--format", "{lib} {p}", "--offline"])
         .current_dir(root())
+        // With it, cargo draws the whole workspace and not the one package.
+        .env_remove("CARGO_RESOLVER_FEATURE_UNIFICATION")
         .output()
         .expect("cargo runs");
     let errors = String::from_utf8_lossy(&tree.stderr);

@@ -1,4 +1,4 @@
-//! Log output: for people on a terminal, JSON lines foreverything else.
+//! Log output: for people on a terminal, JSON lines for everything else.
 
 use std::io::IsTerminal;
 

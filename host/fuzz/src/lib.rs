@@ -1,4 +1,4 @@
-//! Arbitrary bytes foreverything that reads what strangers send: one target for each way in.
+//! Arbitrary bytes for everything that reads what strangers send: one target for each way in.
 //!
 //! A target takes its input and panics where something is wrong: a host fault, a built-in rule that
 //! fails, bytes that do not survive a round trip. `fuzz_targets` gives each of them to libFuzzer, for

@@ -15,7 +15,7 @@ use tabella_runtime::{
 use thiserror::Error;
 
 use crate::native;
-use crate::sample::{self, Numbers};
+use crate::sample::{self, Numbers, put_varint};
 
 /// Sampled ballots besides those given.
 const BALLOTS: usize = 400;
@@ -485,15 +485,6 @@ fn first_difference<'a>(
         _ => {}
     }
     (path, one, other)
-}
-
-/// As `tabella_abi::codec` writes unsigned integers.
-fn put_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
 }
 
 fn shown(contest: &Contest, ballot: &[u8]) -> String {

@@ -177,3 +177,12 @@ pub fn mutants(ballots: &[Vec<u8>], options: usize, numbers: &mut Numbers) -> Ve
     }
     mutants
 }
+
+/// As `tabella_abi::codec` writes unsigned integers.
+pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}

@@ -5,7 +5,7 @@
 //! - `text`: one catalogue of words for each language;
 //! - [`policy`]: what a browser lets a page do.
 //!
-//! A page is the same forevery reader and every election: what differs is fetched by its modules from the
+//! A page is the same for every reader and every election: what differs is fetched by its modules from the
 //! REST API. So the SHA-256 of each file follows from the source, and anybody can compare what a server sends.
 //!
 //! ```

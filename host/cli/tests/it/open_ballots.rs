@@ -49,7 +49,7 @@ fn found<'a>(tells: &'a Tells, text: &str) -> Vec<&'a String> {
     tells.iter().filter(|told| text.contains(*told)).collect()
 }
 
-/// What a network tells who asks foreverything, with these tokens or none.
+/// What a network tells who asks for everything, with these tokens or none.
 struct Crawl<'a> {
     network: &'a Network,
     rpc_key: Option<&'static str>,

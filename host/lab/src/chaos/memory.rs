@@ -10,7 +10,7 @@ use std::{
 use tabella_cli::dev::Ready;
 
 /// Most resident bytes of any process: what its bodies and its answers may hold at once (256 MiB each by
-/// default), and as much again for what is made of it and foreverything else.
+/// default), and as much again for what is made of it and for everything else.
 pub(super) const RESIDENT_BYTES_MAX: u64 = 1 << 30;
 /// Between two looks. The kernel keeps the peak, so that only what comes just before a kill is missed.
 const LOOK_EVERY: Duration = Duration::from_millis(250);

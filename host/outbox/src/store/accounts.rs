@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tabella_protocol::codec;
 use tokio::sync::oneshot;
 
-use super::{Reads, Store, StoreError, tables, writer::Write};
+use super::{Reads, Store, StoreError, tables, write::Write};
 use crate::pending::Pending;
 
 /// Largest stored account, in bytes.

@@ -6,7 +6,7 @@ use tabella_protocol::{Hash, VoterId, codec};
 use super::{
     Admission, Closing, Confirmed, ConfirmedSubmission, NewSubmission, Recorded, State, StoreError,
     Submission, tables,
-    writer::{Completion, Reply, Write},
+    write::{Completion, Reply, Write},
 };
 use crate::{pending::Durable, subject::Realm};
 

@@ -18,6 +18,7 @@ mod signing;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod write;
 mod writer;
 
 use std::{
@@ -43,7 +44,7 @@ pub(crate) use postgres::{Reach, Shared};
 pub(crate) use record::{Admission, Earlier, NewSubmission, Recorded};
 pub use record::{Closing, Mark, Named, State, Submission};
 use signing::{Queued, Signed, ToSign};
-use writer::Write;
+use write::Write;
 
 use crate::{lines::Ended, pending::Pending};
 

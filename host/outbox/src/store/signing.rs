@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::{
     NewSubmission, Recorded,
-    writer::{Reply, Write},
+    write::{Reply, Write},
 };
 
 /// What waits for the writer.

@@ -8,16 +8,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tabella_protocol::Hash;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::{
-    Closing, Confirmed, NewSubmission, OnCommit, OpenError, Recorded, State, StoreError,
-    accounts::AccountWrite,
+    OnCommit, OpenError, StoreError,
     apply::Tables,
     file::load_open,
     handle::{Handle, Opener},
     signing::{self, Queued},
+    write::{Completion, Write},
 };
 use crate::pending::Pending;
 
@@ -26,38 +25,6 @@ const GROUP_MAX: usize = 2_048;
 
 /// Pause between two attempts to open a database that failed.
 const REOPEN: Duration = Duration::from_millis(200);
-
-pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
-
-/// Something to be made durable.
-pub(super) enum Write {
-    Record {
-        submission: NewSubmission,
-        reply: Reply<Recorded>,
-    },
-    Confirm {
-        confirmed: Confirmed,
-        reply: Reply<()>,
-    },
-    Reject {
-        sequence: u64,
-        state: State,
-        reply: Reply<()>,
-    },
-    SignAgain {
-        sequence: u64,
-        transaction_id: Hash,
-        transaction: Vec<u8>,
-        expiry_height: u64,
-        reply: Reply<()>,
-    },
-    Closing {
-        election_id: u64,
-        closing: Option<Closing>,
-        reply: Reply<()>,
-    },
-    Account(AccountWrite),
-}
 
 pub(super) struct Writer {
     pub(super) database: Handle,
@@ -69,9 +36,6 @@ pub(super) struct Writer {
     pub(super) on_commit: OnCommit,
     pub(super) next_sequence: u64,
 }
-
-/// What is left to do for one write once its group is durable, or has failed.
-pub(super) type Completion = Box<dyn FnOnce(&Pending, Result<(), StoreError>) + Send>;
 
 impl Writer {
     /// Runs until it is told to stop or the last sender is gone.

@@ -1,4 +1,4 @@
-//! What is checked and what is not, how the pages are foreverybody, and the hashes of all files.
+//! What is checked and what is not, how the pages are for everybody, and the hashes of all files.
 
 use maud::{Markup, html};
 

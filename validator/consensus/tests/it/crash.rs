@@ -62,7 +62,7 @@ async fn an_idle_network_does_not_slow_down_who_catches_up() {
     let missed = network.chains[0].height() + 40;
     network.reaches([0, 1], missed).await;
     // Were it paced by its application while it catches up, only status messages would wake it, once
-    // forevery height.
+    // for every height.
     network.set_mood(Mood::Idle);
     network.idle(0).await;
     network.start(2).await;

@@ -8,7 +8,7 @@ use tabella_protocol::Hash;
 
 use super::{
     super::{
-        Closing, Confirmed, ConfirmedSubmission, Mark, State, accounts::AccountDone, writer::Write,
+        Closing, Confirmed, ConfirmedSubmission, Mark, State, accounts::AccountDone, write::Write,
     },
     accounts,
     carriers::{self, Me},

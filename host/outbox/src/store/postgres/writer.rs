@@ -9,7 +9,7 @@ use super::{
     super::{
         OnCommit, StoreError,
         signing::{self, Queued},
-        writer::Write,
+        write::Write,
     },
     ANSWER_MAX, Doubt, Shared, carriers,
     connection::may_be_repeated,
