@@ -118,6 +118,8 @@ pub(crate) struct Observed {
     pub(crate) height: u64,
     /// The newest block that was executed here.
     pub(crate) proven_height: u64,
+    /// Whether a block of the local ledger cannot be read.
+    pub(crate) is_local_ledger_damaged: bool,
     pub(crate) members: Vec<Member>,
 }
 
@@ -176,6 +178,11 @@ impl Observed {
             tell(
                 LEDGER_FAILED,
                 "there is no local ledger to fall back to".into(),
+            );
+        } else if self.is_local_ledger_damaged {
+            tell(
+                LEDGER_FAILED,
+                "a block of the local ledger cannot be read; the log names it".into(),
             );
         }
         if self.oldest_pending_s > WAIT_S && now.has_quorum() {
@@ -268,6 +275,7 @@ mod tests {
             oldest_pending_s: 2,
             height: 1_000,
             proven_height: 999,
+            is_local_ledger_damaged: false,
             members: (1..=3).map(member).collect(),
         }
     }
@@ -330,6 +338,13 @@ mod tests {
                 "TabellaValidatorDown validator-2",
             ]
         );
+    }
+
+    #[test]
+    fn a_local_ledger_with_an_unreadable_block_is_an_alert() {
+        let mut observed = well();
+        observed.is_local_ledger_damaged = true;
+        assert_eq!(names(&observed), ["TabellaLocalLedgerFailed"]);
     }
 
     #[test]

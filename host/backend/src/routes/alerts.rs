@@ -105,6 +105,7 @@ fn observed(app: &App) -> Observed {
         oldest_pending_s: app.oldest_pending_s(),
         height: app.height(),
         proven_height: app.follower.tip().height,
+        is_local_ledger_damaged: app.outbox.reconciliation().is_damaged(),
         members: members.collect(),
     }
 }
