@@ -17,7 +17,7 @@ const TARGET: &str = "wasm32-unknown-unknown";
 const RULES: &[(&str, &str, &str)] = &include!("rules.rs");
 
 /// `strip` drops debug information but keeps the name section, from which refusals and traps take
-/// function names. The stack is small because a fresh instance is made forevery ballot.
+/// function names. The stack is small because a fresh instance is made for every ballot.
 const WORKSPACE: &str = r#"
 [workspace]
 resolver = "3"

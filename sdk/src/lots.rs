@@ -76,7 +76,7 @@ pub struct Followed<C> {
 }
 
 impl<'a> Lots<'a> {
-    /// Counts. Where ties are only to be reported, counts again forevery other way to decide them,
+    /// Counts. Where ties are only to be reported, counts again for every other way to decide them,
     /// `counts_max` times at most in all.
     pub fn follow<C>(
         ties: &'a mut TieBreak,

@@ -139,7 +139,7 @@ impl Params {
         }
     }
 
-    /// An integer forevery option, in the order of the contest; empty when left out.
+    /// An integer for every option, in the order of the contest; empty when left out.
     pub fn per_option(&self, name: &str) -> &[u64] {
         match self.value(name) {
             None => &[],

@@ -51,7 +51,7 @@ impl Scale {
     /// The mean worth of the places from `start`, counted from 0, up to but without `end`.
     pub(crate) fn mean(&self, start: usize, end: usize) -> i128 {
         let sum = self.before[end] - self.before[start];
-        // Dividing 128 bits costs a plugin hundreds of instructions, forevery rank of every ballot.
+        // Dividing 128 bits costs a plugin hundreds of instructions, for every rank of every ballot.
         match (end - start, i64::try_from(sum)) {
             (1, _) => sum,
             (places, Ok(sum)) => (sum / places as i64).into(),

@@ -9,7 +9,7 @@
 //! - `hare`: a seat for each full quota votes / seats, exactly; the seats left go to the largest
 //!   remainders (Hamilton's method, the apportionment act vetoed in 1792);
 //! - `droop`: the same with the quota votes / (seats + 1), cut to a whole number, plus one
-//!   (H. R. Droop, 1868). In tiny elections seats can be left after a seat forevery remainder; the
+//!   (H. R. Droop, 1868). In tiny elections seats can be left after a seat for every remainder; the
 //!   remainders are then gone through again.
 //!
 //! A party with less than `threshold_percent` of the votes for all parties gets no seats, and its

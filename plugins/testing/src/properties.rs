@@ -1,4 +1,4 @@
-//! What holds forevery rule and every set of ballots.
+//! What holds for every rule and every set of ballots.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -17,7 +17,7 @@ use crate::native::{batch, instance, tally};
 
 const OPTIONS_MAX: usize = 6;
 
-/// A random election: for each ballot a weight and a number forevery option, from which a ballot
+/// A random election: for each ballot a weight and a number for every option, from which a ballot
 /// of any kind is made.
 #[derive(Clone, Debug)]
 struct Draw {

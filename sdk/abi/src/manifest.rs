@@ -169,7 +169,7 @@ impl Param {
         Self::new(name, ParamKind::Texts)
     }
 
-    /// A non-negative integer forevery option, by option id.
+    /// A non-negative integer for every option, by option id.
     pub const fn per_option(name: &'static str) -> Self {
         Self::new(name, ParamKind::PerOption)
     }

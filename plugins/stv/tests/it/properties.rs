@@ -1,4 +1,4 @@
-//! What holds forevery election.
+//! What holds for every election.
 
 use proptest::prelude::*;
 use tabella_abi::contest::{Decider, TieOrder};
