@@ -168,10 +168,8 @@ fn chunk(ledger: &Ledger, mut at: At, last: u64) -> Result<Option<(Vec<u8>, At)>
                 Within { sent: 0, tail }
             }
         };
-        let room = CHUNK_BYTES.saturating_sub(text.len()) / 2;
-        // The storage reads all of a block for each part: those of a very large one grow.
-        let part_bytes = room.max(within.sent / PARTS).max(1);
-        let Some(part) = ledger.block_part(at.height, within.sent, part_bytes)? else {
+        let bytes_max = part_bytes(text.len(), within.sent);
+        let Some(part) = ledger.block_part(at.height, within.sent, bytes_max)? else {
             return Ok(None);
         };
         if part.is_empty() {
@@ -186,6 +184,13 @@ fn chunk(ledger: &Ledger, mut at: At, last: u64) -> Result<Option<(Vec<u8>, At)>
         }
     }
     Ok(Some((text, at)))
+}
+
+/// How many bytes of a block, of which `sent` are sent, go into a chunk that has `text` bytes already, at most.
+fn part_bytes(text: usize, sent: usize) -> usize {
+    let room = CHUNK_BYTES.saturating_sub(text) / 2;
+    // The storage reads all of a block for each part: those of a very large one grow.
+    room.max(sent / PARTS).max(1)
 }
 
 /// What stands before and behind the hex digits of a block in its line.
@@ -214,6 +219,22 @@ mod tests {
     use tabella_protocol::Hash;
 
     use super::*;
+
+    #[test]
+    fn a_chunk_is_small_and_a_large_block_has_few() {
+        const BLOCK_BYTES: usize = 64 << 20;
+        let (mut sent, mut chunks) = (0, 0);
+        while sent < BLOCK_BYTES {
+            let part = part_bytes(0, sent);
+            assert!(
+                2 * part <= CHUNK_BYTES.max(2 * sent / PARTS),
+                "{part} after {sent}"
+            );
+            (sent, chunks) = (sent + part, chunks + 1);
+        }
+        assert!(chunks <= 128, "{chunks}");
+        assert_eq!(part_bytes(CHUNK_BYTES, 0), 1);
+    }
 
     #[test]
     fn a_block_that_is_sent_in_parts_is_the_line_that_it_would_be_in_one() {
