@@ -116,10 +116,6 @@ struct ContestAnswer {
         AsksValidators
     ),
 )]
-#[expect(
-    clippy::too_many_lines,
-    reason = "a line for each member of the answer"
-)]
 pub(crate) async fn results(
     State(app): State<Arc<App>>,
     Extension(address): Extension<ClientAddress>,

@@ -121,7 +121,6 @@ impl Pending {
     }
 
     /// How many there are.
-    #[expect(clippy::len_without_is_empty, reason = "nobody asks for it")]
     pub fn len(&self) -> usize {
         self.inner().entries.len()
     }
