@@ -65,7 +65,7 @@ pub enum BackupError {
     Manifest {
         /// The manifest.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error in it.
         error: serde_json::Error,
     },
     /// Another network's or validator's.

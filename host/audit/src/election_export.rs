@@ -146,7 +146,7 @@ pub enum CheckError {
     Ledger(#[from] LedgerError),
 }
 
-/// Checks the export in `file`, which must be of the network of `genesis`; `on_step` is told how far it is.
+/// Checks the export in `file`, which must be of the network of `genesis`; `on_step` is called after each step.
 pub fn check(
     file: &Path,
     genesis: &Genesis,

@@ -29,7 +29,7 @@ pub enum LinesError {
         path: PathBuf,
         /// What it should be, as the sentence goes on; empty where the file's name says it.
         expected: &'static str,
-        /// What is wrong with it.
+        /// The error in it.
         source: io::Error,
     },
 }

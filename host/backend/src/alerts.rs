@@ -91,7 +91,7 @@ pub(crate) struct Alert {
     pub(crate) rule: Rule,
     /// The validator that it is about, where it is about one.
     pub(crate) node_id: Option<String>,
-    /// What is so, for people.
+    /// The condition in words.
     pub(crate) summary: String,
 }
 

@@ -48,7 +48,7 @@ struct Answered {
     answer: Answer,
 }
 
-/// What is counted where it happens.
+/// Counters and durations, updated by the code that they count.
 #[derive(Default)]
 pub(crate) struct Metrics {
     submissions: Family<Answered, Counter>,

@@ -33,7 +33,7 @@ pub enum GenesisFileError {
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error in it.
         error: GenesisError,
     },
 }

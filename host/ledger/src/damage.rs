@@ -23,7 +23,7 @@ pub struct Damage {
     pub table: &'static str,
     /// Which of its values.
     pub at: String,
-    /// What is wrong with it.
+    /// The error in it.
     pub what: String,
     /// The block that it belongs to, where that block is not to be read any more.
     pub(crate) block: Option<u64>,

@@ -149,7 +149,7 @@ fn values<'a>(ids: impl Iterator<Item = &'a str>, numbers: &mut Numbers) -> Map<
         .collect()
 }
 
-/// Every short string of low bytes, and ballots that are cut, go on, or have a byte changed, doubled or swapped.
+/// Every short string of low bytes, and ballots that are cut, extended, or have a byte changed, doubled or swapped.
 pub fn mutants(ballots: &[Vec<u8>], options: usize, numbers: &mut Numbers) -> Vec<Vec<u8>> {
     let lows = u8::try_from(options + 2).unwrap_or(u8::MAX);
     let lows = lows.min(LOW_BYTES_MAX);

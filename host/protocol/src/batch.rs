@@ -125,7 +125,7 @@ impl VerifiedBatches {
     }
 }
 
-/// Signs ballots together, in as few batches as hold them; answers them in the order in which they came.
+/// Signs ballots together, in as few batches as hold them; returns them in the order in which they came.
 ///
 /// Within a batch they stand in the order of their hashes, so that a place tells nothing of when a ballot came.
 /// A ballot that is alone is signed by itself.

@@ -51,7 +51,7 @@ pub(super) async fn metrics(
     answer(&headers, &shown.registry, &engine.unwrap_or_default())
 }
 
-/// What is read at the moment of asking.
+/// Gauges that are read at each scrape.
 struct Now(Context);
 
 impl Debug for Now {

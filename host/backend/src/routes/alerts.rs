@@ -1,4 +1,4 @@
-//! `GET /api/admin/alerts`: what somebody should act on now, for who runs no Prometheus.
+//! `GET /api/admin/alerts`: what somebody should act on now, for operators without Prometheus.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ struct AlertAnswer {
     severity: Severity,
     /// The validator that it is about, where it is about one.
     node_id: Option<String>,
-    /// What is so, for people.
+    /// The condition in words.
     summary: String,
     /// Where the documentation says what to do.
     runbook: String,

@@ -47,7 +47,7 @@ pub(crate) fn registry(app: &Arc<App>) -> Registry {
     registry
 }
 
-/// What is read at the moment of asking.
+/// Gauges that are read at each scrape.
 struct Now(Arc<App>);
 
 impl Debug for Now {

@@ -263,7 +263,7 @@ async fn evidence_in_a_file_is_put_on_the_chain_by_any_validator() {
     let (code, text) = submit(file);
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("is on the chain already"), "{text}");
-    // Another file is none of evidence.
+    // Another file is not evidence.
     let (code, text) = submit(&network.ready.genesis);
     assert_eq!(code, Some(1), "{text}");
     let refused = run(&["validator", "evidence", "--file", file]);

@@ -1,4 +1,4 @@
-//! What commands print: foreign text is told from the program's own, and nobody has to read to the end.
+//! What commands print: foreign text cannot pass for the program's own, and a reader may stop early.
 
 use std::{
     io::pipe,
@@ -199,7 +199,7 @@ async fn a_reader_that_goes_away_ends_no_server() {
         nix::sys::signal::Signal::SIGTERM,
     )
     .unwrap();
-    let status = eventually("dev ends as it is told", async || dev.try_wait().unwrap()).await;
+    let status = eventually("dev ends when asked", async || dev.try_wait().unwrap()).await;
     assert!(status.success(), "{status:?}");
 }
 
