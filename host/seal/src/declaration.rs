@@ -96,7 +96,9 @@ impl Declaration {
         let Some(Sum { min, max, blank }) = sum else {
             return builder.form(self.options);
         };
-        let reach = terms.iter().map(|(_, coefficient)| u128::from(*coefficient));
+        let reach = terms
+            .iter()
+            .map(|(_, coefficient)| u128::from(*coefficient));
         let reach = u64::try_from(reach.sum::<u128>()).unwrap_or(u64::MAX);
         let bounded = max.min(reach);
         match blank {
@@ -255,7 +257,9 @@ impl Declaration {
             }
             Shape::Grades { grades } => {
                 let row = grades.saturating_sub(1) as usize;
-                let set = pairs(&counters).into_iter().filter(|(_, count)| *count == 1);
+                let set = pairs(&counters)
+                    .into_iter()
+                    .filter(|(_, count)| *count == 1);
                 let grades = set.map(|(slot, _)| (slot / row, (slot % row) as u64 + 1));
                 Grades::encode(&grades.collect::<Vec<_>>())
             }

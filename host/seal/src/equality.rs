@@ -16,7 +16,9 @@ pub(crate) struct Statement<'a> {
 
 impl Statement<'_> {
     fn challenge(&self, at_generator: &RistrettoPoint, at_base: &RistrettoPoint) -> Scalar {
-        let mut transcript = Transcript::new(self.tag).bytes(self.context).bytes(&self.public);
+        let mut transcript = Transcript::new(self.tag)
+            .bytes(self.context)
+            .bytes(&self.public);
         for point in [&self.base, &self.image, at_generator, at_base] {
             transcript = transcript.bytes(&group::encoded(point));
         }

@@ -1,5 +1,6 @@
 //! Points and scalars as bytes. Only canonical bytes are read, and a canonical point is in the group.
 
+use alloc::vec::Vec;
 use core::iter;
 
 use curve25519_dalek::{
@@ -44,7 +45,8 @@ pub(crate) fn times(point: &RistrettoPoint, number: u64) -> RistrettoPoint {
     product
 }
 
-/// 1, x, x², and so on.
-pub(crate) fn powers(of: Scalar) -> impl Iterator<Item = Scalar> {
-    iter::successors(Some(Scalar::ONE), move |power| Some(power * of))
+/// 1, x, x², and so on, as many as `count`. A list, because sums of products ask for exact lengths.
+pub(crate) fn powers(of: Scalar, count: usize) -> Vec<Scalar> {
+    let powers = iter::successors(Some(Scalar::ONE), |power| Some(power * of));
+    powers.take(count).collect()
 }

@@ -107,7 +107,11 @@ impl Logarithms {
 }
 
 /// The next points, each a step from the one before.
-fn multiples(next: &mut RistrettoPoint, step: &RistrettoPoint, count: usize) -> Vec<RistrettoPoint> {
+fn multiples(
+    next: &mut RistrettoPoint,
+    step: &RistrettoPoint,
+    count: usize,
+) -> Vec<RistrettoPoint> {
     let mut points = Vec::with_capacity(count);
     for _ in 0..count {
         points.push(*next);

@@ -6,6 +6,7 @@ use core::fmt;
 use curve25519_dalek::{ristretto::RistrettoPoint, scalar::Scalar, traits::VartimeMultiscalarMul};
 use zeroize::Zeroizing;
 
+pub use crate::logarithm::Logarithms;
 use crate::{
     Context,
     ceremony::Keys,
@@ -14,7 +15,6 @@ use crate::{
     sum::Ciphertext,
     transcript::{Secret, Transcript},
 };
-pub use crate::logarithm::Logarithms;
 
 /// A trustee's share of the election's secret; erased when dropped.
 pub struct Share {
@@ -44,8 +44,10 @@ impl Share {
     /// What this trustee contributes to the opening of these totals. The context names election, ceremony, board and
     /// trustee.
     pub fn open(&self, counters: &[Ciphertext], context: &Context) -> Opening {
-        let points: Vec<RistrettoPoint> =
-            counters.iter().map(|counter| *self.secret * counter.alpha).collect();
+        let points: Vec<RistrettoPoint> = counters
+            .iter()
+            .map(|counter| *self.secret * counter.alpha)
+            .collect();
         let factors: Vec<[u8; 32]> = points.iter().map(group::encoded).collect();
         let public = self.public();
         let hash = hash(context, &public, counters, &factors);

@@ -97,14 +97,7 @@ impl<'a> Sealer<'a> {
             }
         }
         let c = challenge(self.key, context, bits.len(), &bytes);
-        for Witness {
-            bit,
-            r,
-            wb,
-            wr,
-            wt,
-        } in &witnesses
-        {
+        for Witness { bit, r, wb, wr, wt } in &witnesses {
             bytes.extend((wb + c * bit).to_bytes());
             bytes.extend((wr + c * r).to_bytes());
             bytes.extend((wt + c * r * (Scalar::ONE - bit)).to_bytes());
@@ -163,13 +156,7 @@ impl<'a> Sealer<'a> {
     }
 
     fn commitments(&self, witness: &Witness) -> [RistrettoPoint; 4] {
-        let Witness {
-            bit,
-            r,
-            wb,
-            wr,
-            wt,
-        } = witness;
+        let Witness { bit, r, wb, wr, wt } = witness;
         let both = Zeroizing::new(wb * r + wt);
         [
             RistrettoPoint::mul_base(wr),

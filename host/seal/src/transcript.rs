@@ -74,7 +74,9 @@ impl Secret {
     /// A secret scalar that belongs to one message: another message has another.
     pub(crate) fn nonce(&self, label: &str, number: usize, message: &[u8]) -> Zeroizing<Scalar> {
         let transcript = Transcript::new("tabella/seal/nonce/v1").bytes(&*self.0);
-        let named = transcript.number(label.len() as u32).bytes(label.as_bytes());
+        let named = transcript
+            .number(label.len() as u32)
+            .bytes(label.as_bytes());
         Zeroizing::new(named.number(number as u32).bytes(message).scalar())
     }
 }

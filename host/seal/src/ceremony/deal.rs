@@ -68,11 +68,18 @@ impl Deal {
         let of_shares = self.shares.iter().map(|share| split(share).0);
         let mut of_shares = of_shares.map(|point| group::point(&point).ok_or(bad));
         let first = points.first().ok_or(bad)?;
-        if *first == group::identity() || of_shares.any(|p| p.is_err() || p == Ok(group::identity()))
+        if *first == group::identity()
+            || of_shares.any(|p| p.is_err() || p == Ok(group::identity()))
         {
             return Err(bad);
         }
-        match knowledge::holds(Purpose::Key, ceremony, index, &self.coefficients[0], &self.pok) {
+        match knowledge::holds(
+            Purpose::Key,
+            ceremony,
+            index,
+            &self.coefficients[0],
+            &self.pok,
+        ) {
             true => Ok(()),
             false => Err(CeremonyError::Knowledge { index }),
         }
@@ -108,7 +115,7 @@ impl Deal {
 
 /// The public value of a polynomial at a trustee's number.
 pub(super) fn value_at(coefficients: &[RistrettoPoint], index: u8) -> RistrettoPoint {
-    let powers = group::powers(Scalar::from(index)).take(coefficients.len());
+    let powers = group::powers(Scalar::from(index), coefficients.len());
     RistrettoPoint::vartime_multiscalar_mul(powers, coefficients)
 }
 
@@ -138,9 +145,16 @@ pub(super) struct Ends<'a> {
 
 impl Ends<'_> {
     /// A share under its pad, or without it when it was.
-    fn masked(&self, share: &[u8; 32], public: &[u8; 32], shared: &[u8; 32]) -> Zeroizing<[u8; 32]> {
+    fn masked(
+        &self,
+        share: &[u8; 32],
+        public: &[u8; 32],
+        shared: &[u8; 32],
+    ) -> Zeroizing<[u8; 32]> {
         let transcript = Transcript::new("tabella/seal/pad/v1").bytes(&self.ceremony.context);
-        let transcript = transcript.number(self.dealer.into()).number(self.index.into());
+        let transcript = transcript
+            .number(self.dealer.into())
+            .number(self.index.into());
         let mut pad = transcript.bytes(public).bytes(shared).half();
         for (byte, of_share) in pad.iter_mut().zip(share) {
             *byte ^= of_share;

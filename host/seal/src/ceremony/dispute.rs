@@ -27,12 +27,17 @@ impl Trustee {
         let share = deal.shares.get(usize::from(self.index) - 1).ok_or(bad)?;
         let base = group::point(&split(share).0).ok_or(bad)?;
         let image = *self.decryption * base;
-        let own = group::encoded(&curve25519_dalek::RistrettoPoint::mul_base(&self.decryption));
+        let own = group::encoded(&curve25519_dalek::RistrettoPoint::mul_base(
+            &self.decryption,
+        ));
         let context = context(&self.ceremony, dealer, self.index);
         let statement = statement(&context, own, base, image);
         let shared = group::encoded(&image);
         // Another dealer or another deal has another nonce.
-        let message = Transcript::untagged().bytes(&context).bytes(share).bytes(&shared);
+        let message = Transcript::untagged()
+            .bytes(&context)
+            .bytes(share)
+            .bytes(&shared);
         let nonce = self.secret.nonce("dispute", dealer.into(), &message.wide());
         Ok(Dispute {
             proof: statement.prove(&self.decryption, &nonce),

@@ -32,7 +32,12 @@ impl Keys {
         let polynomials = polynomials(ceremony, commits, deals)?;
         let firsts = polynomials.iter().filter_map(|points| points.first());
         let key = Key::from_point(firsts.sum()).map_err(|_| CeremonyError::Identity)?;
-        let share = |index| polynomials.iter().map(|points| value_at(points, index)).sum();
+        let share = |index| {
+            polynomials
+                .iter()
+                .map(|points| value_at(points, index))
+                .sum()
+        };
         Ok(Self {
             key,
             hash: hash(ceremony, commits, deals),

@@ -225,7 +225,10 @@ pub enum CeremonyError {
 impl fmt::Display for CeremonyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Threshold { threshold, trustees } => write!(
+            Self::Threshold {
+                threshold,
+                trustees,
+            } => write!(
                 f,
                 "expected a threshold of 1 to the number of trustees, at most {TRUSTEES_MAX}; \
                  got {threshold} of {trustees}"
@@ -233,20 +236,29 @@ impl fmt::Display for CeremonyError {
             Self::UnknownTrustee { index } => write!(f, "the ceremony has no trustee {index}"),
             Self::Parts { expected, got } => write!(f, "expected {expected} parts, got {got}"),
             Self::Point { index } => {
-                write!(f, "a point of trustee {index} is not canonical, or is the identity")
+                write!(
+                    f,
+                    "a point of trustee {index} is not canonical, or is the identity"
+                )
             }
             Self::Knowledge { index } => {
                 write!(f, "trustee {index} does not prove that it knows its secret")
             }
             Self::Commitment { index } => {
-                write!(f, "trustee {index} deals with other coefficients than it committed to")
+                write!(
+                    f,
+                    "trustee {index} deals with other coefficients than it committed to"
+                )
             }
             Self::Share { dealer } => write!(
                 f,
                 "the share from trustee {dealer} is not on its polynomial; publish a dispute"
             ),
             Self::FalseDispute { index } => {
-                write!(f, "the dispute of trustee {index} does not show a wrong share")
+                write!(
+                    f,
+                    "the dispute of trustee {index} does not show a wrong share"
+                )
             }
             Self::Identity => f.write_str("the key is the identity; hold another ceremony"),
         }
