@@ -6,7 +6,7 @@ use core::fmt;
 
 use tabella_abi::ballot::{Approvals, Ballot, Grades, Malformed, Scores};
 
-use crate::form::{Form, FormError, Range, SEALED_SLOTS_MAX, Slot, digits, digits_of};
+use crate::form::{Form, FormError, Range, SEALED_SLOTS_MAX, Slot, digits};
 
 /// What a rule says of the ballots that it takes sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,73 +150,33 @@ impl Declaration {
     /// The slots of a plain ballot in the bytes of its kind.
     pub fn bits(&self, ballot: &[u8]) -> Result<Vec<bool>, BallotError> {
         let form = self.form()?;
-        let mut bits = vec![];
+        let options = self.options as usize;
+        let mut values = vec![0; form.counters() as usize];
         match &self.shape {
             Shape::Marks { .. } => {
-                let marks = Approvals::view(ballot, self.options as usize)?;
-                bits.resize(self.options as usize, false);
-                marks.options().for_each(|option| bits[option] = true);
+                let marks = Approvals::view(ballot, options)?;
+                marks.options().for_each(|option| values[option] = 1);
             }
-            Shape::Values { max, .. } => {
-                let digits = digits(*max);
-                for value in self.values(ballot)? {
-                    bits.extend(digits_of(value, &digits).ok_or(BallotError::OutOfBounds)?);
-                }
-            }
-            Shape::Squares { credits } => {
-                for value in self.values(ballot)? {
-                    let most = credits.isqrt();
-                    if value > most {
-                        return Err(BallotError::OutOfBounds);
-                    }
-                    bits.extend((0..most).map(|vote| vote < value));
+            Shape::Values { .. } | Shape::Squares { .. } => {
+                for (option, value) in Scores::view(ballot, options)?.values() {
+                    values[option] = value;
                 }
             }
             Shape::Grades { grades } => {
                 let row = grades.saturating_sub(1) as usize;
-                bits.resize(self.options as usize * row, false);
-                for (option, grade) in Grades::view(ballot, self.options as usize)?.values() {
-                    let above = usize::try_from(grade).ok().filter(|grade| *grade <= row);
-                    match above.ok_or(BallotError::OutOfBounds)? {
+                for (option, grade) in Grades::view(ballot, options)?.values() {
+                    let grade = usize::try_from(grade).ok().filter(|grade| *grade <= row);
+                    match grade.ok_or(BallotError::OutOfBounds)? {
                         0 => {}
-                        above => bits[option * row + above - 1] = true,
+                        above => values[option * row + above - 1] = 1,
                     }
                 }
             }
         }
-        self.fill(&form, &mut bits)?;
-        Ok(bits)
-    }
-
-    /// The value of each option.
-    fn values(&self, ballot: &[u8]) -> Result<Vec<u64>, BallotError> {
-        let mut values = vec![0; self.options as usize];
-        for (option, value) in Scores::view(ballot, self.options as usize)?.values() {
-            values[option] = value;
+        if self.counts_blank() && values.iter().all(|value| *value == 0) {
+            values[options] = 1;
         }
-        Ok(values)
-    }
-
-    /// Appends the slots that do not stand for options: the mark of a blank ballot, and slack.
-    fn fill(&self, form: &Form, bits: &mut Vec<bool>) -> Result<(), BallotError> {
-        if self.counts_blank() {
-            bits.push(!bits.contains(&true));
-        }
-        for range in form.ranges() {
-            let own = |(slot, _): &&(u32, u64)| (*slot as usize) < bits.len();
-            let of_options = range.terms.iter().take_while(own);
-            let worth = |(slot, coefficient): &(u32, u64)| match bits[*slot as usize] {
-                true => *coefficient,
-                false => 0,
-            };
-            let sum: u64 = of_options.map(worth).sum();
-            let slack = range.terms.iter().skip_while(own);
-            let slack: Vec<u64> = slack.map(|(_, coefficient)| *coefficient).collect();
-            let left = range.total.checked_sub(sum);
-            let left = left.and_then(|left| digits_of(left, &slack));
-            bits.extend(left.ok_or(BallotError::OutOfBounds)?);
-        }
-        Ok(())
+        form.bits(&values).ok_or(BallotError::OutOfBounds)
     }
 
     /// Whether the last counter is that of blank ballots.

@@ -170,6 +170,35 @@ impl Form {
         bits.len() == self.slots.len() && self.ranges.iter().all(has_sum)
     }
 
+    /// The slots of a ballot that adds these values to the counters; `None` where there is no such ballot.
+    pub fn bits(&self, values: &[u64]) -> Option<Vec<bool>> {
+        let mut left = values.to_vec();
+        let mut bits = vec![false; self.slots.len()];
+        for (bit, slot) in bits.iter_mut().zip(&self.slots) {
+            if let Slot::Counted {
+                counter,
+                coefficient,
+            } = slot
+            {
+                *bit = took(left.get_mut(*counter as usize)?, *coefficient);
+            }
+        }
+        for range in &self.ranges {
+            let is_slack = |slot: u32| self.slots.get(slot as usize) == Some(&Slot::Slack);
+            let mut missing = range.total;
+            for (slot, coefficient) in &range.terms {
+                let bit = bits.get_mut(*slot as usize)?;
+                match is_slack(*slot) {
+                    true => *bit = took(&mut missing, *coefficient),
+                    false if *bit => missing = missing.checked_sub(*coefficient)?,
+                    false => {}
+                }
+            }
+        }
+        let is_whole = values.len() == self.counters as usize && left.iter().all(|left| *left == 0);
+        (is_whole && self.admits(&bits)).then_some(bits)
+    }
+
     /// The canonical bytes: counts as two bytes, numbers as four and coefficients as eight, the lowest first.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -260,18 +289,13 @@ pub fn digits(max: u64) -> Vec<u64> {
     (0..bits).map(|k| digit(k) as u64).collect()
 }
 
-/// The digits that stand for a value, the highest first; `None` where it is more than their sum.
-pub fn digits_of(value: u64, digits: &[u64]) -> Option<Vec<bool>> {
-    let mut left = value;
-    let mut bits = Vec::new();
-    for digit in digits {
-        let is_set = left >= *digit;
-        if is_set {
-            left -= digit;
-        }
-        bits.push(is_set);
+/// Whether the coefficient is part of what is left, from which it is then taken.
+fn took(left: &mut u64, coefficient: u64) -> bool {
+    let fits = *left >= coefficient;
+    if fits {
+        *left -= coefficient;
     }
-    (left == 0).then_some(bits)
+    fits
 }
 
 /// Why a form cannot be.

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use tabella_abi::ballot::{Approvals, Ballot, Grades, Scores};
 use tabella_seal::{
     declaration::{BallotError, Blank, Declaration, Shape, Sum},
-    form::{COUNTER_TOTAL_MAX, Form, FormError, Range, SEALED_SLOTS_MAX, Slot, digits, digits_of},
+    form::{COUNTER_TOTAL_MAX, Form, FormError, Range, SEALED_SLOTS_MAX, Slot, digits},
 };
 
 use crate::{declarations, sum};
@@ -30,18 +30,16 @@ fn digits_reach_every_value_up_to_their_maximum_and_none_above() {
 proptest! {
     #[test]
     fn a_value_has_digits(max: u64, part: u64) {
-        let value = match max.checked_add(1) {
-            Some(end) => part % end,
-            None => part,
-        };
-        let digits = digits(max);
-        prop_assert_eq!(digits.iter().map(|digit| u128::from(*digit)).sum::<u128>(), u128::from(max));
-        let bits = digits_of(value, &digits).unwrap();
-        let back = digits.iter().zip(&bits).filter(|(_, bit)| **bit).map(|(digit, _)| *digit);
+        let max = max % (COUNTER_TOTAL_MAX - 1) + 1;
+        let value = part % (max + 1);
+        let declaration = Declaration { options: 1, shape: Shape::Values { max, sum: None } };
+        let form = declaration.form().unwrap();
+        let bits = form.bits(&[value]).unwrap();
+        let back = digits(max).into_iter().zip(bits).filter(|(_, bit)| *bit).map(|(digit, _)| digit);
         prop_assert_eq!(back.sum::<u64>(), value);
-        if max < u64::MAX {
-            prop_assert_eq!(digits_of(max + 1, &digits), None);
-        }
+        prop_assert_eq!(form.bits(&[max + 1]), None);
+        prop_assert_eq!(form.bits(&[]), None);
+        prop_assert_eq!(form.bits(&[value, 0]), None);
     }
 
     #[test]
