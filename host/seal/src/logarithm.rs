@@ -7,7 +7,7 @@ use curve25519_dalek::{ristretto::RistrettoPoint, scalar::Scalar};
 
 use crate::{form::COUNTER_TOTAL_MAX, group};
 
-/// Baby steps of a table, at most: 16 MiB.
+/// Baby steps of a table, at most: 32 MiB.
 const STEPS_MAX: u64 = 1 << 20;
 
 /// Points that are encoded together, because that costs one inversion.

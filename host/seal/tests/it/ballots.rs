@@ -7,7 +7,7 @@ use tabella_seal::{
     form::{Form, Range, Slot},
     opening::{Logarithms, totals},
     slots::{NotAdmitted, Refusal, SLOT_BYTES, Sealed, Sealer, ciphertexts, verify},
-    sum::Sums,
+    sum::{Ciphertext, Sums},
 };
 
 use crate::{Held, declarations, drawn, key_of, seal, sum};
@@ -34,42 +34,71 @@ fn picked(form: &Form, number: u64) -> Vec<bool> {
     admitted[(number % admitted.len() as u64) as usize].clone()
 }
 
+/// How often the ballot of a number counts.
+fn weight(number: u64) -> u64 {
+    number % 5 + 1
+}
+
+/// What the ballots of these numbers add up to, from their plain bytes.
+fn plain_totals(declaration: &Declaration, numbers: &[u64]) -> Vec<u64> {
+    let form = declaration.form().unwrap();
+    let mut totals = vec![0; form.counters() as usize];
+    for number in numbers {
+        let ballot = declaration.ballot(&picked(&form, *number)).unwrap();
+        let bits = declaration.bits(&ballot).unwrap();
+        for (slot, _) in form.slots().iter().zip(bits).filter(|(_, bit)| *bit) {
+            if let Slot::Counted {
+                counter,
+                coefficient,
+            } = slot
+            {
+                totals[*counter as usize] += coefficient * weight(*number);
+            }
+        }
+    }
+    totals
+}
+
+/// The encrypted totals of the same ballots, each sealed, verified, added, and the sums stored once.
+fn sealed_totals(
+    declaration: &Declaration,
+    key: &Key,
+    numbers: &[u64],
+    seed: [u8; 32],
+) -> Vec<Ciphertext> {
+    let form = declaration.form().unwrap();
+    let mut sums = Sums::new(&form);
+    for (position, number) in numbers.iter().enumerate() {
+        let context = [position as u8; 32];
+        let bytes = seal(&form, key, context, &picked(&form, *number), seed);
+        assert_eq!(bytes.len(), SLOT_BYTES * form.slots().len());
+        assert_eq!(verdict(&form, key, &context, &bytes), Ok(()));
+        sums.add(&form, &bytes, weight(*number)).unwrap();
+    }
+    let stored = Sums::from_bytes(&form, &sums.to_bytes()).unwrap();
+    assert_eq!(stored, sums);
+    stored.counters(&form)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4, ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_sealed_verifies_and_opens_to_its_plain_counters(
-        which in 0..16usize, numbers in prop::collection::vec(any::<u64>(), 1..6), seed: [u8; 32],
+        numbers in prop::collection::vec(any::<u64>(), 1..5), seed: [u8; 32],
     ) {
-        let declaration = &declarations()[which];
-        let form = declaration.form().unwrap();
         let held = Held::new(2, 3);
-        let mut sums = Sums::new(&form);
-        let mut expected = vec![0; form.counters() as usize];
-        for (position, number) in numbers.iter().enumerate() {
-            let weight = number % 5 + 1;
-            let bits = picked(&form, *number);
-            let context = [position as u8; 32];
-            let bytes = seal(&form, &held.keys.key, context, &bits, seed);
-            prop_assert_eq!(bytes.len(), SLOT_BYTES * form.slots().len());
-            prop_assert_eq!(verdict(&form, &held.keys.key, &context, &bytes), Ok(()));
-            sums.add(&form, &bytes, weight).unwrap();
-            let one = declaration.bits(&declaration.ballot(&bits).unwrap()).unwrap();
-            for (slot, bit) in form.slots().iter().zip(one) {
-                if let (Slot::Counted { counter, coefficient }, true) = (slot, bit) {
-                    expected[*counter as usize] += coefficient * weight;
-                }
-            }
+        let table = Logarithms::new(200, 8);
+        for declaration in declarations() {
+            let expected = plain_totals(&declaration, &numbers);
+            let counters = sealed_totals(&declaration, &held.keys.key, &numbers, seed);
+            let factors = [3, 1].map(|index| {
+                let opening = held.share(index).open(&counters, &[index; 32]);
+                opening.check(&held.keys, index, &counters, &[index; 32]).unwrap()
+            });
+            let opened = totals(&held.keys, &counters, &factors, &table);
+            prop_assert_eq!(opened, Ok(expected), "{:?}", declaration);
         }
-        let stored = Sums::from_bytes(&form, &sums.to_bytes()).unwrap();
-        prop_assert_eq!(&stored, &sums);
-        let counters = stored.counters(&form);
-        let factors: Vec<_> = [3, 1].iter().map(|index| {
-            let opening = held.share(*index).open(&counters, &[*index; 32]);
-            opening.check(&held.keys, *index, &counters, &[*index; 32]).unwrap()
-        }).collect();
-        let table = Logarithms::new(200, expected.len());
-        prop_assert_eq!(totals(&held.keys, &counters, &factors, &table).unwrap(), expected);
     }
 
     #[test]
