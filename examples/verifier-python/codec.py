@@ -187,6 +187,13 @@ class Mapping:
             self.key.write(out, key)
             self.item.write(out, value[key])
 
+    def read(self, reader):
+        pairs = [(self.key.read(reader), self.item.read(reader)) for _ in range(U32.read(reader))]
+        keys = [key for key, _ in pairs]
+        if any(a >= b for a, b in zip(keys, keys[1:])):
+            raise Malformed("expected keys in ascending order, each once")
+        return dict(pairs)
+
     def from_json(self, value):
         if type(value) is not dict:
             raise Malformed(f"expected an object, got {brief(value)}")
@@ -273,6 +280,12 @@ class Variants:
             raise Malformed(f"expected a byte below {len(self.variants)}, got {place}")
         name, type_ = self.variants[place]
         return {"kind": name, **type_.read(reader)}
+
+    def from_json(self, value):
+        if type(value) is not dict or value.get("kind") not in dict(self.variants):
+            raise Malformed(f"expected an object of a known kind, got {brief(value)}")
+        members = {name: item for name, item in value.items() if name != "kind"}
+        return {"kind": value["kind"], **dict(self.variants)[value["kind"]].from_json(members)}
 
 
 U8, U32, U64 = Unsigned(1), Unsigned(4), Unsigned(8)

@@ -50,7 +50,7 @@ def read_receipt(data):
         known = sum(f'"{name}"'.encode() in data for name in RECEIPT.members)
         if 2 * known >= len(RECEIPT.members):
             raise Refused(f"the receipt was changed: {error}") from None
-        raise NotThat("it is not JSON" if data.strip() else "the file is empty") from None
+        raise NotThat(other_file(data)) from None
     if type(document) is not dict or 2 * len(document.keys() & RECEIPT.members.keys()) < len(RECEIPT.members):
         raise NotThat(other_document(document))
     try:
@@ -60,6 +60,13 @@ def read_receipt(data):
     if pretty_json(RECEIPT.to_json(receipt)).encode() != data:
         raise Refused("the file is not byte for byte as it was issued; fetch the receipt again")
     return receipt
+
+
+def other_file(data):
+    try:
+        return other_document(parse_json(data.decode()))
+    except (Malformed, UnicodeDecodeError):
+        return "it is not JSON" if data.strip() else "the file is empty"
 
 
 def other_document(document):
@@ -186,17 +193,20 @@ def read_line(line, number):
         raise Refused(f"line {number} is not of an export: {error}") from None
 
 
-def read_lines(file):
-    for number, line in enumerate(file, 1):
+def read_lines(file, first=1):
+    for number, line in enumerate(file, first):
         yield read_line(line.removesuffix(b"\n").removesuffix(b"\r"), number)
 
 
 def check_export(file, genesis, on_block=lambda height: None):
     """Executes an export again from genesis, counts the election, and compares with what validators attested."""
-    lines = read_lines(file)
-    kind, first = next(lines, (None, None))
+    start = file.readline()
+    if b'"line"' not in start and b'"block_bytes_max"' not in start:
+        raise NotThat(other_file(start + file.read(1 << 20)))
+    kind, first = read_line(start.removesuffix(b"\n").removesuffix(b"\r"), 1)
+    lines = read_lines(file, 2)
     if kind != "genesis":
-        raise Refused("expected the genesis of a network on the first line; is this an export?")
+        raise Refused("expected the genesis of a network on the first line")
     if genesis_hash(first["genesis"]) != genesis_hash(genesis):
         raise Refused(f"the export is of network {text(genesis_hash(first['genesis']))}")
     chain = Chain(genesis)

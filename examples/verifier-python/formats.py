@@ -150,6 +150,19 @@ class EligibilityType:
             value["registrar"] = KEY.read(reader)
         return value
 
+    def from_json(self, value):
+        """What is left out: `open_to` is `named`, `roll` is `grows`."""
+        if type(value) is not dict or "kind" not in value:
+            raise Malformed("expected an eligibility")
+        defaults = {"open_to": "named"} if value["kind"] == "registrar" else {"roll": "grows"}
+        found = {**defaults, **value}
+        if "registrar" in found:
+            found["registrar"] = KEY.from_json(found["registrar"])
+        form = {name: item for name, item in found.items() if name != "registrar"}
+        if form not in self.FORMS or ("registrar" in found) != (found["kind"] != "credentials"):
+            raise Malformed("expected an eligibility of one of six forms")
+        return found
+
 
 OPTION = Struct(id=TEXT, title=TEXT)
 CONTEST = Struct(id=TEXT, title=TEXT, plugin=HASH, options=Sequence(OPTION), params=TEXT)

@@ -30,6 +30,11 @@ def y_of(encoded):
 SMALL_ORDER_Y = {0, 1, P - 1, y_of(ORDER_8), P - y_of(ORDER_8)}
 
 
+def is_canonical(encoded):
+    """Whether the y of 32 bytes is below P, so that the point has no second spelling."""
+    return len(encoded) == 32 and int.from_bytes(encoded, "little") & (2**255 - 1) < P
+
+
 def is_point(encoded):
     """Whether these 32 bytes say a point of the curve: x^2 = (y^2 - 1) / (d y^2 + 1) has a root."""
     y2 = pow(y_of(encoded), 2, P)
@@ -40,16 +45,17 @@ def is_point(encoded):
 @lru_cache(maxsize=4096)
 def is_key(key):
     """Whether these 32 bytes are a usable key: a point of the curve that is not of small order."""
-    return len(key) == 32 and y_of(key) not in SMALL_ORDER_Y and is_point(key)
+    return is_canonical(key) and y_of(key) not in SMALL_ORDER_Y and is_point(key)
 
 
+@lru_cache(maxsize=1 << 16)
 def signed(key, message, signature):
     """Whether `signature` is `key`'s of `message`.
 
     OpenSSL refuses an s that is not below the group's order and compares R byte by byte with the point that it
-    computes, so that a second spelling of R or s is refused; it takes keys and R of small order, which are refused here.
+    computes, so that a second spelling of R or s is refused; it takes keys and R of small order and second spellings of keys, which are refused here.
     """
-    if y_of(key) in SMALL_ORDER_Y or y_of(signature[:32]) in SMALL_ORDER_Y:
+    if not is_canonical(key) or y_of(key) in SMALL_ORDER_Y or y_of(signature[:32]) in SMALL_ORDER_Y:
         return False
     try:
         Ed25519PublicKey.from_public_bytes(key).verify(signature, message)

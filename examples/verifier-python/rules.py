@@ -1,7 +1,7 @@
 """A contest's rule: its Wasm bytes run by wasmtime, and what goes in and comes out (docs/plugin-abi.md).
 
 The structure of a module, its fuel and its stack are not measured as validators measure them; wasmtime's own fuel,
-four times as much, only ends a module that would run for ever. docs/verifying.md says what that leaves to the quorum.
+four times as much, only ends a module that would never end. docs/verifying.md says what that leaves to the quorum.
 """
 
 from decimal import Decimal
@@ -63,7 +63,7 @@ class Outcome:
         pairwise = self.list(self.number)
         self.explanation = self.text()
         if self.at != len(data):
-            raise Malformed("the outcome's bytes go on after its end")
+            raise Malformed("something follows the outcome's bytes")
         if len(self.options) != options or len(pairwise) not in (0, options * options):
             raise Malformed(f"the outcome is not of {options} options")
 

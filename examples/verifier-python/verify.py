@@ -17,6 +17,7 @@ from rules import Missing
 from validators import Refused
 
 VALID, NOT_VALID, NOT_THAT, UNDECIDED = 0, 1, 2, 3
+NAMES = {"receipt": "A RECEIPT", "election": "AN EXPORT", "proof": "A PROOF", "vectors": "A VECTOR"}
 
 
 def plain(value):
@@ -142,7 +143,7 @@ def main():
         answer, code = {"valid": True, arguments.command: summary}, VALID
     except documents.NotThat as error:
         answer, code = {"valid": False, "not": arguments.command, "reason": str(error)}, NOT_THAT
-        lines = [f"NOT A {arguments.command.upper()}: {plain(error)}"]
+        lines = [f"NOT {NAMES[arguments.command]}: {plain(error)}"]
     except Missing as error:
         answer, code = {"valid": None, "missing": str(error)}, UNDECIDED
         lines = [f"UNDECIDED: {plain(error)}"]
