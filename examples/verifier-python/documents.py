@@ -3,10 +3,11 @@
 from chain import Chain
 from codec import Malformed, Reader, Struct, parse_json, pretty_json
 from codec import BLOB, U64
-from formats import CERTIFICATE, ELECTION_PROOF, GENESIS, LIMITS_MOST, FUEL_CLASSES, RECEIPT, STATEMENT
-from formats import ack_message, entry_leaf, genesis_hash, head_leaf, is_well_formed, read_transaction, state_root
+from formats import CERTIFICATE, ELECTION_PROOF, GENESIS, LIMITS_MOST, FUEL_CLASSES, RECEIPT, RESULT_CERTIFICATE, STATEMENT
+from formats import ack_message, entry_leaf, genesis_hash, head_leaf, is_signed, is_well_formed, read_transaction
+from formats import state_root, threshold
 from primitives import inclusion_root, is_key, leaf_hash, sha256, signed
-from rules import Outcome
+from rules import Missing, Outcome
 from validators import History, Refused, text
 
 
@@ -153,10 +154,11 @@ def check_nonce(summary, data, nonce):
 # --- proofs of elections ---
 
 
-def check_election_proof(data, genesis):
-    """Requires an election's statement to be a leaf below the state root of a certified block; answers it."""
+def check_election_proof(data, genesis, history=None):
+    """Requires an election's statement to be a leaf below the state root of a certified block; answers it. A history
+    that is given takes up the changes of the validators."""
     proof = ELECTION_PROOF.from_json(parse_json(data.decode()))
-    history = History(genesis)
+    history = history or History(genesis)
     if proof["version"] != 1 or proof["genesis"] != history.genesis:
         raise Refused("the proof is of another version or network")
     root = inclusion_root(leaf_hash(proof["record"]), proof["index"], proof["count"], proof["path"])
@@ -170,6 +172,46 @@ def check_election_proof(data, genesis):
     history.check_header(proof["header"], proof["certificate"])
     statement = STATEMENT.read(Reader(proof["record"]))
     return {"height": proof["header"]["height"], **statement}
+
+
+# --- results ---
+
+
+def check_result(data, genesis, proof=None):
+    """Requires the attestations of a result to be equal, and those of a quorum of the validators of the block that made
+    them one. Where the validators have changed, the proof of an election brings the changes."""
+    document = parse_json(data.decode())
+    if type(document) is dict and "certificate" in document:
+        document = document["certificate"]
+    if document is None:
+        raise Missing("no quorum of validators has attested a result yet")
+    if type(document) is not dict or "proofs" not in document:
+        raise NotThat(other_document(document))
+    certificate = RESULT_CERTIFICATE.from_json(document)
+    attestation, history = certificate["attestation"], History(genesis)
+    if proof is not None:
+        check_election_proof(proof, genesis, history)
+    validator_set = history.at(certificate["height"])
+    known = {validator["public_key"] for validator in validator_set["validators"]}
+    attesters = set()
+    for one in certificate["proofs"]:
+        transaction, key = read_transaction(one["transaction"]), one["validator"]
+        if (transaction["signer"], transaction["signature"]) != (key, one["signature"]) or key not in known:
+            raise Refused(f"{text(key)} is not the validator that signed this attestation")
+        if transaction["chain_id"] != genesis["chain_id"] or transaction["payload"].get("attestation") != attestation:
+            raise Refused(f"{text(key)} attested something else")
+        if not is_signed(transaction):
+            raise Refused(f"the attestation of {text(key)} is not signed by it")
+        attesters.add(key)
+    expected, of = threshold(validator_set["quorum"], len(known)), len(known)
+    if len(attesters) < expected:
+        raise Refused(f"expected attestations of at least {expected} of {of} validators, got {len(attesters)}")
+    return {
+        "election_id": attestation["election_id"], "board_root": text(attestation["board_root"]),
+        "board_size": attestation["board_size"], "plugins": [text(plugin) for plugin in attestation["plugins"]],
+        "outcomes": [text(outcome) for outcome in attestation["outcomes"]], "height": certificate["height"],
+        "attested_by": len(attesters), "of": of,
+    }  # fmt: skip
 
 
 # --- exports ---

@@ -328,6 +328,9 @@ def state_root(rest, elections_root):
 
 # --- documents ---
 
+ATTESTATION_PROOF = Struct(validator=KEY, transaction=BLOB, signature=SIGNATURE)
+RESULT_CERTIFICATE = Struct(attestation=ATTESTATION, height=U64, proofs=Sequence(ATTESTATION_PROOF))
+
 RECEIPT = Struct(
     may_lack={"validator_sets": []}, version=U32, genesis=HASH, entry=BOARD_ENTRY, board_path=HASHES, board=BOARD_HEAD,
     board_index=U64, board_count=U64, boards_path=HASHES, header=HEADER, certificate=CERTIFICATE, acks=Sequence(ACK),

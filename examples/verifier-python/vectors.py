@@ -202,6 +202,9 @@ def handed_out(vectors, name):
     for vector in vectors["receipts"]:
         found = accepts(documents.check_receipt, vector["text"].encode(), genesis[vector["genesis"]])
         equal(f"{name}: receipt {vector['about']}", found, vector["summary"])
+    for vector in vectors["results"]:
+        found = accepts(documents.check_result, json.dumps(vector["result"]).encode(), genesis[vector["genesis"]])
+        equal(f"{name}: result {vector['about']}", found is not None, vector["valid"])
     for vector in vectors["election_proofs"]:
         data = json.dumps(vector["proof"]).encode()
         found = accepts(documents.check_election_proof, data, genesis[vector["genesis"]])

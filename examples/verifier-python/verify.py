@@ -7,6 +7,7 @@ something is missing before anybody can say.
 
 import argparse
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from rules import Missing
 from validators import Refused
 
 VALID, NOT_VALID, NOT_THAT, UNDECIDED = 0, 1, 2, 3
-NAMES = {"receipt": "A RECEIPT", "election": "AN EXPORT", "proof": "A PROOF", "vectors": "A VECTOR"}
+NAMES = {"receipt": "A RECEIPT", "election": "AN EXPORT", "proof": "A PROOF", "result": "A RESULT", "vectors": "A VECTOR"}
 
 
 def plain(value):
@@ -94,6 +95,17 @@ def proof(arguments, genesis):
     return summary, lines
 
 
+def result(arguments, genesis):
+    election_proof = arguments.election and arguments.election.read_bytes()
+    summary = documents.check_result(arguments.file.read_bytes(), genesis, election_proof)
+    lines = [
+        f"VALID: {summary['attested_by']} of {summary['of']} validators attest the result of election {summary['election_id']}",
+        f"board        {summary['board_size']} ballots, root {summary['board_root']}",
+    ]
+    lines += [f"outcome      {one}" for one in summary["outcomes"]]
+    return summary, lines
+
+
 def vectors(arguments, _genesis):
     import vectors as known
 
@@ -109,6 +121,7 @@ def read_arguments():
         ("receipt", receipt, "a voter's receipt, as GET /api/votes/receipt answered it"),
         ("election", election, "a whole election, as GET /api/elections/{id}/export answered it"),
         ("proof", proof, "what an election asks, as GET /api/elections/{id}/proof answered it"),
+        ("result", result, "a certified result, as GET /api/votes/results answered it"),
         ("vectors", vectors, "a directory of test vectors, such as docs/vectors"),
     ]:
         command = commands.add_parser(name, help=about, description=f"Checks {about}.")
@@ -117,6 +130,8 @@ def read_arguments():
             command.add_argument("--genesis", type=Path, required=True, help="the network's genesis, from who you trust")
         command.add_argument("--json", action="store_true", help="answer in JSON")
         command.set_defaults(run=run)
+        if name == "result":
+            command.add_argument("--election", type=Path, help="a proof of the election, where the validators have changed")
         if name == "receipt":
             command.add_argument("--nonce", type=int, help="the number that you sent with the ballot")
             command.add_argument("--transaction", type=Path, help="a file with the ballot's transaction as hex")
@@ -125,7 +140,7 @@ def read_arguments():
             command.add_argument("--plugin", type=Path, action="append", default=[], help="the Wasm bytes of a rule")
     arguments = parser.parse_args()
     for one, other in [("nonce", "transaction"), ("ballot", "election")]:
-        if (getattr(arguments, one, None) is None) != (getattr(arguments, other, None) is None):
+        if arguments.command == "receipt" and (getattr(arguments, one, None) is None) != (getattr(arguments, other, None) is None):
             parser.error(f"--{one} and --{other} belong together")
     return arguments
 
@@ -158,4 +173,7 @@ def main():
 
 
 if __name__ == "__main__":
+    # Whoever reads the first line alone ends this program quietly.
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.exit(main())

@@ -84,6 +84,7 @@ struct Files {
     document: Genesis,
     export: PathBuf,
     receipt: PathBuf,
+    result: PathBuf,
     refusal: PathBuf,
 }
 
@@ -132,6 +133,8 @@ impl Files {
         })
         .await;
         let export = admin.get(&format!("/api/elections/{id}/export")).await;
+        let path = format!("/api/votes/results?election_id={id}");
+        let result = admin.get(&path).await.expect("an answer");
         let write = |name: &str, bytes: &[u8]| {
             std::fs::write(network.path(name), bytes).expect("writable");
             network.path(name)
@@ -141,6 +144,7 @@ impl Files {
             document: network.genesis(),
             export: write("election.jsonl", &export.expect("an answer").body),
             receipt: write("receipt.json", &receipt),
+            result: write("result.json", &result.body),
             refusal: write("refusal.json", &refusal.expect("an answer").body),
         }
     }
@@ -161,6 +165,10 @@ impl Files {
                 .expect("a reason")
                 .contains("backend that refused")
         );
+
+        let (code, answer) = second("result", &self.result);
+        assert_eq!(code, Some(0), "{answer}");
+        assert_eq!(answer["result"]["board_size"], 40, "{answer}");
 
         let (code, answer) = second("election", &self.export);
         assert_eq!(code, Some(0), "{answer}");

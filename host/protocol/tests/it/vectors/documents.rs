@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 use tabella_protocol::{
-    Block, CommitCertificate, ElectionProof, Eligibility, Genesis, Hash, Header, HexBytes, Payload,
-    Quorum, Receipt, RollChanges, Transaction, TransactionBody, ValidatorHistory,
-    ValidatorSetProof, codec, merkle, state_root, transactions_root,
+    Attestation, Block, CommitCertificate, ElectionProof, Eligibility, Genesis, Hash, Header,
+    HexBytes, Payload, Quorum, Receipt, RollChanges, Transaction, TransactionBody,
+    ValidatorHistory, ValidatorSetProof, codec, merkle, state_root, transactions_root,
 };
 
 use super::{
     hex,
-    values::{changes, election},
+    values::{attestation, changes, election},
 };
 use crate::support::{certificate, genesis, key, receipt};
 
@@ -21,6 +21,7 @@ pub(super) fn vectors() -> Value {
         "certificates": certificates(&majority, &bft),
         "receipts": receipts(&majority, &bft),
         "election_proofs": election_proofs(&majority),
+        "results": results(),
     })
 }
 
@@ -287,6 +288,73 @@ fn election_proofs(genesis: &Genesis) -> Vec<Value> {
             json!({"election_id": proven.election_id, "title": proven.spec.title, "height": proven.height})
         });
         json!({"about": about, "genesis": "majority", "proof": proof, "proven": proven})
+    });
+    tries.to_vec()
+}
+
+/// Results of an election, and whether a quorum of three attests them.
+fn results() -> Vec<Value> {
+    let attest = |seed: u8, attestation: Attestation, chain_id: u64| {
+        let body = TransactionBody {
+            chain_id,
+            expiry_height: 9,
+            nonce: 1,
+            sequence: None,
+            payload: Payload::AttestResult(attestation),
+        };
+        let transaction = Transaction::sign(body, &key(seed));
+        AttestationProof {
+            validator: transaction.signer,
+            signature: transaction.signature,
+            transaction: HexBytes(transaction.to_bytes()),
+        }
+    };
+    let by = |seed: u8| attest(seed, attestation(), 7);
+    let mut other = attestation();
+    other.outcomes[0] = Hash::of(b"other");
+    let mut unsigned = by(2);
+    let last = unsigned.transaction.0.len() - 1;
+    unsigned.transaction.0[last] ^= 1;
+    let mut misnamed = by(2);
+    misnamed.validator = key(3).public();
+    let tries = [
+        ("two of three", vec![by(1), by(3)], true),
+        ("all three", vec![by(1), by(2), by(3)], true),
+        ("one of three", vec![by(1)], false),
+        ("one of three, twice", vec![by(1), by(1)], false),
+        (
+            "one who attests another outcome",
+            vec![by(1), attest(2, other, 7)],
+            false,
+        ),
+        (
+            "one of another chain",
+            vec![by(1), attest(2, attestation(), 8)],
+            false,
+        ),
+        (
+            "somebody who is not a validator",
+            vec![by(1), by(2), by(9)],
+            false,
+        ),
+        (
+            "one whose signature does not hold",
+            vec![by(1), unsigned],
+            false,
+        ),
+        (
+            "one under the name of another",
+            vec![by(1), misnamed],
+            false,
+        ),
+    ];
+    let tries = tries.map(|(about, proofs, valid)| {
+        let certificate = ResultCertificate {
+            attestation: attestation(),
+            height: 9,
+            proofs,
+        };
+        json!({"about": about, "genesis": "majority", "result": certificate, "valid": valid})
     });
     tries.to_vec()
 }
