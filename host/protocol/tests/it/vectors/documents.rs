@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 use tabella_protocol::{
     Attestation, Block, CommitCertificate, ElectionProof, Eligibility, Genesis, Hash, Header,
     HexBytes, Payload, Quorum, Receipt, RollChanges, Transaction, TransactionBody,
-    ValidatorHistory, ValidatorSetProof, codec, merkle, state_root, transactions_root,
+    ValidatorHistory, ValidatorSetProof, codec, merkle,
+    rpc::{AttestationProof, ResultCertificate},
+    state_root, transactions_root,
 };
 
 use super::{

@@ -22,7 +22,7 @@ const MIXED: &str = "3bcfb78c4ad06f9b8d7e8c50e37e33dd40042a7805f5df945fbf3362074
 
 const SIGNATURES: [(&str, &str, &str, [&str; 2]); 10] = [
     ("a signature", KEY, "tabella", [R, S]),
-    ("of another message", KEY, "tabellb", [R, S]),
+    ("of another message", KEY, "another message", [R, S]),
     (
         "with an s that the group's order was added to",
         KEY,

@@ -34,7 +34,7 @@ pub(super) fn election(eligibility: Eligibility) -> ElectionSpec {
     };
     let contest = |id: &str, params: &str| ContestSpec {
         id: id.into(),
-        title: "Où est l'été ? \"\\".into(),
+        title: "Ω and \"é\" \\".into(),
         plugin: Hash::of(b"plugin"),
         options: vec![option("a", "A"), option("b", "ب")],
         params: params.into(),
