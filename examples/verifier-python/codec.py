@@ -204,8 +204,8 @@ class Mapping:
 
 
 class Struct:
-    """Its members one after another. In JSON an object with these members and no others; an optional one may be left out
-    where it stands in `may_lack`, and is left out where it is None or empty."""
+    """Its members one after another. In JSON an object with these members and no others. One that stands in `may_lack`,
+    with its value when it is missing, may be left out, and is left out where it is None or empty."""
 
     def __init__(self, may_lack=(), **members):
         self.members, self.may_lack = members, may_lack

@@ -1,9 +1,21 @@
-"""What the network hands out: genesis, receipts, proofs of elections, exports. Each check answers a summary or raises."""
+"""What the network hands out: genesis, receipts, proofs of elections, results, exports.
+
+Each check answers a summary, or raises what does not hold.
+"""
 
 from chain import Chain
 from codec import Malformed, Reader, Struct, parse_json, pretty_json
 from codec import BLOB, U64
-from formats import CERTIFICATE, ELECTION_PROOF, GENESIS, LIMITS_MOST, FUEL_CLASSES, RECEIPT, RESULT_CERTIFICATE, STATEMENT
+from formats import (
+    CERTIFICATE,
+    ELECTION_PROOF,
+    GENESIS,
+    LIMITS_MOST,
+    FUEL_CLASSES,
+    RECEIPT,
+    RESULT_CERTIFICATE,
+    STATEMENT,
+)
 from formats import ack_message, entry_leaf, genesis_hash, head_leaf, is_signed, is_well_formed, read_transaction
 from formats import state_root, threshold
 from primitives import inclusion_root, is_key, leaf_hash, sha256, signed
@@ -28,7 +40,9 @@ def read_genesis(data):
     good = {
         "version": genesis["version"] == 1,
         "chain_id": 1 <= genesis["chain_id"] < 1 << 53,
-        "validators": 1 <= len(keys) <= 64 and len(set(keys)) == len(set(names)) == len(keys) and all(map(is_key, keys)),
+        "validators": 1 <= len(keys) <= 64
+        and len(set(keys)) == len(set(names)) == len(keys)
+        and all(map(is_key, keys)),
         "authorities": bool(genesis["authorities"]) and all(map(is_key, genesis["authorities"])),
         "plugin_limits": all(1 <= limits[name] <= most for name, most in LIMITS_MOST.items()),
         "fuel_costs": costs["version"] == 1 and all(costs[name] for name in FUEL_CLASSES),
@@ -286,7 +300,9 @@ def count(chain, election):
     certified = None
     if election.result is not None:
         if election.result != counted:
-            raise Refused(f"the validators certified another result than the ballots and rules give: {difference(election, counted)}")
+            raise Refused(
+                f"the validators certified another result than the ballots and rules give: {difference(election, counted)}"
+            )
         validator_set = chain.history.at(election.result_height)
         known = {validator["public_key"] for validator in validator_set["validators"]}
         by = [key for key, a in election.attestations.items() if key in known and a["attestation"] == election.result]

@@ -43,9 +43,7 @@ def threshold(quorum, count):
     return count // 2 + 1 if quorum == "majority" else 2 * count // 3 + 1
 
 
-VALIDATOR_SET = Struct(
-    from_height=U64, quorum=QUORUM, validators=Sequence(VALIDATOR), addresses=Mapping(KEY, ADDRESS)
-)
+VALIDATOR_SET = Struct(from_height=U64, quorum=QUORUM, validators=Sequence(VALIDATOR), addresses=Mapping(KEY, ADDRESS))
 
 
 def validators_link(before, validator_set):

@@ -52,8 +52,9 @@ def is_key(key):
 def signed(key, message, signature):
     """Whether `signature` is `key`'s of `message`.
 
-    OpenSSL refuses an s that is not below the group's order and compares R byte by byte with the point that it
-    computes, so that a second spelling of R or s is refused; it takes keys and R of small order and second spellings of keys, which are refused here.
+    OpenSSL refuses an s that is not below the group's order, and compares R byte by byte with the point that it computes,
+    so that a second spelling of R or s is refused. It takes keys and R of small order and second spellings of keys, which
+    are refused here.
     """
     if not is_canonical(key) or y_of(key) in SMALL_ORDER_Y or y_of(signature[:32]) in SMALL_ORDER_Y:
         return False

@@ -271,7 +271,9 @@ class Rule:
 @lru_cache(maxsize=32)
 def compiled(wasm):
     if wasmtime is None:
-        raise Missing("the package `wasmtime` is not installed, so that no rule can run: pip install -r requirements.txt")
+        raise Missing(
+            "the package `wasmtime` is not installed, so that no rule can run: pip install -r requirements.txt"
+        )
     config = wasmtime.Config()
     config.consume_fuel = True
     engine = wasmtime.Engine(config)

@@ -174,7 +174,12 @@ def evidence_subject(evidence):
     out = bytearray()
     if kind == "votes":
         vote = first["vote"]
-        parts = [(U8, 0), (U64, vote["height"]), (U32, vote["round"]), (U8, ("prevote", "precommit").index(vote["kind"]))]
+        parts = [
+            (U8, 0),
+            (U64, vote["height"]),
+            (U32, vote["round"]),
+            (U8, ("prevote", "precommit").index(vote["kind"])),
+        ]
         parts.append((KEY, vote["validator"]))
     elif kind == "proposals":
         proposal = first["proposal"]

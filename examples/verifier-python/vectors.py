@@ -43,6 +43,15 @@ def accepts(run, *arguments):
         return None
 
 
+def holds(run, *arguments):
+    """Whether a check raises nothing."""
+    try:
+        run(*arguments)
+        return True
+    except (Refused, Malformed):
+        return False
+
+
 # --- keys.json ---
 
 
@@ -197,8 +206,8 @@ def handed_out(vectors, name):
     for vector in vectors["certificates"]:
         history = History(genesis[vector["genesis"]])
         certificate = formats.CERTIFICATE.from_json(vector["certificate"])
-        run = lambda: check_certificate(certificate, history.genesis, history.sets[0]) or True  # noqa: E731
-        equal(f"{name}: certificate {vector['about']}", accepts(run) is True, vector["valid"])
+        found = holds(check_certificate, certificate, history.genesis, history.sets[0])
+        equal(f"{name}: certificate {vector['about']}", found, vector["valid"])
     for vector in vectors["receipts"]:
         found = accepts(documents.check_receipt, vector["text"].encode(), genesis[vector["genesis"]])
         equal(f"{name}: receipt {vector['about']}", found, vector["summary"])
@@ -208,7 +217,11 @@ def handed_out(vectors, name):
     for vector in vectors["election_proofs"]:
         data = json.dumps(vector["proof"]).encode()
         found = accepts(documents.check_election_proof, data, genesis[vector["genesis"]])
-        shown = found and {"election_id": found["election_id"], "title": found["election"]["title"], "height": found["height"]}
+        shown = found and {
+            "election_id": found["election_id"],
+            "title": found["election"]["title"],
+            "height": found["height"],
+        }
         equal(f"{name}: proof of {vector['about']}", shown, vector["proven"])
     return sum(map(len, vectors.values()))
 

@@ -18,7 +18,13 @@ from rules import Missing
 from validators import Refused
 
 VALID, NOT_VALID, NOT_THAT, UNDECIDED = 0, 1, 2, 3
-NAMES = {"receipt": "A RECEIPT", "election": "AN EXPORT", "proof": "A PROOF", "result": "A RESULT", "vectors": "A VECTOR"}
+NAMES = {
+    "receipt": "A RECEIPT",
+    "election": "AN EXPORT",
+    "proof": "A PROOF",
+    "result": "A RESULT",
+    "vectors": "A VECTOR",
+}
 
 
 def plain(value):
@@ -127,11 +133,15 @@ def read_arguments():
         command = commands.add_parser(name, help=about, description=f"Checks {about}.")
         command.add_argument("file", type=Path, help=about)
         if name != "vectors":
-            command.add_argument("--genesis", type=Path, required=True, help="the network's genesis, from who you trust")
+            command.add_argument(
+                "--genesis", type=Path, required=True, help="the network's genesis, from who you trust"
+            )
         command.add_argument("--json", action="store_true", help="answer in JSON")
         command.set_defaults(run=run)
         if name == "result":
-            command.add_argument("--election", type=Path, help="a proof of the election, where the validators have changed")
+            command.add_argument(
+                "--election", type=Path, help="a proof of the election, where the validators have changed"
+            )
         if name == "receipt":
             command.add_argument("--nonce", type=int, help="the number that you sent with the ballot")
             command.add_argument("--transaction", type=Path, help="a file with the ballot's transaction as hex")
@@ -140,7 +150,9 @@ def read_arguments():
             command.add_argument("--plugin", type=Path, action="append", default=[], help="the Wasm bytes of a rule")
     arguments = parser.parse_args()
     for one, other in [("nonce", "transaction"), ("ballot", "election")]:
-        if arguments.command == "receipt" and (getattr(arguments, one, None) is None) != (getattr(arguments, other, None) is None):
+        if arguments.command == "receipt" and (getattr(arguments, one, None) is None) != (
+            getattr(arguments, other, None) is None
+        ):
             parser.error(f"--{one} and --{other} belong together")
     return arguments
 
