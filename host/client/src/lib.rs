@@ -14,6 +14,7 @@
 //! - `queries`, `results`: reads, hedged when a validator is late; `blocks`: whole blocks in bulk;
 //!   `integrity`: whether validators hold the same chain.
 //! - `choice`: whether a receipt is of one choice.
+//! - `asker`: bootnodes, and validators one by one, who may say anything at any length.
 //!
 //! ```no_run
 //! # async fn example(genesis: tabella_protocol::Genesis, ballot: tabella_protocol::Transaction) -> Result<(), Box<dyn std::error::Error>> {
@@ -30,6 +31,7 @@
 //! # }
 //! ```
 
+mod asker;
 mod block;
 mod blocks;
 mod builder;
@@ -47,6 +49,7 @@ mod results;
 mod submission;
 mod transport;
 
+pub use asker::{Announced, AskError, Asker};
 pub use block::{BlockProof, BlockProofError, VerifiedBlock};
 pub use builder::{BuildError, Builder, FollowFrom};
 pub use choice::{ChoiceError, is_of};
