@@ -4,12 +4,15 @@
 //! Consensus has a way of its own to catch up, but it starts every height of the way and writes as
 //! much for each as for one that it decides. Here nothing is signed, so that a crash costs no more
 //! than the blocks since the last write. Nobody is believed: the certificates prove the blocks.
+//!
+//! So does a node that the chain does not name, for as long as it does not: the others let only
+//! validators connect.
 
 use std::{fs::File, io, path::Path, sync::Arc, time::Duration};
 
 use tabella_client::{Client, QueryError, Tip, ValidatorEndpoint};
 use tabella_consensus::{StartError, WalPolicy, check_wal};
-use tabella_protocol::PeerRecord;
+use tabella_protocol::{PeerRecord, rpc::Standing};
 
 use crate::{
     Config,
@@ -27,6 +30,8 @@ const PROOF_DEADLINE: Duration = Duration::from_secs(5);
 /// How often others are asked again before consensus is left to do it, and the pause in between.
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_secs(1);
+/// How often in a row a node outside asks in vain before consensus is left to wait for the others.
+const OUTSIDE_TRIES: u32 = 30;
 /// An operator is told every so many blocks.
 const TELL_BLOCKS: u64 = 10_000;
 /// Marks a directory whose write-ahead log was the right one when its node began to catch up.
@@ -54,6 +59,67 @@ pub(crate) async fn unmark_after_commit(validator: Arc<Validator>, data: &Path) 
     let removed = std::fs::remove_file(data.join(MARK)).and_then(|()| File::open(data)?.sync_all());
     if let Err(error) = removed {
         tracing::warn!(%error, "cannot remove the mark of a node that caught up");
+    }
+}
+
+/// Follows the others for as long as the chain does not name this node. Returns early where none of them
+/// can be asked or gives blocks: consensus meets them once they let this node in.
+pub(crate) async fn until_named(
+    config: &Config,
+    validator: &Arc<Validator>,
+    discovery: &Discovery,
+) -> Result<(), RunError> {
+    if validator.standing() != Standing::Outside {
+        return Ok(());
+    }
+    tracing::info!(
+        "the chain does not name this node as a validator: following it until an authority adds this node"
+    );
+    let (mut client, mut tries) = (None, 0);
+    while validator.standing() == Standing::Outside && tries < OUTSIDE_TRIES {
+        if client.is_none() {
+            discovery.ask_bootnodes().await;
+            client = client_of(validator, discovery.records());
+        }
+        let came = match &client {
+            Some(client) => follow_newest(config, client, validator).await?,
+            None => false,
+        };
+        if came {
+            tries = 0;
+        } else {
+            // Perhaps others are there by now, or elsewhere.
+            client = None;
+            tries += 1;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(())
+}
+
+/// Takes the blocks that the others have beyond this node's. Whether somebody answered, and gave them.
+async fn follow_newest(
+    config: &Config,
+    client: &Client,
+    validator: &Arc<Validator>,
+) -> Result<bool, RunError> {
+    let next = validator.ledger.tip().height + 1;
+    client.refresh_validator_status().await;
+    let claimed = client.blockchain_state().claimed_height;
+    if claimed.is_none_or(|claimed| claimed < next) {
+        return Ok(claimed.is_some());
+    }
+    let Some(target) = proven(client, next).await else {
+        return Ok(false);
+    };
+    mark(config, validator)?;
+    match follow(client, validator, target).await {
+        Ok(()) => Ok(true),
+        Err(FollowError::Own(error)) => Err(error),
+        Err(FollowError::Others(error)) => {
+            tracing::warn!(%error, "the others' blocks do not come");
+            Ok(false)
+        }
     }
 }
 
@@ -118,9 +184,14 @@ async fn newest(client: &Client, validator: &Validator) -> Option<u64> {
         .blockchain_state()
         .claimed_height
         .filter(|claimed| *claimed >= far)?;
+    proven(client, far).await
+}
+
+/// The newest block that the others prove, where it is this one or a later one.
+async fn proven(client: &Client, height: u64) -> Option<u64> {
     let mut tip = client.tip();
-    let is_far = |tip: &Option<Tip>| tip.is_some_and(|tip| tip.height >= far);
-    let proven = tokio::time::timeout(PROOF_DEADLINE, tip.wait_for(is_far)).await;
+    let reaches = |tip: &Option<Tip>| tip.is_some_and(|tip| tip.height >= height);
+    let proven = tokio::time::timeout(PROOF_DEADLINE, tip.wait_for(reaches)).await;
     proven.ok()?.ok()?.map(|tip| tip.height)
 }
 

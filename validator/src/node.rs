@@ -237,12 +237,23 @@ async fn run_to_the_end(mut config: Config, stop: &Stop) -> Result<(), RunError>
         readers: Arc::new(rpc::Readers::new(&config, &node_id)),
     };
     let serving = tokio::spawn(rpc::serve(listener, context, stop.clone()));
+    let scrubbing = tokio::spawn(until_stopped(
+        stop.clone(),
+        scrub::run(
+            Arc::clone(&ledger),
+            Arc::clone(&validator.dissent),
+            Arc::clone(&validator.metrics),
+            place,
+            scrubbing,
+        ),
+    ));
     let started = start_consensus(&config, &node_id, &validator, &discovery, stop).await;
     let node = match started {
         Ok(node) => node,
         Err(error) => {
             stop.stop();
             drain(serving).await;
+            drain(scrubbing).await;
             return Err(error);
         }
     };
@@ -263,6 +274,7 @@ async fn run_to_the_end(mut config: Config, stop: &Stop) -> Result<(), RunError>
 
     let tasks = [
         serving,
+        scrubbing,
         tokio::spawn(until_stopped(stop.clone(), {
             let discovery = Arc::clone(&discovery);
             async move { discovery.run(consensus).await }
@@ -301,16 +313,6 @@ async fn run_to_the_end(mut config: Config, stop: &Stop) -> Result<(), RunError>
                 follow,
             ),
         )),
-        tokio::spawn(until_stopped(
-            stop.clone(),
-            scrub::run(
-                Arc::clone(&ledger),
-                Arc::clone(&validator.dissent),
-                Arc::clone(&validator.metrics),
-                place,
-                scrubbing,
-            ),
-        )),
     ];
     let halt = validator.evidence.halt.clone();
     let result = take_part(node, halt, stop).await;
@@ -338,8 +340,12 @@ async fn start_consensus(
     if validator.evidence.halt.is_cancelled() {
         return Ok(None);
     }
+    let caught_up = async {
+        catch_up::until_named(config, validator, discovery).await?;
+        catch_up::until_near(config, validator, discovery).await
+    };
     tokio::select! {
-        caught_up = catch_up::until_near(config, validator, discovery) => caught_up?,
+        caught_up = caught_up => caught_up?,
         () = stop.stopped() => return Ok(None),
     }
     let consensus_config = consensus_config(config, node_id, validator, discovery)?;

@@ -229,8 +229,10 @@ async fn require_following(newcomer: &ValidatorInfo, rpc_url: &str, height: u64)
         } else if since.elapsed() >= STANDSTILL_MAX {
             bail!(
                 "{node_id} does not follow the network, and was not added: it stays at block {at} and the network is \
-                 at {height}; in the set it would count as crashed. Its log says which bootnodes it cannot reach; \
-                 `bootnodes` and `[[peers]]` in its configuration say where the others are"
+                 at {height}; in the set it would count as crashed. Its log says whom it cannot reach, or \
+                 who gives it no blocks: `bootnodes` in its configuration says where the others are, and where they \
+                 keep open ballots for readers, one of them has to name {node_id} among its `auditors`. Or say \
+                 --without-asking"
             );
         }
         tokio::time::sleep(POLL_INTERVAL).await;
