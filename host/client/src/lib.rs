@@ -13,7 +13,6 @@
 //! - `follower`, `block`: verified blocks and confirmations.
 //! - `queries`, `results`: reads, hedged when a validator is late; `blocks`: whole blocks in bulk;
 //!   `integrity`: whether validators hold the same chain.
-//! - `choice`: whether a receipt is of one choice.
 //!
 //! ```no_run
 //! # async fn example(genesis: tabella_protocol::Genesis, ballot: tabella_protocol::Transaction) -> Result<(), Box<dyn std::error::Error>> {
@@ -33,7 +32,6 @@
 mod block;
 mod blocks;
 mod builder;
-mod choice;
 mod client;
 mod endpoint;
 mod follower;
@@ -49,7 +47,6 @@ mod transport;
 
 pub use block::{BlockProof, BlockProofError, VerifiedBlock};
 pub use builder::{BuildError, Builder, FollowFrom};
-pub use choice::{ChoiceError, is_of};
 pub use client::{BlockchainState, Client};
 pub use endpoint::ValidatorEndpoint;
 pub use follower::{Confirmation, Tip, WaitError};

@@ -4,7 +4,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use tabella_web::{Asset, Encoding, Keep, best_language, policy, site};
+use tabella_web::{Asset, Encoding, Keep, Kind, best_language, policy, site};
 
 use crate::{
     conditional::{Change, tagged},
@@ -110,22 +110,22 @@ fn send(asset: &Asset, headers: &HeaderMap) -> Response {
     if let (Some(written), false) = (written, own.get(header::CONTENT_TYPE).is_none()) {
         own.insert(header::CONTENT_ENCODING, HeaderValue::from_static(written));
     }
+    own.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(asset.kind.policy()),
+    );
     if asset.is_page() {
-        own.insert(
-            header::CONTENT_SECURITY_POLICY,
-            HeaderValue::from_static(policy::PAGE),
-        );
         for (name, value) in policy::PAGE_HEADERS {
             own.insert(
                 HeaderName::from_static(name),
                 HeaderValue::from_static(value),
             );
         }
-    } else {
-        own.insert(
-            header::CONTENT_SECURITY_POLICY,
-            HeaderValue::from_static(policy::FILE),
-        );
+    }
+    if let Kind::Download(name) = asset.kind {
+        let saved = format!("attachment; filename=\"{name}\"");
+        let saved = HeaderValue::from_str(&saved).expect("names of files are plain");
+        own.insert(header::CONTENT_DISPOSITION, saved);
     }
     response
 }
