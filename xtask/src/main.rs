@@ -350,7 +350,8 @@ fn ci(docker: bool) -> Result<()> {
     rust_target::ensure_wasm()?;
     step("what a browser can have");
     run(cargo()
-        .args(["check", "--release", "--package", "tabella-contest"])
+        .args(["check", "--release"])
+        .args(["--package", "tabella-contest", "--package", "tabella-seal"])
         .args(["--target", rust_target::WASM]))?;
     step("lints");
     run(cargo()

@@ -19,6 +19,8 @@ pub(crate) fn install(package: &str) -> Result<()> {
         let status = Command::new("apt-get")
             .args(arguments)
             .env("DEBIAN_FRONTEND", "noninteractive")
+            // It would look through every process of the machine for one to start again.
+            .env("NEEDRESTART_SUSPEND", "1")
             .stdout(Stdio::null())
             .status()
             .with_context(|| format!("cannot install the package {package} with apt-get"))?;

@@ -53,6 +53,9 @@ impl Replay {
         certificate.verify(&self.ledger.genesis_hash(), set.quorum, &set.validators)?;
         let executed = self.ledger.check(block, |_| None)??;
         let header = executed.header().clone();
+        if (certificate.height, certificate.block_hash) != (header.height, executed.hash()) {
+            return Err(HeaderError::OtherBlock.into());
+        }
         self.ledger.commit(executed, certificate)?;
         // The sets decided up to this block are known only now.
         self.ledger

@@ -1,4 +1,4 @@
-//! Ed25519 keys and signatures, verified strictly (RFC 8032, no small-order keys).
+//! Ed25519 keys and signatures, verified strictly (RFC 8032, no small-order keys, one spelling of each key).
 
 use std::cell::Cell;
 
@@ -40,12 +40,22 @@ impl PublicKey {
         let last = LAST.get().filter(|last| *last.as_bytes() == self.0);
         last.or_else(|| {
             let key = VerifyingKey::from_bytes(&self.0).ok()?;
+            if !self.is_canonical() {
+                return None;
+            }
             LAST.set(Some(key));
             Some(key)
         })
     }
 
-    /// Whether these bytes are a usable key: a curve point, not one of small order.
+    /// Whether the y coordinate is below the field's prime, 2^255 - 19: nineteen more spellings are read as one
+    /// of the first numbers.
+    fn is_canonical(&self) -> bool {
+        let [first, middle @ .., last] = &self.0;
+        *first < 0xed || last & 0x7f != 0x7f || middle.iter().any(|byte| *byte != 0xff)
+    }
+
+    /// Whether these bytes are a usable key: a curve point in its one spelling, not one of small order.
     pub fn is_valid(&self) -> bool {
         self.parsed().is_some_and(|key| !key.is_weak())
     }

@@ -79,7 +79,7 @@ async fn an_exported_election_is_counted_again_offline() {
         let text = answer["reason"].as_str().unwrap_or_default();
         assert!(text.contains(reason), "expected {reason:?}, got {text:?}");
     };
-    // A block left out, the end left out, two blocks swapped, a line of garbage.
+    // A block left out, the end left out, two blocks swapped, another block's certificate, a line of garbage.
     let mut short = lines.clone();
     short.remove(3);
     refused(&short, "block 3 does not hold");
@@ -87,6 +87,13 @@ async fn an_exported_election_is_counted_again_offline() {
     let mut swapped = lines.clone();
     swapped.swap(1, 2);
     refused(&swapped, "block 1 does not hold");
+    let mut exchanged = lines.clone();
+    let mut blocks: Vec<Value> = [1, 2]
+        .map(|line: usize| serde_json::from_str(&lines[line]).unwrap())
+        .to_vec();
+    blocks[0]["certificate"] = blocks[1]["certificate"].take();
+    exchanged[1] = blocks[0].to_string();
+    refused(&exchanged, "the certificate is of another block");
     let mut garbage = lines.clone();
     garbage[2] = "{}".to_owned();
     refused(&garbage, "line 3 of");

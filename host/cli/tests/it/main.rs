@@ -27,6 +27,8 @@ mod operating;
 mod output;
 mod plugin;
 mod processes;
+mod python;
+mod python_verifier;
 mod readiness;
 mod receipt;
 mod registration;

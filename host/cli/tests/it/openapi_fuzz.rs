@@ -1,18 +1,13 @@
 //! The whole OpenAPI document under schemathesis, an independent fuzzer, before a real network: no
 //! failure of the server, no status that is not documented, no answer that is not shaped as its schema.
 //!
-//! It needs Python 3 with `venv`, and installs schemathesis into the target directory. Without
-//! Python the test says so and passes, unless `TABELLA_REQUIRE_PYTHON` is set, as `.ci/run` does.
+//! It needs Python 3 with `venv`, and installs schemathesis into the target directory.
 
-use std::{
-    fs::File,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::process::Command;
 
 use serde_json::json;
 
-use crate::network::Network;
+use crate::{network::Network, python};
 
 /// Pinned, so that a new release finds its new complaints on a day of our choosing.
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
@@ -26,14 +21,10 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
 
 #[tokio::test]
 async fn no_request_gets_an_answer_that_is_not_documented() {
-    let Some(fuzzer) = fuzzer() else {
-        assert!(
-            std::env::var_os("TABELLA_REQUIRE_PYTHON").is_none(),
-            "python3 with venv is missing; install it (Debian: python3-venv)"
-        );
-        println!("skipped: python3 with venv is not here");
+    let Some(programs) = python::programs("schemathesis", SCHEMATHESIS) else {
         return;
     };
+    let fuzzer = programs.join("schemathesis");
     let network = Network::start(&[]).await;
     let plugin = prepare(&network).await;
     let voter = network.voter_token("fuzzer").await;
@@ -113,40 +104,4 @@ async fn prepare(network: &Network) -> String {
     assert!(answer.is_success(), "{}", answer.excerpt());
     let rules = admin.get("/api/plugins").await.expect("an answer").json();
     rules[0]["sha256"].as_str().expect("a hash").to_owned()
-}
-
-/// The installed fuzzer; nothing where there is no Python to install it.
-fn fuzzer() -> Option<PathBuf> {
-    let directory = Path::new(env!("CARGO_BIN_EXE_tabella")).with_file_name("schemathesis");
-    let program = directory.join("environment/bin/schemathesis");
-    std::fs::create_dir_all(&directory).expect("the target directory is writable");
-    // Tests of other processes may be about to install it too.
-    let lock = File::create(directory.join("lock")).expect("the target directory is writable");
-    lock.lock().expect("a lock");
-    let installed = directory.join("installed");
-    if std::fs::read_to_string(&installed).is_ok_and(|version| version == SCHEMATHESIS) {
-        return Some(program);
-    }
-    let made = Command::new("python3")
-        .args(["-m", "venv", "--clear"])
-        .arg(directory.join("environment"))
-        .status();
-    if !made.is_ok_and(|status| status.success()) {
-        return None;
-    }
-    let pip = Command::new(directory.join("environment/bin/pip"))
-        .args([
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            SCHEMATHESIS,
-        ])
-        .output()
-        .expect("pip starts");
-    assert!(
-        pip.status.success(),
-        "pip cannot install {SCHEMATHESIS}: {pip:?}"
-    );
-    std::fs::write(&installed, SCHEMATHESIS).expect("writable");
-    Some(program)
 }

@@ -146,14 +146,14 @@ fn acknowledged(report: &LoadReport) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_of_two_backends_is_killed_and_every_ballot_is_on_the_chain_once() {
-    const BALLOTS: usize = 600;
+    const BALLOTS: usize = 300;
     let Some(postgres) = Postgres::start() else {
         return;
     };
     let mut sharing = Sharing::start(&postgres.url()).await;
 
     // The same submission at both at the same instant has one answer.
-    let twice = sharing.network.submissions("twice", 30);
+    let twice = sharing.network.submissions("twice", 10);
     for submission in &twice {
         let only = vec![submission.clone()];
         let (a, b) = tokio::join!(sharing.cast(0, only.clone()), sharing.cast(1, only.clone()));
@@ -176,7 +176,7 @@ async fn one_of_two_backends_is_killed_and_every_ballot_is_on_the_chain_once() {
     });
     let striking = async {
         eventually("enough answers to strike", async || {
-            (answered.load(Ordering::Relaxed) >= 200).then_some(())
+            (answered.load(Ordering::Relaxed) >= 100).then_some(())
         })
         .await;
         drop(backend.take());
@@ -217,7 +217,7 @@ async fn one_of_two_backends_is_killed_and_every_ballot_is_on_the_chain_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_stops_and_starts_during_load_and_no_acknowledged_ballot_is_lost() {
-    const BALLOTS: usize = 500;
+    const BALLOTS: usize = 300;
     let Some(mut postgres) = Postgres::start() else {
         return;
     };
@@ -231,7 +231,7 @@ async fn postgres_stops_and_starts_during_load_and_no_acknowledged_ballot_is_los
         answered.fetch_max(count, Ordering::Relaxed);
     });
     let striking = async {
-        for at in [100, 250] {
+        for at in [60, 150] {
             eventually("enough answers to strike", async || {
                 (answered.load(Ordering::Relaxed) >= at).then_some(())
             })

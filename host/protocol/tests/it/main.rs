@@ -11,3 +11,4 @@ mod receipt;
 mod support;
 mod transaction;
 mod validators;
+mod vectors;
