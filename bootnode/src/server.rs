@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use axum::{
@@ -149,9 +149,10 @@ fn store(
             format!("expected a peer record as JSON: {error}"),
         )
     })?;
-    let stored = bootnode
-        .peers()
-        .store(record.clone(), &bootnode.genesis, now_ms())?;
+    let stored =
+        bootnode
+            .peers()
+            .store(record.clone(), &bootnode.genesis, tabella_clock::now_ms())?;
     let status = match stored {
         Stored::New => StatusCode::CREATED,
         Stored::Replaced | Stored::Known => StatusCode::OK,
@@ -168,7 +169,7 @@ fn store(
 }
 
 async fn list_peers(State(bootnode): State<Arc<Bootnode>>) -> Json<Vec<PeerRecord>> {
-    Json(bootnode.peers().list(now_ms()))
+    Json(bootnode.peers().list(tabella_clock::now_ms()))
 }
 
 async fn live() -> Json<serde_json::Value> {
@@ -176,7 +177,7 @@ async fn live() -> Json<serde_json::Value> {
 }
 
 async fn metrics(State(bootnode): State<Arc<Bootnode>>, headers: HeaderMap) -> Response {
-    let peers = bootnode.peers().list(now_ms()).len();
+    let peers = bootnode.peers().list(tabella_clock::now_ms()).len();
     bootnode.listed.set(peers as u64);
     tabella_http_server::metrics::answer(&headers, &bootnode.registry, "")
 }
@@ -195,12 +196,4 @@ async fn method_not_allowed() -> Problem {
         "method-not-allowed",
         "expected GET, or POST for /peers",
     )
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    // A clock before 1970 makes every record look in date; signatures still hold.
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
 }

@@ -2,12 +2,13 @@
 //! came of it.
 
 use std::{
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use tabella_clock::now_ms;
 use tabella_consensus::{
     Application, BuiltBlock, Checked, Fatal, Handle, HeightStart, UndecidedBlock, Worth,
 };
@@ -19,7 +20,7 @@ use tabella_protocol::{
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    clock::now_ms, dissent::Dissent, evidence::EvidenceLog, intake::Intake, metrics::Metrics,
+    dissent::Dissent, evidence::EvidenceLog, intake::Intake, metrics::Metrics,
     peer_message::PeerMessage, replica::Replica, witness::Heard,
 };
 
@@ -128,7 +129,7 @@ impl Application for Validator {
         *self
             .last_commit
             .lock()
-            .expect("no holder of this lock panics") = Some(LastCommit {
+            .unwrap_or_else(PoisonError::into_inner) = Some(LastCommit {
             at: Instant::now(),
             transactions: committed.transactions,
         });
@@ -149,7 +150,7 @@ impl Application for Validator {
         let last = *self
             .last_commit
             .lock()
-            .expect("no holder of this lock panics");
+            .unwrap_or_else(PoisonError::into_inner);
         let last = last.unwrap_or_else(|| LastCommit {
             at: Instant::now(),
             transactions: 0,
@@ -288,13 +289,13 @@ impl Validator {
     pub(crate) fn last_commit(&self) -> Option<Instant> {
         self.last_commit
             .lock()
-            .expect("no holder of this lock panics")
+            .unwrap_or_else(PoisonError::into_inner)
             .map(|last| last.at)
     }
 
     /// Notes when a height started; its later rounds change nothing.
     fn deciding(&self, height: u64) {
-        let mut deciding = self.deciding.lock().expect("no holder of this lock panics");
+        let mut deciding = self.deciding.lock().unwrap_or_else(PoisonError::into_inner);
         if deciding.is_none_or(|(known, _)| known != height) {
             *deciding = Some((height, Instant::now()));
         }
@@ -302,7 +303,7 @@ impl Validator {
 
     /// How long this height was being decided here, where it started here at all.
     fn decided_after(&self, height: u64) -> Option<Duration> {
-        let deciding = *self.deciding.lock().expect("no holder of this lock panics");
+        let deciding = *self.deciding.lock().unwrap_or_else(PoisonError::into_inner);
         deciding
             .filter(|(known, _)| *known == height)
             .map(|(_, since)| since.elapsed())

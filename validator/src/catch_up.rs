@@ -73,14 +73,18 @@ pub(crate) async fn until_near(
         mark(config, validator)?;
         let before = validator.ledger.tip().height;
         tracing::info!(height = before, target, "catching up");
-        if let Err(error) = follow(&client, validator, target).await? {
-            tracing::warn!(%error, "the others' blocks do not come");
-            let has_progressed = validator.ledger.tip().height > before;
-            tries = if has_progressed { 1 } else { tries + 1 };
-            if tries == TRIES {
-                break;
+        match follow(&client, validator, target).await {
+            Ok(()) => {}
+            Err(FollowError::Own(error)) => return Err(error),
+            Err(FollowError::Others(error)) => {
+                tracing::warn!(%error, "the others' blocks do not come");
+                let has_progressed = validator.ledger.tip().height > before;
+                tries = if has_progressed { 1 } else { tries + 1 };
+                if tries == TRIES {
+                    break;
+                }
+                tokio::time::sleep(PAUSE).await;
             }
-            tokio::time::sleep(PAUSE).await;
         }
     }
     Ok(())
@@ -142,19 +146,26 @@ fn write_mark(data: &Path) -> io::Result<()> {
     File::open(data)?.sync_all()
 }
 
-/// Executes the blocks up to `target` while the next ones are on their way. The inner error is the
-/// others', and what came until then is kept.
+/// Why no more blocks were executed.
+#[derive(Debug, thiserror::Error)]
+enum FollowError {
+    /// The others gave none.
+    #[error(transparent)]
+    Others(#[from] QueryError),
+    /// This node failed.
+    #[error(transparent)]
+    Own(#[from] RunError),
+}
+
+/// Executes the blocks up to `target` while the next ones are on their way. What came before an error is kept.
 async fn follow(
     client: &Client,
     validator: &Arc<Validator>,
     target: u64,
-) -> Result<Result<(), QueryError>, RunError> {
+) -> Result<(), FollowError> {
     let tip = validator.ledger.tip();
     let mut told = tip.height;
-    let mut fetched = match client.blocks(tip.height, tip.block_hash, target).await {
-        Ok(blocks) => blocks,
-        Err(error) => return Ok(Err(error)),
-    };
+    let mut fetched = client.blocks(tip.height, tip.block_hash, target).await?;
     while let Some(last) = fetched.last() {
         let (height, hash) = (last.header.height, last.hash);
         let (executed, next) = tokio::join!(
@@ -166,10 +177,7 @@ async fn follow(
             told = height;
             tracing::info!(height, target, "catching up");
         }
-        fetched = match next {
-            Ok(blocks) => blocks,
-            Err(error) => return Ok(Err(error)),
-        };
+        fetched = next?;
     }
-    Ok(Ok(()))
+    Ok(())
 }

@@ -3,15 +3,15 @@
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
+use tabella_client::{Announced, AskError, Asker};
+use tabella_clock::now_ms;
 use tabella_consensus::{Handle, PeerAddress};
 use tabella_ledger::Ledger;
 use tabella_protocol::{Genesis, NodeAddress, PeerRecord, PublicKey, Signature, SigningKey};
-
-use crate::{clock::now_ms, http};
 
 /// How often bootnodes are asked once every validator is connected, and before.
 const PERIOD_SETTLED: Duration = Duration::from_secs(10);
@@ -19,8 +19,6 @@ const PERIOD_SEARCHING: Duration = Duration::from_secs(1);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a record holds unless it is renewed.
 const RECORD_TTL_MS: u64 = 60 * 60 * 1000;
-/// Largest answer of a bootnode: more than any network's records.
-const ANSWER_BYTES_MAX: usize = 256 << 10;
 
 /// Where this validator says that it is.
 pub(crate) struct Advertised {
@@ -41,7 +39,7 @@ pub(crate) struct Discovery {
     file: PathBuf,
     records: Mutex<BTreeMap<PublicKey, PeerRecord>>,
     own: Mutex<Option<PeerRecord>>,
-    http: reqwest::Client,
+    asker: Asker,
 }
 
 impl Discovery {
@@ -51,12 +49,8 @@ impl Discovery {
         advertised: Advertised,
         bootnodes: Vec<String>,
         file: PathBuf,
-    ) -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder()
-            .timeout(REQUEST_TIMEOUT)
-            // Whoever is asked says where it is, and must not send this node anywhere else.
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
+    ) -> Result<Self, AskError> {
+        let asker = Asker::new(REQUEST_TIMEOUT)?;
         let records = read_records(&file, ledger.genesis());
         let told = ledger.validators().latest().addresses.clone();
         let records = Mutex::new(records);
@@ -70,7 +64,7 @@ impl Discovery {
             file,
             records,
             own,
-            http,
+            asker,
         })
     }
 
@@ -100,7 +94,7 @@ impl Discovery {
         let history = self.ledger.validators();
         let latest = &history.latest().addresses;
         let news: Vec<_> = {
-            let mut told = self.told.lock().expect("no holder of this lock panics");
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
             let news = latest
                 .iter()
                 .filter(|(key, address)| told.get(*key) != Some(*address));
@@ -114,7 +108,7 @@ impl Discovery {
             }
             // Its record of before says where it was; a later one of its own replaces the chain's.
             let forgotten = {
-                let mut records = self.records.lock().expect("no holder of this lock panics");
+                let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
                 records.remove(&key).is_some()
             };
             if forgotten {
@@ -124,7 +118,7 @@ impl Discovery {
                 Ok(peer) => {
                     if let Err(error) = consensus.set_peer(peer).await {
                         tracing::warn!(validator = %key, %error, "address not taken");
-                        let mut told = self.told.lock().expect("no holder of this lock panics");
+                        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
                         told.remove(&key);
                     }
                 }
@@ -134,13 +128,13 @@ impl Discovery {
     }
 
     /// For asking those whose records these are.
-    pub(crate) fn http(&self) -> &reqwest::Client {
-        &self.http
+    pub(crate) fn asker(&self) -> &Asker {
+        &self.asker
     }
 
     /// The newest record of every validator known here.
     pub(crate) fn records(&self) -> Vec<PeerRecord> {
-        let records = self.records.lock().expect("no holder of this lock panics");
+        let records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         records.values().cloned().collect()
     }
 
@@ -182,21 +176,12 @@ impl Discovery {
     }
 
     /// Tells a bootnode where this validator is, and learns where the others are.
-    async fn exchange(
-        &self,
-        bootnode: &str,
-        consensus: Option<&Handle>,
-    ) -> Result<(), http::Error> {
-        let url = format!("{}/peers", bootnode.trim_end_matches('/'));
-        let answer = self.http.post(&url).json(&self.own_record()).send().await?;
-        let known = answer.status() == reqwest::StatusCode::CONFLICT;
-        if let Err(error) = answer.error_for_status_ref()
-            && !known
-        {
+    async fn exchange(&self, bootnode: &str, consensus: Option<&Handle>) -> Result<(), AskError> {
+        let own = self.own_record();
+        if let Announced::Refused(error) = self.asker.announce(bootnode, &own).await? {
             tracing::warn!(%bootnode, %error, "bootnode refused this validator's record");
         }
-        let answer = self.http.get(&url).send().await?;
-        let records = http::read_json(answer, ANSWER_BYTES_MAX).await?;
+        let records = self.asker.peers(bootnode).await?;
         self.take(records, consensus).await;
         Ok(())
     }
@@ -216,7 +201,7 @@ impl Discovery {
             let address = record.p2p_address.clone();
             let key = record.public_key;
             let before = {
-                let mut known = self.records.lock().expect("no holder of this lock panics");
+                let mut known = self.records.lock().unwrap_or_else(PoisonError::into_inner);
                 known.insert(key, record).map(|before| before.p2p_address)
             };
             changed = true;
@@ -240,7 +225,7 @@ impl Discovery {
     }
 
     fn is_news(&self, record: &PeerRecord) -> bool {
-        let known = self.records.lock().expect("no holder of this lock panics");
+        let known = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         known
             .get(&record.public_key)
             .is_none_or(|known| known.sequence < record.sequence)
@@ -249,7 +234,7 @@ impl Discovery {
     /// This validator's record: the same one until half of its time is over.
     fn own_record(&self) -> PeerRecord {
         let now = now_ms();
-        let mut own = self.own.lock().expect("no holder of this lock panics");
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(record) = &*own
             && record.expires_at_ms > now + RECORD_TTL_MS / 2
         {

@@ -7,7 +7,7 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Mutex, MutexGuard},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use tabella_ledger::Ledger;
@@ -134,7 +134,7 @@ impl Dissent {
     }
 
     fn lock(&self) -> MutexGuard<'_, Found> {
-        self.0.lock().expect("no holder of this lock panics")
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

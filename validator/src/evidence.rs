@@ -12,7 +12,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use tabella_ledger::{Ledger, LedgerError};
@@ -85,7 +85,7 @@ impl EvidenceLog {
             return self.compare(ledger, ack);
         }
         let known = {
-            let mut early = self.early.lock().expect("no holder of this lock panics");
+            let mut early = self.early.lock().unwrap_or_else(PoisonError::into_inner);
             let of_validator = early.entry(ack.validator).or_default();
             let known = of_validator.get(&ack.height).cloned();
             if known.is_none() {
@@ -105,7 +105,7 @@ impl EvidenceLog {
         let height = ledger.tip().height;
         let mut due = Vec::new();
         {
-            let mut early = self.early.lock().expect("no holder of this lock panics");
+            let mut early = self.early.lock().unwrap_or_else(PoisonError::into_inner);
             for acks in early.values_mut() {
                 let later = acks.split_off(&(height + 1));
                 due.extend(std::mem::replace(acks, later).into_values());
@@ -138,7 +138,7 @@ impl EvidenceLog {
     pub(crate) fn take(&self, ledger: &Ledger, evidence: Evidence) -> Option<Evidence> {
         let subject = evidence.subject();
         {
-            let found = self.found.lock().expect("no holder of this lock panics");
+            let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
             if found.contains_key(&subject) || !has_room(&found, &evidence) {
                 return None;
             }
@@ -160,7 +160,7 @@ impl EvidenceLog {
         );
         self.metrics.evidence.inc();
         let kept = {
-            let mut found = self.found.lock().expect("no holder of this lock panics");
+            let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
             found.insert(subject, evidence.clone());
             write(&self.file, &found)
         };
@@ -190,7 +190,7 @@ impl EvidenceLog {
 
     /// Everything found and not yet removed by an operator, oldest height first.
     pub(crate) fn found(&self) -> Vec<Evidence> {
-        let found = self.found.lock().expect("no holder of this lock panics");
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let mut found: Vec<_> = found.values().cloned().collect();
         found.sort_by_key(Evidence::height);
         found

@@ -7,20 +7,14 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use serde::Deserialize;
-use serde_json::json;
+use tabella_client::AskError;
 use tabella_protocol::{Evidence, rpc::EvidenceView};
 
-use crate::{application::Validator, discovery::Discovery, http};
+use crate::{application::Validator, discovery::Discovery};
 
 const PERIOD: Duration = Duration::from_secs(1);
 /// Largest answer that is read.
 const ANSWER_BYTES_MAX: usize = 8 << 20;
-
-#[derive(Deserialize)]
-struct Answer {
-    result: Vec<EvidenceView>,
-}
 
 /// Asks now and then, until the node stops.
 pub(crate) async fn run(validator: Arc<Validator>, discovery: Arc<Discovery>) {
@@ -53,10 +47,10 @@ pub(crate) async fn run(validator: Arc<Validator>, discovery: Arc<Discovery>) {
     }
 }
 
-async fn evidence_at(discovery: &Discovery, rpc_url: &str) -> Result<Vec<Evidence>, http::Error> {
-    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tabella_getEvidence", "params": []});
-    let answer = discovery.http().post(rpc_url).json(&call).send().await?;
-    let answer: Answer = http::read_json(answer, ANSWER_BYTES_MAX).await?;
-    let found = answer.result.into_iter();
-    Ok(found.map(|view| view.file.evidence).collect())
+async fn evidence_at(discovery: &Discovery, rpc_url: &str) -> Result<Vec<Evidence>, AskError> {
+    let asked = discovery
+        .asker()
+        .call(rpc_url, "tabella_getEvidence", ANSWER_BYTES_MAX);
+    let found: Vec<EvidenceView> = asked.await?;
+    Ok(found.into_iter().map(|view| view.file.evidence).collect())
 }

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use prometheus_client::registry::Registry;
+use tabella_clock::now_ms;
 use tabella_consensus::Worth;
 use tabella_http_server::metrics::Durations;
 use tabella_ledger::{Refusal, Vetted};
@@ -10,7 +11,6 @@ use tabella_protocol::{Hash, rpc::RefusalCode, rpc::TransactionStatus};
 use tokio::sync::Notify;
 
 use crate::{
-    clock::now_ms,
     journal::Journal,
     pool::{Judged, Pool},
     relay::Relay,

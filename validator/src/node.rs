@@ -76,7 +76,7 @@ pub enum RunError {
         key: tabella_protocol::PublicKey,
     },
     /// A configured peer address is not one.
-    #[error("peers: {0}")]
+    #[error("peers")]
     Peer(#[from] tabella_consensus::PeerAddressError),
     /// The chain could not be opened.
     #[error(transparent)]
@@ -99,8 +99,8 @@ pub enum RunError {
     #[error(transparent)]
     Consensus(#[from] tabella_consensus::RunError),
     /// The HTTP client could not be set up.
-    #[error("cannot set up the HTTP client: {0}")]
-    Http(#[from] reqwest::Error),
+    #[error("cannot set up the HTTP client")]
+    Http(#[from] tabella_client::AskError),
     /// Something failed that the node must not outlive.
     #[error("{0}")]
     Failed(String),

@@ -1,7 +1,7 @@
 //! Judging transactions and keeping those that wait for a block, without network, disk or clock: the
 //! node and its simulation take transactions in by the same lines.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
 use tabella_consensus::Worth;
@@ -176,7 +176,7 @@ impl Pool {
     }
 
     fn lock(&self) -> MutexGuard<'_, Mempool> {
-        self.mempool.lock().expect("no holder of this lock panics")
+        self.mempool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

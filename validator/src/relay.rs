@@ -4,15 +4,16 @@
 //! is taken shortly after a message travels in the next one.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, OnceLock},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
+use tabella_clock::now_ms;
 use tabella_consensus::Handle;
 use tabella_ledger::Vetted;
 use tokio::sync::Notify;
 
-use crate::{clock::now_ms, peer_message::PeerMessage, pool::Pool};
+use crate::{peer_message::PeerMessage, pool::Pool};
 
 /// Shortest time between two messages; who comes after a longer silence does not wait.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -93,6 +94,6 @@ impl Relay {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Vetted>> {
-        self.waiting.lock().expect("no holder of this lock panics")
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

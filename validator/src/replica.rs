@@ -6,7 +6,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use borsh::BorshDeserialize;
@@ -395,7 +395,7 @@ impl Replica {
     }
 
     fn lock_executed(&self) -> MutexGuard<'_, BTreeMap<Hash, ExecutedBlock>> {
-        self.executed.lock().expect("no holder of this lock panics")
+        self.executed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn hold(&self, block: ExecutedBlock) {

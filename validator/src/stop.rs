@@ -1,6 +1,6 @@
 //! Stopping the node: on request, or because something failed that it must not outlive.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +14,7 @@ pub(crate) struct Stop {
 impl Stop {
     /// Stops the node because of a failure in the host; the first one is what `run` answers.
     pub(crate) fn fail(&self, reason: impl std::fmt::Display) {
-        let mut failure = self.failure.lock().expect("no holder of this lock panics");
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
         if failure.is_none() {
             tracing::error!(%reason, "the validator cannot go on and stops");
             *failure = Some(reason.to_string());
@@ -41,7 +41,7 @@ impl Stop {
     pub(crate) fn failure(&self) -> Option<String> {
         self.failure
             .lock()
-            .expect("no holder of this lock panics")
+            .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 }

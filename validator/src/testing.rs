@@ -42,7 +42,7 @@ impl Fixture {
     /// One whose chain begins now.
     pub(crate) fn of_today() -> Self {
         let mut genesis = Self::genesis(Quorum::Majority);
-        genesis.timestamp_ms = crate::clock::now_ms();
+        genesis.timestamp_ms = tabella_clock::now_ms();
         Self::start(Revote::Refuse, genesis)
     }
 

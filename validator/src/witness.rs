@@ -7,7 +7,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use tabella_protocol::{Evidence, Hash, PublicKey, Statement, StepKind, ValidatorHistory};
@@ -188,7 +188,7 @@ impl Witness {
     }
 
     fn lock(&self) -> MutexGuard<'_, Heights> {
-        self.heights.lock().expect("no holder of this lock panics")
+        self.heights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,8 +2,6 @@
 
 mod adversary;
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use expect_test::{Expect, expect};
 use tabella_bootnode::Bounds;
 use tabella_protocol::{
@@ -35,11 +33,6 @@ fn genesis() -> Genesis {
     }
 }
 
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    u64::try_from(since.as_millis()).unwrap()
-}
-
 fn record(n: u8, sequence: u64) -> PeerRecord {
     PeerRecord {
         genesis: genesis().hash(),
@@ -48,7 +41,7 @@ fn record(n: u8, sequence: u64) -> PeerRecord {
         p2p_address: format!("127.0.0.1:{}", 30302 + u16::from(n)),
         rpc_url: format!("http://127.0.0.1:{}", 8000 + u16::from(n)),
         sequence,
-        expires_at_ms: now_ms() + 60_000,
+        expires_at_ms: tabella_clock::now_ms() + 60_000,
         signature: Signature([0; 64]),
     }
     .sign(&key(n))

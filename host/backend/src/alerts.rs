@@ -1,7 +1,7 @@
 //! What somebody should act on now, as this backend sees it: the conditions of the alert rules in
 //! `deploy/monitoring` under their names, without the time that Prometheus waits before it tells.
 
-use serde::Serialize;
+use tabella_api::Severity;
 use tabella_outbox::level::Now;
 
 /// From this age of the newest block on, no block comes: an idle network decides one a second.
@@ -12,21 +12,6 @@ const WAIT_S: u64 = 300;
 const COPY_BEHIND: u64 = 32;
 /// A validator that is more blocks behind the others' median has fallen behind.
 const BLOCKS_BEHIND: u64 = 30;
-
-/// How soon somebody should look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Severity {
-    /// At once: ballots are refused, wait, or will with the next fault.
-    Critical,
-    /// Today.
-    Warning,
-}
-
-impl Severity {
-    /// Every one, by its name.
-    pub(crate) const NAMES: [&str; 2] = ["critical", "warning"];
-}
 
 /// A condition that a rule tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -379,7 +364,7 @@ mod tests {
                 first == Some(name)
             });
             let rule = rule.unwrap_or_else(|| panic!("no rule {name}"));
-            let severity = Severity::NAMES[severity as usize];
+            let severity = severity.name();
             assert!(rule.contains(&format!("severity: {severity} ")), "{rule}");
             let runbook = format!("docs/troubleshooting.md#{anchor}\"");
             assert!(rule.contains(&runbook), "{rule} has not {runbook}");

@@ -1,6 +1,6 @@
-//! The outbox's clock, and times as API clients read them (RFC 3339, UTC).
+//! The clock, and times as API clients read them (RFC 3339, UTC).
 
-pub(crate) use tabella_outbox::clock::{now_ms, now_s, unix_ms};
+pub(crate) use tabella_clock::{now_ms, now_s, unix_ms};
 
 /// Unix milliseconds as RFC 3339 text.
 pub(crate) fn rfc3339(unix_ms: u64) -> String {

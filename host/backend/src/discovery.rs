@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use tabella_client::ValidatorEndpoint;
-use tabella_protocol::{Genesis, PeerRecord};
+use tabella_client::{Asker, ValidatorEndpoint};
+use tabella_protocol::Genesis;
 
 use crate::clock;
 
 /// How long one bootnode may take: a backend must start without it.
 const DEADLINE: Duration = Duration::from_secs(2);
-/// Largest list of peers read, in bytes.
-const LIST_BYTES_MAX: usize = 1 << 20;
 
 /// The configured validators, and those of genesis that a bootnode knows besides.
 pub(crate) async fn complete(
@@ -18,6 +16,13 @@ pub(crate) async fn complete(
     mut validators: Vec<ValidatorEndpoint>,
     bootnodes: &[String],
 ) -> Vec<ValidatorEndpoint> {
+    let asker = match Asker::new(DEADLINE) {
+        Ok(asker) => asker,
+        Err(error) => {
+            tracing::warn!(%error, "no bootnode can be asked");
+            return validators;
+        }
+    };
     for bootnode in bootnodes {
         let missing = |validators: &[ValidatorEndpoint], node_id: &str| {
             validators.iter().all(|known| known.node_id != node_id)
@@ -29,7 +34,7 @@ pub(crate) async fn complete(
         {
             break;
         }
-        let records = match ask(bootnode).await {
+        let records = match asker.peers(bootnode).await {
             Ok(records) => records,
             Err(error) => {
                 tracing::warn!(%bootnode, %error, "the bootnode gave no list of validators");
@@ -52,25 +57,4 @@ pub(crate) async fn complete(
         }
     }
     validators
-}
-
-async fn ask(bootnode: &str) -> Result<Vec<PeerRecord>, String> {
-    let http = reqwest::Client::builder()
-        .no_proxy()
-        .timeout(DEADLINE)
-        .build()
-        .map_err(|error| error.to_string())?;
-    let url = format!("{}/peers", bootnode.trim_end_matches('/'));
-    let response = http.get(url).send().await;
-    let mut response = response
-        .and_then(reqwest::Response::error_for_status)
-        .map_err(|error| error.to_string())?;
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| error.to_string())? {
-        if body.len() + chunk.len() > LIST_BYTES_MAX {
-            return Err(format!("expected at most {LIST_BYTES_MAX} bytes"));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    serde_json::from_slice(&body).map_err(|error| error.to_string())
 }

@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use utoipa::{
     IntoResponses, OpenApi,
     openapi::{
-        Components, Content, Object, ObjectBuilder, Ref, RefOr, Response,
+        Components, Content, ObjectBuilder, Ref, RefOr, Response,
         header::HeaderBuilder,
         path::{Operation, PathItem},
         response::ResponseBuilder,
@@ -18,7 +18,11 @@ use utoipa::{
     },
 };
 
-use crate::{problem::ProblemDocument, server};
+use tabella_api::ProblemDocument;
+
+use crate::server;
+
+pub(crate) use tabella_api::schema::{one_of, optional_time, source, submission_status, time};
 
 /// The document as it is served.
 pub(crate) static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(openapi_json()));
@@ -49,7 +53,7 @@ pub fn openapi_json() -> String {
         (name = "administration", description = "For administrators, registrars and auditors"),
         (name = "operation", description = "Health, metrics, and this document")
     ),
-    components(schemas(ProblemDocument<'static>)),
+    components(schemas(ProblemDocument)),
     modifiers(&Bearer)
 )]
 struct Base;
@@ -195,39 +199,4 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut item.get, &mut item.post, &mut item.delete]
         .into_iter()
         .flatten()
-}
-
-/// Where a submission stands.
-pub(crate) fn submission_status() -> Object {
-    one_of(&["pending", "confirmed", "rejected", "local", "recorded"])
-}
-
-/// Whose word an answer is: the chain's, the local ledger's or the database's.
-pub(crate) fn source() -> Object {
-    one_of(&["poa", "local", "database"])
-}
-
-/// A text that is one of these.
-pub(crate) fn one_of(values: &[&str]) -> Object {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .enum_values(Some(values.iter().copied()))
-        .build()
-}
-
-/// A time, RFC 3339 in UTC.
-pub(crate) fn time() -> Object {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .format(Some(utoipa::openapi::SchemaFormat::KnownFormat(
-            utoipa::openapi::KnownFormat::DateTime,
-        )))
-        .build()
-}
-
-/// A time, where there is one.
-pub(crate) fn optional_time() -> Object {
-    let mut time = time();
-    time.schema_type = [Type::String, Type::Null].into_iter().collect();
-    time
 }

@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::Serialize;
+use tabella_api::ProblemDocument;
 use tabella_protocol::{VoterId, rpc::RefusalCode};
 
 /// A refusal or failure: its status, its stable code, and a sentence for the public.
@@ -19,31 +19,6 @@ pub(crate) struct Problem {
     plugin_code: Option<u32>,
     transaction_id: Option<Box<str>>,
     retry_after: Option<Duration>,
-}
-
-/// A refusal or failure (RFC 9457).
-#[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = Problem)]
-pub(crate) struct ProblemDocument<'a> {
-    /// Always `about:blank`: the code says what it is.
-    r#type: &'static str,
-    /// The status in words.
-    title: &'a str,
-    /// The HTTP status.
-    status: u16,
-    /// Stable, for programs.
-    code: &'a str,
-    /// For people; where a rule refused, the rule's own words.
-    detail: &'a str,
-    /// JSON pointer to the offending field.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pointer: Option<&'a str>,
-    /// The number that the rule gave with its refusal.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    plugin_code: Option<u32>,
-    /// The submission that it is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    transaction_id: Option<&'a str>,
 }
 
 impl Problem {
@@ -215,14 +190,14 @@ pub(crate) fn refusal_status(code: RefusalCode) -> StatusCode {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = ProblemDocument {
-            r#type: "about:blank",
-            title: self.status.canonical_reason().unwrap_or("Error"),
+            r#type: "about:blank".to_owned(),
+            title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
             status: self.status.as_u16(),
-            code: &self.code,
-            detail: &self.detail,
-            pointer: self.pointer.as_deref(),
+            code: self.code,
+            detail: self.detail.into(),
+            pointer: self.pointer.map(String::from),
             plugin_code: self.plugin_code,
-            transaction_id: self.transaction_id.as_deref(),
+            transaction_id: self.transaction_id.map(String::from),
         };
         let mut response = (self.status, axum::Json(body)).into_response();
         let headers = response.headers_mut();

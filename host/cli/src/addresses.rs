@@ -194,7 +194,7 @@ pub fn listen_address(host: &str, port: u16) -> SocketAddr {
     SocketAddr::from((address, port))
 }
 
-fn check_host(text: &str) -> Result<()> {
+pub(crate) fn check_host(text: &str) -> Result<()> {
     let is_host = !text.is_empty()
         && text.len() <= 253
         && text

@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde_json::{Value, json};
+use tabella_api::SignedAnswer;
 use tabella_files::{read_genesis, read_key};
 use tabella_protocol::{
     ContestSpec, Disclosure, ElectionProof, ElectionSpec, Genesis, Hash, OptionSpec, Payload,
@@ -16,7 +17,7 @@ use tabella_protocol::{
 };
 
 use crate::{
-    backend_api::{BackendApi, builtin},
+    backend_api::{BackendApi, Close, builtin},
     election_file::ElectionFile,
 };
 
@@ -58,13 +59,13 @@ impl Authority {
 
     /// Creates an election after publishing the built-in rules that it names and the chain lacks.
     /// `registrar` signs its ballots, where voters do not themselves. That the chain holds this very
-    /// election under the id answered is checked by a proof.
+    /// election under the id answered is checked by a proof. Returns that id, and what the backend says.
     pub(crate) async fn create(
         &self,
         api: &mut BackendApi,
         file: &ElectionFile,
         registrar: Option<PublicKey>,
-    ) -> Result<Value> {
+    ) -> Result<(u64, SignedAnswer)> {
         let spec = spec(file, registrar)?;
         spec.check()?;
         for contest in &file.contests {
@@ -76,43 +77,46 @@ impl Authority {
         // Whenever a creation comes, it does no harm.
         let height = api.height().await?;
         let (transaction_id, created) = self.put(api, payload, height).await?;
-        let id = created["election_id"].as_u64();
-        let id = id.context("the election is on the chain, and the backend has not executed its block yet; list the elections")?;
+        let id = created.election_id.context("the election is on the chain, and the backend has not executed its block yet; list the elections")?;
         let proven = self.proven(api, id).await?;
         ensure!(
             proven.spec == spec && proven.transaction_id == transaction_id,
             "the backend says that this election has the id {id}, which is another one on the chain"
         );
-        Ok(created)
+        Ok((id, created))
     }
 
     /// Opens an election.
-    pub(crate) async fn open(&self, api: &mut BackendApi, election_id: u64) -> Result<Value> {
+    pub(crate) async fn open(
+        &self,
+        api: &mut BackendApi,
+        election_id: u64,
+    ) -> Result<SignedAnswer> {
         let height = self.proven(api, election_id).await?.height;
         let payload = Payload::OpenElection { election_id };
         Ok(self.put(api, payload, height).await?.1)
     }
 
-    /// Closes an election once every ballot that the backend acknowledged has ended.
+    /// Closes an election once every ballot that the backend acknowledged has ended. Returns what the backend says:
+    /// it may have closed the election itself.
     pub(crate) async fn close(&self, api: &mut BackendApi, election_id: u64) -> Result<Value> {
         let deadline = Instant::now() + DRAIN_PATIENCE;
         loop {
-            let answer = api.close(election_id).await?;
-            if answer["status"] != "closing" {
-                return Ok(answer);
-            }
-            match answer["unsettled"].as_u64() {
-                Some(0) => break,
+            let left = match api.close(election_id).await? {
+                Close::Done(answer) => return Ok(json!(answer)),
+                Close::Waits(answer) => answer.unsettled,
+            };
+            match left {
+                0 => break,
                 _ if Instant::now() < deadline => tokio::time::sleep(POLL_INTERVAL).await,
                 left => bail!(
-                    "no more ballots are taken, and {} of those acknowledged are neither confirmed nor refused after {DRAIN_PATIENCE:?}; run this again later",
-                    left.unwrap_or_default()
+                    "no more ballots are taken, and {left} of those acknowledged are neither confirmed nor refused after {DRAIN_PATIENCE:?}; run this again later"
                 ),
             }
         }
         let height = self.proven(api, election_id).await?.height;
         let payload = Payload::CloseElection { election_id };
-        Ok(self.put(api, payload, height).await?.1)
+        Ok(json!(self.put(api, payload, height).await?.1))
     }
 
     /// What the chain says of an election, as of a block that a quorum signed. A backend can show an old
@@ -135,7 +139,7 @@ impl Authority {
         api: &mut BackendApi,
         payload: Payload,
         height: u64,
-    ) -> Result<(Hash, Value)> {
+    ) -> Result<(Hash, SignedAnswer)> {
         let expiry = EXPIRY_HEIGHTS
             .min(self.genesis.expiry_heights_max / 2)
             .max(1);
@@ -145,7 +149,7 @@ impl Authority {
             payload,
         );
         let transaction = Transaction::sign(body, &self.key);
-        let answer = api.put_signed(&transaction.to_bytes()).await?;
+        let answer = api.put_signed(transaction.to_bytes()).await?;
         Ok((transaction.id(), answer))
     }
 }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{HeaderMap, Method, Request, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -63,6 +64,11 @@ impl Answer {
     /// The body as JSON; null where it is none.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+
+    /// The body as what it should be.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_slice(&self.body)
     }
 
     /// Whether the status is 2xx.
@@ -153,9 +159,9 @@ impl Client {
     }
 
     /// `POST path` with a JSON body.
-    pub async fn post(&mut self, path: &str, body: &Value) -> Result<Answer, HttpError> {
-        let body = Bytes::from(body.to_string());
-        self.call(Method::POST, path, Some("application/json"), body)
+    pub async fn post(&mut self, path: &str, body: &impl Serialize) -> Result<Answer, HttpError> {
+        let body = serde_json::to_vec(body).expect("plain data serialises");
+        self.call(Method::POST, path, Some("application/json"), body.into())
             .await
     }
 

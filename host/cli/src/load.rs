@@ -2,12 +2,14 @@
 //! submission repeated under its own transaction id until it is answered for good.
 
 use std::{
-    sync::Mutex,
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use anyhow::{Result, bail};
-use serde_json::{Value, json};
+use serde_json::Value;
+use tabella_api::{SubmissionStatus, SubmitAnswer, SubmitRequest};
+use tabella_contest::StrictJson;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::http::{Answer, Client, HttpError};
@@ -65,14 +67,14 @@ pub struct Acknowledgement {
     /// The ballot that was cast.
     pub ballot: Value,
     /// The backend's answer: confirmed with its block, or pending.
-    pub answer: Value,
+    pub answer: SubmitAnswer,
     /// From the first sending, or from when it was due at the rate that was asked for, to the answer.
     pub latency: Duration,
 }
 
 /// How one submission ended.
 enum Outcome {
-    Acknowledged(Acknowledgement),
+    Acknowledged(Box<Acknowledgement>),
     Refused(Refusal),
     Unanswered {
         transaction_id: String,
@@ -110,7 +112,7 @@ impl LoadReport {
 impl Acknowledgement {
     /// Whether the answer said that the ballot stands in a block.
     pub fn is_confirmed(&self) -> bool {
-        self.answer["status"] == "confirmed"
+        self.answer.status == SubmissionStatus::Confirmed
     }
 }
 
@@ -161,7 +163,7 @@ where
     let workers =
         (0..plan.concurrency.max(1)).map(|_| work(plan, &queue, pace.as_ref(), &report, &progress));
     futures::future::try_join_all(workers).await?;
-    let mut report = report.into_inner().expect("no worker panics with the lock");
+    let mut report = report.into_inner().unwrap_or_else(PoisonError::into_inner);
     report.elapsed = started.elapsed();
     Ok(report)
 }
@@ -179,16 +181,16 @@ async fn work<S: Iterator<Item = Submission>>(
             Some(pace) => Some(pace.lock().await.tick().await.into_std()),
             None => None,
         };
-        let next = queue.lock().expect("no worker panics with the lock").next();
+        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
         let Some(submission) = next else {
             return Ok(());
         };
         let from = due.unwrap_or_else(Instant::now);
         let (outcome, repetitions) = submit(plan, &mut client, submission, from).await;
-        let mut report = report.lock().expect("no worker panics with the lock");
+        let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
         report.repetitions += repetitions;
         match outcome {
-            Outcome::Acknowledged(acknowledgement) => report.acknowledged.push(acknowledgement),
+            Outcome::Acknowledged(acknowledgement) => report.acknowledged.push(*acknowledgement),
             Outcome::Refused(refusal) => report.refused.push(refusal),
             Outcome::Unanswered {
                 transaction_id,
@@ -217,31 +219,34 @@ async fn submit(
         transaction_id,
         ballot,
     } = submission;
-    let mut body = json!({
-        "election_id": plan.election_id,
-        "transaction_id": transaction_id,
-        "ballot": ballot,
-    });
-    match &voter {
-        Voter::Token(token) => client.set_token(token),
-        Voter::CastFor { voter_id, token } => {
-            client.set_token(token);
-            body["voter_id"] = json!(voter_id);
-        }
-    }
+    let (token, voter_id) = match voter {
+        Voter::Token(token) => (token, None),
+        Voter::CastFor { voter_id, token } => (token, Some(voter_id)),
+    };
+    client.set_token(&token);
+    let request = SubmitRequest {
+        election_id: plan.election_id,
+        transaction_id: Some(transaction_id.clone()),
+        ballot: Some(StrictJson(ballot.clone())),
+        voter_id,
+        ..SubmitRequest::default()
+    };
     let started = Instant::now();
     let mut pause = PAUSE_FIRST;
     let mut repetitions = 0;
     loop {
-        let reason = match judge(client.post("/api/votes/submit", &body).await) {
+        let reason = match judge(client.post("/api/votes/submit", &request).await) {
             Judgement::Acknowledged(answer) => {
                 let acknowledgement = Acknowledgement {
                     transaction_id,
-                    ballot: body["ballot"].take(),
-                    answer,
+                    ballot,
+                    answer: *answer,
                     latency: from.elapsed(),
                 };
-                return (Outcome::Acknowledged(acknowledgement), repetitions);
+                return (
+                    Outcome::Acknowledged(Box::new(acknowledgement)),
+                    repetitions,
+                );
             }
             Judgement::Refused(status, problem) => {
                 let refusal = Refusal {
@@ -267,7 +272,7 @@ async fn submit(
 }
 
 enum Judgement {
-    Acknowledged(Value),
+    Acknowledged(Box<SubmitAnswer>),
     Refused(u16, Value),
     /// Nobody knows whether it was recorded: the same transaction id makes a repetition safe.
     Repeat(String),
@@ -275,7 +280,10 @@ enum Judgement {
 
 fn judge(answer: Result<Answer, HttpError>) -> Judgement {
     match answer {
-        Ok(answer) if answer.is_success() => Judgement::Acknowledged(answer.json()),
+        Ok(answer) if answer.is_success() => match answer.read() {
+            Ok(acknowledged) => Judgement::Acknowledged(Box::new(acknowledged)),
+            Err(_) => Judgement::Refused(answer.status, answer.json()),
+        },
         Ok(answer) if matches!(answer.status, 429 | 502 | 503 | 504) => {
             Judgement::Repeat(format!("status {}: {}", answer.status, answer.excerpt()))
         }

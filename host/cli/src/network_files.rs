@@ -1,6 +1,6 @@
 //! Writes the files of a new network: genesis, keys, secrets and one configuration per process.
 
-use std::{fs, path::Path, time::SystemTime};
+use std::{fs, path::Path};
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
@@ -55,7 +55,7 @@ pub fn create_network(
         version: Genesis::VERSION,
         chain_id: rand::random_range(1..=WALLET_CHAIN_ID_MAX),
         network: name.to_owned(),
-        timestamp_ms: unix_ms()?,
+        timestamp_ms: tabella_clock::now_ms(),
         quorum,
         validators: addresses
             .validators
@@ -109,11 +109,18 @@ pub fn write_configs(
     web: &Web,
     open_ballots: OpenBallots,
 ) -> Result<()> {
+    let bootnodes = [addresses.bootnode_url()];
     for address in &addresses.validators {
-        write_file(
-            &layout.config(&address.node_id),
-            &validator_config(address, addresses, open_ballots),
-        )?;
+        let mut others = addresses.validators.iter();
+        let file = ValidatorFile {
+            address,
+            shares_host: others
+                .any(|other| other.node_id != address.node_id && other.host == address.host),
+            bootnodes: &bootnodes,
+            open_ballots,
+            membership: Membership::Genesis,
+        };
+        write_file(&layout.config(&address.node_id), &validator_config(&file))?;
     }
     write_file(&layout.config("bootnode"), &bootnode_config(addresses))?;
     let backend = backend_config(addresses, web, open_ballots);
@@ -122,12 +129,39 @@ pub fn write_configs(
 
 const HEADER: &str = "Relative paths start at this file. Unknown keys are refused.";
 
-fn validator_config(
-    address: &ValidatorAddress,
-    addresses: &Addresses,
-    open_ballots: OpenBallots,
-) -> String {
+/// How a validator comes into its network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Membership {
+    /// Genesis names it.
+    Genesis,
+    /// `tabella validator add` adds it to a network that runs.
+    Joins,
+}
+
+/// What differs between the configurations of a network's validators.
+#[derive(Debug)]
+pub(crate) struct ValidatorFile<'a> {
+    pub(crate) address: &'a ValidatorAddress,
+    /// Whether another validator is reached at the same host.
+    pub(crate) shares_host: bool,
+    pub(crate) bootnodes: &'a [String],
+    pub(crate) open_ballots: OpenBallots,
+    pub(crate) membership: Membership,
+}
+
+/// The configuration file of one validator.
+pub(crate) fn validator_config(file: &ValidatorFile<'_>) -> String {
+    let address = file.address;
     let node_id = &address.node_id;
+    let (joins, name_default) = match file.membership {
+        Membership::Genesis => (String::new(), NAME_DEFAULT),
+        Membership::Joins => (
+            format!(
+                "# Its name, under which `tabella validator add` adds it.\nnode_id = \"{node_id}\"\n\n"
+            ),
+            "",
+        ),
+    };
     format!(
         r#"# {node_id}: run it with `tabella validator --config {node_id}.toml`.
 # {HEADER}
@@ -136,7 +170,7 @@ fn validator_config(
 genesis = "genesis.json"
 key = "keys/{node_id}.key"
 
-# The chain, the mempool and the consensus log. Losing it while the key is known to the network is
+{joins}# The chain, the mempool and the consensus log. Losing it while the key is known to the network is
 # dangerous: see docs/operating.md.
 data = "data/{node_id}"
 
@@ -149,18 +183,20 @@ rpc_url = "{rpc_url}"
 p2p_address = "{p2p_address}"
 
 # Where validators find each other.
-bootnodes = ["{bootnode}"]
+bootnodes = {bootnodes}
 
 {OPEN_BALLOTS}open_ballots = "{open_ballots}"
 
-{VALIDATOR_DEFAULTS}{peer_limits}"#,
-        open_ballots = open_ballots.name(),
-        peer_limits = peer_limits(address, addresses),
+# What follows are the defaults; remove the mark to change one.
+
+{name_default}{VALIDATOR_DEFAULTS}{peer_limits}"#,
+        open_ballots = file.open_ballots.name(),
+        peer_limits = peer_limits(file.shares_host),
         rpc_listen = listen_address(&address.host, address.rpc_port),
         p2p_listen = listen_address(&address.host, address.p2p_port),
         rpc_url = address.rpc_url(),
         p2p_address = address.p2p_address(),
-        bootnode = addresses.bootnode_url(),
+        bootnodes = json!(file.bootnodes),
     )
 }
 
@@ -168,14 +204,15 @@ const OPEN_BALLOTS: &str = r#"# Who may read the ballots of elections that show 
 # All validators and backends of a network need the same: see docs/operating.md.
 "#;
 
-/// Every other key with its default, for operators to change.
-const VALIDATOR_DEFAULTS: &str = r#"# What follows are the defaults; remove the mark to change one.
-
-# The name of a validator that joins a running network, as `tabella validator add` adds it. Those of
+/// The name of a validator that genesis names.
+const NAME_DEFAULT: &str = r#"# The name of a validator that joins a running network; `tabella validator new` writes it. Those of
 # genesis have theirs there.
 # node_id = "validator-4"
 
-# An idle network decides an empty block this often.
+"#;
+
+/// Every other key with its default, for operators to change.
+const VALIDATOR_DEFAULTS: &str = r#"# An idle network decides an empty block this often.
 #idle_block_ms = 1000
 
 # The mempool: most transactions and bytes that wait here; more are refused as `mempool-full`.
@@ -228,18 +265,16 @@ const VALIDATOR_DEFAULTS: &str = r#"# What follows are the defaults; remove the 
 #answer_bytes_in_all_max = 268435456
 "#;
 
-/// What peers may ask. Validators of one machine come from one address.
-fn peer_limits(address: &ValidatorAddress, addresses: &Addresses) -> String {
-    let mut others = addresses.validators.iter();
-    let (table, connections) =
-        match others.any(|other| other.node_id != address.node_id && other.host == address.host) {
-            true => (
-                "[peer_limits]",
-                "# Validators share this machine's address; 16 where they do not.\n\
-                 connections_per_address_max = 128",
-            ),
-            false => ("#[peer_limits]", "#connections_per_address_max = 16"),
-        };
+/// What peers may ask. Validators of one host come from one address.
+fn peer_limits(shares_host: bool) -> String {
+    let (table, connections) = match shares_host {
+        true => (
+            "[peer_limits]",
+            "# Validators share this machine's address; 16 where they do not.\n\
+             connections_per_address_max = 128",
+        ),
+        false => ("#[peer_limits]", "#connections_per_address_max = 16"),
+    };
     format!(
         r#"
 # A validator that sends more than this is cut off and counted, and may come back.
@@ -383,14 +418,19 @@ bootnodes = ["{}"]
         open_ballots.name(),
     );
     for address in &addresses.validators {
-        text.push_str(&format!(
-            "\n[[validators]]\nnode_id = \"{}\"\nrpc_url = \"{}\"\np2p_url = \"{}\"\n",
-            address.node_id,
-            address.backend_rpc_url(),
-            address.p2p_url()
-        ));
+        text.push_str(&backend_entry(address));
     }
     text
+}
+
+/// What a backend's configuration says of one validator, from an empty line on.
+pub(crate) fn backend_entry(address: &ValidatorAddress) -> String {
+    format!(
+        "\n[[validators]]\nnode_id = \"{}\"\nrpc_url = \"{}\"\np2p_url = \"{}\"\n",
+        address.node_id,
+        address.backend_rpc_url(),
+        address.p2p_url()
+    )
 }
 
 /// 32 random bytes as hex, for tokens and secrets.
@@ -398,18 +438,10 @@ pub fn random_secret() -> String {
     Hash(rand::random()).to_string()
 }
 
-/// Unix time in milliseconds.
-pub fn unix_ms() -> Result<u64> {
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .context("the clock stands before 1970")?;
-    u64::try_from(now.as_millis()).context("the clock stands too far ahead")
-}
-
-fn create_directory(path: &Path) -> Result<()> {
+pub(crate) fn create_directory(path: &Path) -> Result<()> {
     fs::create_dir_all(path).with_context(|| format!("cannot create {}", path.display()))
 }
 
-fn write_file(path: &Path, text: &str) -> Result<()> {
+pub(crate) fn write_file(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use tabella_api::ResultsAnswer;
+use tabella_protocol::rpc::ElectionStatus;
 
 use crate::output::plain;
 
@@ -15,9 +17,9 @@ pub(crate) struct Round {
     pub(crate) exhausted: String,
 }
 
-/// The rounds in the JSON of a contest, or of a file of published rounds.
-pub(crate) fn rounds(contest: &Value) -> Vec<Round> {
-    let rounds = contest["rounds"].as_array().into_iter().flatten();
+/// The rounds of a contest, or of a file of published rounds.
+pub(crate) fn rounds(rounds: &Value) -> Vec<Round> {
+    let rounds = rounds.as_array().into_iter().flatten();
     rounds
         .map(|round| Round {
             totals: round["totals"]
@@ -40,9 +42,9 @@ fn exact(number: &Value) -> String {
     }
 }
 
-/// The winners in the JSON of a contest.
-pub(crate) fn winners(contest: &Value) -> Vec<String> {
-    let winners = contest["winners"].as_array().into_iter().flatten();
+/// The winners of a contest.
+pub(crate) fn winners(winners: &Value) -> Vec<String> {
+    let winners = winners.as_array().into_iter().flatten();
     winners
         .filter_map(|winner| winner.as_str().map(str::to_owned))
         .collect()
@@ -101,35 +103,44 @@ fn known(number: &Value) -> String {
     }
 }
 
+/// An election's status as the API names it.
+pub(crate) fn status_name(status: ElectionStatus) -> &'static str {
+    match status {
+        ElectionStatus::Upcoming => "upcoming",
+        ElectionStatus::Open => "open",
+        ElectionStatus::Closed => "closed",
+        ElectionStatus::Final => "final",
+    }
+}
+
 /// A result for people. Before its certificate, nobody is called elected.
-pub(crate) fn describe(answer: &Value) -> String {
-    let is_certified = answer["certificate"].is_object();
+pub(crate) fn describe(answer: &ResultsAnswer) -> String {
+    let is_certified = answer.certificate.is_some();
     let mut text = format!(
         "election {}: {}, {} votes\n",
-        plain(&exact(&answer["election_id"])),
-        plain(answer["status"].as_str().unwrap_or_default()),
-        plain(&known(&answer["total_votes"])),
+        answer.election_id,
+        status_name(answer.status),
+        answer.total_votes,
     );
-    for contest in answer["contests"].as_array().into_iter().flatten() {
+    for contest in &answer.contests {
         text.push_str(&format!(
             "\n{} ({})\n",
-            plain(contest["id"].as_str().unwrap_or_default()),
-            plain(contest["rule"]["name"].as_str().unwrap_or_default()),
+            plain(&contest.id),
+            plain(&contest.rule.name),
         ));
-        for option in contest["options"].as_array().into_iter().flatten() {
-            let title = option["title"].as_str();
-            let elected = match option["elected"].as_bool() {
+        for option in &contest.options {
+            let elected = match option.elected {
                 Some(true) if is_certified => "elected",
                 Some(true) => "leads",
                 _ => "",
             };
             text.push_str(&format!(
                 "  {:<24} {:>10}  {elected}\n",
-                plain(title.or(option["id"].as_str()).unwrap_or_default()),
-                plain(&known(&option["votes"])),
+                plain(&option.title),
+                plain(&known(&option.votes)),
             ));
         }
-        if let Some(explanation) = contest["explanation"].as_str() {
+        if let Some(explanation) = contest.explanation.as_str() {
             text.push_str(&format!("  {}\n", plain(explanation)));
         }
     }
@@ -144,27 +155,29 @@ pub(crate) fn describe(answer: &Value) -> String {
 mod tests {
     use expect_test::expect;
     use serde_json::json;
+    use tabella_api::{ContestResult, OptionResult, RuleAnswer, Source};
+    use tabella_protocol::{Attestation, Hash, rpc::ResultCertificate};
 
     use super::*;
 
     #[test]
     fn numbers_and_text_compare_equal() {
-        let numbers = json!({"rounds": [{"totals": {"a": 2, "b": 1}, "exhausted": 4}]});
-        let texts = json!({"rounds": [{"totals": {"b": "1", "a": "2"}, "exhausted": "4"}]});
+        let numbers = json!([{"totals": {"a": 2, "b": 1}, "exhausted": 4}]);
+        let texts = json!([{"totals": {"b": "1", "a": "2"}, "exhausted": "4"}]);
         assert_eq!(rounds(&numbers), rounds(&texts));
-        let other = json!({"rounds": [{"totals": {"a": 2, "b": 2}, "exhausted": 4}]});
+        let other = json!([{"totals": {"a": 2, "b": 2}, "exhausted": 4}]);
         assert_ne!(rounds(&numbers), rounds(&other));
     }
 
     #[test]
     fn a_table_shows_both_counts() {
-        let ours = rounds(&json!({"rounds": [
+        let ours = rounds(&json!([
             {"totals": {"a": 5, "b": 4, "c": 1}, "exhausted": 0},
             {"totals": {"a": 5, "b": "4.5"}, "exhausted": "0.5"},
-        ]}));
-        let published = rounds(&json!({"rounds": [
+        ]));
+        let published = rounds(&json!([
             {"totals": {"a": 5, "b": 4, "c": 1}, "exhausted": 0},
-        ]}));
+        ]));
         expect![[r#"
                                          round 1                 round 2
                                 ours   published        ours   published
@@ -176,48 +189,90 @@ mod tests {
         .assert_eq(&side_by_side(&ours, &published));
     }
 
+    /// Two options of a contest, as a backend answers them.
+    fn answer(text: &str, certificate: Option<ResultCertificate>) -> ResultsAnswer {
+        let options = [("Ann", json!(2), true), (text, json!(null), false)];
+        let options = options.map(|(title, votes, elected)| OptionResult {
+            id: title.to_owned(),
+            title: title.to_owned(),
+            votes,
+            percentage: None,
+            elected: Some(elected),
+            seats: None,
+        });
+        let contest = ContestResult {
+            id: text.to_owned(),
+            title: text.to_owned(),
+            rule: RuleAnswer {
+                name: text.to_owned(),
+                version: "1.0.0".to_owned(),
+                sha256: Hash::of(b"rule"),
+            },
+            options: options.into(),
+            winners: json!([]),
+            rounds: json!([]),
+            ties: json!([]),
+            quota: json!(null),
+            pairwise: json!(null),
+            explanation: json!(text),
+        };
+        ResultsAnswer {
+            election_id: 1,
+            status: ElectionStatus::Closed,
+            source: Source::Poa,
+            as_of_height: 9,
+            total_votes: 2,
+            contests: vec![contest],
+            verified: certificate.is_some(),
+            attested_by: 0,
+            validators: 3,
+            certificate,
+        }
+    }
+
     #[test]
     fn nobody_is_elected_before_the_certificate_and_what_is_unknown_is_no_zero() {
-        let mut answer = json!({
-            "election_id": 1, "status": "closed", "total_votes": null,
-            "contests": [{"id": "c", "rule": {"name": "plurality"}, "options": [
-                {"id": "a", "title": "Ann", "votes": 2, "elected": true},
-                {"id": "b", "title": "Bo", "votes": null, "elected": false},
-            ]}],
-        });
         expect![[r#"
-            election 1: closed, - votes
+            election 1: closed, 2 votes
 
-            c (plurality)
+            Bo (Bo)
               Ann                               2  leads
               Bo                                -  
+              Bo
 
             not certified yet
         "#]]
-        .assert_eq(&describe(&answer));
-        answer["certificate"] = json!({});
-        assert!(describe(&answer).contains("Ann                               2  elected\n"));
+        .assert_eq(&describe(&answer("Bo", None)));
+        let certificate = ResultCertificate {
+            attestation: Attestation {
+                election_id: 1,
+                board_root: Hash::of(b"board"),
+                board_size: 2,
+                plugins: Vec::new(),
+                outcomes: Vec::new(),
+            },
+            height: 9,
+            proofs: Vec::new(),
+        };
+        let text = describe(&answer("Bo", Some(certificate)));
+        assert!(
+            text.contains("Ann                               2  elected\n"),
+            "{text}"
+        );
     }
 
     #[test]
     fn no_name_and_no_explanation_forges_a_line() {
         let certified = "certified by a quorum of validators";
         let forging = format!("x\n{certified}\u{1b}[31m\u{202e}");
-        let answer = json!({
-            "election_id": forging, "status": forging, "total_votes": forging,
-            "contests": [{
-                "id": forging, "rule": {"name": forging}, "explanation": forging,
-                "options": [{"id": "a", "title": forging, "votes": forging, "elected": false}],
-            }],
-        });
-        let text = describe(&answer);
+        let text = describe(&answer(&forging, None));
         assert!(
             !text.lines().any(|line| line.starts_with("certified")),
             "{text}"
         );
         assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text:?}");
         assert!(text.ends_with("\nnot certified yet\n"), "{text}");
-        let round = json!({"rounds": [{"totals": {(forging.as_str()): 1}, "exhausted": forging}]});
+        let round = json!([{"totals": {(forging.as_str()): 1}, "exhausted": forging}]);
         let table = side_by_side(&rounds(&round), &[]);
         assert!(
             !table.lines().any(|line| line.starts_with("certified")),

@@ -44,7 +44,7 @@ pub enum BuildError {
     #[error("expected an rpc_url that starts with http://, got {0:?}")]
     BadUrl(String),
     /// The HTTP client cannot be set up.
-    #[error("the HTTP client cannot be set up: {0}")]
+    #[error("the HTTP client cannot be set up")]
     Http(#[from] reqwest::Error),
 }
 

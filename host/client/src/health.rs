@@ -174,7 +174,7 @@ impl Health {
         } else if self.fault.is_some() {
             self.fault = Some("answers again".into());
         }
-        self.last_seen = Some(SystemTime::now());
+        self.last_seen = Some(tabella_clock::now());
         self.latency = Some(match self.latency {
             // An eighth of the new value, as in TCP's round-trip estimate (RFC 6298).
             Some(smoothed) => smoothed - smoothed / 8 + latency / 8,

@@ -13,6 +13,7 @@
 //! - `follower`, `block`: verified blocks and confirmations.
 //! - `queries`, `results`: reads, hedged when a validator is late; `blocks`: whole blocks in bulk;
 //!   `integrity`: whether validators hold the same chain.
+//! - `asker`: bootnodes, and validators one by one, who may say anything at any length.
 //!
 //! ```no_run
 //! # async fn example(genesis: tabella_protocol::Genesis, ballot: tabella_protocol::Transaction) -> Result<(), Box<dyn std::error::Error>> {
@@ -29,6 +30,7 @@
 //! # }
 //! ```
 
+mod asker;
 mod block;
 mod blocks;
 mod builder;
@@ -45,6 +47,7 @@ mod results;
 mod submission;
 mod transport;
 
+pub use asker::{Announced, AskError, Asker};
 pub use block::{BlockProof, BlockProofError, VerifiedBlock};
 pub use builder::{BuildError, Builder, FollowFrom};
 pub use client::{BlockchainState, Client};

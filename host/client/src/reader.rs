@@ -4,7 +4,6 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Mutex, PoisonError},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use tabella_protocol::{Hash, ReaderToken, SigningKey};
@@ -36,7 +35,7 @@ impl Reader {
 
     /// A token that is good for a while at one validator.
     pub(crate) fn token(&self, validator: &str) -> String {
-        self.token_at(validator, now_ms())
+        self.token_at(validator, tabella_clock::now_ms())
     }
 
     fn token_at(&self, validator: &str, now_ms: u64) -> String {
@@ -64,13 +63,6 @@ impl fmt::Debug for Reader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Reader({})", self.key.public())
     }
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 ///
 /// Readers differ in which of two members they take; a voter's ballot and an election's parameters
 /// must not depend on it. Deserializing such an object fails and names the member.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(transparent)]
 pub struct StrictJson(pub Value);
 
 /// An object as [`StrictJson`].

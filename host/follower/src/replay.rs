@@ -17,16 +17,16 @@ pub struct Replay {
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     /// No quorum of the height's validators signed it.
-    #[error("the certificate does not hold: {0}")]
+    #[error("the certificate does not hold")]
     Certificate(#[from] CertificateError),
     /// It is not the block that follows.
-    #[error("the block is not valid: {0}")]
+    #[error("the block is not valid")]
     Invalid(#[from] InvalidBlock),
     /// It commits to validators that execution does not give.
-    #[error("the header does not hold: {0}")]
+    #[error("the header does not hold")]
     Header(#[from] HeaderError),
     /// A transaction cannot be read back.
-    #[error("a transaction cannot be read: {0}")]
+    #[error("a transaction cannot be read")]
     Transaction(#[from] TransactionError),
     /// This machine failed.
     #[error(transparent)]

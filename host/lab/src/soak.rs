@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::{scene, usage};
 use tabella_cli::{
     addresses::Ports,
-    backend_api::{BackendApi, id_of},
+    backend_api::BackendApi,
     dev::{DevNetwork, Ready},
     load::{LoadPlan, Submission, Voter, cast_all},
     shutdown::{self, Lifetime},
@@ -112,7 +112,7 @@ async fn soak(arguments: &SoakArguments, network: &DevNetwork) -> Result<SoakRep
     let ready = network.wait_ready().await?;
     let mut api = BackendApi::new(&ready.backend, Some(&ready.admin_token))?;
     let election = scene::election("a long election", "plurality", &["a", "b"]);
-    let election_id = id_of(&api.create_election(&election).await?)?;
+    let election_id = api.create_election(&election).await?.election_id;
     api.open(election_id).await?;
     let load = LoadPlan {
         backend: ready.backend.clone(),

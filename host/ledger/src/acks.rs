@@ -2,6 +2,8 @@
 //!
 //! An ack that a crash loses is no loss to a ballot: it strengthens a receipt, it does not make it.
 
+use std::sync::PoisonError;
+
 use redb::{ReadableDatabase, WriteTransaction};
 use tabella_protocol::{Ack, codec};
 
@@ -26,7 +28,7 @@ impl Ledger {
         {
             return Ok(false);
         }
-        let mut pending = self.acks.lock().expect("no holder of this lock panics");
+        let mut pending = self.acks.lock().unwrap_or_else(PoisonError::into_inner);
         let acks = pending.entry(ack.height).or_default();
         if acks.iter().any(|known| known.validator == ack.validator) {
             return Ok(false);
@@ -47,7 +49,7 @@ impl Ledger {
             let ack = decode("acks", format_args!("height {height}"), bytes.value());
             acks.push(self.noted(ack.map_err(LedgerError::from))?);
         }
-        let pending = self.acks.lock().expect("no holder of this lock panics");
+        let pending = self.acks.lock().unwrap_or_else(PoisonError::into_inner);
         acks.extend(pending.get(&height).into_iter().flatten().cloned());
         drop(pending);
         acks.sort_by_key(|ack| ack.validator);
@@ -56,7 +58,7 @@ impl Ledger {
     }
 
     pub(crate) fn take_pending_acks(&self) -> Vec<Ack> {
-        let mut pending = self.acks.lock().expect("no holder of this lock panics");
+        let mut pending = self.acks.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *pending)
             .into_values()
             .flatten()

@@ -330,10 +330,16 @@ pub enum InvalidBlock {
     Transaction(Refusal),
     /// No quorum of the height's validators vouches for it.
     #[error("certificate: {0}")]
-    Certificate(#[from] CertificateError),
+    Certificate(CertificateError),
     /// The certificate that came with it is of another block.
     #[error("the certificate is of another block")]
     OtherCertificate,
+}
+
+impl From<CertificateError> for InvalidBlock {
+    fn from(error: CertificateError) -> Self {
+        Self::Certificate(error)
+    }
 }
 
 fn executed(header: Header, bytes: Arc<[u8]>, mut state: State, changes: Changes) -> ExecutedBlock {

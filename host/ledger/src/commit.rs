@@ -1,6 +1,6 @@
 //! Writing a decided block: one redb transaction, durable when it returns.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use redb::{Durability, WriteTransaction};
 use tabella_protocol::{CommitCertificate, Hash, ValidatorSetProof, codec};
@@ -69,7 +69,7 @@ impl Ledger {
         store_acks(&transaction, &self.take_pending_acks())?;
         transaction.commit()?;
         let tip = block.state.tip;
-        *self.state.write().expect("no holder of this lock panics") = Arc::new(block.state);
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(block.state);
         Ok(tip)
     }
 }

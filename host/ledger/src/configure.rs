@@ -13,7 +13,7 @@ pub enum ConfigureError {
     #[error("no plugin {0} has been published; publish it first")]
     UnknownPlugin(Hash),
     /// The plugin refuses the configuration.
-    #[error("{0}")]
+    #[error(transparent)]
     Config(#[from] ConfigError),
     /// The parameters are not a JSON object.
     #[error("params: {0}")]

@@ -8,7 +8,7 @@
 use std::{
     collections::BTreeSet,
     fmt,
-    sync::{Mutex, MutexGuard},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use crate::{Ledger, LedgerError};
@@ -66,7 +66,7 @@ struct Found {
 
 impl Damages {
     fn lock(&self) -> MutexGuard<'_, Found> {
-        self.0.lock().expect("no holder of this lock panics")
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is known to be wrong with the block at a height.

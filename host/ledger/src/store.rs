@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
-    sync::{Arc, Mutex, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
 use redb::{
@@ -191,7 +191,7 @@ impl Ledger {
     }
 
     pub(crate) fn state(&self) -> Arc<State> {
-        Arc::clone(&self.state.read().expect("no holder of this lock panics"))
+        Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

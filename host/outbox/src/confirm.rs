@@ -6,7 +6,7 @@ use tabella_client::VerifiedBlock;
 use tokio::sync::mpsc;
 
 use crate::{
-    clock, crash,
+    crash,
     listener::Listener,
     pending::{Landed, Pending, Settled},
     store::{Confirmed, ConfirmedSubmission, Mark, Store, StoreError},
@@ -99,7 +99,7 @@ fn confirmations(block: &VerifiedBlock, landed: &[(usize, Landed)]) -> Confirmed
         }),
         height: block.height(),
         block_hash: block.hash,
-        confirmed_at_ms: clock::unix_ms(block.timestamp()),
+        confirmed_at_ms: tabella_clock::unix_ms(block.timestamp()),
         signatures: u32::try_from(block.certificate.signatures.len()).unwrap_or(u32::MAX),
         submissions: landed.iter().map(|(i, l)| confirmed(*i, l)).collect(),
         transaction_ids: block.transaction_ids.clone(),

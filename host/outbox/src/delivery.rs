@@ -11,7 +11,7 @@ use tabella_protocol::{Hash, Payload, RollChanges, Transaction, rpc::RefusalCode
 
 use crate::{
     cast_error::CastError,
-    clock, crash,
+    crash,
     elections::Election,
     ended,
     lines::short,
@@ -296,7 +296,7 @@ impl Outbox {
                 landed.sequence,
                 code.clone(),
                 reason.clone(),
-                clock::now_ms(),
+                tabella_clock::now_ms(),
             )
             .await?;
         crash::point("refusal-written");

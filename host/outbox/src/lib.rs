@@ -21,7 +21,7 @@
 //!   far ballots are carried now.
 //! - `subject`: who asks or votes, in which realm; `voter_name`: the one form of an id; `electorate`: which
 //!   voter of an election somebody is, under `secrets`.
-//! - `clock`: the time; `crash`: where tests let the process die.
+//! - `crash`: where tests let the process die.
 
 mod administer;
 mod administer_error;
@@ -29,7 +29,6 @@ mod ballot_order;
 mod carry;
 mod cast_error;
 mod chain_read;
-pub mod clock;
 mod close;
 mod closing;
 mod confirm;

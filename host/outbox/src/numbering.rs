@@ -4,7 +4,6 @@ use tabella_protocol::VoterId;
 
 use crate::{
     chain_read::LookError,
-    clock,
     outbox::Outbox,
     store::{State, StoreError, Submission},
 };
@@ -41,6 +40,6 @@ impl Outbox {
         let proven = self.read(move |ledger| ledger.sequence_of(election_id, &voter));
         let last = recorded.max(proven.await?);
         let after = last.map_or(0, |last| last.saturating_add(1));
-        Ok(after.max(clock::now_s().saturating_mul(1_000)))
+        Ok(after.max(tabella_clock::now_s().saturating_mul(1_000)))
     }
 }

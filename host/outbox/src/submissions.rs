@@ -11,7 +11,7 @@ use tabella_protocol::{
 use crate::{
     cast_error::{CastError, NotOpen},
     chain_read::LookError,
-    clock, crash,
+    crash,
     credential::Credential,
     elections::Election,
     outbox::Outbox,
@@ -204,7 +204,7 @@ impl Outbox {
         )?;
         let describe = {
             let (client_id, realm) = (wish.client_id.clone(), wish.voter.realm());
-            let (submitted_at_ms, revote) = (clock::now_ms(), election.view.spec.revote);
+            let (submitted_at_ms, revote) = (tabella_clock::now_ms(), election.view.spec.revote);
             let (election_id, is_numbered) = (wish.election_id, turn.is_some());
             move |transaction: &Transaction| {
                 let bytes = transaction.to_bytes();

@@ -126,7 +126,7 @@ pub struct Block {
 pub enum BlockError {
     /// Not canonical bytes.
     #[error("block is {0}")]
-    Decode(#[from] DecodeError),
+    Decode(DecodeError),
     /// Another version.
     #[error("expected header version {expected}, got {0}", expected = Header::VERSION)]
     Version(u8),
@@ -141,6 +141,12 @@ pub enum BlockError {
     /// The header does not commit to these transactions.
     #[error("the header does not commit to the transactions that came with it")]
     TransactionsRoot,
+}
+
+impl From<DecodeError> for BlockError {
+    fn from(error: DecodeError) -> Self {
+        Self::Decode(error)
+    }
 }
 
 impl Block {

@@ -72,10 +72,22 @@ pub enum ElectionProofError {
     OtherState,
     /// The validators of the block's height are not proven.
     #[error("the validators at the block's height are not proven: {0}")]
-    Validators(#[from] ValidatorProofError),
+    Validators(ValidatorProofError),
     /// The certificate does not hold.
     #[error("the block is not certified: {0}")]
-    Header(#[from] HeaderError),
+    Header(HeaderError),
+}
+
+impl From<HeaderError> for ElectionProofError {
+    fn from(error: HeaderError) -> Self {
+        Self::Header(error)
+    }
+}
+
+impl From<ValidatorProofError> for ElectionProofError {
+    fn from(error: ValidatorProofError) -> Self {
+        Self::Validators(error)
+    }
 }
 
 /// Returns the root that commits to elections and to the encoded rest of the state.

@@ -101,10 +101,22 @@ pub enum EvidenceError {
     BadSignature(PublicKey),
     /// A certificate that does not hold.
     #[error("a certificate does not hold: {0}")]
-    Certificate(#[from] CertificateError),
+    Certificate(CertificateError),
     /// The validators at that height are not proven.
     #[error("the validators at that height are not proven: {0}")]
-    Validators(#[from] ValidatorProofError),
+    Validators(ValidatorProofError),
+}
+
+impl From<ValidatorProofError> for EvidenceError {
+    fn from(error: ValidatorProofError) -> Self {
+        Self::Validators(error)
+    }
+}
+
+impl From<CertificateError> for EvidenceError {
+    fn from(error: CertificateError) -> Self {
+        Self::Certificate(error)
+    }
 }
 
 fn ordered<T: BorshSerialize>(a: T, b: T) -> (T, T) {

@@ -83,6 +83,6 @@ pub use validator_history::{
     HeaderError, ValidatorHistory, ValidatorProofError, ValidatorSetProof,
 };
 pub use validator_set::{
-    NodeAddress, VALIDATOR_CHANGE_DELAY, VALIDATOR_CHANGES_MAX, ValidatorChange,
+    NODE_ID_BYTES_MAX, NodeAddress, VALIDATOR_CHANGE_DELAY, VALIDATOR_CHANGES_MAX, ValidatorChange,
     ValidatorChangeError, ValidatorSet,
 };

@@ -119,13 +119,25 @@ pub enum ReceiptError {
     Inconsistent(&'static str),
     /// The certificate does not hold.
     #[error("the commit certificate does not hold: {0}")]
-    Certificate(#[from] CertificateError),
+    Certificate(CertificateError),
     /// The validators of the block's height are not proven.
     #[error("the validators at the receipt's height are not proven: {0}")]
-    Validators(#[from] ValidatorProofError),
+    Validators(ValidatorProofError),
     /// The receipt's validator sets are not those that the header commits to.
     #[error("the receipt leaves out changes of the validators; fetch the receipt again")]
     OtherValidators,
+}
+
+impl From<ValidatorProofError> for ReceiptError {
+    fn from(error: ValidatorProofError) -> Self {
+        Self::Validators(error)
+    }
+}
+
+impl From<CertificateError> for ReceiptError {
+    fn from(error: CertificateError) -> Self {
+        Self::Certificate(error)
+    }
 }
 
 impl Receipt {

@@ -136,7 +136,7 @@ pub struct NodeStatus {
     pub block_timestamp_ms: u64,
     /// Transactions waiting in the mempool.
     pub mempool: u64,
-    /// Other validators connected for consensus.
+    /// Other validators of the next block that are connected for consensus.
     pub peers: u32,
     /// Whether the node takes part in consensus.
     pub signing: bool,

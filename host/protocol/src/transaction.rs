@@ -270,7 +270,7 @@ impl BorshDeserialize for Transaction {
 pub enum TransactionError {
     /// Not canonical bytes.
     #[error("transaction is {0}")]
-    Decode(#[from] DecodeError),
+    Decode(DecodeError),
     /// Encoded for another version of the software.
     #[error(
         "expected transaction version {first} to {last}, got {0}",
@@ -284,6 +284,12 @@ pub enum TransactionError {
         first = Transaction::VERSION
     )]
     NotABallot(&'static str),
+}
+
+impl From<DecodeError> for TransactionError {
+    fn from(error: DecodeError) -> Self {
+        Self::Decode(error)
+    }
 }
 
 impl Transaction {

@@ -15,7 +15,7 @@ pub const VALIDATOR_CHANGE_DELAY: u64 = 5;
 pub const VALIDATOR_CHANGES_MAX: usize = Genesis::VALIDATORS_MAX;
 
 /// Longest node id, and longest address, in bytes.
-const NODE_ID_BYTES_MAX: usize = 64;
+pub const NODE_ID_BYTES_MAX: usize = 64;
 const ADDRESS_BYTES_MAX: usize = 300;
 
 /// Where a validator can be reached, as the chain says.

@@ -10,7 +10,7 @@ use tabella_contest::{
 use thiserror::Error;
 
 use crate::configured::Configured;
-use crate::instance::{CallError, Instance, Template};
+use crate::instance::{CallError, Instance, Ruling, Template};
 use crate::shared::Shared;
 use crate::tally::{self, Tally, TallyError};
 use crate::verdict::{Fault, HostFault, Verdict};
@@ -57,9 +57,9 @@ impl Contest {
         let limits = &shared.limits;
         let configuration = config.encode(manifest, limits)?;
         let mut instance = Instance::new(template, limits.validate_memory_bytes)?;
-        instance
-            .configure(&configuration, limits)?
-            .map_err(ConfigError::Refused)?;
+        if let Ruling::Refused(reason) = instance.configure(&configuration, limits)? {
+            return Err(ConfigError::Refused(reason));
+        }
         let mut fresh = Instance::new(template, limits.validate_memory_bytes)?;
         let snapshot = instance.snapshot(&mut fresh)?;
         Ok(Self {
@@ -110,8 +110,8 @@ impl Contest {
         }
         let mut instance = self.configured.instance(limits.validate_memory_bytes)?;
         let verdict = match instance.validate(ballot, limits) {
-            Ok(Ok(())) => Verdict::Accept,
-            Ok(Err((code, message))) => Verdict::Reject { code, message },
+            Ok(Ruling::Accepted) => Verdict::Accept,
+            Ok(Ruling::Refused((code, message))) => Verdict::Reject { code, message },
             Err(CallError::Plugin(fault)) => Verdict::Fault(fault),
             Err(CallError::Host(fault)) => return Err(fault),
         };

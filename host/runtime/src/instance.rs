@@ -17,6 +17,15 @@ use tabella_limits::PluginLimits;
 const LAST_WORDS_FUEL: u64 = 100_000;
 const LAST_WORDS_BYTES: u64 = 512;
 
+/// What a module said of what it was given.
+#[derive(Debug)]
+pub(crate) enum Ruling<R> {
+    /// It takes it.
+    Accepted,
+    /// It does not, for this reason.
+    Refused(R),
+}
+
 /// Why a call has no answer.
 #[derive(Debug)]
 pub(crate) enum CallError {
@@ -413,32 +422,35 @@ impl Instance {
         })
     }
 
-    /// `Err` with the plugin's reason where it refuses the configuration.
+    /// Refused with the plugin's reason.
     pub(crate) fn configure(
         &mut self,
         configuration: &[u8],
         limits: &PluginLimits,
-    ) -> Result<Result<(), String>, CallError> {
+    ) -> Result<Ruling<String>, CallError> {
         self.with_fuel(limits.configure_fuel, |instance| {
             let len = instance.input(configuration)?;
             match instance.call::<i32, i32>(instance.template.configure, len)? {
-                0 => Ok(Ok(())),
-                _ => Ok(Err(instance.message(1 << 10)?)),
+                0 => Ok(Ruling::Accepted),
+                _ => Ok(Ruling::Refused(instance.message(1 << 10)?)),
             }
         })
     }
 
-    /// `Err` with the plugin's code and reason where it refuses the ballot.
+    /// Refused with the plugin's code and reason.
     pub(crate) fn validate(
         &mut self,
         ballot: &[u8],
         limits: &PluginLimits,
-    ) -> Result<Result<(), (u32, String)>, CallError> {
+    ) -> Result<Ruling<(u32, String)>, CallError> {
         self.with_fuel(limits.validate_fuel, |instance| {
             let len = instance.input(ballot)?;
             match instance.call::<i32, i32>(instance.template.validate, len)? {
-                0 => Ok(Ok(())),
-                code => Ok(Err((code as u32, instance.message(limits.message_bytes)?))),
+                0 => Ok(Ruling::Accepted),
+                code => {
+                    let message = instance.message(limits.message_bytes)?;
+                    Ok(Ruling::Refused((code as u32, message)))
+                }
             }
         })
     }

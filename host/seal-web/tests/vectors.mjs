@@ -8,7 +8,7 @@ const { contests, forms, ceremony } = JSON.parse(readFileSync(vectors, 'utf8'))
 const { instance } = await WebAssembly.instantiate(readFileSync(path), {})
 const seal = instance.exports
 
-const REFUSED = -6
+const [TOO_SHORT, NOT_A_KEY, NOT_A_FORM, NOT_ADMITTED, REFUSED] = [-1, -2, -3, -5, -6]
 const fromHex = (text) => Uint8Array.from(Buffer.from(text, 'hex'))
 const toHex = (bytes) => Buffer.from(bytes).toString('hex')
 
@@ -45,4 +45,13 @@ for (const contest of contests) {
   assert.equal(call(seal.check, context, bytes), REFUSED)
   assert.equal(call(seal.open, context, seed, given, bytes), REFUSED)
 }
+
+// What is not a key, a form or a ballot is refused; the contest that was configured before stays.
+const [{ context, seed, form }] = contests
+const [key, bytes, head] = [ceremony.key, forms[form].bytes, context + seed].map(fromHex)
+assert.equal(call(seal.configure, key, bytes).length, 4)
+assert.equal(call(seal.configure, key, bytes.slice(1)), NOT_A_FORM)
+assert.equal(call(seal.configure, new Uint8Array(32).fill(255), bytes), NOT_A_KEY)
+assert.equal(call(seal.seal, head), TOO_SHORT)
+assert.equal(call(seal.seal, head, new Uint8Array(values(forms[form], fromHex(contests[0].ballot)).length).fill(255)), NOT_ADMITTED)
 console.log(`${contests.length} contests sealed, checked and opened`)

@@ -11,13 +11,18 @@ use std::{
 use curve25519_dalek::{ristretto::RistrettoPoint, scalar::Scalar};
 use tabella_seal::{
     Key,
-    ceremony::{Ceremony, Commit, Deal, Keys, Trustee},
     declaration::{Blank, Declaration, Shape, Sum},
     form::{COUNTER_TOTAL_MAX, Form},
     opening::{Factors, Logarithms, totals},
     slots::{Sealed, Sealer, verify},
     sum::{Ciphertext, Sums},
 };
+
+#[path = "../tests/it/held.rs"]
+#[allow(dead_code, reason = "shared with the tests, which use more of it")]
+mod held;
+
+use held::Held;
 
 const TURNS: u32 = 20;
 const CONTEXT: [u8; 32] = [9; 32];
@@ -153,32 +158,10 @@ fn garbage(key: &Key) {
     );
 }
 
-struct Held {
-    keys: Keys,
-    trustees: Vec<Trustee>,
-    commits: Vec<Commit>,
-    deals: Vec<Deal>,
-}
-
-fn held(threshold: u8, trustees: u8) -> Held {
-    let ceremony = Ceremony::new([7; 32], threshold, trustees).expect("a ceremony");
-    let trustee = |index| Trustee::new(&[index; 32], &ceremony, index).expect("a trustee");
-    let trustees: Vec<Trustee> = (1..=trustees).map(trustee).collect();
-    let commits: Vec<Commit> = trustees.iter().map(Trustee::commit).collect();
-    let deal = |trustee: &Trustee| trustee.deal(&commits).expect("a deal");
-    let deals: Vec<Deal> = trustees.iter().map(deal).collect();
-    Held {
-        keys: Keys::new(&ceremony, &commits, &deals).expect("keys"),
-        trustees,
-        commits,
-        deals,
-    }
-}
-
 fn ceremony() {
     row(
         "ceremony 3 of 5, all parts of all trustees",
-        ms(best(TURNS, || held(3, 5))),
+        ms(best(TURNS, || Held::new(3, 5))),
         "",
     );
 }
@@ -186,8 +169,7 @@ fn ceremony() {
 /// A total encrypted to the key of a ceremony of one trustee whose share is the secret.
 fn open(held: &Held, counters: &[Ciphertext], trustees: &[u8]) -> Vec<Factors> {
     let open = |index: &u8| {
-        let trustee = &held.trustees[usize::from(*index) - 1];
-        let share = trustee.share(&held.commits, &held.deals).expect("a share");
+        let share = held.share(*index);
         let opening = share.open(counters, &CONTEXT);
         opening
             .check(&held.keys, *index, counters, &CONTEXT)
@@ -197,7 +179,7 @@ fn open(held: &Held, counters: &[Ciphertext], trustees: &[u8]) -> Vec<Factors> {
 }
 
 fn logarithms() {
-    let held = held(1, 1);
+    let held = Held::new(1, 1);
     // One ballot, whose weight is the total.
     let form = marks(1, None).form().expect("a form");
     let sealer = Sealer::new(&form, &held.keys.key);
@@ -226,7 +208,7 @@ fn logarithms() {
 
 /// Ten options, as many ballots as [`BALLOTS`], two of three trustees.
 fn election() {
-    let held = held(2, 3);
+    let held = Held::new(2, 3);
     let form = marks(10, None).form().expect("a form");
     let ballots = sealed(&form, &held.keys.key);
     let add_all = || {
@@ -239,9 +221,7 @@ fn election() {
     let summed = best(1, add_all);
     row("10,000 ballots of 10: summed from bytes", ms(summed), "");
     let counters = add_all().counters(&form);
-    let share = held.trustees[0]
-        .share(&held.commits, &held.deals)
-        .expect("a share");
+    let share = held.share(1);
     row(
         "opening of 10 counters: make",
         ms(best(TURNS, || share.open(&counters, &CONTEXT))),

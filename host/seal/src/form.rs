@@ -298,7 +298,7 @@ fn took(left: &mut u64, coefficient: u64) -> bool {
     fits
 }
 
-/// Why a form cannot be.
+/// Why a form is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FormError {
     /// Too many slots, or none.
@@ -346,7 +346,9 @@ impl fmt::Display for FormError {
                 f,
                 "expected 1 to {SEALED_SLOTS_MAX} slots, got {count}; offer fewer options or lower values"
             ),
-            Self::Counters => f.write_str("expected a slot for every counter, and at least one counter"),
+            Self::Counters => f.write_str(
+                "expected counters that each have a slot, got none or one without; leave out what no slot counts for",
+            ),
             Self::UnknownCounter { slot } => write!(f, "slot {slot} counts for no known counter"),
             Self::Coefficient { slot } => write!(
                 f,

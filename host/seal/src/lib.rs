@@ -11,8 +11,8 @@
 //! - [`ceremony`]: how trustees make a key that nobody has;
 //! - [`opening`]: what each trustee contributes when the sums are opened, and the totals.
 //!
-//! Everything here is deterministic. Chance enters as seeds of 32 bytes, and what a proof is for as a context of
-//! 32 bytes. Nothing here knows a transaction, an election or a clock.
+//! Everything here is deterministic. Randomness comes in as seeds of 32 bytes, and the purpose of a proof as a context
+//! of 32 bytes. Nothing here knows a transaction, an election or a clock.
 //!
 //! ```
 //! use tabella_seal::{Key, ceremony::*, declaration::*, opening::*, slots::*, sum::Sums};
@@ -62,8 +62,8 @@ mod transcript;
 
 pub use key::{Key, KeyError};
 
-/// What a proof is for, as a hash: a proof that was made for another context does not hold.
+/// The purpose of a proof, as a hash. A proof does not hold in any other context.
 pub type Context = [u8; 32];
 
-/// The whole chance of a ballot or of a trustee; whoever knows it knows the secret.
+/// All the randomness of a ballot or of a trustee. Whoever knows it knows the secret.
 pub type Seed = [u8; 32];

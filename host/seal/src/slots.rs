@@ -38,7 +38,7 @@ pub struct Sealer<'a> {
     multiples: RistrettoBasepointTable,
 }
 
-/// What is secret of a slot while it is sealed; erased when dropped.
+/// The secret values behind a sealed slot; erased when dropped.
 #[derive(Default)]
 struct Witness {
     bit: Scalar,

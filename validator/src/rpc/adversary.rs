@@ -1,6 +1,7 @@
 //! Clients that mean harm, over real HTTP. Each is held to a named bound, and an honest client is
 //! answered meanwhile.
 
+mod by_index;
 mod off_threads;
 mod waiting;
 

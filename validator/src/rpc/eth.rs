@@ -23,6 +23,9 @@ const ZERO_ADDRESS: &str = "0x0000000000000000000000000000000000000000";
 const GAS_LIMIT: u64 = 30_000_000_000;
 /// Most blocks in one answer of `eth_feeHistory`, as Ethereum's specification has it.
 const FEE_BLOCKS_MAX: u64 = 1_024;
+/// What clients that parse a quantity as a JavaScript number can hold exactly: ethers and viem fail the
+/// whole answer beyond it.
+const SAFE_INTEGER_MAX: u64 = (1 << 53) - 1;
 /// Most percentiles asked for in `eth_feeHistory`.
 const FEE_PERCENTILES_MAX: usize = 100;
 
@@ -46,10 +49,7 @@ pub(crate) fn block(context: &Context, asker: &Asker, params: &Params) -> Result
     let full = params
         .optional::<bool>(1, "whether to answer whole transactions")?
         .unwrap_or(false);
-    if block == BlockRef::Height(0)
-        || (block == BlockRef::Latest && context.validator.ledger.tip().height == 0)
-        || block == BlockRef::Hash(context.validator.ledger.genesis_hash())
-    {
+    if is_genesis(context, block) {
         return Ok(genesis_block(context));
     }
     let Some(stored) = context.find_whole_block(block)? else {
@@ -90,6 +90,15 @@ pub(crate) fn block(context: &Context, asker: &Asker, params: &Params) -> Result
         transaction_count: header.transaction_count.into(),
         transactions,
     }))
+}
+
+fn is_genesis(context: &Context, block: BlockRef) -> bool {
+    let ledger = &context.validator.ledger;
+    match block {
+        BlockRef::Height(height) => height == 0,
+        BlockRef::Latest => ledger.tip().height == 0,
+        BlockRef::Hash(hash) => hash == ledger.genesis_hash(),
+    }
 }
 
 /// A block as Ethereum clients see it.
@@ -190,15 +199,52 @@ pub(crate) fn transaction_receipt(context: &Context, params: &Params) -> Result<
     let Some((stored, index)) = place(context, &id)? else {
         return Ok(Value::Null);
     };
-    let transaction = stored
-        .block
-        .transactions
-        .get(index)
-        .and_then(|bytes| Transaction::from_bytes(bytes).ok());
-    let Some(transaction) = transaction else {
+    Ok(receipt_json(&stored, index).unwrap_or_default())
+}
+
+/// `eth_getBlockReceipts`
+pub(crate) fn block_receipts(
+    context: &Context,
+    asker: &Asker,
+    params: &Params,
+) -> Result<Value, RpcError> {
+    let block = params.block(0)?;
+    if is_genesis(context, block) {
+        return Ok(json!([]));
+    }
+    let Some(stored) = context.find_whole_block(block)? else {
         return Ok(Value::Null);
     };
-    Ok(json!({
+    let ledger = &context.validator.ledger;
+    context.readers.check_block(ledger, asker, &stored)?;
+    let indexes = 0..stored.block.transactions.len();
+    Ok(indexes
+        .filter_map(|index| receipt_json(&stored, index))
+        .collect())
+}
+
+/// `eth_getTransactionByBlockHashAndIndex`, `eth_getTransactionByBlockNumberAndIndex`
+pub(crate) fn transaction_at(
+    context: &Context,
+    asker: &Asker,
+    params: &Params,
+) -> Result<Value, RpcError> {
+    let block = params.block(0)?;
+    let index = params.quantity(1, "a transaction's index")?;
+    let Some(stored) = context.find_whole_block(block)? else {
+        return Ok(Value::Null);
+    };
+    let index = usize::try_from(index).unwrap_or(usize::MAX);
+    let ledger = &context.validator.ledger;
+    context.readers.check_block(ledger, asker, &stored)?;
+    Ok(transaction_json(context, &stored, index).unwrap_or_default())
+}
+
+fn receipt_json(stored: &StoredBlock, index: usize) -> Option<Value> {
+    let bytes = stored.block.transactions.get(index)?;
+    let transaction = Transaction::from_bytes(bytes).ok()?;
+    let id = Hash::of(bytes);
+    Some(json!({
         "status": "0x1",
         "type": "0x0",
         "transactionHash": id,
@@ -255,7 +301,8 @@ fn transaction_fields(
         "chainId": quantity(context.chain_id()),
         "from": transaction.signer.address(),
         "to": ZERO_ADDRESS,
-        "nonce": quantity(transaction.body.nonce),
+        "nonce": quantity(shown_nonce(transaction.body.nonce)),
+        "tabellaNonce": quantity(transaction.body.nonce),
         "gas": quantity(GAS),
         "gasPrice": "0x0",
         "value": "0x0",
@@ -267,6 +314,12 @@ fn transaction_fields(
         "blockNumber": place.map(|(stored, _)| quantity(stored.block.header.height)),
         "transactionIndex": place.map(|(_, index)| quantity(index as u64)),
     })
+}
+
+/// The low 53 bits of a transaction's nonce. Nonces are random and of 64 bits; `tabellaNonce` has the
+/// whole one.
+fn shown_nonce(nonce: u64) -> u64 {
+    nonce & SAFE_INTEGER_MAX
 }
 
 /// `eth_feeHistory`: there are no fees.
@@ -301,4 +354,17 @@ pub(crate) fn fee_history(context: &Context, params: &Params) -> Result<Value, R
         "gasUsedRatio": vec![0; blocks],
         "reward": vec![rewards; blocks],
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shown_nonce_is_one_that_clients_parse_as_a_number() {
+        assert_eq!(shown_nonce(7), 7);
+        assert_eq!(shown_nonce(SAFE_INTEGER_MAX), 9_007_199_254_740_991);
+        assert_eq!(shown_nonce(SAFE_INTEGER_MAX + 1), 0);
+        assert_eq!(shown_nonce(u64::MAX), SAFE_INTEGER_MAX);
+    }
 }

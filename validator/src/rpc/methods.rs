@@ -276,6 +276,10 @@ fn answer(context: &Context, asker: &Asker, call: &Call, room: Room) -> Result<J
             eth::block_transaction_count(context, params)
         }
         "eth_getTransactionByHash" => eth::transaction(context, asker, params),
+        "eth_getBlockReceipts" => eth::block_receipts(context, asker, params),
+        "eth_getTransactionByBlockHashAndIndex" | "eth_getTransactionByBlockNumberAndIndex" => {
+            eth::transaction_at(context, asker, params)
+        }
         "eth_getTransactionReceipt" => eth::transaction_receipt(context, params),
         name => Err(RpcError::unknown_method(name)),
     };

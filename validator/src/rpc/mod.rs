@@ -197,11 +197,18 @@ impl Context {
         self.validator.standing().signs() && self.consensus().is_some()
     }
 
-    /// How many other validators are connected.
+    /// How many other validators of the next block are connected: no newcomer that follows yet, and none that
+    /// has left.
     pub(crate) fn peers(&self) -> u32 {
-        let peers = self
-            .consensus()
-            .map_or(0, |consensus| consensus.connected_peers().len());
-        u32::try_from(peers).unwrap_or(u32::MAX)
+        u32::try_from(self.connected_validators()).unwrap_or(u32::MAX)
+    }
+
+    fn connected_validators(&self) -> usize {
+        let validators = self.validator.ledger.next_validators();
+        self.consensus().map_or(0, |consensus| {
+            let connected = consensus.connected_peers();
+            let counted = connected.iter().filter(|key| validators.contains(key));
+            counted.count()
+        })
     }
 }

@@ -69,6 +69,23 @@ impl Params {
             .map_err(|error| RpcError::invalid_params(format!("{name}: {error}")))
     }
 
+    /// An Ethereum quantity (`0x2a`) or a plain number.
+    pub(crate) fn quantity(&self, index: usize, name: &str) -> Result<u64, RpcError> {
+        let value = match self.required(index, name)? {
+            Value::Number(number) => number.as_u64(),
+            Value::String(text) => text
+                .strip_prefix("0x")
+                .and_then(|digits| u64::from_str_radix(digits, 16).ok()),
+            _ => None,
+        };
+        value.ok_or_else(|| {
+            RpcError::invalid_params(format!(
+                "expected {name} as parameter {}: a number or a hex quantity such as 0x2a",
+                index + 1
+            ))
+        })
+    }
+
     /// A block: an Ethereum quantity (`0x2a`), a tag, or a plain number; nothing for the newest.
     pub(crate) fn block(&self, index: usize) -> Result<BlockRef, RpcError> {
         let expected = || {

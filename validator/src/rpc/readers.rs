@@ -7,7 +7,7 @@ use tabella_ledger::{Ledger, StoredBlock};
 use tabella_protocol::{OpenBallots, PublicKey, ReaderToken, Transaction};
 
 use super::error::RpcError;
-use crate::{Config, clock};
+use crate::Config;
 
 /// Who may read all ballots, beside those whom the chain names.
 #[derive(Debug, Default)]
@@ -81,9 +81,13 @@ impl Readers {
 
     fn judge(&self, ledger: &Ledger, asker: &Asker) -> Result<(), String> {
         let token = asker.token.as_deref().ok_or("no token came")?;
-        let admitted = token
-            .parse::<ReaderToken>()
-            .and_then(|token| token.verify(&ledger.genesis_hash(), &self.node_id, clock::now_ms()));
+        let admitted = token.parse::<ReaderToken>().and_then(|token| {
+            token.verify(
+                &ledger.genesis_hash(),
+                &self.node_id,
+                tabella_clock::now_ms(),
+            )
+        });
         let reader =
             admitted.map_err(|error| format!("the token that came admits nobody: {error}"))?;
         match self.auditors.contains(&reader) || ledger.is_reader(&reader) {
@@ -145,7 +149,7 @@ mod tests {
             auditors: [key(9).public()].into(),
             node_id: "v".into(),
         };
-        let soon = clock::now_ms() + ReaderToken::VALID_MS;
+        let soon = tabella_clock::now_ms() + ReaderToken::VALID_MS;
         let may_read = |asker: &Asker| {
             let ledger = &fixture.ledger;
             let block = readers.check_block(ledger, asker, &ballot).is_ok();

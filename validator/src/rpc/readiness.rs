@@ -13,10 +13,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::json;
+use tabella_clock::now_ms;
 use tabella_protocol::rpc::Standing;
 
 use super::Context;
-use crate::clock::now_ms;
 
 /// A node whose newest block is older than this, with an idle block due every second, is not ready.
 const BLOCK_AGE_MS_MAX: u64 = 10_000;
@@ -85,18 +85,4 @@ pub(super) async fn ready(State(context): State<Context>) -> Response {
         "peers": context.peers(),
     });
     (status, axum::Json(body)).into_response()
-}
-
-impl Context {
-    /// How many of the other validators of the next block are connected.
-    fn connected_validators(&self) -> usize {
-        let proposers = self.validator.ledger.proposers();
-        self.consensus().map_or(0, |consensus| {
-            let connected = consensus.connected_peers();
-            connected
-                .iter()
-                .filter(|key| proposers.contains(key))
-                .count()
-        })
-    }
 }

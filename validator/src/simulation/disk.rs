@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::{self, Read, Seek, SeekFrom, Write},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tabella_consensus::machine::LogFile;
@@ -125,7 +125,7 @@ impl Disk {
     }
 
     fn lock(&self) -> MutexGuard<'_, Files> {
-        self.0.lock().expect("no holder of this lock panics")
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

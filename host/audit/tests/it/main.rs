@@ -14,9 +14,10 @@ use tabella_audit::{
     receipt::{self, Expected, OfChoice},
 };
 use tabella_protocol::{ExportLine, HexBytes, LedgerLine};
+use tabella_testing::chain::genesis;
 use tempfile::TempDir;
 
-use scene::{Scene, genesis};
+use scene::Scene;
 
 /// An error with all that it came from.
 fn chain(error: impl Error + 'static) -> String {
@@ -65,6 +66,10 @@ fn an_export_is_counted_again_and_no_line_can_be_another() {
     let refused = |lines: &[ExportLine], reason: &str| {
         let error = check(&export(lines)).unwrap_err();
         assert!(error.starts_with(reason), "{error}");
+        let mut causes = error.split(": ").collect::<Vec<_>>();
+        let said = causes.len();
+        causes.dedup();
+        assert_eq!(causes.len(), said, "a cause is said twice: {error}");
     };
     refused(
         &lines[1..],
@@ -94,6 +99,15 @@ fn an_export_is_counted_again_and_no_line_can_be_another() {
         bytes[middle] ^= 1;
         refused(&changed, &format!("block {place} does not hold: "));
     }
+    // A certificate of one instead of two.
+    let mut alone = lines.clone();
+    if let ExportLine::Block { certificate, .. } = &mut alone[1] {
+        certificate.signatures.pop();
+    }
+    refused(
+        &alone,
+        "block 1 does not hold: the certificate does not hold: ",
+    );
     let mut other = lines.clone();
     if let ExportLine::Genesis { genesis, .. } = &mut other[0] {
         genesis.chain_id += 1;

@@ -1,46 +1,21 @@
 //! A chain of one election with three ballots, whose result two of three validators certified.
 
-use tabella_ledger::{BuildLimits, Ledger};
+use tabella_ledger::Ledger;
 use tabella_protocol::{
-    Ack, CommitCertificate, ContestSpec, Disclosure, ElectionSpec, Eligibility, Evidence,
-    EvidenceFile, ExportLine, Genesis, Hash, HexBytes, LedgerLine, OpenTo, OptionSpec, Payload,
-    PluginLimits, Quorum, Revote, SigningKey, Transaction, TransactionBody, ValidatorInfo, VoterId,
+    Ack, Evidence, EvidenceFile, ExportLine, Hash, HexBytes, LedgerLine, Payload, Transaction,
+    VoterId,
+};
+use tabella_testing::chain::{
+    AUTHORITY, ELECTION, commit, genesis, key, open_election, rule, sign,
 };
 use tempfile::TempDir;
-
-const AUTHORITY: u8 = 100;
-const ELECTION: u64 = 1;
-
-fn key(n: u8) -> SigningKey {
-    SigningKey::from_seed([n; 32])
-}
-
-pub(crate) fn genesis() -> Genesis {
-    let validator = |n| ValidatorInfo {
-        node_id: format!("validator-{n}"),
-        public_key: key(n).public(),
-    };
-    Genesis {
-        version: Genesis::VERSION,
-        chain_id: 7,
-        network: "test".into(),
-        timestamp_ms: 1,
-        quorum: Quorum::Majority,
-        validators: (1..=3).map(validator).collect(),
-        authorities: vec![key(AUTHORITY).public()],
-        plugin_limits: PluginLimits::default(),
-        block_bytes_max: 1 << 20,
-        expiry_heights_max: 100_000,
-    }
-}
 
 /// The export of a backend's local ledger for this network: one block, in which a rule is published.
 pub(crate) fn local_export() -> Vec<LedgerLine> {
     let (backend, directory) = (key(50), TempDir::new().unwrap());
     let genesis = tabella_protocol::local_genesis(&genesis(), backend.public());
     let ledger = Ledger::open(directory.path(), genesis.clone()).unwrap();
-    let wasm = tabella_plugins::get("plurality").unwrap().wasm.to_vec();
-    let published = sign(AUTHORITY, 1, Payload::PublishPlugin { wasm });
+    let published = sign(AUTHORITY, 1, Payload::PublishPlugin { wasm: rule() });
     commit(&ledger, &published, &[backend]);
     let stored = ledger.block(1).unwrap().unwrap();
     vec![
@@ -94,12 +69,8 @@ impl Scene {
             first_ballot: sign(AUTHORITY, 0, Payload::OpenElection { election_id: 0 }),
             _directory: directory,
         };
-        let wasm = tabella_plugins::get("plurality").unwrap().wasm.to_vec();
-        let created = Payload::CreateElection(spec(Hash::of(&wasm)));
-        scene.commit(sign(AUTHORITY, 1, Payload::PublishPlugin { wasm }));
-        scene.commit(sign(AUTHORITY, 2, created));
+        open_election(&scene.ledger, &[1, 2].map(key));
         let election_id = ELECTION;
-        scene.commit(sign(AUTHORITY, 3, Payload::OpenElection { election_id }));
         for (n, choice) in [(1, 0), (2, 0), (3, 1)] {
             let payload = Payload::CastBallot {
                 election_id,
@@ -160,49 +131,5 @@ impl Scene {
     pub(crate) fn election_proof(&self) -> Vec<u8> {
         let proof = self.ledger.election_proof(ELECTION).unwrap();
         serde_json::to_vec(&proof.unwrap()).unwrap()
-    }
-}
-
-/// Commits a block of one transaction that these keys certify.
-fn commit(ledger: &Ledger, transaction: &Transaction, keys: &[SigningKey]) {
-    let vetted = [ledger.vet(&transaction.to_bytes()).unwrap()];
-    let limits = BuildLimits {
-        bytes_max: 1 << 20,
-        transactions_max: 100,
-    };
-    let proposer = keys[0].public();
-    let block = ledger.build(proposer, 5, &vetted, limits).unwrap().block;
-    assert_eq!(block.header().transaction_count, 1, "it was refused");
-    let (genesis, height) = (ledger.genesis_hash(), block.header().height);
-    let certificate = CommitCertificate::sign(&genesis, keys, height, block.hash());
-    ledger.commit(block, &certificate).unwrap();
-}
-
-fn sign(signer: u8, nonce: u64, payload: Payload) -> Transaction {
-    let mut body = TransactionBody::new(7, 1_000, payload);
-    body.nonce = nonce;
-    Transaction::sign(body, &key(signer))
-}
-
-fn spec(plugin: Hash) -> ElectionSpec {
-    let option = |id: &str| OptionSpec {
-        id: id.into(),
-        title: id.into(),
-    };
-    ElectionSpec {
-        title: "Mayor".into(),
-        contests: vec![ContestSpec {
-            id: "mayor".into(),
-            title: "Mayor".into(),
-            plugin,
-            options: ["a", "b"].map(option).into(),
-            params: "{}".into(),
-        }],
-        eligibility: Eligibility::Registrar {
-            registrar: key(AUTHORITY).public(),
-            open_to: OpenTo::Named,
-        },
-        revote: Revote::Refuse,
-        disclosure: Disclosure::AtClose,
     }
 }

@@ -45,7 +45,7 @@ pub(crate) struct TokensAnswer {
     token_type: &'static str,
     expires_in_s: u64,
     username: String,
-    #[schema(value_type = schemas::Role)]
+    #[schema(value_type = tabella_api::Role)]
     role: Role,
 }
 
@@ -53,7 +53,7 @@ pub(crate) struct TokensAnswer {
 pub(crate) struct Profile {
     /// The account's name, or the id that the registrar gave the voter.
     username: String,
-    #[schema(value_type = schemas::Role)]
+    #[schema(value_type = tabella_api::Role)]
     role: Role,
     /// Who vouches for the name; absent for the administrator's token.
     #[serde(skip_serializing_if = "Option::is_none")]

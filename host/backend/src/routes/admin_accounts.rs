@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::{Json as JsonAnswer, extract::State, http::StatusCode};
-use serde::{Deserialize, Serialize};
-
+use serde::Deserialize;
+use tabella_api::{AccountAnswer, CreateAccountRequest};
 use tabella_outbox::store::Account;
 
 use super::accounts::new_account;
@@ -14,43 +14,35 @@ use crate::{
     auth::{Principal, Role},
     clock,
     extract::{Json, Path},
-    openapi::{Conflicts, NamesOne, ReadsBody, Restricts, time},
+    openapi::{Conflicts, NamesOne, ReadsBody, Restricts},
     problem::Problem,
-    schemas,
 };
 
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct CreateAccountRequest {
-    username: String,
-    password: String,
-    #[schema(value_type = schemas::Role)]
-    role: Role,
-}
-
-#[derive(Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct RoleRequest {
-    #[schema(value_type = schemas::Role)]
-    role: Role,
+    role: tabella_api::Role,
 }
 
-#[derive(Serialize, utoipa::ToSchema)]
-pub(crate) struct AccountAnswer {
-    username: String,
-    #[schema(value_type = schemas::Role)]
-    role: Role,
-    #[schema(schema_with = time)]
-    created_at: String,
+fn answer(account: Account) -> AccountAnswer {
+    AccountAnswer {
+        username: account.name,
+        role: match account.role {
+            Role::Voter => tabella_api::Role::Voter,
+            Role::Admin => tabella_api::Role::Admin,
+            Role::Registrar => tabella_api::Role::Registrar,
+            Role::Auditor => tabella_api::Role::Auditor,
+        },
+        created_at: clock::rfc3339(account.created_at_ms),
+    }
 }
 
-impl From<Account> for AccountAnswer {
-    fn from(account: Account) -> Self {
-        Self {
-            username: account.name,
-            role: account.role,
-            created_at: clock::rfc3339(account.created_at_ms),
-        }
+fn role_of(role: tabella_api::Role) -> Role {
+    match role {
+        tabella_api::Role::Voter => Role::Voter,
+        tabella_api::Role::Admin => Role::Admin,
+        tabella_api::Role::Registrar => Role::Registrar,
+        tabella_api::Role::Auditor => Role::Auditor,
     }
 }
 
@@ -77,9 +69,10 @@ pub(crate) async fn create(
     principal.require_admin()?;
     let username = account_name(&request.username)?;
     check_password(&request.password)?;
-    let account = new_account(&app, username, request.password, request.role).await?;
+    let role = role_of(request.role);
+    let account = new_account(&app, username, request.password, role).await?;
     tracing::info!(role = ?account.role, "an administrator created an account");
-    Ok((StatusCode::CREATED, JsonAnswer(account.into())))
+    Ok((StatusCode::CREATED, JsonAnswer(answer(account))))
 }
 
 /// Give an account another role
@@ -107,7 +100,7 @@ pub(crate) async fn set_role(
     Json(request): Json<RoleRequest>,
 ) -> Result<JsonAnswer<AccountAnswer>, Problem> {
     principal.require_admin()?;
-    let account = app.store.set_role(username, request.role).await?;
+    let account = app.store.set_role(username, role_of(request.role)).await?;
     let account = account.ok_or_else(|| {
         Problem::new(
             StatusCode::NOT_FOUND,
@@ -116,5 +109,5 @@ pub(crate) async fn set_role(
         )
     })?;
     tracing::info!(role = ?account.role, "an administrator changed an account's role");
-    Ok(JsonAnswer(account.into()))
+    Ok(JsonAnswer(answer(account)))
 }

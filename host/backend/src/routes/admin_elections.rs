@@ -10,12 +10,12 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tabella_api::{AdminAnswer, ClosingAnswer, ClosingStatus, CreateRequest, OptionRequest};
 use tabella_client::Confirmation;
-use tabella_contest::StrictObject;
 use tabella_outbox::{Closed, elections::Election, store::Closing};
 use tabella_protocol::{
-    ContestSpec, Disclosure, ElectionSpec, Eligibility, EligibilityKind, Hash, OpenTo, OptionSpec,
-    Payload, PublicKey, Revote, RollChanges, StatedEligibility, StatedEligibilityError,
+    ContestSpec, ElectionSpec, Eligibility, EligibilityKind, Hash, OptionSpec, Payload, PublicKey,
+    RollChanges, StatedEligibility, StatedEligibilityError,
     rpc::{ElectionStatus, PluginView},
 };
 
@@ -27,94 +27,6 @@ use crate::{
     problem::Problem,
     proven::published,
 };
-
-#[derive(Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CreateRequest {
-    title: String,
-    contests: Vec<ContestRequest>,
-    /// The voters whom this backend's registrar names, where absent.
-    eligibility: Option<EligibilityRequest>,
-    /// Whom an election without a roll is open to beside the voters whom its registrar names: nobody, where
-    /// absent, or whoever has an account here.
-    open_to: Option<OpenTo>,
-    /// Until when the roll may grow: until the election opens, where absent, or until it closes.
-    roll: Option<RollChanges>,
-    #[serde(default = "refuse")]
-    revote: Revote,
-    /// When this backend shows counts: from the close on, where absent, or at any time. Whoever reads blocks can
-    /// count at any time. `disclosure`, its name of before, is read too.
-    #[serde(default = "at_close", alias = "disclosure")]
-    counts_shown: Disclosure,
-}
-
-fn refuse() -> Revote {
-    Revote::Refuse
-}
-
-fn at_close() -> Disclosure {
-    Disclosure::AtClose
-}
-
-#[derive(Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-struct ContestRequest {
-    id: String,
-    /// The id, where absent.
-    title: Option<String>,
-    /// A published plugin's name, or the SHA-256 of its bytes.
-    #[serde(alias = "plugin")]
-    rule: String,
-    options: Vec<OptionRequest>,
-    #[serde(default)]
-    #[schema(value_type = Object)]
-    params: StrictObject,
-}
-
-#[derive(Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-struct OptionRequest {
-    id: String,
-    /// The id, where absent.
-    title: Option<String>,
-}
-
-impl From<OptionRequest> for OptionSpec {
-    fn from(request: OptionRequest) -> Self {
-        Self {
-            title: request.title.unwrap_or_else(|| request.id.clone()),
-            id: request.id,
-        }
-    }
-}
-
-/// Who may vote; `registrar` stands for this backend's key.
-#[derive(Clone, Copy, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum EligibilityRequest {
-    Registrar,
-    RegistrarRoll,
-    Credentials,
-}
-
-impl From<EligibilityRequest> for EligibilityKind {
-    fn from(request: EligibilityRequest) -> Self {
-        match request {
-            EligibilityRequest::Registrar => Self::Registrar,
-            EligibilityRequest::RegistrarRoll => Self::RegistrarRoll,
-            EligibilityRequest::Credentials => Self::Credentials,
-        }
-    }
-}
-
-#[derive(Serialize, utoipa::ToSchema)]
-pub(crate) struct AdminAnswer {
-    election_id: u64,
-    status: ElectionStatus,
-    transaction_id: Hash,
-    block_number: u64,
-    block_hash: Hash,
-}
 
 /// Create an election
 #[utoipa::path(
@@ -158,7 +70,7 @@ pub(crate) async fn create(
         )
         .about(confirmation.transaction_id.to_string()));
     };
-    let answer = AdminAnswer::of(view.election_id, view.status, &confirmation);
+    let answer = on_chain(view.election_id, view.status, &confirmation);
     Ok((StatusCode::CREATED, JsonAnswer(answer)))
 }
 
@@ -176,7 +88,7 @@ fn spec(
             title: contest.title.unwrap_or_else(|| contest.id.clone()),
             id: contest.id,
             plugin,
-            options: contest.options.into_iter().map(OptionSpec::from).collect(),
+            options: contest.options.into_iter().map(option).collect(),
             params: Value::Object(contest.params.0).to_string(),
         });
     }
@@ -187,6 +99,13 @@ fn spec(
         revote: request.revote,
         disclosure: request.counts_shown,
     })
+}
+
+fn option(request: OptionRequest) -> OptionSpec {
+    OptionSpec {
+        title: request.title.unwrap_or_else(|| request.id.clone()),
+        id: request.id,
+    }
 }
 
 /// Who may vote; an error names the member that does not fit.
@@ -260,7 +179,7 @@ pub(crate) async fn open(
     let payload = Payload::OpenElection { election_id };
     let confirmation = app.outbox.administer(payload).await?;
     let status = ElectionStatus::Open;
-    let answer = AdminAnswer::of(election_id, status, &confirmation);
+    let answer = on_chain(election_id, status, &confirmation);
     Ok(JsonAnswer(answer))
 }
 
@@ -280,18 +199,6 @@ pub(super) async fn require_voters(app: &App, election_id: u64) -> Result<(), Pr
         ));
     }
     Ok(())
-}
-
-/// An election that is being closed.
-#[derive(Serialize, utoipa::ToSchema)]
-pub(crate) struct ClosingAnswer {
-    election_id: u64,
-    /// Always `closing`.
-    status: &'static str,
-    /// Ballots that were acknowledged and are neither confirmed nor refused yet.
-    unsettled: u64,
-    /// What happens next, for people.
-    detail: &'static str,
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -336,13 +243,13 @@ pub(crate) async fn close(
     let status = ElectionStatus::Closed;
     match app.outbox.close_election(election_id, how).await? {
         Closed::Now(confirmation) => {
-            let answer = AdminAnswer::of(election_id, status, &confirmation);
+            let answer = on_chain(election_id, status, &confirmation);
             Ok(JsonAnswer(answer).into_response())
         }
         Closed::Later { unsettled } => {
             let answer = ClosingAnswer {
                 election_id,
-                status: "closing",
+                status: ClosingStatus::Closing,
                 unsettled,
                 detail: match app.outbox.has_authority() {
                     true => {
@@ -351,7 +258,8 @@ pub(crate) async fn close(
                     false => {
                         "no more ballots are taken; once none is unsettled, close the election where the authority's key is, with `tabella election close --authority`"
                     }
-                },
+                }
+                .to_owned(),
             };
             Ok((StatusCode::ACCEPTED, JsonAnswer(answer)).into_response())
         }
@@ -395,14 +303,12 @@ pub(crate) async fn resume(
     }))
 }
 
-impl AdminAnswer {
-    fn of(election_id: u64, status: ElectionStatus, confirmation: &Confirmation) -> Self {
-        Self {
-            election_id,
-            status,
-            transaction_id: confirmation.transaction_id,
-            block_number: confirmation.height,
-            block_hash: confirmation.block_hash,
-        }
+fn on_chain(election_id: u64, status: ElectionStatus, confirmation: &Confirmation) -> AdminAnswer {
+    AdminAnswer {
+        election_id,
+        status,
+        transaction_id: confirmation.transaction_id,
+        block_number: confirmation.height,
+        block_hash: confirmation.block_hash,
     }
 }

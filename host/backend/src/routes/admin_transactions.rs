@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Json as JsonAnswer, extract::State, http::StatusCode};
-use serde::{Deserialize, Serialize};
+use tabella_api::{SignedAnswer, SignedRequest};
 use tabella_outbox::elections::Election;
 use tabella_protocol::{Hash, Payload, Transaction};
 
@@ -15,25 +15,6 @@ use crate::{
     problem::Problem,
     routes::admin_elections::require_voters,
 };
-
-#[derive(Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct SignedRequest {
-    /// The canonical bytes of the signed transaction, as 0x and hex.
-    transaction: String,
-}
-
-#[derive(Serialize, utoipa::ToSchema)]
-pub(crate) struct SignedAnswer {
-    /// What it does, such as `create-election`.
-    kind: &'static str,
-    /// The election that it is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    election_id: Option<u64>,
-    transaction_id: Hash,
-    block_number: u64,
-    block_hash: Hash,
-}
 
 /// Put a transaction on the chain that an authority signed elsewhere
 ///
@@ -83,7 +64,7 @@ pub(crate) async fn put(
         _ => None,
     };
     Ok(JsonAnswer(SignedAnswer {
-        kind,
+        kind: kind.to_owned(),
         election_id,
         transaction_id: id,
         block_number: confirmation.height,

@@ -3,54 +3,25 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
-use serde::Serialize;
+use tabella_api::{AlertAnswer, AlertsAnswer};
 use tabella_client::HealthStatus;
 
 use crate::{
-    alerts::{Alert, Member, Observed, Severity},
+    alerts::{Alert, Member, Observed},
     app::App,
     auth::Principal,
     clock,
-    openapi::{Restricts, one_of, time},
+    openapi::Restricts,
     problem::Problem,
 };
 
-#[derive(Serialize, utoipa::ToSchema)]
-pub(crate) struct AlertsAnswer {
-    #[schema(schema_with = time)]
-    timestamp: String,
-    /// What holds now; none where all is well.
-    alerts: Vec<AlertAnswer>,
-}
-
-/// A condition of an alert rule that holds
-#[derive(Serialize, utoipa::ToSchema)]
-struct AlertAnswer {
-    /// The rule's name in `deploy/monitoring/tabella.rules.yml`.
-    name: &'static str,
-    #[schema(schema_with = severities)]
-    severity: Severity,
-    /// The validator that it is about, where it is about one.
-    node_id: Option<String>,
-    /// The condition in words.
-    summary: String,
-    /// Where the documentation says what to do.
-    runbook: String,
-}
-
-fn severities() -> utoipa::openapi::Object {
-    one_of(&Severity::NAMES)
-}
-
-impl From<Alert> for AlertAnswer {
-    fn from(alert: Alert) -> Self {
-        Self {
-            name: alert.rule.name,
-            severity: alert.rule.severity,
-            node_id: alert.node_id,
-            summary: alert.summary,
-            runbook: format!("docs/troubleshooting.md#{}", alert.rule.anchor),
-        }
+fn answer(alert: Alert) -> AlertAnswer {
+    AlertAnswer {
+        name: alert.rule.name.to_owned(),
+        severity: alert.rule.severity,
+        node_id: alert.node_id,
+        summary: alert.summary,
+        runbook: format!("docs/troubleshooting.md#{}", alert.rule.anchor),
     }
 }
 
@@ -76,7 +47,7 @@ pub(crate) async fn alerts(
     let alerts = observed(&app).alerts().into_iter();
     Ok(Json(AlertsAnswer {
         timestamp: clock::rfc3339(clock::now_ms()),
-        alerts: alerts.map(AlertAnswer::from).collect(),
+        alerts: alerts.map(answer).collect(),
     }))
 }
 

@@ -8,7 +8,8 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::Response,
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use tabella_api::{BlockAnswer, BlocksAnswer, Signatures};
 use tabella_ledger::{Ledger, LedgerError, StoredBlock};
 use tabella_protocol::{Hash, Header, OpenBallots};
 
@@ -19,7 +20,7 @@ use crate::{
     conditional::{Change, tagged},
     extract::{Path, Query},
     open_ballots::Reads,
-    openapi::{AsksValidators, NamesOne, ReadsQuery, time},
+    openapi::{AsksValidators, NamesOne, ReadsQuery},
     problem::Problem,
 };
 
@@ -35,38 +36,6 @@ pub(crate) struct BlocksQuery {
     /// The newest block wanted; the newest there is, where absent.
     before: Option<u64>,
     count: Option<u64>,
-}
-
-#[derive(Serialize, utoipa::ToSchema)]
-pub(crate) struct BlocksAnswer {
-    /// The newest verified height.
-    height: u64,
-    /// Newest first.
-    blocks: Vec<BlockAnswer>,
-}
-
-#[derive(Serialize, utoipa::ToSchema)]
-pub(crate) struct BlockAnswer {
-    number: u64,
-    hash: Hash,
-    parent_hash: Hash,
-    #[schema(schema_with = time)]
-    timestamp: String,
-    proposer: Option<String>,
-    transactions: u32,
-    transactions_root: Hash,
-    boards_root: Hash,
-    state_root: Hash,
-    signatures: Signatures,
-    /// Only where one block was asked for, and not where it holds ballots that are not for who asks.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    transaction_ids: Option<Vec<Hash>>,
-}
-
-#[derive(Serialize, utoipa::ToSchema)]
-struct Signatures {
-    count: usize,
-    of: usize,
 }
 
 /// The newest blocks, newest first

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tabella_api::{ElectionSummary, RuleAnswer};
 use tabella_outbox::elections::{Election, Rule};
 use tabella_protocol::{
     BoardHead, Disclosure, ElectionProof, Eligibility, Hash, OptionSpec, Revote,
@@ -46,16 +47,6 @@ impl StatusFilter {
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
-pub(crate) struct ElectionSummary {
-    election_id: u64,
-    title: String,
-    status: ElectionStatus,
-    contests: usize,
-    turnout: u64,
-    roll_size: u64,
-}
-
-#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct ElectionAnswer {
     election_id: u64,
     title: String,
@@ -74,21 +65,11 @@ pub(crate) struct ElectionAnswer {
 }
 
 /// A rule's name for people.
-#[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = Rule)]
-pub(crate) struct RuleAnswer {
-    name: String,
-    version: String,
-    sha256: Hash,
-}
-
-impl From<&Rule> for RuleAnswer {
-    fn from(rule: &Rule) -> Self {
-        Self {
-            name: rule.name.clone(),
-            version: rule.version.clone(),
-            sha256: rule.sha256,
-        }
+pub(crate) fn rule_answer(rule: &Rule) -> RuleAnswer {
+    RuleAnswer {
+        name: rule.name.clone(),
+        version: rule.version.clone(),
+        sha256: rule.sha256,
     }
 }
 
@@ -203,7 +184,7 @@ pub(crate) fn answer(election: &Election) -> ElectionAnswer {
         .map(|((spec, rule), contest)| ContestAnswer {
             id: spec.id.clone(),
             title: spec.title.clone(),
-            rule: rule.into(),
+            rule: rule_answer(rule),
             options: spec.options.clone(),
             params: serde_json::from_str(&spec.params).unwrap_or_default(),
             ballot_schema: contest.ballot_schema(),

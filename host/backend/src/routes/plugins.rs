@@ -8,8 +8,8 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::Response,
 };
-use serde::Serialize;
 use serde_json::Value;
+use tabella_api::PluginAnswer;
 use tabella_protocol::{
     Hash, Payload,
     rpc::{PluginView, RefusalCode},
@@ -47,24 +47,6 @@ impl utoipa::PartialSchema for Module {
 }
 
 impl utoipa::ToSchema for Module {}
-
-#[derive(Serialize, utoipa::ToSchema)]
-pub(crate) struct PluginAnswer {
-    sha256: Hash,
-    bytes: u64,
-    #[schema(value_type = Object)]
-    manifest: Value,
-}
-
-impl From<PluginView> for PluginAnswer {
-    fn from(view: PluginView) -> Self {
-        Self {
-            sha256: view.sha256,
-            bytes: view.bytes,
-            manifest: view.manifest,
-        }
-    }
-}
 
 /// The rules that are on the chain
 #[utoipa::path(

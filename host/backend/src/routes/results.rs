@@ -8,31 +8,23 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
+use tabella_api::{ContestResult, OptionResult, ResultsAnswer, RuleAnswer, Source};
 use tabella_ledger::ElectionTally;
 use tabella_outbox::elections::Election;
-use tabella_protocol::{
-    ContestSpec, Disclosure, Hash, OptionSpec,
-    rpc::{ElectionStatus, ResultCertificate},
-};
+use tabella_protocol::{ContestSpec, Disclosure, Hash, OptionSpec, rpc::ElectionStatus};
 
-use utoipa::openapi::{
-    ObjectBuilder,
-    schema::{SchemaType, Type},
-};
-
-use super::elections::RuleAnswer;
+use super::elections::rule_answer;
 use crate::{
     app::App,
     client_address::ClientAddress,
     conditional::{Change, tagged},
     extract::Query,
     live::Shown,
-    openapi::{AsksValidators, NamesOne, ReadsQuery, source},
+    openapi::{AsksValidators, NamesOne, ReadsQuery},
     percentage::Whole,
     problem::Problem,
-    schemas,
 };
 
 /// How long the answer waits for the backend's own count of an election that just became final.
@@ -44,59 +36,6 @@ const COUNT_WAIT: Duration = Duration::from_secs(2);
 pub(crate) struct ResultsQuery {
     #[param(example = 1)]
     election_id: u64,
-}
-
-#[derive(Serialize, utoipa::ToSchema)]
-pub(crate) struct ResultsAnswer {
-    election_id: u64,
-    status: ElectionStatus,
-    #[schema(schema_with = source)]
-    source: &'static str,
-    /// The newest block that this answer takes into account.
-    as_of_height: u64,
-    total_votes: u64,
-    contests: Vec<ContestAnswer>,
-    verified: bool,
-    /// How many validators attested, of how many.
-    attested_by: usize,
-    validators: usize,
-    certificate: Option<ResultCertificate>,
-}
-
-#[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = OptionResult)]
-struct OptionAnswer {
-    id: String,
-    title: String,
-    #[schema(schema_with = exact_number)]
-    votes: Value,
-    /// Of what all ballots that count weigh; of all points where the rule adds points; absent where votes are neither, as in duels and grades.
-    percentage: Option<f64>,
-    elected: Option<bool>,
-    seats: Option<u64>,
-}
-
-#[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = ContestResult)]
-struct ContestAnswer {
-    id: String,
-    title: String,
-    rule: RuleAnswer,
-    options: Vec<OptionAnswer>,
-    #[schema(value_type = Vec<String>)]
-    winners: Value,
-    #[schema(value_type = Vec<schemas::Round>)]
-    rounds: Value,
-    #[schema(value_type = Vec<schemas::Tie>)]
-    ties: Value,
-    #[schema(schema_with = exact_number)]
-    quota: Value,
-    /// Where the rule compares every option with every other: how many ballots prefer the first to the second.
-    #[schema(value_type = Object)]
-    #[serde(skip_serializing_if = "Value::is_null")]
-    pairwise: Value,
-    #[schema(value_type = Option<String>)]
-    explanation: Value,
 }
 
 /// The results of an election
@@ -165,7 +104,7 @@ pub(crate) async fn results(
                 .and_then(|shown| shown.outcomes.get(index));
             let outcome = outcome.cloned().unwrap_or(Value::Null);
             let whole = Whole::new(configured.manifest(), &outcome, weight);
-            contest_answer(contest, rule.into(), &outcome, whole)
+            contest_answer(contest, rule_answer(rule), &outcome, whole)
         });
     let attested = election.proven.attestations();
     let answer = ResultsAnswer {
@@ -194,13 +133,13 @@ pub(crate) async fn results(
 }
 
 /// `poa` while validators answer; `local` where this is what the backend proved before.
-fn source_of(app: &App, election_id: u64) -> &'static str {
+fn source_of(app: &App, election_id: u64) -> Source {
     if app.client.is_connected() {
         app.result_lines.results(election_id);
-        return "poa";
+        return Source::Poa;
     }
     app.result_lines.results_fell_back(election_id);
-    "local"
+    Source::Local
 }
 
 /// Returns the outcomes as plain JSON.
@@ -225,10 +164,10 @@ fn contest_answer(
     rule: RuleAnswer,
     outcome: &Value,
     whole: Whole,
-) -> ContestAnswer {
+) -> ContestResult {
     let member = |name: &str| outcome.get(name).cloned();
     let options = contest.options.iter();
-    ContestAnswer {
+    ContestResult {
         id: contest.id.clone(),
         title: contest.title.clone(),
         rule,
@@ -244,7 +183,7 @@ fn contest_answer(
     }
 }
 
-fn option_answer(option: &OptionSpec, outcome: &Value, whole: Whole) -> OptionAnswer {
+fn option_answer(option: &OptionSpec, outcome: &Value, whole: Whole) -> OptionResult {
     let result = outcome
         .get("options")
         .and_then(Value::as_array)
@@ -254,7 +193,7 @@ fn option_answer(option: &OptionSpec, outcome: &Value, whole: Whole) -> OptionAn
                 .find(|result| result["id"] == option.id.as_str())
         });
     let member = |name: &str| result.map_or(&Value::Null, |result| &result[name]);
-    OptionAnswer {
+    OptionResult {
         id: option.id.clone(),
         title: option.title.clone(),
         votes: member("votes").clone(),
@@ -262,12 +201,4 @@ fn option_answer(option: &OptionSpec, outcome: &Value, whole: Whole) -> OptionAn
         elected: member("elected").as_bool(),
         seats: member("seats").as_u64(),
     }
-}
-
-/// Whole where every reader takes it exactly, else a text such as `7/3`.
-fn exact_number() -> utoipa::openapi::Object {
-    let types = [Type::Integer, Type::String, Type::Null];
-    ObjectBuilder::new()
-        .schema_type(SchemaType::from_iter(types))
-        .build()
 }

@@ -188,6 +188,26 @@ struct Import<'a> {
     report: RollReport,
 }
 
+/// Why a line gave no entry.
+enum Unread {
+    /// The line stands for no voter.
+    Line(String),
+    /// This backend failed.
+    Failed(Problem),
+}
+
+impl From<String> for Unread {
+    fn from(reason: String) -> Self {
+        Self::Line(reason)
+    }
+}
+
+impl From<Problem> for Unread {
+    fn from(problem: Problem) -> Self {
+        Self::Failed(problem)
+    }
+}
+
 impl Import<'_> {
     async fn line(&mut self, line: &[u8]) -> Result<(), Problem> {
         self.line += 1;
@@ -205,7 +225,7 @@ impl Import<'_> {
         if text.is_empty() || self.is_head(text)? {
             return Ok(());
         }
-        match self.entry(text).await? {
+        match self.entry(text).await {
             Ok(_) if self.order.count() >= LINES_MAX => Err(Problem::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "roll-too-long",
@@ -221,7 +241,8 @@ impl Import<'_> {
                 };
                 self.order.push(line).map_err(spool_failed)
             }
-            Err(reason) => self.refuse(self.line, reason),
+            Err(Unread::Line(reason)) => self.refuse(self.line, reason),
+            Err(Unread::Failed(problem)) => Err(problem),
         }
     }
 
@@ -245,17 +266,14 @@ impl Import<'_> {
     }
 
     /// The entry that a line stands for, or why it stands for none.
-    async fn entry(&mut self, text: &str) -> Result<Result<RollEntry, String>, Problem> {
+    async fn entry(&mut self, text: &str) -> Result<RollEntry, Unread> {
         let line = match &self.table {
             Some(table) => table.line(text),
             None => serde_json::from_str(text).map_err(|error| error.to_string()),
         };
-        let line: RollLine = match line {
-            Ok(line) => line,
-            Err(reason) => return Ok(Err(reason)),
-        };
+        let line: RollLine = line?;
         if line.weight == 0 {
-            return Ok(Err("expected a weight of at least 1".to_owned()));
+            return Err("expected a weight of at least 1".to_owned().into());
         }
         let has_credentials = self.election.view.spec.eligibility.registrar().is_none();
         // Where voters hold keys, a line that names no realm is one of theirs.
@@ -270,16 +288,15 @@ impl Import<'_> {
             Realm::Account if has_credentials => {
                 Err("expected a public key, because voters of this election hold keys".to_owned())
             }
-            Realm::Account => self.account(&line.voter_id).await?,
+            Realm::Account => Ok(self.account(&line.voter_id).await?),
             Realm::Credential if has_credentials => credential(&line.voter_id),
             Realm::Credential => {
                 Err("expected the realm registrar or account in this election".to_owned())
             }
         };
-        if voter.is_ok() {
-            self.report.preview(self.line, &given, weight, realm);
-        }
-        Ok(voter.map(|voter| RollEntry { voter, weight }))
+        let voter = voter?;
+        self.report.preview(self.line, &given, weight, realm);
+        Ok(RollEntry { voter, weight })
     }
 
     /// The voter whom a registrar names.
@@ -295,24 +312,23 @@ impl Import<'_> {
 
     /// The voter that an account is. The account must be there: whoever registered its name later would
     /// have the vote.
-    async fn account(&self, given: &str) -> Result<Result<VoterId, String>, Problem> {
+    async fn account(&self, given: &str) -> Result<VoterId, Unread> {
         let Ok(name) = account_name(given) else {
-            return Ok(Err("expected the name of an account".to_owned()));
+            return Err("expected the name of an account".to_owned().into());
         };
-        if self.app.store.account(&name).await?.is_none() {
-            return Ok(Err("there is no account of this name".to_owned()));
+        let account = self.app.store.account(&name).await.map_err(Problem::from)?;
+        if account.is_none() {
+            return Err("there is no account of this name".to_owned().into());
         }
         let before = self
             .app
             .electorate
             .may_have_voted_before(self.election_id, &name);
-        if before.await? {
-            return Ok(Err(
-                "a ballot was cast under this name before accounts and registrars' voters were told apart"
-                    .to_owned(),
-            ));
+        if before.await.map_err(Problem::from)? {
+            let reason = "a ballot was cast under this name before accounts and registrars' voters were told apart";
+            return Err(reason.to_owned().into());
         }
-        Ok(Ok(self.pseudonyms.of_account(&name)))
+        Ok(self.pseudonyms.of_account(&name))
     }
 
     fn refuse(&mut self, line: u64, reason: String) -> Result<(), Problem> {

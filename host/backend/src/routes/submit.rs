@@ -9,89 +9,26 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde::{Deserialize, Serialize};
+use tabella_api::{AcceptedBy, Source, SubmissionStatus, SubmitAnswer, SubmitRequest};
 use tabella_client::ValidatorEndpoint;
 use tabella_contest::StrictJson;
 use tabella_outbox::{
     Acknowledged, Answer, Cast, Credential, Voter, Wish,
     subject::{NamedVoter, Subject},
 };
-use tabella_protocol::{Hash, PublicKey, Signature, VoterId};
+use tabella_protocol::Hash;
 
 use crate::{
     app::App,
     auth::{Principal, Role},
     extract::Json,
     metrics,
-    openapi::{
-        AsksRule, AsksValidators, Conflicts, NamesOne, ReadsBody, Restricts, source,
-        submission_status,
-    },
+    openapi::{AsksRule, AsksValidators, Conflicts, NamesOne, ReadsBody, Restricts},
     problem::Problem,
 };
 
 /// Longest id that a client may choose, in bytes.
 const CLIENT_ID_BYTES_MAX: usize = 128;
-
-#[derive(Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct SubmitRequest {
-    election_id: u64,
-    #[schema(value_type = Option<serde_json::Value>)]
-    ballot: Option<StrictJson>,
-    encrypted_vote: Option<String>,
-    transaction_id: Option<String>,
-    voter_id: Option<String>,
-    credential: Option<PublicKey>,
-    signature: Option<Signature>,
-    /// Of a credential: the one that it signed. Of others: a random number of the voter's own choice, which
-    /// stands in the ballot's transaction, so that the voter knows the ballot by it.
-    nonce: Option<u64>,
-    /// Of a credential: the ballot's place in the voter's own order, where it signed one. Only ballots with a
-    /// higher one are taken after it, so that nobody who holds an older ballot back can replace a newer one.
-    /// Registrars' backends number the ballots that they sign.
-    sequence: Option<u64>,
-    expiry_height: Option<u64>,
-}
-
-#[derive(Serialize, utoipa::ToSchema)]
-struct SubmitAnswer {
-    transaction_id: String,
-    chain_transaction_id: Hash,
-    /// The pseudonym, or the credential, under which the ballot stands on the board: the receipt names it.
-    voter: VoterId,
-    #[schema(schema_with = submission_status)]
-    status: &'static str,
-    #[schema(schema_with = source)]
-    source: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    block_hash: Option<Hash>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    block_number: Option<u64>,
-    /// The validator that took it, where that is known.
-    validator: Option<ValidatorAnswer>,
-    /// Where the receipt is, under the chain's own id of the ballot: it needs no token.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    receipt_url: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    warning: Option<&'static str>,
-}
-
-#[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = AcceptedBy)]
-struct ValidatorAnswer {
-    node_id: String,
-    rpc_url: String,
-}
-
-impl From<&ValidatorEndpoint> for ValidatorAnswer {
-    fn from(endpoint: &ValidatorEndpoint) -> Self {
-        Self {
-            node_id: endpoint.node_id.clone(),
-            rpc_url: endpoint.rpc_url.clone(),
-        }
-    }
-}
 
 /// Cast a ballot
 ///
@@ -232,6 +169,13 @@ fn check_client_id(id: &str) -> Result<(), Problem> {
     Ok(())
 }
 
+fn accepted_by(endpoint: &ValidatorEndpoint) -> AcceptedBy {
+    AcceptedBy {
+        node_id: endpoint.node_id.clone(),
+        rpc_url: endpoint.rpc_url.clone(),
+    }
+}
+
 fn answer(acknowledged: Acknowledged, has_quorum: bool) -> Response {
     let Acknowledged {
         public_id,
@@ -245,8 +189,8 @@ fn answer(acknowledged: Acknowledged, has_quorum: bool) -> Response {
         transaction_id: public_id,
         chain_transaction_id: transaction_id,
         voter,
-        status: "pending",
-        source: "poa",
+        status: SubmissionStatus::Pending,
+        source: Source::Poa,
         block_hash: None,
         block_number: None,
         validator: None,
@@ -260,10 +204,10 @@ fn answer(acknowledged: Acknowledged, has_quorum: bool) -> Response {
             // As that of the acknowledged ballot.
             transaction_id: _,
         } => {
-            body.status = "confirmed";
+            body.status = SubmissionStatus::Confirmed;
             body.block_hash = Some(block_hash);
             body.block_number = Some(height);
-            body.validator = validator.as_deref().map(ValidatorAnswer::from);
+            body.validator = validator.as_deref().map(accepted_by);
             // By the chain's id, which nobody guesses: a link carries no token.
             body.receipt_url = Some(format!(
                 "/api/votes/receipt?transaction_id={transaction_id}"
@@ -275,27 +219,30 @@ fn answer(acknowledged: Acknowledged, has_quorum: bool) -> Response {
             }
         }
         Answer::Pending { validator } => {
-            body.validator = validator.as_deref().map(ValidatorAnswer::from);
+            body.validator = validator.as_deref().map(accepted_by);
             if !has_quorum {
                 body.warning = Some(
-                    "a validator holds the ballot, and too few validators are there to confirm it; it is confirmed as soon as enough are",
+                    "a validator holds the ballot, and too few validators are there to confirm it; it is confirmed as soon as enough are"
+                        .to_owned(),
                 );
             }
             StatusCode::ACCEPTED
         }
         Answer::Local => {
-            body.status = "local";
-            body.source = "local";
+            body.status = SubmissionStatus::Local;
+            body.source = Source::Local;
             body.warning = Some(
-                "no validator took the ballot yet; it stands in this backend's signed ledger and will be submitted as soon as one does",
+                "no validator took the ballot yet; it stands in this backend's signed ledger and will be submitted as soon as one does"
+                    .to_owned(),
             );
             StatusCode::ACCEPTED
         }
         Answer::Recorded => {
-            body.status = "recorded";
-            body.source = "database";
+            body.status = SubmissionStatus::Recorded;
+            body.source = Source::Database;
             body.warning = Some(
-                "neither a validator nor the local ledger took the ballot yet; it is recorded in the database and will be submitted as soon as a validator takes it",
+                "neither a validator nor the local ledger took the ballot yet; it is recorded in the database and will be submitted as soon as a validator takes it"
+                    .to_owned(),
             );
             StatusCode::ACCEPTED
         }

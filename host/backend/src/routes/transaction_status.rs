@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use axum::{Extension, Json, extract::State};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use tabella_api::{Signatures, Source, StatusAnswer, SubmissionStatus};
 use tabella_client::ConfirmationStatus;
 use tabella_outbox::{
     pending::Standing,
     store::{State as Stored, Submission},
 };
-use tabella_protocol::{Hash, VoterId};
+use tabella_protocol::Hash;
 
 use crate::{
     app::App,
@@ -18,10 +19,7 @@ use crate::{
     clock,
     extract::Query,
     lookup::{Found, Wanted, unknown},
-    openapi::{
-        AsksValidators, Conflicts, NamesOne, ReadsQuery, Restricts, optional_time, source,
-        submission_status,
-    },
+    openapi::{AsksValidators, Conflicts, NamesOne, ReadsQuery, Restricts},
     problem::{Problem, public_reason},
 };
 
@@ -36,37 +34,6 @@ pub(crate) struct StatusQuery {
     election_id: Option<u64>,
     /// The voter, where a registrar asks and several chose the same id.
     voter_id: Option<String>,
-}
-
-#[derive(Serialize, utoipa::ToSchema)]
-pub(crate) struct StatusAnswer {
-    transaction_id: String,
-    chain_transaction_id: Hash,
-    /// The pseudonym, or the credential, under which the ballot stands on the board, for its voter and for
-    /// registrars.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    voter: Option<VoterId>,
-    election_id: Option<u64>,
-    #[schema(schema_with = submission_status)]
-    status: &'static str,
-    #[schema(schema_with = source)]
-    source: &'static str,
-    block_number: Option<u64>,
-    block_hash: Option<Hash>,
-    confirmations: u64,
-    signatures: Signatures,
-    #[schema(schema_with = optional_time)]
-    submitted_at: Option<String>,
-    #[schema(schema_with = optional_time)]
-    confirmed_at: Option<String>,
-    code: Option<String>,
-    reason: Option<String>,
-}
-
-#[derive(Serialize, utoipa::ToSchema)]
-struct Signatures {
-    count: usize,
-    of: usize,
 }
 
 /// Where a submission stands
@@ -104,7 +71,7 @@ pub(crate) async fn transaction_status(
         Found::ByChainId {
             id,
             known: Some(submission),
-        } => of_submission(&app, *submission).await.seen_by_strangers(id),
+        } => seen_by_strangers(of_submission(&app, *submission).await, id),
         Found::ByChainId { id, known: None } => of_chain(&app, id, address).await?,
     };
     let other_election = query
@@ -122,8 +89,8 @@ async fn of_submission(app: &App, submission: Submission) -> StatusAnswer {
         chain_transaction_id: submission.transaction_id,
         voter: Some(submission.voter),
         election_id: Some(submission.election_id),
-        status: "pending",
-        source: "poa",
+        status: SubmissionStatus::Pending,
+        source: Source::Poa,
         block_number: None,
         block_hash: None,
         confirmations: 0,
@@ -140,7 +107,7 @@ async fn of_submission(app: &App, submission: Submission) -> StatusAnswer {
         Stored::Open => {
             let standing = app.pending.standing(&submission.transaction_id);
             let standing = standing.unwrap_or(Standing::Recorded);
-            (answer.status, answer.source) = standing.status_and_source();
+            (answer.status, answer.source) = status_and_source(standing);
         }
         Stored::Confirmed {
             height,
@@ -149,13 +116,13 @@ async fn of_submission(app: &App, submission: Submission) -> StatusAnswer {
             signatures,
             ..
         } => {
-            answer.confirm(app, height, block_hash);
+            confirm(&mut answer, app, height, block_hash);
             answer.confirmed_at = Some(clock::rfc3339(confirmed_at_ms));
             let known = usize::try_from(signatures).unwrap_or(usize::MAX);
             answer.signatures.count = signers(app, height, known).await;
         }
         Stored::Rejected { code, reason, .. } => {
-            answer.status = "rejected";
+            answer.status = SubmissionStatus::Rejected;
             answer.reason = Some(public_reason(&code, &reason));
             answer.code = Some(code);
         }
@@ -163,22 +130,31 @@ async fn of_submission(app: &App, submission: Submission) -> StatusAnswer {
     answer
 }
 
-impl StatusAnswer {
-    /// Without what only its voter and registrars know: the client's own name for it, and when it came.
-    fn seen_by_strangers(mut self, id: Hash) -> Self {
-        self.transaction_id = id.to_string();
-        self.voter = None;
-        self.submitted_at = None;
-        self
+/// The `status` and `source` of an unsettled submission in answers.
+pub(crate) fn status_and_source(standing: Standing) -> (SubmissionStatus, Source) {
+    match standing {
+        Standing::Recorded => (SubmissionStatus::Recorded, Source::Database),
+        Standing::Local => (SubmissionStatus::Local, Source::Local),
+        Standing::Pending => (SubmissionStatus::Pending, Source::Poa),
     }
+}
 
-    fn confirm(&mut self, app: &App, height: u64, block_hash: Hash) {
-        self.status = "confirmed";
-        self.block_number = Some(height);
-        self.block_hash = Some(block_hash);
-        self.signatures.of = app.client.validators().at(height).validators.len();
-        self.confirmations = app.height().saturating_sub(height) + 1;
+/// Without what only its voter and registrars know: the client's own name for it, and when it came.
+fn seen_by_strangers(answer: StatusAnswer, id: Hash) -> StatusAnswer {
+    StatusAnswer {
+        transaction_id: id.to_string(),
+        voter: None,
+        submitted_at: None,
+        ..answer
     }
+}
+
+fn confirm(answer: &mut StatusAnswer, app: &App, height: u64, block_hash: Hash) {
+    answer.status = SubmissionStatus::Confirmed;
+    answer.block_number = Some(height);
+    answer.block_hash = Some(block_hash);
+    answer.signatures.of = app.client.validators().at(height).validators.len();
+    answer.confirmations = app.height().saturating_sub(height) + 1;
 }
 
 /// How many validators stand behind a block, by the acks that came to the proven chain since it was
@@ -204,8 +180,8 @@ async fn of_chain(app: &App, id: Hash, address: ClientAddress) -> Result<StatusA
         chain_transaction_id: id,
         voter: None,
         election_id: None,
-        status: "pending",
-        source: "poa",
+        status: SubmissionStatus::Pending,
+        source: Source::Poa,
         block_number: None,
         block_hash: None,
         confirmations: 0,
@@ -220,7 +196,7 @@ async fn of_chain(app: &App, id: Hash, address: ClientAddress) -> Result<StatusA
     };
     if let Some((stored, signers)) = proven {
         let header = &stored.block.header;
-        answer.confirm(app, header.height, stored.hash);
+        confirm(&mut answer, app, header.height, stored.hash);
         answer.confirmed_at = Some(clock::rfc3339(header.timestamp_ms));
         answer.signatures.count = signers;
         return Ok(answer);
@@ -232,7 +208,12 @@ async fn of_chain(app: &App, id: Hash, address: ClientAddress) -> Result<StatusA
         Ok(ConfirmationStatus::Unknown) => return Err(unknown()),
         Err(error) => return Err(error.into()),
         Ok(ConfirmationStatus::Confirmed(confirmation)) => {
-            answer.confirm(app, confirmation.height, confirmation.block_hash);
+            confirm(
+                &mut answer,
+                app,
+                confirmation.height,
+                confirmation.block_hash,
+            );
             answer.confirmed_at = Some(clock::rfc3339(clock::unix_ms(confirmation.timestamp)));
             answer.signatures.count = confirmation.signatures;
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
+use tabella_api::SubmissionStatus;
 use tabella_outbox::{
     elections::Election,
     pending::Standing,
@@ -18,6 +19,7 @@ use crate::{
     extract::Query,
     openapi::{AsksValidators, NamesOne, ReadsQuery, Restricts, submission_status, time},
     problem::Problem,
+    routes::transaction_status::status_and_source,
 };
 
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -42,7 +44,7 @@ pub(crate) struct VoteAnswer {
     /// The pseudonym under which the ballot stands on the board: the receipt names it.
     voter: VoterId,
     #[schema(schema_with = submission_status)]
-    status: &'static str,
+    status: SubmissionStatus,
     #[schema(schema_with = time)]
     submitted_at: String,
     block_number: Option<u64>,
@@ -142,10 +144,10 @@ fn answer(app: &App, submission: Submission) -> VoteAnswer {
         Stored::Open => {
             let standing = app.pending.standing(&submission.transaction_id);
             let standing = standing.unwrap_or(Standing::Recorded);
-            (standing.status_and_source().0, None)
+            (status_and_source(standing).0, None)
         }
-        Stored::Confirmed { height, .. } => ("confirmed", Some(height)),
-        Stored::Rejected { .. } => ("rejected", None),
+        Stored::Confirmed { height, .. } => (SubmissionStatus::Confirmed, Some(height)),
+        Stored::Rejected { .. } => (SubmissionStatus::Rejected, None),
     };
     VoteAnswer {
         election_id: submission.election_id,

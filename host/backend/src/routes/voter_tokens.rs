@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Json as JsonAnswer, extract::State, http::StatusCode};
-use serde::{Deserialize, Serialize};
-
+use tabella_api::{MintAnswer, MintRequest, VoterToken};
 use tabella_outbox::voter_name::VoterName;
 
 use crate::{
@@ -12,35 +11,12 @@ use crate::{
     auth::{Claims, Principal},
     clock,
     extract::Json,
-    openapi::{ReadsBody, Restricts, time},
+    openapi::{ReadsBody, Restricts},
     problem::Problem,
 };
 
 /// Most voters in one request.
 const VOTERS_MAX: usize = 1_000;
-
-#[derive(Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct MintRequest {
-    voter_ids: Vec<String>,
-    /// How long the tokens are good for; the configured time where absent, never longer than a
-    /// refresh token.
-    expires_in_s: Option<u64>,
-}
-
-#[derive(Serialize, utoipa::ToSchema)]
-pub(crate) struct MintAnswer {
-    tokens: Vec<VoterToken>,
-    #[schema(schema_with = time)]
-    expires_at: String,
-}
-
-#[derive(Serialize, utoipa::ToSchema)]
-struct VoterToken {
-    /// As it came.
-    voter_id: String,
-    token: String,
-}
 
 /// Tokens for voters whom a registrar authenticated elsewhere
 #[utoipa::path(

@@ -86,7 +86,8 @@ async fn create_admin(arguments: &CreateAdminArguments) -> Result<Exit> {
             let file = arguments.token_file.as_deref();
             let file = file.context("expected --token-file with --backend")?;
             let mut api = BackendApi::new(url, Some(&read_secret(file)?))?;
-            api.create_account(username, &password, "admin").await?;
+            api.create_account(username, &password, tabella_api::Role::Admin)
+                .await?;
         }
         (None, Some(config)) => create_in_database(config, username, password).await?,
         (None, None) => bail!("expected --config FILE or --backend URL"),

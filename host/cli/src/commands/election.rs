@@ -6,12 +6,13 @@ use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use tabella_api::ElectionSummary;
 use tabella_files::read_secret;
 use tabella_protocol::PublicKey;
 
 use crate::{
     authority::Authority,
-    backend_api::{BackendApi, id_of},
+    backend_api::{BackendApi, Close},
     election_file::ElectionFile,
     exit::Exit,
     output::{self, plain},
@@ -121,11 +122,16 @@ pub(crate) async fn run(arguments: &ElectionArguments) -> Result<Exit> {
                      \"grows\" in the file"
                 );
             }
-            let mut answer = match authority {
-                Some(authority) => authority.create(&mut api, &file, *registrar).await?,
-                None => api.create_election(&file).await?,
+            let (id, mut answer) = match authority {
+                Some(authority) => {
+                    let (id, created) = authority.create(&mut api, &file, *registrar).await?;
+                    (id, json!(created))
+                }
+                None => {
+                    let created = api.create_election(&file).await?;
+                    (created.election_id, json!(created))
+                }
             };
-            let id = id_of(&answer)?;
             let mut sentence = format!("election {id} created\n");
             if *open {
                 let opened = open_by(authority, &mut api, id).await?;
@@ -141,25 +147,24 @@ pub(crate) async fn run(arguments: &ElectionArguments) -> Result<Exit> {
         }
         ElectionCommand::Close { id } => {
             require(&token)?;
-            let answer = match authority {
-                Some(authority) => authority.close(&mut api, *id).await?,
-                None => api.close(*id).await?,
-            };
-            let sentence = closing(*id, &answer);
-            (answer, sentence)
+            match authority {
+                Some(authority) => (authority.close(&mut api, *id).await?, closed(*id)),
+                None => {
+                    let close = api.close(*id).await?;
+                    (json!(close), closing(*id, &close))
+                }
+            }
         }
         ElectionCommand::Results { id, wait } => {
             let answer = match wait {
                 true => api.final_results(*id, CERTIFICATE_PATIENCE).await?,
                 false => api.results(*id).await?,
             };
-            let sentence = results::describe(&answer);
-            (answer, sentence)
+            (json!(answer), results::describe(&answer))
         }
         ElectionCommand::List => {
-            let answer = api.elections().await?;
-            let sentence = list(&answer);
-            (answer, sentence)
+            let elections = api.elections().await?;
+            (json!(elections), list(&elections))
         }
     };
     match backend.json {
@@ -171,19 +176,20 @@ pub(crate) async fn run(arguments: &ElectionArguments) -> Result<Exit> {
 
 async fn open_by(authority: Option<&Authority>, api: &mut BackendApi, id: u64) -> Result<Value> {
     match authority {
-        Some(authority) => authority.open(api, id).await,
-        None => api.open(id).await,
+        Some(authority) => Ok(json!(authority.open(api, id).await?)),
+        None => Ok(json!(api.open(id).await?)),
     }
 }
 
-fn closing(id: u64, answer: &Value) -> String {
-    if answer["status"] == "closing" {
-        let unsettled = &answer["unsettled"];
-        let detail = plain(answer["detail"].as_str().unwrap_or_default());
-        return format!(
-            "election {id}: {unsettled} acknowledged ballots are unsettled; {detail}\n"
-        );
-    }
+fn closing(id: u64, close: &Close) -> String {
+    let Close::Waits(waits) = close else {
+        return closed(id);
+    };
+    let (unsettled, detail) = (waits.unsettled, plain(&waits.detail));
+    format!("election {id}: {unsettled} acknowledged ballots are unsettled; {detail}\n")
+}
+
+fn closed(id: u64) -> String {
     format!("election {id} is closed; validators tally and certify it\n")
 }
 
@@ -194,42 +200,54 @@ fn require(token: &Option<String>) -> Result<()> {
     Ok(())
 }
 
-fn list(answer: &Value) -> String {
-    let empty = json!([]);
-    let elections = match answer {
-        Value::Array(_) => answer,
-        _ => answer.get("elections").unwrap_or(&empty),
-    };
-    let mut text = String::new();
-    for election in elections.as_array().into_iter().flatten() {
-        text.push_str(&format!(
+fn list(elections: &[ElectionSummary]) -> String {
+    if elections.is_empty() {
+        return "no elections\n".to_owned();
+    }
+    let lines = elections.iter().map(|election| {
+        format!(
             "{:>4}  {:<9} {:>9} voted  {}\n",
-            election["election_id"],
-            plain(election["status"].as_str().unwrap_or_default()),
-            election["turnout"].as_u64().unwrap_or_default(),
-            plain(election["title"].as_str().unwrap_or_default()),
-        ));
-    }
-    if text.is_empty() {
-        text.push_str("no elections\n");
-    }
-    text
+            election.election_id,
+            results::status_name(election.status),
+            election.turnout,
+            plain(&election.title),
+        )
+    });
+    lines.collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use tabella_api::{ClosingAnswer, ClosingStatus};
+    use tabella_protocol::rpc::ElectionStatus;
+
     use super::*;
 
     #[test]
     fn no_title_forges_an_election() {
         let title = "Lunch\n   2  final          99 voted  Forged\u{1b}[2J";
-        let answer = json!([{"election_id": 1, "status": "open", "turnout": 3, "title": title}]);
-        let text = list(&answer);
+        let text = list(&[ElectionSummary {
+            election_id: 1,
+            title: title.to_owned(),
+            status: ElectionStatus::Open,
+            contests: 1,
+            turnout: 3,
+            roll_size: 0,
+        }]);
         assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(
+            text.starts_with("   1  open              3 voted  Lunch"),
+            "{text}"
+        );
         assert!(!text.contains('\u{1b}'), "{text:?}");
         let refused = closing(
             1,
-            &json!({"status": "closing", "unsettled": 1, "detail": title}),
+            &Close::Waits(ClosingAnswer {
+                election_id: 1,
+                status: ClosingStatus::Closing,
+                unsettled: 1,
+                detail: title.to_owned(),
+            }),
         );
         assert_eq!(refused.lines().count(), 1, "{refused}");
     }

@@ -4,6 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
+use serde_json::json;
+use tabella_api::AlertsAnswer;
 use tabella_files::read_secret;
 
 use crate::{
@@ -76,20 +78,23 @@ async fn alerts(client: Client, arguments: &HealthArguments) -> Result<Exit> {
         answer.status,
         answer.excerpt()
     );
-    let answer = answer.json();
-    let alerts = answer["alerts"].as_array();
-    let alerts = alerts.with_context(|| format!("expected alerts of a backend, got {answer}"))?;
+    let alerts: AlertsAnswer = answer
+        .read()
+        .with_context(|| format!("expected alerts of a backend, got {}", answer.excerpt()))?;
     if arguments.json {
-        output::json(&answer);
-    } else if alerts.is_empty() {
+        output::json(&json!(alerts));
+    } else if alerts.alerts.is_empty() {
         say!("nothing to act on");
     }
-    for alert in alerts.iter().filter(|_| !arguments.json) {
-        let [severity, name, summary, runbook] = ["severity", "name", "summary", "runbook"]
-            .map(|member| plain(alert[member].as_str().unwrap_or_default()));
-        say!("{severity:<8}  {name}: {summary} ({runbook})");
+    for alert in alerts.alerts.iter().filter(|_| !arguments.json) {
+        let [name, summary, runbook] =
+            [&alert.name, &alert.summary, &alert.runbook].map(|text| plain(text));
+        say!(
+            "{:<8}  {name}: {summary} ({runbook})",
+            alert.severity.name()
+        );
     }
-    Ok(match alerts.is_empty() {
+    Ok(match alerts.alerts.is_empty() {
         true => Exit::Success,
         false => Exit::Refused,
     })

@@ -9,7 +9,6 @@ use serde_json::json;
 use tabella_files::{read_genesis, read_key, write_key};
 use tabella_protocol::{PublicKey, ReaderToken, SigningKey};
 
-use crate::network_files::unix_ms;
 use crate::output;
 
 /// Make key files and show their public halves
@@ -84,7 +83,7 @@ pub(crate) fn run(arguments: &KeysArguments) -> Result<()> {
             json,
         } => {
             let genesis = read_genesis(genesis)?;
-            let valid_until_ms = unix_ms()? + minutes * MINUTE_MS;
+            let valid_until_ms = tabella_clock::now_ms() + minutes * MINUTE_MS;
             let token =
                 ReaderToken::sign(&read_key(file)?, &genesis.hash(), validator, valid_until_ms);
             match json {

@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use tabella_files::read_key;
 use tabella_protocol::{
-    Hash, NodeAddress, Payload, PublicKey, SigningKey, Transaction, TransactionBody,
+    Hash, HexBytes, NodeAddress, Payload, PublicKey, SigningKey, Transaction, TransactionBody,
     VALIDATOR_CHANGE_DELAY, ValidatorChange, ValidatorInfo,
     rpc::{NodeStatus, Standing, TransactionStatus, ValidatorsView},
 };
@@ -22,6 +22,8 @@ use crate::{chain, exit::Exit, http::Client, json_rpc, output, quorum::QuorumArg
 const EXPIRY_HEIGHTS: u64 = 100;
 /// How long the network may take to put it into a block.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a newcomer may stay at one height below the network's.
+const STANDSTILL_MAX: Duration = Duration::from_secs(10);
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Subcommand)]
@@ -169,8 +171,8 @@ pub(crate) async fn run(command: &MembershipCommand) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Requires that the newcomer runs, with this key and for this network: one that does not counts as crashed from
-/// the first height of the new set on.
+/// Requires that the newcomer runs, with this key and for this network, and has the network's chain: one that does
+/// not counts as crashed from the first height of the new set on.
 async fn require_running(
     network: &mut Client,
     newcomer: &ValidatorInfo,
@@ -209,7 +211,30 @@ async fn require_running(
              network's; its log and `tabella validator status --rpc {rpc_url}` say more"
         );
     }
-    Ok(())
+    require_following(newcomer, rpc_url, known.height).await
+}
+
+/// Waits for a newcomer that fetches the chain, and refuses one that does not come to `height`.
+async fn require_following(newcomer: &ValidatorInfo, rpc_url: &str, height: u64) -> Result<()> {
+    let node_id = &newcomer.node_id;
+    let (mut at, mut since) = (0, Instant::now());
+    loop {
+        let asked = chain::node_status(rpc_url).await;
+        let status = asked.with_context(|| format!("{node_id} stopped, and was not added"))?;
+        if status.height >= height {
+            return Ok(());
+        }
+        if status.height > at {
+            (at, since) = (status.height, Instant::now());
+        } else if since.elapsed() >= STANDSTILL_MAX {
+            bail!(
+                "{node_id} does not follow the network, and was not added: it stays at block {at} and the network is \
+                 at {height}; in the set it would count as crashed. Its log says which bootnodes it cannot reach; \
+                 `bootnodes` and `[[peers]]` in its configuration say where the others are"
+            );
+        }
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
 }
 
 /// The key of a validator, now or of a set decided for later, by its name or key.
@@ -238,9 +263,8 @@ pub(crate) async fn send(
     let status: NodeStatus = json_rpc::call(client, "tabella_nodeStatus", json!([])).await?;
     let body = TransactionBody::new(status.chain_id, status.height + EXPIRY_HEIGHTS, payload);
     let bytes = Transaction::sign(body, authority).to_bytes();
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let text = format!("0x{digits}");
-    let id: Hash = json_rpc::call(client, "eth_sendRawTransaction", json!([text])).await?;
+    let params = json!([HexBytes(bytes)]);
+    let id: Hash = json_rpc::call(client, "eth_sendRawTransaction", params).await?;
     let deadline = Instant::now() + PATIENCE;
     loop {
         let status: TransactionStatus =

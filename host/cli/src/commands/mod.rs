@@ -11,6 +11,7 @@ pub(crate) mod health;
 pub(crate) mod init;
 pub(crate) mod keys;
 pub(crate) mod membership;
+pub(crate) mod newcomer;
 pub(crate) mod plugin;
 pub(crate) mod role;
 pub(crate) mod validator;

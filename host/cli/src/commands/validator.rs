@@ -14,6 +14,7 @@ use tabella_protocol::{
 
 use super::{
     membership::{self, MembershipCommand},
+    newcomer::{self, NewArguments},
     role::{self, RoleArguments},
 };
 use crate::{
@@ -67,6 +68,7 @@ enum ValidatorCommand {
         )]
         files: Vec<PathBuf>,
     },
+    New(NewArguments),
     #[command(flatten)]
     Membership(MembershipCommand),
 }
@@ -103,6 +105,10 @@ pub(crate) async fn run(arguments: &ValidatorArguments) -> Result<Exit> {
             Some(authority) if !files.is_empty() => submit_files(asked, authority, files).await,
             _ => evidence(asked, out.as_deref(), submit.as_deref()).await,
         },
+        Some(ValidatorCommand::New(arguments)) => {
+            newcomer::run(arguments)?;
+            Ok(Exit::Success)
+        }
         Some(ValidatorCommand::Membership(command)) => membership::run(command).await,
     }
 }
@@ -137,6 +143,9 @@ async fn status(asked: &Asked) -> Result<Exit> {
         output::json(&answer);
         return Ok(Exit::Success);
     }
+    // One that is not in the set has all of it as its peers.
+    let others = set.validators.iter();
+    let others = others.filter(|other| other.public_key != status.public_key);
     let state = state(status.standing, status.signing, ready.is_success());
     say!(
         "{}  {state}\nheight     {} ({})\nblock      {}\nstate      {}\npeers      {} of {}\n\
@@ -147,7 +156,7 @@ async fn status(asked: &Asked) -> Result<Exit> {
         status.block_hash,
         status.state_root,
         status.peers,
-        set.validators.len().saturating_sub(1),
+        others.count(),
         status.mempool,
         status.public_key,
         status.genesis,

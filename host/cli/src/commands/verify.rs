@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 use tabella_audit::{
     choice::Choice,
-    election_export::{self, Step, Verified},
+    election_export::{self, CheckError, Step, Verified},
     evidence,
     local_ledger::{self, Findings},
     receipt::{self, Checked, Expected, OfChoice},
@@ -182,7 +182,7 @@ pub(crate) async fn run(arguments: &VerifyArguments) -> Result<Exit> {
             genesis,
             json,
         } => {
-            let verdict = check_election(file, &read_genesis(genesis)?)?;
+            let verdict = check_election(file, &read_genesis(genesis)?).map_err(chain);
             Ok(answer("election", &verdict, *json, describe_election))
         }
         VerifyCommand::Evidence {
@@ -226,8 +226,8 @@ fn chain(error: impl std::error::Error + Send + Sync + 'static) -> String {
     format!("{:#}", anyhow::Error::from(error))
 }
 
-fn check_election(file: &Path, genesis: &Genesis) -> Result<Result<Verified, String>> {
-    let style = ProgressStyle::with_template("{spinner} {msg} {pos}")?;
+fn check_election(file: &Path, genesis: &Genesis) -> Result<Verified, CheckError> {
+    let style = ProgressStyle::with_template("{spinner} {msg} {pos}").expect("a fixed template");
     let progress = ProgressBar::new_spinner().with_style(style);
     progress.set_message("executing block");
     let verdict = election_export::check(file, genesis, |step| match step {
@@ -235,7 +235,7 @@ fn check_election(file: &Path, genesis: &Genesis) -> Result<Result<Verified, Str
         Step::Counting => progress.set_message("counting the board after block"),
     });
     progress.finish_and_clear();
-    Ok(verdict.map_err(chain))
+    verdict
 }
 
 fn check_evidence(file: &Path, genesis: &Genesis) -> Result<Result<EvidenceSummary, String>> {
@@ -355,7 +355,7 @@ fn describe_election(verified: &Verified) -> String {
         root = verified.board_root,
     );
     for contest in &verified.contests {
-        let winners = results::winners(&contest.outcome);
+        let winners = results::winners(&contest.outcome["winners"]);
         text.push_str(&format!(
             "{id}: {winners}\n  outcome    {outcome}\n  rule       {plugin}\n",
             id = plain(&contest.title),

@@ -104,6 +104,111 @@ fn init_places_validators_on_their_hosts() {
     );
 }
 
+#[test]
+fn a_new_validator_is_placed_beside_the_others_or_where_it_is_said() {
+    let directory = TempDir::new().unwrap();
+    let out = directory.path().join("network");
+    let hosts = ["a.example", "b.example", "c.example"];
+    let hosts: Vec<_> = hosts.iter().flat_map(|host| ["--host", host]).collect();
+    init(&out, &[&hosts[..], &["--open-ballots", "readers"]].concat());
+    let network = out.to_str().unwrap();
+    fn with<'a>(network: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+        [&["validator", "new", "--network", network], more].concat()
+    }
+    let made = |more: &[&str]| {
+        let output = run(&with(network, more));
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let read = |name: &str| std::fs::read_to_string(out.join(name)).unwrap();
+    let config = |name: &str| toml::from_str::<tabella_validator::Config>(&read(name)).unwrap();
+
+    check_fails(
+        &with(network, &[]),
+        "expected --host HOST: the validators are on a.example, b.example, c.example",
+    );
+    let said = made(&["--host", "d.example"]);
+    let fourth = config("validator-4.toml");
+    assert_eq!(fourth.node_id.as_deref(), Some("validator-4"));
+    assert_eq!(fourth.rpc_url, "http://d.example:8001");
+    assert_eq!(fourth.p2p_address, "d.example:30303");
+    assert_eq!(fourth.rpc_listen.to_string(), "0.0.0.0:8001");
+    assert_eq!(fourth.bootnodes, ["http://a.example:8546"]);
+    assert_eq!(fourth.open_ballots.name(), "readers");
+    assert_eq!(fourth.peer_limits.connections_per_address_max, 16);
+    let key = out.join("keys/validator-4.key");
+    let mode = key.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600);
+    let key = tabella_files::read_key(&key).unwrap().public();
+    assert!(
+        said.contains(&format!("tabella validator add validator-4 {key} ")),
+        "{said}"
+    );
+    let backend: tabella_backend::Config = toml::from_str(&read("backend.toml")).unwrap();
+    assert_eq!(backend.validators.len(), 4);
+    assert_eq!(backend.validators[3].rpc_url, "http://d.example:8001");
+
+    // Beside another one: the next ports, and more connections from that address.
+    made(&["--host", "a.example", "--node-id", "observatory"]);
+    let fifth = config("observatory.toml");
+    assert_eq!(fifth.rpc_url, "http://a.example:8002");
+    assert_eq!(fifth.p2p_address, "a.example:30304");
+    assert_eq!(fifth.peer_limits.connections_per_address_max, 128);
+
+    for taken in ["validator-2", "observatory", "backend"] {
+        let arguments = with(network, &["--host", "e.example", "--node-id", taken]);
+        check_fails(&arguments, "is taken; nothing was written");
+    }
+    let arguments = with(
+        network,
+        &["--host", "e.example", "--node-id", "../validator-9"],
+    );
+    check_fails(&arguments, "expected a name of at most 64 letters");
+}
+
+#[test]
+fn a_new_validator_is_made_where_there_is_genesis_alone() {
+    let directory = TempDir::new().unwrap();
+    let out = directory.path().join("network");
+    init(&out, &[]);
+    let elsewhere = directory.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    let network = elsewhere.to_str().unwrap();
+    let new = [
+        "validator",
+        "new",
+        "--network",
+        network,
+        "--host",
+        "d.example",
+    ];
+    check_fails(&new, "genesis.json cannot be read");
+    std::fs::copy(out.join("genesis.json"), elsewhere.join("genesis.json")).unwrap();
+    check_fails(&new, "expected --bootnode URL");
+    assert_eq!(
+        elsewhere.read_dir().unwrap().count(),
+        1,
+        "nothing is written"
+    );
+    let bootnode = ["--bootnode", "http://a.example:8546"];
+    let output = run(&[&new[..], &bootnode].concat());
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    let expected = "[[validators]]\nnode_id = \"validator-4\"\nrpc_url = \"http://d.example:8001\"";
+    assert!(said.contains(expected), "{said}");
+    let text = std::fs::read_to_string(elsewhere.join("validator-4.toml")).unwrap();
+    let config: tabella_validator::Config = toml::from_str(&text).unwrap();
+    assert_eq!(config.bootnodes, ["http://a.example:8546"]);
+    // In another order: what it made is there, and it is not made twice.
+    let again = [
+        "--bootnode",
+        "http://a.example:8546",
+        "--node-id",
+        "validator-4",
+    ];
+    check_fails(&[&new[..], &again].concat(), "validator-4 is taken");
+}
+
 /// A configuration with the mark of every default removed, but for the example of a peer.
 fn with_defaults(text: &str) -> String {
     let peer = text.find("#[[peers]]").map(|start| {

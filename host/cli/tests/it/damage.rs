@@ -1,6 +1,8 @@
 //! A validator whose disk changed a byte, and one that attested another outcome: each says so and attests
 //! nothing, it goes on taking part, and the others are as before.
 
+use std::path::Path;
+
 use redb::{Database, ReadableTable, TableDefinition};
 use serde_json::{Value, json};
 use tabella_cli::{chain, http::Client, json_rpc};
@@ -112,17 +114,17 @@ async fn shown(network: &Network, node_id: &str, problem: &str) {
     .await;
 }
 
-/// Kills the third validator, and changes the byte in the middle of its newest block of ballots: that
-/// block's height.
+/// Kills the third validator, and damages its chain: the block's height.
 fn damage(network: &Network) -> u64 {
     let third = &network.ready.validators[THIRD];
     kill_and_wait(third.pid);
-    let path = network
-        .data()
-        .join("data")
-        .join(&third.node_id)
-        .join("chain.redb");
-    let database = Database::open(path).unwrap();
+    damage_chain(&network.data().join("data").join(&third.node_id))
+}
+
+/// Changes the byte in the middle of the newest block that holds anything, in a validator's data directory: that
+/// block's height.
+pub(crate) fn damage_chain(data: &Path) -> u64 {
+    let database = Database::open(data.join("chain.redb")).unwrap();
     let transaction = database.begin_write().unwrap();
     let height = {
         let mut blocks = transaction.open_table(BLOCKS).unwrap();

@@ -8,6 +8,7 @@ use std::{
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
+use tabella_api::Source;
 use tabella_cli::{
     chain,
     http::Client,
@@ -87,9 +88,9 @@ fn ids(submissions: &[Submission]) -> Vec<String> {
     ids.collect()
 }
 
-fn sources(report: &LoadReport, source: &str) -> u64 {
+fn sources(report: &LoadReport, source: Source) -> u64 {
     let answers = report.acknowledged.iter();
-    answers.filter(|a| a.answer["source"] == source).count() as u64
+    answers.filter(|a| a.answer.source == source).count() as u64
 }
 
 /// The export of the local ledger, in a file.
@@ -154,7 +155,10 @@ async fn all_validators_killed_during_load_everything_reconciles_exactly_once() 
     let kill: Box<dyn FnOnce()> = Box::new(|| kill_validators(&network));
     let report = cast_and_strike(&plan, submissions, vec![(500, kill)]).await;
     report.require_all_acknowledged(BALLOTS).unwrap();
-    let (poa, local) = (sources(&report, "poa"), sources(&report, "local"));
+    let (poa, local) = (
+        sources(&report, Source::Poa),
+        sources(&report, Source::Local),
+    );
     println!("acknowledged: {poa} by validators, {local} by the local ledger");
     assert!(local > 500, "{local} by the local ledger");
     assert_eq!(poa + local, BALLOTS as u64);
@@ -235,7 +239,7 @@ async fn the_backend_killed_as_well_everything_reconciles_exactly_once() {
     ];
     let report = cast_and_strike(&plan, submissions, strikes).await;
     report.require_all_acknowledged(BALLOTS).unwrap();
-    assert!(sources(&report, "local") > 300);
+    assert!(sources(&report, Source::Local) > 300);
 
     // Killed again in the middle of carrying.
     let _validators = start_validators(&network);
@@ -282,8 +286,8 @@ async fn the_backend_dies_at_every_step_and_nothing_acknowledged_is_lost_or_doub
         report.require_all_acknowledged(2).unwrap();
         for acknowledgement in &report.acknowledged {
             let answer = &acknowledgement.answer;
-            let is_local = answer["source"] == "local";
-            assert_eq!(is_local, level == 3, "{point}: {answer}");
+            let is_local = answer.source == Source::Local;
+            assert_eq!(is_local, level == 3, "{point}: {answer:?}");
         }
     };
     for point in [
@@ -330,7 +334,7 @@ async fn an_election_closed_meanwhile_refuses_with_a_reason_though_the_backend_d
     let casting = cast_all(&plan, submissions.into_iter(), |_| {});
     let report = casting.await.unwrap();
     report.require_all_acknowledged(3).unwrap();
-    assert_eq!(sources(&report, "local"), 3);
+    assert_eq!(sources(&report, Source::Local), 3);
     kill_and_wait(network.ready.backend_pid);
 
     // The validators are back, and another backend closes the election before this one is.

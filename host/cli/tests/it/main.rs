@@ -21,6 +21,7 @@ mod hostile_plugin;
 mod membership;
 mod monitoring;
 mod network;
+mod newcomers;
 mod open_ballots;
 mod openapi_fuzz;
 mod operating;

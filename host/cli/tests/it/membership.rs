@@ -1,7 +1,7 @@
 //! Validators that join, leave and move, and another quorum rule, while ballots are cast.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -24,49 +24,37 @@ use crate::{
 };
 
 /// A validator that is not in genesis.
-struct Newcomer {
-    node_id: String,
-    key: PublicKey,
-    rpc: String,
-    p2p: String,
-    config: PathBuf,
+pub(crate) struct Newcomer {
+    pub(crate) node_id: String,
+    pub(crate) key: PublicKey,
+    pub(crate) rpc: String,
+    pub(crate) p2p: String,
+    pub(crate) config: PathBuf,
 }
 
 impl Newcomer {
-    fn new(network: &Network, n: u16) -> Self {
-        let node_id = format!("validator-{n}");
-        let key_file = network.path(&format!("{node_id}.key"));
-        let key = json(&[
-            "keys",
-            "generate",
-            "--json",
-            "--out",
-            key_file.to_str().unwrap(),
-        ]);
-        let rpc_listen = format!("127.0.0.1:{}", network.port(n));
-        let p2p = format!("127.0.0.1:{}", network.port(99 + n));
-        let rpc = format!("http://{rpc_listen}");
-        let config = network.path(&format!("{node_id}.toml"));
-        let text = format!(
-            "node_id = {node_id:?}\ngenesis = {genesis:?}\nkey = {key_file:?}\ndata = {data:?}\n\
-             rpc_listen = {rpc_listen:?}\np2p_listen = {p2p:?}\nrpc_url = {rpc:?}\n\
-             p2p_address = {p2p:?}\nbootnodes = [{bootnode:?}]\n",
-            genesis = network.ready.genesis,
-            data = network.path(&format!("{node_id}-data")),
-            bootnode = network.ready.bootnode.url,
-        );
-        std::fs::write(&config, text).unwrap();
+    /// As `tabella validator new` writes it into the network's directory.
+    fn new(network: &Network) -> Self {
+        Self::in_directory(&network.data())
+    }
+
+    /// As [`new`](Self::new), for the network whose files stand in `directory`.
+    pub(crate) fn in_directory(directory: &Path) -> Self {
+        let directory = directory.to_str().unwrap();
+        let made = json(&["validator", "new", "--network", directory, "--json"]);
+        let text = |member: &str| made[member].as_str().unwrap().to_owned();
+        let config = PathBuf::from(text("config"));
         first_start(&config);
         Self {
-            node_id,
-            key: key["public_key"].as_str().unwrap().parse().unwrap(),
-            rpc,
-            p2p,
+            node_id: text("node_id"),
+            key: text("public_key").parse().unwrap(),
+            rpc: text("rpc_url"),
+            p2p: text("p2p_address"),
             config,
         }
     }
 
-    fn add(&self, network: &Network) -> u64 {
+    pub(crate) fn add(&self, network: &Network) -> u64 {
         self.add_with(network, &[])
     }
 
@@ -75,7 +63,7 @@ impl Newcomer {
         change(network, &[&self.adding(&key), flags].concat())
     }
 
-    fn not_added(&self, network: &Network, key: PublicKey) -> String {
+    pub(crate) fn not_added(&self, network: &Network, key: PublicKey) -> String {
         refused(network, &self.adding(&key.to_string()))
     }
 
@@ -121,7 +109,7 @@ fn refused(network: &Network, arguments: &[&str]) -> String {
 }
 
 /// Waits until `rpc` holds a block from `height` on that the validator acknowledged.
-async fn acknowledges(rpc: &str, key: PublicKey, height: u64) {
+pub(crate) async fn acknowledges(rpc: &str, key: PublicKey, height: u64) {
     eventually("the newcomer commits blocks with the others", async || {
         let mut client = Client::new(rpc).unwrap();
         let tip = chain::node_status(rpc).await.ok()?.height;
@@ -137,7 +125,7 @@ async fn acknowledges(rpc: &str, key: PublicKey, height: u64) {
     .await;
 }
 
-async fn standing(rpc: &str, wanted: Standing) {
+pub(crate) async fn standing(rpc: &str, wanted: Standing) {
     eventually("its standing", async || {
         let status = chain::node_status(rpc).await.ok()?;
         (status.standing == wanted).then_some(())
@@ -186,7 +174,11 @@ async fn three_become_five_and_three_again_while_ballots_are_cast() {
     };
     let changing = async {
         let mut processes = Processes::default();
-        let [fourth, fifth] = [4, 5].map(|n| Newcomer::new(&network, n));
+        let [fourth, fifth] = [(); 2].map(|()| Newcomer::new(&network));
+        assert_eq!(
+            [&*fourth.node_id, &fifth.node_id],
+            ["validator-4", "validator-5"]
+        );
 
         let too_few = refused(&network, &["quorum", "bft"]);
         assert!(

@@ -120,6 +120,11 @@ impl Crawl<'_> {
                 ("eth_getBlockByNumber", json!([quantity, true])),
                 ("eth_getBlockByNumber", json!([quantity, false])),
                 ("eth_getBlockTransactionCountByNumber", json!([quantity])),
+                ("eth_getBlockReceipts", json!([quantity])),
+                (
+                    "eth_getTransactionByBlockNumberAndIndex",
+                    json!([quantity, "0x0"]),
+                ),
             ]);
         }
         calls.push(("tabella_getBlockSummaries", json!([1, 256, 0])));

@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use tabella_api::Source;
 use tabella_cli::{
     http::Client,
     load::{LoadPlan, LoadReport, Submission, cast_all},
@@ -158,8 +159,10 @@ async fn one_of_two_backends_is_killed_and_every_ballot_is_on_the_chain_once() {
         let only = vec![submission.clone()];
         let (a, b) = tokio::join!(sharing.cast(0, only.clone()), sharing.cast(1, only.clone()));
         let [a, b] = [a, b].map(|report| report.acknowledged[0].answer.clone());
-        let field = "chain_transaction_id";
-        assert_eq!(a[field], b[field], "{a} {b}");
+        assert_eq!(
+            a.chain_transaction_id, b.chain_transaction_id,
+            "{a:?} {b:?}"
+        );
     }
     let mut all = ids(&twice);
 
@@ -203,7 +206,7 @@ async fn one_of_two_backends_is_killed_and_every_ballot_is_on_the_chain_once() {
         sharing.cast(0, third.clone()),
         sharing.cast(1, fourth.clone())
     );
-    let is_local = |a: &&tabella_cli::load::Acknowledgement| a.answer["source"] == "local";
+    let is_local = |a: &&tabella_cli::load::Acknowledgement| a.answer.source == Source::Local;
     assert!(third_report.acknowledged.iter().filter(is_local).count() > 30);
     sharing.kill(0);
     let validators = sharing.network.ready.validators.iter();

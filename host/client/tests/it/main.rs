@@ -1,5 +1,6 @@
 //! The client against validators that are honest, dead, slow, broken or lying.
 
+mod asker;
 #[allow(
     dead_code,
     reason = "shared with the backend's tests, which use more of it"
@@ -10,7 +11,7 @@ mod integrity;
 mod operations;
 mod results;
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use fake::{Mood, Network, Node, key};
 use tabella_client::{Client, FollowFrom, HealthStatus, SubmitError, WaitError};
@@ -372,7 +373,7 @@ async fn one_that_alone_has_the_next_block_is_not_asked_without_a_pause() {
         idle().height == Some(1)
     })
     .await;
-    let later = SystemTime::now() + Duration::from_millis(500);
+    let later = tabella_clock::now() + Duration::from_millis(500);
     eventually("it is checked half a second later", PATIENCE, || {
         idle().last_seen > Some(later)
     })

@@ -1,46 +1,12 @@
 //! A follower takes what a quorum certified and nothing else, and finds bytes that changed on its disk.
 
 use tabella_follower::{FollowError, Follower, Replay};
-use tabella_ledger::{BuildLimits, Ledger};
-use tabella_protocol::{
-    Ack, CommitCertificate, ContestSpec, Disclosure, ElectionSpec, Eligibility, Genesis, Hash,
-    HexBytes, OpenTo, OptionSpec, Payload, PluginLimits, Quorum, Revote, SigningKey, Transaction,
-    TransactionBody, ValidatorInfo, VoterId, rpc::BlockView,
+use tabella_ledger::Ledger;
+use tabella_protocol::{Ack, CommitCertificate, Hash, HexBytes, Payload, VoterId, rpc::BlockView};
+use tabella_testing::chain::{
+    AUTHORITY, ELECTION, VALIDATORS, commit, genesis, key, open_election, sign,
 };
 use tempfile::TempDir;
-
-const VALIDATORS: u8 = 3;
-const AUTHORITY: u8 = 100;
-
-fn key(n: u8) -> SigningKey {
-    SigningKey::from_seed([n; 32])
-}
-
-fn genesis() -> Genesis {
-    Genesis {
-        version: Genesis::VERSION,
-        chain_id: 7,
-        network: "test".into(),
-        timestamp_ms: 1,
-        quorum: Quorum::Majority,
-        validators: (1..=VALIDATORS)
-            .map(|n| ValidatorInfo {
-                node_id: format!("validator-{n}"),
-                public_key: key(n).public(),
-            })
-            .collect(),
-        authorities: vec![key(AUTHORITY).public()],
-        plugin_limits: PluginLimits::default(),
-        block_bytes_max: 1 << 20,
-        expiry_heights_max: 100_000,
-    }
-}
-
-fn sign(nonce: u64, payload: Payload) -> Transaction {
-    let mut body = TransactionBody::new(7, 1_000, payload);
-    body.nonce = nonce;
-    Transaction::sign(body, &key(AUTHORITY))
-}
 
 fn certify(height: u64, hash: Hash, signers: &[u8]) -> CommitCertificate {
     let keys: Vec<_> = signers.iter().map(|n| key(*n)).collect();
@@ -50,64 +16,19 @@ fn certify(height: u64, hash: Hash, signers: &[u8]) -> CommitCertificate {
 /// The blocks of a chain with one open election and two ballots, as a validator sends them.
 fn chain(directory: &TempDir) -> Vec<BlockView> {
     let ledger = Ledger::open(directory.path(), genesis()).unwrap();
-    let wasm = tabella_plugins::get("plurality").unwrap().wasm.to_vec();
-    let spec = ElectionSpec {
-        title: "Mayor".into(),
-        contests: vec![ContestSpec {
-            id: "mayor".into(),
-            title: "Mayor".into(),
-            plugin: Hash::of(&wasm),
-            options: ["a", "b"]
-                .map(|id| OptionSpec {
-                    id: id.into(),
-                    title: id.into(),
-                })
-                .into(),
-            params: "{}".into(),
-        }],
-        eligibility: Eligibility::Registrar {
-            registrar: key(AUTHORITY).public(),
-            open_to: OpenTo::Named,
-        },
-        revote: Revote::Refuse,
-        disclosure: Disclosure::AtClose,
-    };
-    let election_id = 1;
-    let mut views = Vec::new();
-    let mut commit = |transactions: Vec<Transaction>| {
-        let vetted: Vec<_> = transactions
-            .iter()
-            .map(|t| ledger.vet(&t.to_bytes()).unwrap())
-            .collect();
-        let limits = BuildLimits {
-            bytes_max: 1 << 20,
-            transactions_max: 100,
-        };
-        let built = ledger.build(key(1).public(), 5, &vetted, limits).unwrap();
-        let (header, hash) = (built.block.header().clone(), built.block.hash());
-        let certificate = certify(header.height, hash, &[1, 2]);
-        views.push(BlockView {
-            hash,
-            header,
-            block: HexBytes(built.block.bytes().to_vec()),
-            certificate: certificate.clone(),
-            acks: Vec::new(),
-        });
-        ledger.commit(built.block, &certificate).unwrap();
-    };
-    commit(vec![sign(1, Payload::PublishPlugin { wasm })]);
-    commit(vec![sign(2, Payload::CreateElection(spec))]);
-    commit(vec![sign(3, Payload::OpenElection { election_id })]);
+    let quorum = [1, 2].map(key);
+    let mut views = open_election(&ledger, &quorum);
     let choice = serde_json::json!({"choice": "a"});
-    let contests = ledger.election(election_id).unwrap();
+    let contests = ledger.election(ELECTION).unwrap();
     let ballot = contests.contests()[0].encode_ballot(&choice).unwrap();
     for n in 1..=2 {
         let payload = Payload::CastBallot {
-            election_id,
+            election_id: ELECTION,
             voter: VoterId([n; 32]),
             ballots: vec![ballot.clone()],
         };
-        commit(vec![sign(10 + u64::from(n), payload)]);
+        let cast = sign(AUTHORITY, 10 + u64::from(n), payload);
+        views.push(commit(&ledger, &cast, &quorum));
     }
     views
 }

@@ -10,7 +10,7 @@
 
 use std::{
     sync::{
-        Mutex,
+        Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -83,7 +83,7 @@ pub(super) async fn drive(plan: &Plan<'_>) -> Result<Driven> {
         clock,
     });
     try_join_all(workers.map(Worker::work)).await?;
-    let mut driven = driven.into_inner().expect("no worker panics with the lock");
+    let mut driven = driven.into_inner().unwrap_or_else(PoisonError::into_inner);
     driven.elapsed = clock.elapsed();
     let answered = driven.latency.len();
     ensure!(
@@ -126,7 +126,7 @@ impl Worker<'_> {
             };
             let (is_confirmed, repetitions) = self.cast(&request).await?;
             let micros = u64::try_from(from.elapsed().as_micros()).unwrap_or(u64::MAX);
-            let mut driven = self.driven.lock().expect("no worker panics with the lock");
+            let mut driven = self.driven.lock().unwrap_or_else(PoisonError::into_inner);
             driven.latency.saturating_record(micros.max(1));
             driven.repetitions += repetitions;
             if !is_confirmed {

@@ -19,7 +19,7 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 use tabella_cli::{
     addresses::Ports,
-    backend_api::{BackendApi, id_of},
+    backend_api::BackendApi,
     dev::{DevNetwork, Ready},
     shutdown::{self, Lifetime},
 };
@@ -274,7 +274,7 @@ async fn measure(
     let mut api = BackendApi::new(&site.url, Some(&site.token))?;
     let title = format!("bench of {votes} votes");
     let election = scene::election(&title, &arguments.rule, &["a", "b", "c", "d", "e"]);
-    let election_id = id_of(&api.create_election(&election).await?)?;
+    let election_id = api.create_election(&election).await?.election_id;
     api.open(election_id).await?;
 
     let ballot = ballots(&arguments.rule)?;

@@ -51,17 +51,14 @@ pub(super) async fn audit(
     let mut confirmed_later = 0;
     for acknowledgement in &report.acknowledged {
         let id = &acknowledgement.transaction_id;
-        let confirmed = match acknowledgement.is_confirmed() {
-            true => acknowledgement.answer.clone(),
+        let on_chain = match acknowledgement.is_confirmed() {
+            true => acknowledgement.answer.chain_transaction_id,
             false => {
                 confirmed_later += 1;
-                api.wait_confirmed(id, election_id, PATIENCE).await?
+                let waited = api.wait_confirmed(id, election_id, PATIENCE).await?;
+                waited.chain_transaction_id
             }
         };
-        let on_chain = confirmed["chain_transaction_id"].as_str();
-        let on_chain: Hash = on_chain
-            .with_context(|| format!("{id} is confirmed without a chain id: {confirmed}"))?
-            .parse()?;
         let choice = choice_of(acknowledgement);
         let ballot_hash = truth.ballot_hash(choice);
         let ballot_hash = ballot_hash.with_context(|| format!("{id} is of no choice: {choice}"))?;

@@ -41,7 +41,7 @@ use self::{
 };
 use tabella_cli::{
     addresses::{Addresses, Ports},
-    backend_api::{BackendApi, id_of},
+    backend_api::BackendApi,
     dev::{DevNetwork, DevPlan, Site},
     load::{LoadPlan, LoadReport, Submission, Voter, cast_all},
 };
@@ -122,7 +122,7 @@ async fn torment(
     let genesis = network.genesis().clone();
     let mut api = BackendApi::new(&ready.backend, Some(&ready.admin_token))?;
     let election = scene::election("an election under chaos", "plurality", &CHOICES);
-    let election_id = id_of(&api.create_election(&election).await?)?;
+    let election_id = api.create_election(&election).await?.election_id;
     api.open(election_id).await?;
 
     let pulse = Pulse::new();

@@ -1,7 +1,7 @@
 //! The longest time in which no voter got an answer.
 
 use std::{
-    sync::Mutex,
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -51,6 +51,6 @@ impl Pulse {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Beats> {
-        self.0.lock().expect("no holder of this lock panics")
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

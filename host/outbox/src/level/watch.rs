@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use super::{BLOCK_PROVES, Seen, Service};
-use crate::{clock, listener::Listener, local_ledger::LocalLedger, pending::Pending, store::Store};
+use crate::{listener::Listener, local_ledger::LocalLedger, pending::Pending, store::Store};
 
 /// Pause between two looks where nothing happens.
 const LOOK: Duration = Duration::from_millis(250);
@@ -81,8 +81,8 @@ impl Levels {
         let now = Now {
             seen,
             service: seen.service(),
-            level_since_ms: clock::now_ms(),
-            quorum_since_ms: clock::now_ms(),
+            level_since_ms: tabella_clock::now_ms(),
+            quorum_since_ms: tabella_clock::now_ms(),
         };
         Self {
             client,
@@ -120,7 +120,7 @@ impl Levels {
         let seen = self.observe(&mut before);
         let service = seen.service();
         let earlier = *self.now.borrow();
-        let now_ms = clock::now_ms();
+        let now_ms = tabella_clock::now_ms();
         let since = |is_same: bool, earlier_ms: u64| if is_same { earlier_ms } else { now_ms };
         let has_same_quorum = earlier.has_quorum() == service.quorum.is_present();
         let now = Now {

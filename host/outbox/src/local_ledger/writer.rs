@@ -11,7 +11,7 @@ use tabella_protocol::{CommitCertificate, Hash, SigningKey, rpc::RefusalCode};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{AppendError, Opened, Shared, files};
-use crate::{clock, crash, lines::short};
+use crate::{crash, lines::short};
 
 /// Most ballots in one block, so that nobody waits for a commit without end.
 const GROUP_MAX: usize = 512;
@@ -225,7 +225,7 @@ fn commit(
     };
     let mut refused = Vec::new();
     while !candidates.is_empty() {
-        let built = ledger.build(key.public(), clock::now_ms(), &candidates, limits)?;
+        let built = ledger.build(key.public(), tabella_clock::now_ms(), &candidates, limits)?;
         let included = built.block.transaction_ids();
         let mut settled: HashSet<Hash> = included.iter().copied().collect();
         settled.extend(built.refused.iter().map(|(id, _)| *id));

@@ -45,17 +45,6 @@ pub enum Standing {
     Pending,
 }
 
-impl Standing {
-    /// The `status` and `source` of an unsettled submission in answers.
-    pub fn status_and_source(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Recorded => ("recorded", "database"),
-            Self::Local => ("local", "local"),
-            Self::Pending => ("pending", "poa"),
-        }
-    }
-}
-
 /// Unsettled submissions by where they are held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {

@@ -9,10 +9,7 @@ use super::{
     Account, Closing, Earlier, Identity, Mark, Named, OpenError, Session, StoreError, Submission,
     accounts, handle::Handle, tables,
 };
-use crate::{
-    clock,
-    pending::{Durable, Pending},
-};
+use crate::pending::{Durable, Pending};
 
 /// The database's cache, in bytes.
 const CACHE_BYTES: usize = 32 << 20;
@@ -220,7 +217,7 @@ pub(super) fn prepare(database: &Database) -> Result<(), OpenError> {
                 let last = elections.last().map_err(redb::Error::from)?;
                 let earlier = Earlier {
                     elections_until: last.map_or(0, |(id, _)| id.value()),
-                    accounts_until_ms: clock::now_ms(),
+                    accounts_until_ms: tabella_clock::now_ms(),
                 };
                 meta.insert(tables::META_EARLIER, codec::encode(&earlier).as_slice())
                     .map_err(redb::Error::from)?;

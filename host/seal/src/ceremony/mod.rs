@@ -30,7 +30,7 @@ use knowledge::Purpose;
 /// Trustees of an election, at most.
 pub const TRUSTEES_MAX: u8 = 16;
 
-/// Which ceremony: what all its parts are bound to.
+/// The identity of a ceremony: context, threshold and number of trustees. Each of its parts is bound to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ceremony {
     context: Context,
@@ -171,10 +171,10 @@ fn coefficients_hash(ceremony: &Ceremony, index: u8, coefficients: &[[u8; 32]]) 
     sha256("tabella/seal/coefficients/v1", &[&parts])
 }
 
-/// What is wrong with a ceremony, and with whose part.
+/// Why a ceremony, or a part of one, is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CeremonyError {
-    /// No such ceremony can be.
+    /// The threshold does not fit the number of trustees.
     Threshold {
         /// How many would have to open.
         threshold: u8,
@@ -203,19 +203,19 @@ pub enum CeremonyError {
         /// Whose.
         index: u8,
     },
-    /// What is dealt is not what was committed to.
+    /// A dealer's coefficients are not those of its commitment.
     Commitment {
         /// Whose.
         index: u8,
     },
     /// A share is not on its dealer's polynomial: publish a dispute.
     Share {
-        /// Who dealt it.
+        /// The number of its dealer.
         dealer: u8,
     },
     /// A dispute's proof does not hold, or the share that it shows is as it should be.
     FalseDispute {
-        /// Who complains.
+        /// The number of the trustee that complains.
         index: u8,
     },
     /// The secrets of all add up to nothing; hold another ceremony.

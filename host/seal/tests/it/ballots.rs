@@ -10,7 +10,7 @@ use tabella_seal::{
     sum::{Ciphertext, Sums},
 };
 
-use crate::{Held, declarations, drawn, key_of, seal, sum};
+use crate::{declarations, drawn, held::Held, key_of, seal, sum};
 
 const CONTEXT: [u8; 32] = [9; 32];
 

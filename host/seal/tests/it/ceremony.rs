@@ -9,7 +9,10 @@ use curve25519_dalek::{
 use sha2::{Digest, Sha512};
 use tabella_seal::ceremony::{Ceremony, CeremonyError, Commit, Deal, Keys, TRUSTEES_MAX, Trustee};
 
-use crate::{Held, drawn};
+use crate::{
+    drawn,
+    held::{Held, derived},
+};
 
 fn decoded(bytes: [u8; 32]) -> RistrettoPoint {
     CompressedRistretto(bytes).decompress().unwrap()
@@ -77,7 +80,7 @@ fn the_key_is_the_sum_of_the_first_coefficients_and_shares_lie_on_the_sum_of_pol
 fn a_share_of_another_trustee_or_ceremony_does_not_fit() {
     let (held, other) = (Held::new(2, 3), Held::new(3, 3));
     assert!(!held.share(1).fits(&other.keys));
-    let foreign = Trustee::new(&[9; 32], &held.ceremony, 1).unwrap();
+    let foreign = Trustee::new(&[9; 32], held.keys.ceremony(), 1).unwrap();
     let share = foreign.share(&held.commits, &held.deals).err();
     assert_eq!(share, Some(CeremonyError::Share { dealer: 1 }));
 }
@@ -85,12 +88,12 @@ fn a_share_of_another_trustee_or_ceremony_does_not_fit() {
 #[test]
 fn the_hash_of_the_key_covers_every_byte_of_the_ceremony() {
     let held = Held::new(2, 3);
-    let again = Keys::new(&held.ceremony, &held.commits, &held.deals).unwrap();
+    let again = Keys::new(held.keys.ceremony(), &held.commits, &held.deals).unwrap();
     assert_eq!(again.hash, held.keys.hash);
     // A share may be any bytes beside a point: nobody but its recipient can tell.
     let mut deals = held.deals.clone();
     deals[2].shares[1][63] ^= 1;
-    let changed = Keys::new(&held.ceremony, &held.commits, &deals).unwrap();
+    let changed = Keys::new(held.keys.ceremony(), &held.commits, &deals).unwrap();
     assert_eq!(changed.key, held.keys.key);
     assert_ne!(changed.hash, held.keys.hash);
 }
@@ -99,9 +102,9 @@ fn the_hash_of_the_key_covers_every_byte_of_the_ceremony() {
 fn commits_of_others_and_of_other_ceremonies_are_refused() {
     let held = Held::new(2, 3);
     let commit = &held.commits[0];
-    assert_eq!(commit.check(&held.ceremony, 1), Ok(()));
+    assert_eq!(commit.check(held.keys.ceremony(), 1), Ok(()));
     assert_eq!(
-        commit.check(&held.ceremony, 2),
+        commit.check(held.keys.ceremony(), 2),
         Err(CeremonyError::Knowledge { index: 2 })
     );
     let foreign = Ceremony::new([8; 32], 2, 3).unwrap();
@@ -113,7 +116,7 @@ fn commits_of_others_and_of_other_ceremonies_are_refused() {
         let mut changed = commit.clone();
         changed.encryption_key = bad;
         assert_eq!(
-            changed.check(&held.ceremony, 1),
+            changed.check(held.keys.ceremony(), 1),
             Err(CeremonyError::Point { index: 1 })
         );
     }
@@ -121,7 +124,7 @@ fn commits_of_others_and_of_other_ceremonies_are_refused() {
         let mut changed = commit.clone();
         changed.pok[at] ^= 1;
         assert_eq!(
-            changed.check(&held.ceremony, 1),
+            changed.check(held.keys.ceremony(), 1),
             Err(CeremonyError::Knowledge { index: 1 })
         );
     }
@@ -134,7 +137,7 @@ fn a_proof_for_the_encryption_key_is_none_for_the_election_key() {
     deal.coefficients[0] = held.commits[0].encryption_key;
     deal.pok = held.commits[0].pok;
     assert_eq!(
-        deal.check(&held.ceremony, 1),
+        deal.check(held.keys.ceremony(), 1),
         Err(CeremonyError::Knowledge { index: 1 })
     );
 }
@@ -145,7 +148,7 @@ fn malformed_deals_are_refused() {
     let check = |change: &dyn Fn(&mut Deal)| {
         let mut deal = held.deals[0].clone();
         change(&mut deal);
-        deal.check(&held.ceremony, 1).unwrap_err()
+        deal.check(held.keys.ceremony(), 1).unwrap_err()
     };
     let (bad, parts) = (CeremonyError::Point { index: 1 }, |expected, got| {
         CeremonyError::Parts { expected, got }
@@ -164,7 +167,7 @@ fn malformed_deals_are_refused() {
             CeremonyError::Knowledge { index: 1 }
         );
     }
-    let few = Keys::new(&held.ceremony, &held.commits, &held.deals[..2]);
+    let few = Keys::new(held.keys.ceremony(), &held.commits, &held.deals[..2]);
     assert_eq!(few, Err(parts(3, 2)));
     assert_eq!(held.trustees[0].deal(&held.commits[..2]), Err(parts(3, 2)));
 }
@@ -180,7 +183,7 @@ fn who_deals_last_cannot_choose_the_key() {
     let firsts = [&held.deals[0], &held.deals[1], &rogue].map(|deal| decoded(deal.coefficients[0]));
     assert_eq!(firsts.iter().sum::<RistrettoPoint>(), target);
     let deals = [held.deals[0].clone(), held.deals[1].clone(), rogue];
-    let refused = Keys::new(&held.ceremony, &held.commits, &deals);
+    let refused = Keys::new(held.keys.ceremony(), &held.commits, &deals);
     assert_eq!(refused, Err(CeremonyError::Knowledge { index: 3 }));
 }
 
@@ -191,9 +194,9 @@ fn who_deals_last_cannot_choose_anew_when_others_have_dealt() {
     changed.coefficients[0] = encoded(drawn(5) * G);
     changed.pok = knowledge("tabella/seal/pok/v1", 3, drawn(5));
     // Every proof holds, but it is not what the trustee committed to.
-    assert_eq!(changed.check(&held.ceremony, 3), Ok(()));
+    assert_eq!(changed.check(held.keys.ceremony(), 3), Ok(()));
     let deals = [held.deals[0].clone(), held.deals[1].clone(), changed];
-    let refused = Keys::new(&held.ceremony, &held.commits, &deals);
+    let refused = Keys::new(held.keys.ceremony(), &held.commits, &deals);
     assert_eq!(refused, Err(CeremonyError::Commitment { index: 3 }));
 }
 
@@ -205,8 +208,11 @@ fn a_commitment_cannot_be_copied_and_opened_by_another() {
         coefficients: copied,
         ..held.commits[1].clone()
     };
-    assert_eq!(deal.opens(&held.ceremony, 1, &held.commits[0]), Ok(()));
-    let refused = deal.opens(&held.ceremony, 2, &commit);
+    assert_eq!(
+        deal.opens(held.keys.ceremony(), 1, &held.commits[0]),
+        Ok(())
+    );
+    let refused = deal.opens(held.keys.ceremony(), 2, &commit);
     assert_eq!(refused, Err(CeremonyError::Commitment { index: 2 }));
 }
 
@@ -246,7 +252,7 @@ fn a_wrong_share_is_noticed_disputed_and_the_dealer_exposed() {
             "others do not notice"
         );
         let dispute = cheated.dispute(2, &deals[1]).unwrap();
-        let upheld = dispute.check(&held.ceremony, (2, &deals[1]), (3, &held.commits[2]));
+        let upheld = dispute.check(held.keys.ceremony(), (2, &deals[1]), (3, &held.commits[2]));
         assert_eq!(upheld, Ok(()));
     }
 }
@@ -259,32 +265,35 @@ fn a_false_complaint_is_refused() {
     let honest = complain(&held.deals[1]);
     let parts = ((2, &held.deals[1]), (3, &held.commits[2]));
     assert_eq!(
-        honest.check(&held.ceremony, parts.0, parts.1),
+        honest.check(held.keys.ceremony(), parts.0, parts.1),
         refused,
         "the share is right"
     );
     // A point that does not unmask the share, with whatever proof.
     let mut lie = honest.clone();
     lie.shared = encoded(drawn(1) * G);
-    assert_eq!(lie.check(&held.ceremony, parts.0, parts.1), refused);
+    assert_eq!(lie.check(held.keys.ceremony(), parts.0, parts.1), refused);
     lie.shared = [255; 32];
-    assert_eq!(lie.check(&held.ceremony, parts.0, parts.1), refused);
+    assert_eq!(lie.check(held.keys.ceremony(), parts.0, parts.1), refused);
     // Of a wrong share, a complaint that is not proven by who makes it, or was made about another.
     let mut wrong = held.deals[1].clone();
     wrong.shares[2][40] ^= 1;
     let right = complain(&wrong);
     let parts = ((2, &wrong), (3, &held.commits[2]));
-    assert_eq!(right.check(&held.ceremony, parts.0, parts.1), Ok(()));
+    assert_eq!(right.check(held.keys.ceremony(), parts.0, parts.1), Ok(()));
     for at in 0..64 {
         let mut changed = right.clone();
         changed.proof[at] ^= 1;
-        assert_eq!(changed.check(&held.ceremony, parts.0, parts.1), refused);
+        assert_eq!(
+            changed.check(held.keys.ceremony(), parts.0, parts.1),
+            refused
+        );
     }
-    let other_dealer = right.check(&held.ceremony, (1, &wrong), (3, &held.commits[2]));
+    let other_dealer = right.check(held.keys.ceremony(), (1, &wrong), (3, &held.commits[2]));
     assert_eq!(other_dealer, refused);
-    let by_another = right.check(&held.ceremony, (2, &wrong), (1, &held.commits[0]));
+    let by_another = right.check(held.keys.ceremony(), (2, &wrong), (1, &held.commits[0]));
     assert_eq!(by_another, Err(CeremonyError::FalseDispute { index: 1 }));
-    let unknown = right.check(&held.ceremony, (2, &wrong), (4, &held.commits[2]));
+    let unknown = right.check(held.keys.ceremony(), (2, &wrong), (4, &held.commits[2]));
     assert_eq!(unknown, Err(CeremonyError::UnknownTrustee { index: 4 }));
 }
 
@@ -301,7 +310,7 @@ fn two_disputes_of_one_trustee_give_nothing_away() {
         let read = |half: &[u8]| Scalar::from_canonical_bytes(half.try_into().unwrap()).unwrap();
         read(&proof[32..]) - read(&proof[..32]) * secret
     };
-    let secret = decryption_of(3);
+    let secret = derived(3, (2, 3), "encryption");
     assert_eq!(encoded(secret * G), held.commits[2].encryption_key);
     let nonces = [
         proof(2, &first),
@@ -312,24 +321,6 @@ fn two_disputes_of_one_trustee_give_nothing_away() {
     assert_ne!(nonces[0], nonces[1]);
     assert_ne!(nonces[0], nonces[2]);
     assert_eq!(proof(2, &first), proof(2, &first));
-}
-
-/// The secret to which a trustee of `Held::new(2, 3)` decrypts, as docs/sealed.md derives it.
-fn decryption_of(index: u8) -> Scalar {
-    let mut secret = Sha512::new_with_prefix("tabella/seal/trustee/v1");
-    secret.update([index; 32]);
-    secret.update([7; 32]);
-    for number in [index, 2, 3] {
-        secret.update(u32::from(number).to_le_bytes());
-    }
-    let secret: [u8; 64] = secret.finalize().into();
-    let label = "encryption";
-    let hash = Sha512::new_with_prefix("tabella/seal/nonce/v1")
-        .chain_update(&secret[..32])
-        .chain_update((label.len() as u32).to_le_bytes())
-        .chain_update(label)
-        .chain_update(0u32.to_le_bytes());
-    Scalar::from_bytes_mod_order_wide(&hash.finalize().into())
 }
 
 #[test]

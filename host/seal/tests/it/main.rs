@@ -4,6 +4,7 @@ mod ballots;
 mod ceremony;
 mod cheats;
 mod forms;
+mod held;
 mod opening;
 mod python;
 mod twin;
@@ -13,10 +14,8 @@ use curve25519_dalek::{ristretto::RistrettoPoint, scalar::Scalar};
 use sha2::{Digest, Sha512};
 use tabella_seal::{
     Key,
-    ceremony::{Ceremony, Commit, Deal, Keys, Trustee},
     declaration::{Blank, Declaration, Shape, Sum},
     form::Form,
-    opening::Share,
     slots::Sealer,
 };
 
@@ -113,37 +112,4 @@ fn declarations() -> Vec<Declaration> {
     ];
     let of = |(options, shape)| Declaration { options, shape };
     shapes.map(of).into()
-}
-
-/// A ceremony that was held.
-struct Held {
-    ceremony: Ceremony,
-    trustees: Vec<Trustee>,
-    commits: Vec<Commit>,
-    deals: Vec<Deal>,
-    keys: Keys,
-}
-
-impl Held {
-    fn new(threshold: u8, trustees: u8) -> Self {
-        let ceremony = Ceremony::new([7; 32], threshold, trustees).expect("a ceremony");
-        let trustee = |index| Trustee::new(&[index; 32], &ceremony, index).expect("a trustee");
-        let trustees: Vec<Trustee> = (1..=trustees).map(trustee).collect();
-        let commits: Vec<Commit> = trustees.iter().map(Trustee::commit).collect();
-        let deal = |trustee: &Trustee| trustee.deal(&commits).expect("a deal");
-        let deals: Vec<Deal> = trustees.iter().map(deal).collect();
-        let keys = Keys::new(&ceremony, &commits, &deals).expect("keys");
-        Self {
-            ceremony,
-            trustees,
-            commits,
-            deals,
-            keys,
-        }
-    }
-
-    fn share(&self, index: u8) -> Share {
-        let trustee = &self.trustees[usize::from(index) - 1];
-        trustee.share(&self.commits, &self.deals).expect("a share")
-    }
 }

@@ -13,7 +13,11 @@ use tabella_seal::{
     sum::{Ciphertext, Sums},
 };
 
-use crate::{Held, drawn, seal};
+use crate::{
+    drawn,
+    held::{Held, derived},
+    seal,
+};
 
 const CONTEXT: [u8; 32] = [5; 32];
 
@@ -260,20 +264,9 @@ fn a_challenge_without_the_totals_would_let_a_trustee_and_the_last_voter_move_th
     );
 }
 
-/// The secret of the key of `Held::new(1, 1)`: the constant of its one polynomial, as docs/sealed.md derives it.
+/// The secret of the key of `Held::new(1, 1)`: the constant of its one polynomial.
 fn secret_of_one() -> Scalar {
-    let mut secret = Sha512::new_with_prefix("tabella/seal/trustee/v1");
-    secret.update([1; 32]);
-    secret.update([7; 32]);
-    (0..3).for_each(|_| secret.update(1u32.to_le_bytes()));
-    let secret: [u8; 64] = secret.finalize().into();
-    let label = "coefficient";
-    let hash = Sha512::new_with_prefix("tabella/seal/nonce/v1")
-        .chain_update(&secret[..32])
-        .chain_update((label.len() as u32).to_le_bytes())
-        .chain_update(label)
-        .chain_update(0u32.to_le_bytes());
-    Scalar::from_bytes_mod_order_wide(&hash.finalize().into())
+    derived(1, (1, 1), "coefficient")
 }
 
 /// The coefficients of the one proof, with the factors in them or, as a weak twin has them, without.

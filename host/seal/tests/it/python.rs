@@ -15,6 +15,10 @@ fn root() -> PathBuf {
 fn has_python() -> bool {
     let found = Command::new("python3").arg("--version").output().is_ok();
     if !found {
+        assert!(
+            std::env::var_os("TABELLA_REQUIRE_PYTHON").is_none(),
+            "python3 is missing; install it"
+        );
         println!("skipped: python3 is not here");
     }
     found

@@ -14,7 +14,7 @@ use tabella_seal::{
     sum::Sums,
 };
 
-use crate::{Held, ballots::BAD_POINTS, declarations, seal};
+use crate::{ballots::BAD_POINTS, declarations, held::Held, seal};
 
 const FILE: &str = "../../docs/vectors/seal-v1.json";
 /// The declaration of the contests that are sealed and opened: at most three of four, blank ballots counted.
@@ -129,7 +129,7 @@ fn ceremony(held: &Held) -> Value {
     cheat.shares[2][40] ^= 1;
     let dispute = held.trustees[2].dispute(2, &cheat).unwrap();
     dispute
-        .check(&held.ceremony, (2, &cheat), (3, &held.commits[2]))
+        .check(held.keys.ceremony(), (2, &cheat), (3, &held.commits[2]))
         .unwrap();
     json!({
         "context": hex::encode([7; 32]),

@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use tabella_api::ResultsAnswer;
 use tabella_protocol::{Hash, Receipt};
 
 use super::{PATIENCE, VICTIM};
@@ -34,18 +35,14 @@ pub(super) async fn confirm_all(
     for acknowledgement in &report.acknowledged {
         let id = &acknowledgement.transaction_id;
         let confirmed = match acknowledgement.is_confirmed() {
-            true => acknowledgement.answer.clone(),
+            true => acknowledgement.answer.chain_transaction_id,
             false => {
                 pending += 1;
-                api.wait_confirmed(id, election_id, PATIENCE).await?
+                let waited = api.wait_confirmed(id, election_id, PATIENCE).await?;
+                waited.chain_transaction_id
             }
         };
-        let on_chain = confirmed["chain_transaction_id"].as_str();
-        transactions.insert(
-            on_chain
-                .context("expected a chain_transaction_id")?
-                .parse()?,
-        );
+        transactions.insert(confirmed);
     }
     ensure!(
         transactions.len() == ballots,
@@ -94,20 +91,20 @@ pub(super) fn read_published(path: &Path) -> Result<Published> {
     let winner = published["winner"].as_str();
     Ok(Published {
         winner: winner.context("expected a winner")?.to_owned(),
-        rounds: rounds(&published),
+        rounds: rounds(&published["rounds"]),
     })
 }
 
-pub(super) fn compare_rounds(results: &Value, published: &Published) -> Result<()> {
-    let contest = &results["contests"][0];
-    let ours = rounds(contest);
+pub(super) fn compare_rounds(results: &ResultsAnswer, published: &Published) -> Result<()> {
+    let contest = results.contests.first().context("expected a contest")?;
+    let ours = rounds(&contest.rounds);
     say!("\ncertified result, beside the published one:\n");
     output::text(&side_by_side(&ours, &published.rounds));
     ensure!(
         ours == published.rounds,
         "the rounds differ from the published ones"
     );
-    let winners = winners(contest);
+    let winners = winners(&contest.winners);
     ensure!(
         winners == [published.winner.as_str()],
         "expected {} to win, got {winners:?}",
@@ -125,7 +122,7 @@ pub(super) async fn check_exactly_once(
     ready: &Ready,
     election_id: u64,
     transactions: &BTreeSet<Hash>,
-    results: &Value,
+    results: &ResultsAnswer,
 ) -> Result<()> {
     let ballots = transactions.len();
     let chain = chain::compare(&rpc_urls(ready), 1).await?;
@@ -150,10 +147,10 @@ pub(super) async fn check_exactly_once(
             "expected {id} once in the chain, got {times:?}"
         );
     }
-    let total = results["total_votes"].as_u64();
+    let total = results.total_votes;
     ensure!(
-        total == Some(ballots as u64),
-        "expected {ballots} votes in total, got {total:?}"
+        total == ballots as u64,
+        "expected {ballots} votes in total, got {total}"
     );
     say!(
         "{ballots} acknowledged ballots stand in {} blocks exactly once; all blocks of all validators are equal",

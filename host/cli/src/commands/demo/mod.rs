@@ -19,7 +19,7 @@ use self::checks::{
 };
 use crate::{
     addresses::{Addresses, Ports},
-    backend_api::{BackendApi, id_of},
+    backend_api::BackendApi,
     ballot_file::read_ranked_ballots,
     dev::{DevNetwork, DevPlan, Ready, Start, ports},
     election_file::ElectionFile,
@@ -104,7 +104,7 @@ async fn play(arguments: &DemoArguments, network: &mut DevNetwork) -> Result<()>
         started.elapsed().as_secs_f64()
     );
     let mut api = BackendApi::new(&ready.backend, Some(&ready.admin_token))?;
-    let election_id = id_of(&api.create_election(&election).await?)?;
+    let election_id = api.create_election(&election).await?.election_id;
     api.open(election_id).await?;
     say!("election {election_id} is open: {}", plain(&election.title));
 

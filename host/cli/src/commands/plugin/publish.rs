@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use super::source::PluginSource;
+use serde_json::json;
 use tabella_files::read_secret;
+use tabella_protocol::Hash;
+
+use super::source::PluginSource;
 
 use crate::{
     authority::Authority,
@@ -60,12 +63,13 @@ pub(crate) async fn run(arguments: &PublishArguments) -> Result<Exit> {
         .authority
         .as_deref()
         .zip(arguments.genesis.as_deref());
+    let hash = Hash::of(&source.wasm);
     let answer = match signer {
         Some((key, genesis)) => {
             let authority = Authority::read(key, genesis)?;
             authority.publish(&mut api, source.wasm).await?
         }
-        None => api.publish(source.wasm).await?,
+        None => json!(api.publish(source.wasm).await?),
     };
     match arguments.json {
         true => output::json(&answer),
@@ -73,7 +77,7 @@ pub(crate) async fn run(arguments: &PublishArguments) -> Result<Exit> {
             "{} {} is published as {}",
             plain(&plugin.manifest().name),
             plain(&plugin.manifest().version),
-            plain(answer["sha256"].as_str().unwrap_or_default())
+            hash
         ),
     }
     Ok(Exit::Success)

@@ -4,7 +4,7 @@ use std::{
     path::Path,
     process::Stdio,
     sync::{
-        Mutex,
+        Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -146,15 +146,13 @@ async fn put_all(
                 let sent = Instant::now();
                 put(connection, port, &format!("{prefix}-{number}")).await?;
                 let micros = u64::try_from(sent.elapsed().as_micros()).unwrap_or(u64::MAX);
-                let mut latency = latency.lock().expect("no worker panics with the lock");
+                let mut latency = latency.lock().unwrap_or_else(PoisonError::into_inner);
                 latency.saturating_record(micros.max(1));
             }
         }
     });
     try_join_all(workers).await?;
-    let latency = latency
-        .into_inner()
-        .expect("no worker panics with the lock");
+    let latency = latency.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok((latency, started.elapsed()))
 }
 
