@@ -109,6 +109,24 @@ impl Asset {
         matches!(self.kind, Kind::Page | Kind::CheckingPage)
     }
 
+    /// The headers that say what it is and what it may do, wherever it is sent.
+    pub fn headers(&self) -> Vec<(&'static str, String)> {
+        let mut headers = vec![
+            ("content-type", self.content_type.to_owned()),
+            ("content-security-policy", self.kind.policy().to_owned()),
+        ];
+        if self.is_page() {
+            headers.extend(policy::PAGE_HEADERS.map(|(name, value)| (name, value.to_owned())));
+        }
+        if let Kind::Download(name) = self.kind {
+            headers.push((
+                "content-disposition",
+                format!("attachment; filename=\"{name}\""),
+            ));
+        }
+        headers
+    }
+
     /// The SHA-256 of its bytes, as hex.
     pub fn sha256(&self) -> String {
         hex::encode(Sha256::digest(&self.bytes))

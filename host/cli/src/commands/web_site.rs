@@ -18,6 +18,8 @@ const ELECTIONS_MAX: usize = 10;
 const ANY_ID: u64 = 1;
 /// What stands in the address of a page for what it is about.
 const ID: &str = "{id}";
+/// Headers that no page or file is sent with: one would lead away from it, the other hide what it holds.
+const NEVER_SENT: [&str; 2] = ["refresh", "content-encoding"];
 /// An address where no site has a page.
 const NOWHERE: &str = "tabella-verify-web";
 
@@ -76,6 +78,9 @@ async fn compare(client: &mut Client) -> Result<Findings> {
     }
     for language in Language::ALL {
         client.as_reader_of(language.code);
+        let first = format!("/{}/", language.code);
+        let answer = client.get("/").await?;
+        findings.take_lead("/", &first, &answer);
         let path = format!("/{}/{NOWHERE}", language.code);
         let answer = client.get(&path).await?;
         findings.take(&path, site().not_found(language), 404, &answer);
@@ -107,32 +112,52 @@ impl Findings {
     /// Compares an answer with the file that should have come.
     fn take(&mut self, path: &str, asset: &Asset, status: u16, answer: &Answer) {
         self.compared += 1;
-        let mut check = |what, expected: String, got: String| {
-            if expected != got {
-                self.differences.push(Difference {
-                    path: path.to_owned(),
-                    what,
-                    expected,
-                    got,
-                });
-            }
-        };
         if answer.status != status {
-            return check("status", status.to_string(), answer.status.to_string());
+            return self.check(path, "status", &status, &answer.status);
         }
-        let sha256 = Hash::of(&answer.body).to_string();
-        check("bytes", Hash::of(&asset.bytes).to_string(), sha256);
-        for (name, expected) in [
-            ("content-type", asset.content_type),
-            ("content-security-policy", asset.kind.policy()),
-        ] {
-            let values = answer.headers.get_all(name).iter();
-            let got: Vec<_> = values
-                .map(|v| String::from_utf8_lossy(v.as_bytes()))
-                .collect();
-            check(name, expected.to_owned(), got.join(", "));
+        let sha256 = Hash::of(&answer.body);
+        self.check(path, "bytes", &Hash::of(&asset.bytes), &sha256);
+        for (name, expected) in asset.headers() {
+            self.check(path, name, &expected, &sent(answer, name));
+        }
+        for name in NEVER_SENT {
+            self.check(path, name, &"", &sent(answer, name));
         }
     }
+
+    /// Compares an answer that should lead to another page.
+    fn take_lead(&mut self, path: &str, to: &str, answer: &Answer) {
+        self.compared += 1;
+        self.check(path, "status", &303, &answer.status);
+        self.check(path, "location", &to, &sent(answer, "location"));
+    }
+
+    fn check(
+        &mut self,
+        path: &str,
+        what: &'static str,
+        expected: &impl ToString,
+        got: &impl ToString,
+    ) {
+        let (expected, got) = (expected.to_string(), got.to_string());
+        if expected != got {
+            self.differences.push(Difference {
+                path: path.to_owned(),
+                what,
+                expected,
+                got,
+            });
+        }
+    }
+}
+
+/// All values of a header; empty where it is not sent.
+fn sent(answer: &Answer, name: &str) -> String {
+    let values = answer.headers.get_all(name).iter();
+    let values: Vec<_> = values
+        .map(|value| String::from_utf8_lossy(value.as_bytes()))
+        .collect();
+    values.join(", ")
 }
 
 fn describe(url: &str, findings: &Findings) -> String {

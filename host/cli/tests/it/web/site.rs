@@ -27,6 +27,8 @@ enum Fault {
     Bit(&'static str),
     /// Allows the page at this path more than it should.
     Policy(&'static str),
+    /// Sends the page at this path with this header, which leads away from it.
+    Header(&'static str, &'static str, &'static str),
 }
 
 /// A proxy before a backend; its URL.
@@ -98,20 +100,29 @@ async fn pass_on<S: AsyncRead + AsyncWrite + Unpin>(stream: S, backend: &str, fa
         client.as_reader_of(&language);
     }
     let answer = client.get(&path).await.expect("an answer");
-    let mut policy = answer.header("content-security-policy").to_owned();
+    let mut headers = answer.headers.clone();
     let mut body = answer.body.to_vec();
+    let value = |text: &str| text.parse().expect("a header's value");
     match fault {
         Fault::Bit(end) if path.ends_with(end) => body[7] ^= 1,
-        Fault::Policy(page) if path == page => policy.push_str("; script-src *"),
+        Fault::Policy(page) if path == page => {
+            let policy = answer.header("content-security-policy");
+            let loose = value(&format!("{policy}; script-src *"));
+            headers.insert("content-security-policy", loose);
+        }
+        Fault::Header(page, name, text) if path == page => {
+            headers.insert(name, value(text));
+        }
         _ => {}
     }
-    let head = format!(
-        "HTTP/1.1 {} .\r\ncontent-type: {}\r\ncontent-security-policy: {policy}\r\n\
-         content-length: {}\r\nconnection: close\r\n\r\n",
-        answer.status,
-        answer.header("content-type"),
-        body.len()
-    );
+    headers.insert("content-length", value(&body.len().to_string()));
+    headers.insert("connection", value("close"));
+    let mut head = format!("HTTP/1.1 {} .\r\n", answer.status);
+    for (name, value) in &headers {
+        let value = value.to_str().expect("a backend's headers are text");
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str("\r\n");
     // Who is asked may be gone.
     let _ = stream.write_all(&[head.into_bytes(), body].concat()).await;
     let _ = stream.shutdown().await;
@@ -184,6 +195,20 @@ async fn a_site_is_compared_with_the_binary_and_one_changed_bit_is_found() {
     let loosened = found(backend, Fault::Policy("/ar/check")).await;
     let expected = ("/ar/check".to_owned(), "content-security-policy".to_owned());
     assert_eq!(loosened, [expected]);
+
+    // The same bytes, and a reader who is led away from them.
+    for (page, header, value) in [
+        ("/en/", "refresh", "0; url=https://vote.example/"),
+        ("/", "location", "https://vote.example/"),
+        ("/en/check", "cross-origin-opener-policy", "unsafe-none"),
+    ] {
+        let led = found(backend, Fault::Header(page, header, value)).await;
+        let expected = (page.to_owned(), header.to_owned());
+        assert!(
+            !led.is_empty() && led.iter().all(|of| *of == expected),
+            "{led:?}"
+        );
+    }
 
     let (code, text) = verify(&proxy(backend, Fault::Bit("/en/check")).await, &[]).await;
     assert_eq!(code, Some(1), "{text}");
