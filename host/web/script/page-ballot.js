@@ -6,7 +6,7 @@ import { electionPath } from "./election-state.js";
 import { follow } from "./events.js";
 import { busy, isBusy } from "./forms.js";
 import { hashToCopy } from "./hash.js";
-import { comparePaper, showPaper } from "./paper.js";
+import { comparePaper, sayOfPaper, showPaper } from "./paper.js";
 import { begin, problemBox, say } from "./problem.js";
 import { signOut } from "./session.js";
 import { frame } from "./shell.js";
@@ -35,7 +35,7 @@ function start() {
   following?.stop();
   const given = new URLSearchParams(location.hash.slice(1));
   id = given.get("t") ?? "";
-  paper = given.has("b") ? { ballot: given.get("b"), receipt: given.get("r") ?? "" } : null;
+  paper = given.has("b") ? { number: id, ballot: given.get("b"), file: given.get("r") } : null;
   show(byId("paper"), false);
   delete document.body.dataset.paper;
   show(byId("paper-state"), false);
@@ -50,7 +50,7 @@ function start() {
   }
   begin(async () => {
     await look();
-    if (paper && shown === "confirmed") await comparePaper(paper, await receipt());
+    if (paper) await lookAtPaper();
     following = follow(["confirmations", "level"], lookAgain);
   });
 }
@@ -144,7 +144,7 @@ function save() {
 function onPaper() {
   return withReceipt("print", onPaper, async (bytes) => {
     try {
-      await showPaper(id, bytes);
+      if (!(await showPaper(id, bytes))) return;
     } catch (failure) {
       // A page without the code is better than none.
       console.warn(String(failure));
@@ -152,6 +152,17 @@ function onPaper() {
     }
     print();
   });
+}
+
+/** A receipt is printed of a confirmed ballot alone. */
+async function lookAtPaper() {
+  if (shown !== "confirmed") return sayOfPaper("ballot.paper-not-confirmed", "pending");
+  try {
+    await comparePaper(paper, await receipt());
+  } catch (failure) {
+    console.warn(String(failure));
+    sayOfPaper("ballot.paper-not-compared", "pending");
+  }
 }
 
 async function receipt() {

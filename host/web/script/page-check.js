@@ -26,17 +26,27 @@ listen();
 byId("check-form").addEventListener("submit", check);
 byId("genesis-file").addEventListener("change", showNetwork);
 byId("receipt-file").addEventListener("change", () => {
+  forget();
   if (byId("receipt-file").files.length > 0) byId("receipt-text").value = "";
 });
 byId("receipt-text").addEventListener("input", () => {
+  forget();
   byId("receipt-file").value = "";
 });
+byId("known-hash").addEventListener("input", forget);
 takeDropped("receipt-file", () => byId("check-form").requestSubmit());
 
-/** Without it, the page still takes a file. */
+/** What was said is not of what is chosen now. */
+function forget() {
+  offer(null);
+  show(byId("verdict"), false);
+}
+
+/** Without it, or where what comes is none, the page still takes a file. */
 async function genesisOfSite() {
   try {
-    return (await call("GET", "/api/genesis", { raw: true })).bytes;
+    const { bytes } = await call("GET", "/api/genesis", { raw: true });
+    return (await ask("genesis", bytes)).verdict === "genesis" ? bytes : null;
   } catch (failure) {
     if (!(failure instanceof Failure)) throw failure;
     return null;
@@ -49,8 +59,7 @@ async function genesis() {
 
 /** Says which network receipts are checked against. */
 async function showNetwork() {
-  offer(null);
-  show(byId("verdict"), false);
+  forget();
   let words = t("check.no-network");
   let shown = [];
   try {
@@ -65,8 +74,9 @@ async function showNetwork() {
     }
     if (!pinned || pinned.verdict === "genesis") sayAt("genesis-file", "");
   } catch (failure) {
-    if (!(failure instanceof TooLarge)) throw failure;
-    sayAt("genesis-file", t("check.too-large"));
+    words = t(failure instanceof TooLarge ? "check.too-large" : "check.failed");
+    sayAt("genesis-file", words);
+    if (!(failure instanceof TooLarge)) console.warn(String(failure));
   }
   fill(byId("network"), words);
   fill(byId("network-hash"), ...shown);
@@ -76,8 +86,7 @@ async function check(event) {
   event.preventDefault();
   const button = byId("check-now");
   if (isBusy(button)) return;
-  offer(null);
-  show(byId("verdict"), false);
+  forget();
   const idle = busy(button, t("check.checking"));
   try {
     const receipt = pasted("receipt-text") ?? (await chosen("receipt-file"));
@@ -96,11 +105,12 @@ async function check(event) {
 
 async function judge(receipt) {
   const bytes = await genesis();
+  const isGiven = byId("genesis-file").files.length > 0;
   if (!bytes) return showVerdict({ verdict: "no-genesis" });
   const pinned = await ask("genesis", bytes);
   const known = byId("known-hash").value.replace(/\s+/g, "").toLowerCase().replace(/^0x/, "");
   if (known && pinned.hash?.replace(/^0x/, "") !== known) return showVerdict({ verdict: "undecided", missing: "other-hash" });
   const answer = await ask("receipt", bytes, receipt);
-  showVerdict(answer);
+  showVerdict({ ...answer, isOfSite: !isGiven && !known });
   if (answer.verdict === "valid") offer({ genesis: bytes, receipt, election: answer.receipt.election_id });
 }

@@ -7,17 +7,20 @@ import { number, t } from "../text.js";
 
 /** Shows an answer of the verifier, and moves the focus to it. */
 export function showVerdict(answer) {
-  const { heading, words, state, facts, detail } = read(answer);
+  const { heading, words, rests, state, facts, detail } = read(answer);
   fill(byId("verdict-heading"), heading);
   fill(byId("verdict-state"), words);
   byId("verdict-state").dataset.state = state;
   fill(byId("verdict-detail"), ...(detail ? [`${t("check.in-short")} `, english(detail)] : []));
   show(byId("verdict-detail"), Boolean(detail));
+  fill(byId("verdict-rests"), rests);
+  byId("verdict-rests").classList.toggle("warning", Boolean(answer.isOfSite));
+  show(byId("verdict-rests"), Boolean(rests));
   fill(byId("verdict-facts"), ...facts);
   show(byId("verdict-facts"), facts.length > 0);
   show(byId("verdict"));
   focus(byId("verdict-heading"));
-  say(`${heading}. ${words}`);
+  say([`${heading}.`, words, rests].filter(Boolean).join(" "));
 }
 
 function read(answer) {
@@ -25,14 +28,15 @@ function read(answer) {
     case "valid":
       return {
         heading: t("check.valid"),
-        words: t("check.valid-more", { election: number(answer.receipt.election_id), block: number(answer.receipt.height) }),
+        words: t("check.valid-more", values(answer.receipt)),
+        rests: t(answer.isOfSite ? "check.valid-of-site" : "check.valid-of-known"),
         state: "confirmed",
         facts: factsOf(answer),
       };
     case "not-valid":
       return {
         heading: t("check.not-valid"),
-        words: `${t(`check.why-${answer.why}`)} ${t("check.report")}`,
+        words: `${t(`check.why-${answer.why}`)} ${t(answer.why === "other-network" ? "check.look-at-network" : "check.report")}`,
         state: "rejected",
         facts: [],
         detail: answer.detail,
@@ -48,6 +52,10 @@ function read(answer) {
         detail: answer.detail,
       };
   }
+}
+
+function values({ election_id: election, height }) {
+  return { election: number(election), block: number(height) };
 }
 
 function factsOf({ receipt, holds_against: against, genesis }) {

@@ -29,6 +29,7 @@ pub(crate) fn content(words: &Words<'_>, place: Place) -> Markup {
             section id="verdict" aria-labelledby="verdict-heading" hidden {
                 h2 id="verdict-heading" tabindex="-1" { (words.own("found")) }
                 p id="verdict-state" class="state" {}
+                p id="verdict-rests" class="box" hidden {}
                 p id="verdict-detail" class="hint" hidden {}
                 dl id="verdict-facts" class="facts" hidden {}
             }
@@ -39,9 +40,9 @@ pub(crate) fn content(words: &Words<'_>, place: Place) -> Markup {
 }
 
 fn form(words: &Words<'_>, place: Place) -> Markup {
-    let genesis_file = match place {
-        Place::Site => "genesis-file",
-        Place::Kept => "kept-genesis-file",
+    let (genesis_file, trust) = match place {
+        Place::Site => ("genesis-file", "trust"),
+        Place::Kept => ("kept-genesis-file", "kept-trust"),
     };
     html! {
         form id="check-form" class="form" novalidate autocomplete="off" {
@@ -63,7 +64,7 @@ fn form(words: &Words<'_>, place: Place) -> Markup {
             p class="hint" { (words.own("network-lead")) }
             p id="network" {}
             p id="network-hash" {}
-            p { (words.own("trust")) }
+            p { (words.own(trust)) }
             div class="field" {
                 label for="known-hash" { (words.own("known")) }
                 p id="known-hash-hint" class="hint" { (words.own("known-hint")) }

@@ -22,6 +22,8 @@ pub(super) struct Files {
     pub(super) number: String,
     /// The fingerprint of the ballot.
     pub(super) ballot_hash: String,
+    /// The receipt of another voter, who chose the same.
+    pub(super) other: PathBuf,
     genesis: PathBuf,
     proof: PathBuf,
     rule: PathBuf,
@@ -29,25 +31,32 @@ pub(super) struct Files {
     block: u64,
 }
 
-/// A network, and the files of a voter who chose option b.
-async fn voted() -> (Network, Files) {
-    let network = Network::start(&["--validators", "1"]).await;
-    let contest = elections::contest("plurality", &json!({}));
-    let id = open_election(&network, &elections::of_one("Checked", &contest)).await;
+/// Casts a vote for option b; its receipt.
+async fn receipt_of(network: &Network, election: u64, voter: &str) -> Vec<u8> {
     let body = json!({
-        "election_id": id, "voter_id": "ada", "transaction_id": "checked", "ballot": {"choice": "b"},
+        "election_id": election, "voter_id": voter, "transaction_id": voter, "ballot": {"choice": "b"},
     });
     ok(network
         .admin()
         .post("/api/votes/submit", &body)
         .await
         .expect("an answer"));
-    let path = "/api/votes/receipt?transaction_id=checked";
+    let path = format!("/api/votes/receipt?transaction_id={voter}");
     let receipt = eventually("a receipt", async || {
-        let answer = network.admin().get(path).await.ok()?;
+        let answer = network.admin().get(&path).await.ok()?;
         answer.is_success().then_some(answer.body)
-    })
-    .await;
+    });
+    receipt.await.to_vec()
+}
+
+/// A network, and the files of a voter who chose option b.
+async fn voted() -> (Network, Files) {
+    let network = Network::start(&["--validators", "1"]).await;
+    let contest = elections::contest("plurality", &json!({}));
+    let id = open_election(&network, &elections::of_one("Checked", &contest)).await;
+    let other = network.path("other-receipt.json");
+    std::fs::write(&other, receipt_of(&network, id, "bob").await).expect("writable");
+    let receipt = receipt_of(&network, id, "ada").await;
     let parsed: Value = serde_json::from_slice(&receipt).expect("JSON");
     let rule = ok(network
         .anonymous()
@@ -67,6 +76,7 @@ async fn voted() -> (Network, Files) {
         number: of_entry("transaction_id"),
         ballot_hash: of_entry("ballot_hash"),
         receipt: network.path("receipt.json"),
+        other,
         genesis: saved("own-genesis.json", "/api/genesis").await,
         proof: saved("proof.json", &format!("/api/elections/{id}/proof")).await,
         rule: saved("rule.wasm", &format!("/api/plugins/{rule}/wasm")).await,
@@ -125,9 +135,21 @@ async fn a_receipt_is_checked_with_the_network_cut_and_in_a_file_from_the_disk()
         words.contains("Acknowledged by 1 of 1 validators."),
         "{words}"
     );
+    assert!(
+        words.contains("if the network is the one that this site names"),
+        "{words}"
+    );
     network_is_named(&browser, &network).await;
+    // What was said of one receipt is not left standing beside another.
+    browser
+        .choose_files("receipt-file", &[&files.genesis])
+        .await;
+    let gone =
+        "return document.getElementById('verdict').hidden && document.getElementById('own').hidden";
+    browser.eventually("the verdict is gone", gone).await;
+    said(&browser, &files.receipt, "The receipt is valid").await;
     press(&browser, "own-begin").await;
-    let missing = "Nobody can say yet whether it is yours";
+    let missing = "Nobody can say yet whether it holds your marks";
     until_said(&browser, "own-verdict", missing).await;
     what_does_not_hold_is_said(&browser, &network, &files).await;
 
@@ -136,7 +158,7 @@ async fn a_receipt_is_checked_with_the_network_cut_and_in_a_file_from_the_disk()
     press(&browser, "own-begin").await;
     until_shown(&browser, "own-form").await;
     assert_accessible(&browser, "a ballot to compare").await;
-    compared(&browser, 1, "It is your ballot").await;
+    compared(&browser, 1, "It holds the same marks").await;
     compared(&browser, 1, "It is another ballot").await;
     browser.console().await;
 
@@ -175,7 +197,8 @@ async fn what_does_not_hold_is_said(browser: &Browser, network: &Network, files:
     let hash = network.genesis().hash().to_string().to_uppercase();
     let groups = json!(format!(" {} {}", &hash[2..20], &hash[20..]));
     browser.script(known, &[groups]).await;
-    said(browser, &files.receipt, "The receipt is valid").await;
+    let words = said(browser, &files.receipt, "The receipt is valid").await;
+    assert!(words.contains("or hash you gave"), "{words}");
     browser.script(known, &[json!("")]).await;
 
     let mut other = network.genesis();
@@ -208,7 +231,7 @@ async fn a_kept_file_checks_alone(browser: &Browser, network: &Network, files: &
     press(browser, "own-begin").await;
     until_shown(browser, "own-form").await;
     compared(browser, 0, "It is another ballot").await;
-    compared(browser, 1, "It is your ballot").await;
+    compared(browser, 1, "It holds the same marks").await;
     assert_quiet(browser, "the file", "").await;
     assert_accessible(browser, "the file").await;
     browser.console().await;

@@ -92,4 +92,44 @@ pub(super) async fn a_printed_receipt_leads_to_its_ballot(
         );
         browser.eventually(expected, &said).await;
     }
+    another_voters_receipt_is_taken_for_nobodys(browser, &page, &address, files).await;
+}
+
+/// A site that lies hands out the receipt of somebody who marked the same.
+async fn another_voters_receipt_is_taken_for_nobodys(
+    browser: &Browser,
+    page: &str,
+    address: &str,
+    files: &Files,
+) {
+    let refused = "The receipt that this site sends now does not hold, or is of another ballot.";
+    let said = format!(
+        "const e = document.getElementById('paper-state'); return e?.checkVisibility() && e.textContent.startsWith({})",
+        json!(refused)
+    );
+    let other = std::fs::read_to_string(&files.other).expect("a receipt");
+    assert!(other.contains(&files.ballot_hash), "their marks are equal");
+    let lie = "
+        const [receipt] = arguments;
+        const own = window.fetch;
+        window.fetch = (address, ...rest) =>
+            String(address).includes('/api/votes/receipt')
+                ? Promise.resolve(new Response(receipt, { headers: { 'content-type': 'application/json' } }))
+                : own(address, ...rest);
+        window.print = () => { window.isPrinted = true; };";
+    browser.go("about:blank").await;
+    browser.go(page).await;
+    until_heading(browser, "Confirmed").await;
+    browser.script(lie, &[json!(other)]).await;
+    press(browser, "print").await;
+    browser.eventually(refused, &said).await;
+    let printed =
+        "return window.isPrinted === true || document.getElementById('paper').checkVisibility()";
+    assert_eq!(browser.script(printed, &[]).await, json!(false));
+
+    let hash = address.split_once('#').expect("a place").1;
+    let follow =
+        "document.getElementById('paper-state').hidden = true; location.hash = arguments[0]";
+    browser.script(follow, &[json!(hash)]).await;
+    browser.eventually(refused, &said).await;
 }
