@@ -7,12 +7,13 @@ use std::{
 };
 
 use serde_json::Value;
-use tabella_contest::{StrictJson, encode_choice};
-use tabella_ledger::{ConfigureError, Ledger, LedgerError, configure};
+use tabella_contest::StrictJson;
+use tabella_ledger::{Ledger, LedgerError};
 use tabella_protocol::{
     ElectionProof, ElectionProofError, Genesis, Hash, ProvenElection, Receipt, ReceiptError,
 };
-use tabella_runtime::{Contest, LoadError};
+use tabella_receipt::{ElectionPapers, PapersError, papers};
+use tabella_runtime::LoadError;
 
 use crate::scratch::{Scratch, ScratchError};
 
@@ -66,14 +67,9 @@ pub enum ChoiceError {
     /// A rule's bytes are not a plugin here.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// A rule does not take its contest's configuration.
-    #[error("contest {}: {error}", contest + 1)]
-    Configure {
-        /// The contest's place.
-        contest: usize,
-        /// Why.
-        error: ConfigureError,
-    },
+    /// The election has no papers.
+    #[error(transparent)]
+    Papers(#[from] PapersError),
     /// The choice is none in this election.
     #[error(transparent)]
     Ballot(#[from] tabella_contest::ChoiceError),
@@ -93,16 +89,16 @@ pub fn is_of(
     genesis: &Genesis,
 ) -> Result<bool, ChoiceError> {
     let StrictJson(ballot) = serde_json::from_str(choice.ballot).map_err(ChoiceError::Json)?;
-    let encoded = |election: &ProvenElection| {
-        let contests = contests(election, choice.plugins, genesis)?;
-        encoded(election, &contests, &ballot)
+    let encoded = |election: &ProvenElection| -> Result<_, ChoiceError> {
+        let papers = papers_of(election, choice.plugins, genesis)?;
+        Ok(papers.encode(&ballot)?)
     };
-    tabella_client::is_of(receipt, &read(choice.election)?, genesis, encoded).map_err(|error| {
+    tabella_receipt::is_of(receipt, &read(choice.election)?, genesis, encoded).map_err(|error| {
         match error {
-            tabella_client::ChoiceError::Ballot(error) => error,
-            tabella_client::ChoiceError::Receipt(error) => error.into(),
-            tabella_client::ChoiceError::Election(error) => error.into(),
-            tabella_client::ChoiceError::OtherElection { receipt, proof } => {
+            tabella_receipt::ChoiceError::Ballot(error) => error,
+            tabella_receipt::ChoiceError::Receipt(error) => error.into(),
+            tabella_receipt::ChoiceError::Election(error) => error.into(),
+            tabella_receipt::ChoiceError::OtherElection { receipt, proof } => {
                 ChoiceError::OtherElection { receipt, proof }
             }
         }
@@ -126,40 +122,27 @@ pub fn encode(
     files: &[PathBuf],
     genesis: &Genesis,
 ) -> Result<Vec<Vec<Vec<u8>>>, ChoiceError> {
-    let contests = contests(election, files, genesis)?;
+    let papers = papers_of(election, files, genesis)?;
     let choices = choices.iter();
-    choices
-        .map(|choice| encoded(election, &contests, choice))
-        .collect()
+    choices.map(|choice| Ok(papers.encode(choice)?)).collect()
 }
 
-fn encoded(
-    election: &ProvenElection,
-    contests: &[Contest],
-    choice: &Value,
-) -> Result<Vec<Vec<u8>>, ChoiceError> {
-    let ids = election.spec.contests.iter().map(|c| c.id.as_str());
-    let papers = contests.iter().map(Contest::paper);
-    Ok(encode_choice(ids.zip(papers), choice)?)
-}
-
-/// The election's contests with their rules, which are built in or stand in `files`.
-fn contests(
+/// The election's papers, by rules that are built in or stand in `files`.
+fn papers_of(
     election: &ProvenElection,
     files: &[PathBuf],
     genesis: &Genesis,
-) -> Result<Vec<Contest>, ChoiceError> {
+) -> Result<ElectionPapers, ChoiceError> {
     let directory = Scratch::new()?;
     let runtime = Ledger::runtime_for(genesis, directory.path())?;
-    let mut plugins = BTreeMap::new();
+    let mut rules = BTreeMap::new();
     for contest in &election.spec.contests {
-        if let Entry::Vacant(entry) = plugins.entry(contest.plugin) {
-            entry.insert(runtime.load(&wasm(&contest.plugin, files)?)?);
+        if let Entry::Vacant(entry) = rules.entry(contest.plugin) {
+            let plugin = runtime.load(&wasm(&contest.plugin, files)?)?;
+            entry.insert(plugin.manifest().clone());
         }
     }
-    let contests = configure(&plugins, &election.spec.contests)
-        .map_err(|(contest, error)| ChoiceError::Configure { contest, error })?;
-    Ok(contests.to_vec())
+    Ok(papers(&election.spec, &rules, &genesis.plugin_limits)?)
 }
 
 /// Returns the bytes of the rule with this hash: built in, or one of the files.

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use serde::Serialize;
-use tabella_protocol::{Genesis, Hash, Receipt, ReceiptError, ReceiptSummary};
+use tabella_protocol::{Genesis, Hash, ReceiptError, ReceiptSummary};
+use tabella_receipt::NotAReceipt;
 
 use crate::{
     choice::{self, Choice, ChoiceError},
@@ -53,9 +54,9 @@ pub struct Expected<'a> {
 /// Why a receipt does not hold, or is not what the voter expects.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
-    /// Not text.
-    #[error("not a receipt: not UTF-8")]
-    NotText,
+    /// It is another file, or a damaged one.
+    #[error(transparent)]
+    NotAReceipt(#[from] NotAReceipt),
     /// It proves nothing.
     #[error(transparent)]
     Receipt(#[from] ReceiptError),
@@ -79,8 +80,7 @@ pub fn check(
     genesis: &Genesis,
     expected: &Expected<'_>,
 ) -> Result<Checked, CheckError> {
-    let text = std::str::from_utf8(bytes).map_err(|_| CheckError::NotText)?;
-    let receipt = Receipt::from_json(text)?;
+    let receipt = tabella_receipt::read(bytes)?;
     let summary = receipt.verify(genesis)?;
     let of_choice = expected
         .choice

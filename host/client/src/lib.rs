@@ -13,7 +13,6 @@
 //! - `follower`, `block`: verified blocks and confirmations.
 //! - `queries`, `results`: reads, hedged when a validator is late; `blocks`: whole blocks in bulk;
 //!   `integrity`: whether validators hold the same chain.
-//! - `choice`: whether a receipt is of one choice.
 //! - `asker`: bootnodes, and validators one by one, who may say anything at any length.
 //!
 //! ```no_run
@@ -35,7 +34,6 @@ mod asker;
 mod block;
 mod blocks;
 mod builder;
-mod choice;
 mod client;
 mod endpoint;
 mod follower;
@@ -52,7 +50,6 @@ mod transport;
 pub use asker::{Announced, AskError, Asker};
 pub use block::{BlockProof, BlockProofError, VerifiedBlock};
 pub use builder::{BuildError, Builder, FollowFrom};
-pub use choice::{ChoiceError, is_of};
 pub use client::{BlockchainState, Client};
 pub use endpoint::ValidatorEndpoint;
 pub use follower::{Confirmation, Tip, WaitError};

@@ -74,6 +74,7 @@ pub struct SigningKey(ed25519_dalek::SigningKey);
 
 impl SigningKey {
     /// A new key from the operating system's randomness.
+    #[cfg(feature = "entropy")]
     pub fn generate() -> Self {
         Self::from_seed(rand::random())
     }

@@ -74,7 +74,7 @@ pub use keys::{Address, PublicKey, Signature, SigningKey, verify_batch};
 pub use local_ledger::{LedgerLine, is_local_genesis_of, local_genesis};
 pub use peer_record::{PeerRecord, PeerRecordError};
 pub use reader_token::{OpenBallots, ReaderToken, ReaderTokenError};
-pub use receipt::{Receipt, ReceiptError, ReceiptSummary};
+pub use receipt::{Receipt, ReceiptError, ReceiptSummary, Strength};
 pub use stated_eligibility::{EligibilityKind, StatedEligibility, StatedEligibilityError};
 pub use statement::{SignedProposal, SignedVote, Statement, Step, StepKind};
 pub use tabella_limits::{FuelCosts, PluginLimits};

@@ -66,7 +66,35 @@ pub struct ReceiptSummary {
     /// How many validators there are.
     pub of: usize,
     /// What the receipt holds against.
-    pub strength: &'static str,
+    pub strength: Strength,
+}
+
+/// What a receipt holds against, as JSON the sentence of its `Display` form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
+pub enum Strength {
+    /// Up to a third of the validators may lie.
+    ByzantineThird,
+    /// One validator may lie: all of them acknowledged the block.
+    OneByzantine,
+    /// No validator may lie.
+    CrashesOnly,
+}
+
+impl std::fmt::Display for Strength {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::ByzantineThird => "holds against Byzantine validators up to a third",
+            Self::OneByzantine => "holds against one Byzantine validator",
+            Self::CrashesOnly => "holds against crashed validators only",
+        })
+    }
+}
+
+impl From<Strength> for String {
+    fn from(strength: Strength) -> Self {
+        strength.to_string()
+    }
 }
 
 /// Why a receipt proves nothing.
@@ -237,13 +265,11 @@ impl Receipt {
         Ok(())
     }
 
-    fn strength(&self, quorum: Quorum, of: usize) -> &'static str {
+    fn strength(&self, quorum: Quorum, of: usize) -> Strength {
         match quorum {
-            Quorum::Bft => "holds against Byzantine validators up to a third",
-            Quorum::Majority if self.acks.len() == of && of >= 3 => {
-                "holds against one Byzantine validator"
-            }
-            Quorum::Majority => "holds against crashed validators only",
+            Quorum::Bft => Strength::ByzantineThird,
+            Quorum::Majority if self.acks.len() == of && of >= 3 => Strength::OneByzantine,
+            Quorum::Majority => Strength::CrashesOnly,
         }
     }
 }

@@ -136,6 +136,7 @@ pub struct TransactionBody {
 
 impl TransactionBody {
     /// A body with a random nonce and no sequence.
+    #[cfg(feature = "entropy")]
     pub fn new(chain_id: u64, expiry_height: u64, payload: Payload) -> Self {
         Self {
             chain_id,

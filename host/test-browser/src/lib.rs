@@ -185,6 +185,27 @@ impl Browser {
             .collect()
     }
 
+    /// Chooses files in the field with this id, as its dialog does.
+    pub async fn choose_files(&self, id: &str, files: &[&Path]) {
+        let field = format!("document.getElementById({})", json!(id));
+        let found = self
+            .devtools("Runtime.evaluate", json!({ "expression": field }))
+            .await;
+        let object = found["result"]["objectId"].as_str().expect("a field");
+        let chosen = json!({ "files": files, "objectId": object });
+        self.devtools("DOM.setFileInputFiles", chosen).await;
+    }
+
+    /// Cuts the browser off from every network, or ends that.
+    pub async fn set_offline(&self, is_offline: bool) {
+        let conditions = json!({
+            "offline": is_offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1,
+        });
+        self.devtools("Network.enable", json!({})).await;
+        self.devtools("Network.emulateNetworkConditions", conditions)
+            .await;
+    }
+
     /// A command of Chromium's own protocol.
     pub async fn devtools(&self, command: &str, parameters: Value) -> Value {
         let body = json!({"cmd": command, "params": parameters});

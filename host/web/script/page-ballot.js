@@ -6,6 +6,7 @@ import { electionPath } from "./election-state.js";
 import { follow } from "./events.js";
 import { busy, isBusy } from "./forms.js";
 import { hashToCopy } from "./hash.js";
+import { comparePaper, sayOfPaper, showPaper } from "./paper.js";
 import { begin, problemBox, say } from "./problem.js";
 import { signOut } from "./session.js";
 import { frame } from "./shell.js";
@@ -15,6 +16,8 @@ import { number, t, time } from "./text.js";
 const HASH = /^0x[0-9a-f]{64}$/;
 
 let id = "";
+/** What a printed receipt says of itself, where its code led here. */
+let paper = null;
 let shown = "";
 let rendered = "";
 let validators = 0;
@@ -24,13 +27,18 @@ frame();
 addEventListener("hashchange", start);
 byId("ask").addEventListener("submit", ask);
 byId("save").addEventListener("click", save);
-byId("print").addEventListener("click", () => print());
+byId("print").addEventListener("click", onPaper);
 byId("finish").addEventListener("click", finish);
 start();
 
 function start() {
   following?.stop();
-  id = new URLSearchParams(location.hash.slice(1)).get("t") ?? "";
+  const given = new URLSearchParams(location.hash.slice(1));
+  id = given.get("t") ?? "";
+  paper = given.has("b") ? { number: id, ballot: given.get("b"), file: given.get("r") } : null;
+  show(byId("paper"), false);
+  delete document.body.dataset.paper;
+  show(byId("paper-state"), false);
   shown = "";
   rendered = "";
   show(byId("found"), false);
@@ -42,6 +50,7 @@ function start() {
   }
   begin(async () => {
     await look();
+    if (paper) await lookAtPaper();
     following = follow(["confirmations", "level"], lookAgain);
   });
 }
@@ -125,18 +134,53 @@ function facts(standing) {
   ].filter(Boolean);
 }
 
-async function save() {
-  const button = byId("save");
+function save() {
+  return withReceipt("save", save, (bytes) => {
+    handOver(bytes);
+    sayAcks(bytes);
+  });
+}
+
+function onPaper() {
+  return withReceipt("print", onPaper, async (bytes) => {
+    try {
+      if (!(await showPaper(id, bytes))) return;
+    } catch (failure) {
+      // A page without the code is better than none.
+      console.warn(String(failure));
+      say(t("ballot.paper-not-checked"));
+    }
+    print();
+  });
+}
+
+/** A receipt is printed of a confirmed ballot alone. */
+async function lookAtPaper() {
+  if (shown !== "confirmed") return sayOfPaper("ballot.paper-not-confirmed", "pending");
+  try {
+    await comparePaper(paper, await receipt());
+  } catch (failure) {
+    console.warn(String(failure));
+    sayOfPaper("ballot.paper-not-compared", "pending");
+  }
+}
+
+async function receipt() {
+  const query = new URLSearchParams({ transaction_id: id });
+  return (await call("GET", `/api/votes/receipt?${query}`, { raw: true })).bytes;
+}
+
+/** Fetches the receipt for what a button does with it. */
+async function withReceipt(name, again, use) {
+  const button = byId(name);
   if (isBusy(button)) return;
   const idle = busy(button, t("ballot.saving"));
   fill(byId("receipt-problem"));
   try {
-    const { bytes } = await call("GET", `/api/votes/receipt?${new URLSearchParams({ transaction_id: id })}`, { raw: true });
-    handOver(bytes);
-    sayAcks(bytes);
+    await use(await receipt());
   } catch (failure) {
     if (!(failure instanceof Failure)) throw failure;
-    fill(byId("receipt-problem"), problemBox(failure, save));
+    fill(byId("receipt-problem"), problemBox(failure, again));
   } finally {
     idle();
   }

@@ -1,9 +1,11 @@
 //! One file as it is served.
 
-use std::io::Write;
+use std::{io::Write, sync::OnceLock};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha2::{Digest, Sha256};
+
+use crate::policy;
 
 /// Smaller files are not compressed, in bytes.
 const COMPRESSED_BYTES_MIN: usize = 512;
@@ -15,6 +17,43 @@ pub enum Keep {
     Forever,
     /// Until it has asked whether there is another.
     UntilAsked,
+}
+
+/// What a browser does with a file, which decides what the file may do there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It shows it.
+    Page,
+    /// It shows it, and starts the worker that checks for it.
+    CheckingPage,
+    /// It runs it beside a page, where Wasm may be compiled and nothing can be fetched.
+    Worker,
+    /// A page loads it.
+    Part,
+    /// It saves it, under this name.
+    Download(&'static str),
+}
+
+impl Kind {
+    /// Its name in the list of files.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Page => "page",
+            Self::CheckingPage => "checking-page",
+            Self::Worker => "worker",
+            Self::Part | Self::Download(_) => "file",
+        }
+    }
+
+    /// The policy that it is sent under (W3C Content Security Policy).
+    pub fn policy(self) -> &'static str {
+        match self {
+            Self::Page => policy::PAGE,
+            Self::CheckingPage => policy::CHECKING_PAGE,
+            Self::Worker => policy::WORKER,
+            Self::Part | Self::Download(_) => policy::FILE,
+        }
+    }
 }
 
 /// How the bytes of an answer are written.
@@ -33,37 +72,59 @@ pub enum Encoding {
 pub struct Asset {
     /// Its address; of a page about one thing, with `{id}` in it.
     pub path: String,
+    /// What a browser does with it.
+    pub kind: Kind,
     /// Its media type.
     pub content_type: &'static str,
     /// What it holds.
     pub bytes: Vec<u8>,
     /// How long a browser may keep it.
     pub keep: Keep,
-    gzip: Option<Vec<u8>>,
-    brotli: Option<Vec<u8>>,
+    /// Made when first asked for: a large file takes a while.
+    gzip: OnceLock<Vec<u8>>,
+    brotli: OnceLock<Vec<u8>>,
 }
 
 impl Asset {
     pub(crate) fn new(
         path: String,
+        kind: Kind,
         content_type: &'static str,
         bytes: Vec<u8>,
         keep: Keep,
     ) -> Self {
-        let is_large = bytes.len() >= COMPRESSED_BYTES_MIN;
         Self {
-            gzip: is_large.then(|| gzip(&bytes)),
-            brotli: is_large.then(|| brotli(&bytes)),
             path,
+            kind,
             content_type,
             bytes,
             keep,
+            gzip: OnceLock::new(),
+            brotli: OnceLock::new(),
         }
     }
 
     /// Whether a browser shows it as a page.
     pub fn is_page(&self) -> bool {
-        self.content_type.starts_with("text/html")
+        matches!(self.kind, Kind::Page | Kind::CheckingPage)
+    }
+
+    /// The headers that say what it is and what it may do, wherever it is sent.
+    pub fn headers(&self) -> Vec<(&'static str, String)> {
+        let mut headers = vec![
+            ("content-type", self.content_type.to_owned()),
+            ("content-security-policy", self.kind.policy().to_owned()),
+        ];
+        if self.is_page() {
+            headers.extend(policy::PAGE_HEADERS.map(|(name, value)| (name, value.to_owned())));
+        }
+        if let Kind::Download(name) = self.kind {
+            headers.push((
+                "content-disposition",
+                format!("attachment; filename=\"{name}\""),
+            ));
+        }
+        headers
     }
 
     /// The SHA-256 of its bytes, as hex.
@@ -78,11 +139,18 @@ impl Asset {
 
     /// Its bytes in the best encoding that a request's `accept-encoding` allows.
     pub fn encoded(&self, accepted: &str) -> (Encoding, &[u8]) {
-        match (&self.brotli, &self.gzip) {
-            (Some(bytes), _) if accepts(accepted, "br") => (Encoding::Brotli, bytes),
-            (_, Some(bytes)) if accepts(accepted, "gzip") => (Encoding::Gzip, bytes),
-            _ => (Encoding::Identity, &self.bytes),
+        if self.bytes.len() < COMPRESSED_BYTES_MIN {
+            return (Encoding::Identity, &self.bytes);
         }
+        if accepts(accepted, "br") {
+            let bytes = self.brotli.get_or_init(|| brotli(&self.bytes));
+            return (Encoding::Brotli, bytes);
+        }
+        if accepts(accepted, "gzip") {
+            let bytes = self.gzip.get_or_init(|| gzip(&self.bytes));
+            return (Encoding::Gzip, bytes);
+        }
+        (Encoding::Identity, &self.bytes)
     }
 }
 
@@ -128,7 +196,13 @@ mod tests {
     #[test]
     fn the_best_encoding_that_a_client_takes_is_sent() {
         let text = "a page ".repeat(200).into_bytes();
-        let asset = Asset::new("/a".into(), "text/html", text.clone(), Keep::UntilAsked);
+        let asset = Asset::new(
+            "/a".into(),
+            Kind::Page,
+            "text/html",
+            text.clone(),
+            Keep::UntilAsked,
+        );
         let check = |accepted: &str, expected: Encoding| {
             assert_eq!(asset.encoded(accepted).0, expected, "{accepted:?}");
         };
@@ -138,7 +212,13 @@ mod tests {
         check("", Encoding::Identity);
         check("*", Encoding::Identity);
         assert_eq!(asset.encoded("").1, text);
-        let small = Asset::new("/b".into(), "text/css", b"a{}".to_vec(), Keep::Forever);
+        let small = Asset::new(
+            "/b".into(),
+            Kind::Part,
+            "text/css",
+            b"a{}".to_vec(),
+            Keep::Forever,
+        );
         assert_eq!(small.encoded("br").0, Encoding::Identity);
     }
 }

@@ -33,6 +33,10 @@ pub(crate) const FILES: &[File] = files! {
     SCRIPT "script/ballots/ranking.js"
     SCRIPT "script/ballots/raw.js"
     SCRIPT "script/booth.js"
+    SCRIPT "script/check/files.js"
+    SCRIPT "script/check/own-ballot.js"
+    SCRIPT "script/check/verdict.js"
+    SCRIPT "script/check/verifier.js"
     SCRIPT "script/dom.js"
     SCRIPT "script/election-state.js"
     SCRIPT "script/events.js"
@@ -44,11 +48,13 @@ pub(crate) const FILES: &[File] = files! {
     SCRIPT "script/page-ballot.js"
     SCRIPT "script/page-block.js"
     SCRIPT "script/page-chain.js"
+    SCRIPT "script/page-check.js"
     SCRIPT "script/page-election.js"
     SCRIPT "script/page-home.js"
     SCRIPT "script/page-not-found.js"
     SCRIPT "script/page-results.js"
     SCRIPT "script/page-vote.js"
+    SCRIPT "script/paper.js"
     SCRIPT "script/problem.js"
     SCRIPT "script/results/options.js"
     SCRIPT "script/results/pairwise.js"
@@ -62,4 +68,15 @@ pub(crate) const FILES: &[File] = files! {
     SCRIPT "script/text.js"
     PICTURE "style/mark.svg"
     STYLE "style/tabella.css"
+    SCRIPT "worker/verify.js"
 };
+
+/// What the worker runs, as the build made it.
+pub(crate) const VERIFIER: File = File {
+    path: "verifier.wasm",
+    content_type: "application/wasm",
+    bytes: include_bytes!(concat!(env!("OUT_DIR"), "/verifier.wasm")),
+};
+
+/// The worker itself: one file without imports.
+pub(crate) const WORKER: &str = "worker/verify.js";

@@ -2,6 +2,7 @@
 //!
 //! - `pages`: the markup of each page, filled with the words of one language;
 //! - `script`, `style`: modules and style sheet, served as they stand in the repository;
+//! - `verifier`: what checks receipts, compiled to Wasm while this crate is built; `worker`: what runs it beside a page;
 //! - `text`: one catalogue of words for each language;
 //! - [`policy`]: what a browser lets a page do.
 //!
@@ -17,6 +18,7 @@
 
 mod asset;
 mod files;
+mod kept;
 mod language;
 mod pages;
 mod parts;
@@ -24,6 +26,6 @@ pub mod policy;
 mod site;
 mod text;
 
-pub use asset::{Asset, Encoding, Keep};
+pub use asset::{Asset, Encoding, Keep, Kind};
 pub use language::{Language, best_language};
 pub use site::{Site, site};

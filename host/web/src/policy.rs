@@ -6,6 +6,16 @@ pub const PAGE: &str = "default-src 'none'; script-src 'self'; style-src 'self';
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
      require-trusted-types-for 'script'; trusted-types 'none'";
 
+/// The policy of the pages that check and print receipts: as [`PAGE`], and they may start this server's own worker.
+pub const CHECKING_PAGE: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+     connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types worker";
+
+/// The policy of its worker, which takes it from its own answer and not from the page: it may compile Wasm, and it can
+/// send nothing anywhere.
+pub const WORKER: &str = "default-src 'none'; script-src 'wasm-unsafe-eval'; connect-src 'none'; \
+     frame-ancestors 'none'";
+
 /// The policy of every other file: it is nothing by itself.
 pub const FILE: &str = "default-src 'none'; frame-ancestors 'none'";
 

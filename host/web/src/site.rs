@@ -9,10 +9,11 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    asset::{Asset, Keep},
-    files::FILES,
+    asset::{Asset, Keep, Kind},
+    files::{FILES, VERIFIER, WORKER},
+    kept,
     language::Language,
-    pages::{NOT_FOUND, PAGES, Page, Shell},
+    pages::{NOT_FOUND, PAGES, Page, Shell, Verifier},
     text::Text,
 };
 
@@ -21,6 +22,8 @@ pub(crate) const LIST: &str = "/assets.json";
 
 /// What stands in an address for what a page is about.
 const ID: &str = "{id}";
+
+const HTML: &str = "text/html; charset=utf-8";
 
 /// Longest id in an address.
 const ID_BYTES_MAX: usize = 66;
@@ -48,6 +51,7 @@ impl Site {
             .collect();
         let own = FILES
             .iter()
+            .chain([&VERIFIER])
             .map(|file| (file.path.to_owned(), file.content_type, file.bytes.to_vec()));
         let script = "text/javascript; charset=utf-8";
         let made = modules
@@ -65,8 +69,12 @@ impl Site {
         let base = format!("/assets/{set}");
         let mut files = BTreeMap::new();
         for (path, content_type, bytes) in parts {
+            let kind = match path.as_str() {
+                WORKER => Kind::Worker,
+                _ => Kind::Part,
+            };
             let path = format!("{base}/{path}");
-            let asset = Asset::new(path.clone(), content_type, bytes, Keep::Forever);
+            let asset = Asset::new(path.clone(), kind, content_type, bytes, Keep::Forever);
             files.insert(path, asset);
         }
         let mut pages = Vec::new();
@@ -74,10 +82,12 @@ impl Site {
             for page in PAGES {
                 pages.push(make_page(page, text, &base, &files));
             }
+            pages.push(make_kept(text, &base, &files));
         }
         files.extend(pages.into_iter().map(|page| (page.path.clone(), page)));
         let list = list(&files);
-        let asset = Asset::new(LIST.into(), "application/json", list, Keep::UntilAsked);
+        let json = "application/json";
+        let asset = Asset::new(LIST.into(), Kind::Part, json, list, Keep::UntilAsked);
         files.insert(LIST.into(), asset);
         Self { files }
     }
@@ -136,14 +146,34 @@ fn make_page(page: &Page, text: &Text, base: &str, files: &BTreeMap<String, Asse
         words: found(&words),
         script: found(&entry),
         needed: needed.iter().map(|path| found(path)).collect(),
+        verifier: page.has_verifier().then(|| Verifier {
+            worker: found(WORKER).0,
+            module: found(VERIFIER.path),
+        }),
     };
     let markup = shell.render().into_string();
     let path = match page.path {
         "" => format!("/{}/", text.language.code),
         path => format!("/{}/{path}", text.language.code),
     };
-    let html = "text/html; charset=utf-8";
-    Asset::new(path, html, markup.into_bytes(), Keep::UntilAsked)
+    let kind = match page.has_verifier() {
+        true => Kind::CheckingPage,
+        false => Kind::Page,
+    };
+    Asset::new(path, kind, HTML, markup.into_bytes(), Keep::UntilAsked)
+}
+
+/// The page that checks receipts, as one file to keep.
+fn make_kept(text: &Text, base: &str, files: &BTreeMap<String, Asset>) -> Asset {
+    let source = |path: &str| {
+        let asset = files.get(&format!("{base}/{path}"));
+        let asset = asset.unwrap_or_else(|| panic!("no file {path}, which the file to keep needs"));
+        asset.bytes.as_slice()
+    };
+    let page = kept::render(text, &source).into_string();
+    let path = format!("/{}/{}", text.language.code, kept::PATH);
+    let kind = Kind::Download(kept::PATH);
+    Asset::new(path, kind, HTML, page.into_bytes(), Keep::UntilAsked)
 }
 
 /// Adds a module and all that it imports.
@@ -170,7 +200,7 @@ pub(crate) fn imports(source: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The path that a relative name means in a module.
-fn resolve(from: &str, name: &str) -> String {
+pub(crate) fn resolve(from: &str, name: &str) -> String {
     let mut parts: Vec<&str> = from.split('/').collect();
     parts.pop();
     for part in name.split('/') {
@@ -192,10 +222,13 @@ fn list(files: &BTreeMap<String, Asset>) -> Vec<u8> {
                 "path": asset.path,
                 "sha256": asset.sha256(),
                 "bytes": asset.bytes.len(),
+                "policy": asset.kind.name(),
             })
         })
         .collect();
-    let list = json!({ "page_policy": crate::policy::PAGE, "files": files });
+    let kinds = [Kind::Page, Kind::CheckingPage, Kind::Worker, Kind::Part];
+    let policies: BTreeMap<_, _> = kinds.map(|kind| (kind.name(), kind.policy())).into();
+    let list = json!({ "policies": policies, "files": files });
     let mut text = serde_json::to_string_pretty(&list).expect("plain data serialises");
     text.push('\n');
     text.into_bytes()

@@ -4,7 +4,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use tabella_web::{Asset, Encoding, Keep, best_language, policy, site};
+use tabella_web::{Asset, Encoding, Keep, best_language, site};
 
 use crate::{
     conditional::{Change, tagged},
@@ -110,22 +110,13 @@ fn send(asset: &Asset, headers: &HeaderMap) -> Response {
     if let (Some(written), false) = (written, own.get(header::CONTENT_TYPE).is_none()) {
         own.insert(header::CONTENT_ENCODING, HeaderValue::from_static(written));
     }
-    if asset.is_page() {
-        own.insert(
-            header::CONTENT_SECURITY_POLICY,
-            HeaderValue::from_static(policy::PAGE),
-        );
-        for (name, value) in policy::PAGE_HEADERS {
-            own.insert(
-                HeaderName::from_static(name),
-                HeaderValue::from_static(value),
-            );
+    for (name, value) in asset.headers() {
+        // A body that did not change is not sent again, and neither is its type.
+        let is_unsent = name == "content-type" && own.get(header::CONTENT_TYPE).is_none();
+        if !is_unsent {
+            let value = HeaderValue::from_str(&value).expect("the pages' headers are plain text");
+            own.insert(HeaderName::from_static(name), value);
         }
-    } else {
-        own.insert(
-            header::CONTENT_SECURITY_POLICY,
-            HeaderValue::from_static(policy::FILE),
-        );
     }
     response
 }

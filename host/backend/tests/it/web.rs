@@ -92,15 +92,18 @@ async fn every_file_comes_as_it_was_made_under_its_own_policy() {
         assert_eq!(header(&answer, "referrer-policy"), "no-referrer");
         let policy = header(&answer, "content-security-policy").to_owned();
         assert_eq!(header(&answer, "set-cookie"), "", "{path}");
-        match asset.is_page() {
-            true => {
-                pages += 1;
-                assert_eq!(policy, tabella_web::policy::PAGE, "{path}");
-                assert_eq!(header(&answer, "cross-origin-opener-policy"), "same-origin");
-                assert_eq!(header(&answer, "cache-control"), "no-cache", "{path}");
-            }
-            false => assert_eq!(policy, tabella_web::policy::FILE, "{path}"),
+        assert_eq!(policy, asset.kind.policy(), "{path}");
+        if asset.is_page() {
+            pages += 1;
+            assert_eq!(header(&answer, "cross-origin-opener-policy"), "same-origin");
+            assert_eq!(header(&answer, "cache-control"), "no-cache", "{path}");
         }
+        let saved = header(&answer, "content-disposition");
+        assert_eq!(
+            saved.is_empty(),
+            !path.ends_with("/tabella-check.html"),
+            "{path}"
+        );
         let bytes = answer.bytes().await.unwrap();
         assert_eq!(
             hex::encode(Sha256::digest(&bytes)),
@@ -108,7 +111,7 @@ async fn every_file_comes_as_it_was_made_under_its_own_policy() {
             "{path}"
         );
     }
-    assert_eq!(pages, 18);
+    assert_eq!(pages, 20);
 }
 
 #[tokio::test]

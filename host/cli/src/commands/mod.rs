@@ -16,3 +16,4 @@ pub(crate) mod plugin;
 pub(crate) mod role;
 pub(crate) mod validator;
 pub(crate) mod verify;
+mod web_site;

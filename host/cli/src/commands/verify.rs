@@ -1,4 +1,4 @@
-//! `tabella verify`: checks offline what the network handed out.
+//! `tabella verify`: checks what the network handed out.
 
 use std::path::{Path, PathBuf};
 
@@ -19,12 +19,13 @@ use tabella_files::{read_genesis, read_key};
 use tabella_protocol::{EvidenceSummary, Genesis, Hash, Named, ReceiptSummary};
 
 use crate::{
+    commands::web_site,
     exit::Exit,
     output::{self, plain},
     results,
 };
 
-/// Check receipts, whole elections and evidence with no network, and backends' local ledgers
+/// Check receipts, whole elections and evidence with no network, and what backends serve and keep
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArguments {
     #[command(subcommand)]
@@ -97,6 +98,20 @@ enum VerifyCommand {
         /// The network's genesis document, from a source you trust
         #[arg(long)]
         genesis: PathBuf,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check that a site serves the pages of this very program: fetches every page and file, and compares each byte,
+    /// its type and its policy; exits 0 when all are equal, else 1 and names what is not
+    ///
+    /// A site may send something else to others: check from where voters are, and more than once.
+    ///
+    /// Example: tabella verify web http://127.0.0.1:8000
+    #[command(verbatim_doc_comment)]
+    Web {
+        /// Where the site is, such as http://127.0.0.1:8000
+        url: String,
         /// Answer in JSON
         #[arg(long)]
         json: bool,
@@ -175,10 +190,10 @@ pub(crate) async fn run(arguments: &VerifyArguments) -> Result<Exit> {
             genesis,
             json,
         } => {
-            let verdict = evidence::check(&read(file)?, &read_genesis(genesis)?);
-            let verdict = verdict.map_err(|error| error.to_string());
+            let verdict = check_evidence(file, &read_genesis(genesis)?)?;
             Ok(answer("evidence", &verdict, *json, describe_evidence))
         }
+        VerifyCommand::Web { url, json } => web_site::run(url, *json).await,
         VerifyCommand::LocalLedger {
             file,
             genesis,
@@ -221,6 +236,11 @@ fn check_election(file: &Path, genesis: &Genesis) -> Result<Verified, CheckError
     });
     progress.finish_and_clear();
     verdict
+}
+
+fn check_evidence(file: &Path, genesis: &Genesis) -> Result<Result<EvidenceSummary, String>> {
+    let verdict = evidence::check(&read(file)?, genesis);
+    Ok(verdict.map_err(|error| error.to_string()))
 }
 
 fn parse_validator(text: &str) -> Result<ValidatorEndpoint, String> {

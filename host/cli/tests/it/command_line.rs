@@ -320,7 +320,7 @@ fn election_files_are_checked_before_anything_is_sent() {
         "cannot connect to 127.0.0.1:1",
     );
     check_fails(
-        &["election", "list", "--backend", "https://example.org"],
+        &["election", "list", "--backend", "ftp://example.org"],
         "expected a URL http://host:port",
     );
 }

@@ -66,9 +66,9 @@ export function optionTable(contest) {
   return table(t("results.by-option"), head.map((name) => t(name)), rows);
 }
 
-/** A table that scrolls by itself where the page is narrow. */
+/** A table that scrolls by itself where the page is narrow: a group and no landmark, of which a page would have many. */
 export function table(caption, head, rows) {
   const cells = head.map((text, index) => make("th", { scope: "col", class: index === 0 ? null : "number" }, text));
   const whole = make("table", {}, make("caption", {}, caption), make("thead", {}, make("tr", {}, ...cells)), make("tbody", {}, ...rows));
-  return make("div", { class: "scroll", role: "region", "aria-label": caption, tabindex: "0" }, whole);
+  return make("div", { class: "scroll", role: "group", "aria-label": caption, tabindex: "0" }, whole);
 }

@@ -20,6 +20,7 @@ pub(super) fn main(words: &Words<'_>) -> Markup {
         (waiting(words))
         div id="found" hidden {
             p id="state" class="state" {}
+            p id="paper-state" class="state" hidden {}
             p id="warning" class="box warning" hidden {}
             dl id="facts" class="facts" {}
             section id="receipt" aria-labelledby="receipt-heading" hidden {
@@ -32,9 +33,18 @@ pub(super) fn main(words: &Words<'_>) -> Markup {
                 p id="receipt-acks" class="hint" hidden {}
                 div id="receipt-problem" {}
                 p class="box warning" { (words.own("receipt-warning")) }
+                p { a href=(words.link("check")) { (words.own("check-link")) } }
                 p class="hint" { (words.own("check-hint")) }
                 pre class="command" tabindex="0" { code id="command" dir="ltr" { "tabella verify receipt receipt.json --genesis genesis.json" } }
                 p { a href="/api/genesis" download="genesis.json" { (words.own("genesis")) } }
+            }
+            section id="paper" class="paper" aria-labelledby="paper-heading" hidden {
+                h2 id="paper-heading" { (words.own("paper")) }
+                p { (words.own("paper-lead")) }
+                div id="paper-code" {}
+                dl id="paper-facts" class="facts" {}
+                p id="paper-address" class="mono" dir="ltr" {}
+                p class="hint" { (words.own("receipt-warning")) }
             }
             section id="finish-section" aria-labelledby="finish-heading" {
                 h2 id="finish-heading" { (words.own("finish-heading")) }

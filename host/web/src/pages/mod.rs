@@ -4,6 +4,7 @@ mod about;
 mod account;
 mod ballot;
 mod chain;
+pub(crate) mod check;
 mod election;
 mod home;
 mod not_found;
@@ -75,6 +76,13 @@ pub(crate) const PAGES: &[Page] = &[
         main: ballot::main,
     },
     Page {
+        path: CHECK,
+        section: "check",
+        menu: None,
+        script: "page-check.js",
+        main: check::main,
+    },
+    Page {
         path: "account",
         section: "account",
         menu: Some(Menu::Account),
@@ -122,6 +130,25 @@ pub(crate) struct Shell<'a> {
     pub(crate) script: (String, String),
     /// Every module that is loaded.
     pub(crate) needed: Vec<(String, String)>,
+    /// What checks for the page, where it does.
+    pub(crate) verifier: Option<Verifier>,
+}
+
+/// A worker, and the Wasm that a page hands to it.
+pub(crate) struct Verifier {
+    pub(crate) worker: String,
+    /// With what it holds.
+    pub(crate) module: (String, String),
+}
+
+/// The page that checks receipts.
+const CHECK: &str = "check";
+
+impl Page {
+    /// Whether it has a verifier: to check a receipt, or to print one.
+    pub(crate) fn has_verifier(&self) -> bool {
+        [CHECK, "ballot"].contains(&self.path)
+    }
 }
 
 impl Shell<'_> {
@@ -158,6 +185,10 @@ impl Shell<'_> {
                 // A module that was loaded ahead under its hash is the one that imports get.
                 @for (address, integrity) in &self.needed {
                     link rel="modulepreload" href=(address) integrity=(integrity);
+                }
+                @if let Some(verifier) = &self.verifier {
+                    meta name="verifier-worker" content=(verifier.worker);
+                    meta name="verifier-module" content=(verifier.module.0) data-integrity=(verifier.module.1);
                 }
                 script type="module" src=(self.words.0) integrity=(self.words.1) {}
                 script type="module" src=(self.script.0) integrity=(self.script.1) {}
@@ -201,7 +232,10 @@ fn footer(words: &Words<'_>) -> Markup {
     html! {
         footer class="bottom" {
             div class="bar" {
-                p { (words.of("shell.footer")) }
+                p {
+                    (words.of("shell.footer")) " "
+                    a href=(words.link(CHECK)) { (words.of("shell.check")) }
+                }
                 nav aria-label=(words.of("shell.languages")) {
                     ul {
                         @for language in Language::ALL {

@@ -23,6 +23,9 @@ fn the_list_names_every_file_with_its_hash() {
             .find(|file| file["path"] == asset.path.as_str());
         let entry = entry.unwrap_or_else(|| panic!("{} is not listed", asset.path));
         assert_eq!(entry["sha256"], asset.sha256().as_str(), "{}", asset.path);
+        let policy = entry["policy"].as_str().expect("a policy's name");
+        assert_eq!(list["policies"][policy], asset.kind.policy());
     }
-    assert_eq!(list["page_policy"], tabella_web::policy::PAGE);
+    assert_eq!(list["policies"]["page"], tabella_web::policy::PAGE);
+    assert_eq!(list["policies"]["worker"], tabella_web::policy::WORKER);
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use sha2::{Digest, Sha256};
 use tabella_web::{Asset, Encoding, Language, policy, site};
 
 use crate::markup::{Tag, tags};
@@ -14,7 +16,7 @@ fn pages() -> Vec<(&'static Asset, Vec<Tag>)> {
             (asset, tags(text))
         })
         .collect();
-    assert_eq!(pages.len(), 10 * Language::ALL.len());
+    assert_eq!(pages.len(), 11 * Language::ALL.len());
     pages
 }
 
@@ -145,19 +147,114 @@ fn every_link_of_a_page_leads_somewhere() {
 
 #[test]
 fn the_policy_has_no_exception() {
-    for word in ["unsafe", "data:", "blob:", "http", "*", "nonce"] {
-        assert!(!policy::PAGE.contains(word), "{word}");
-    }
-    for directive in [
-        "default-src 'none'",
-        "script-src 'self'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-        "require-trusted-types-for 'script'",
-        "trusted-types 'none'",
+    for (policy, types) in [
+        (policy::PAGE, "trusted-types 'none'"),
+        (policy::CHECKING_PAGE, "trusted-types worker"),
     ] {
-        let mut own = policy::PAGE.split(';').map(str::trim);
-        assert!(own.any(|one| one == directive), "{directive}");
+        for word in ["unsafe", "data:", "blob:", "http", "*", "nonce"] {
+            assert!(!policy.contains(word), "{word}");
+        }
+        for directive in [
+            "default-src 'none'",
+            "script-src 'self'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+            "require-trusted-types-for 'script'",
+            types,
+        ] {
+            let mut own = policy.split(';').map(str::trim);
+            assert!(own.any(|one| one == directive), "{directive}");
+        }
+    }
+}
+
+/// What checks receipts can send nothing anywhere, and is named by no page that does not need it.
+#[test]
+fn the_verifier_is_small_imports_nothing_and_is_of_two_pages() {
+    let file = |end: &str| {
+        let mut files = site().files();
+        files.find(|asset| asset.path.ends_with(end)).expect(end)
+    };
+    let (module, worker) = (file("/verifier.wasm"), file("/worker/verify.js"));
+    assert_eq!(module.content_type, "application/wasm");
+    // Sections of a module come in the order of their numbers: after types (1), imports would be 2.
+    let sections: Vec<u8> = sections(&module.bytes).collect();
+    assert!(!sections.contains(&2), "{sections:?}");
+    assert!(sections.contains(&10), "{sections:?}");
+    assert_eq!(worker.kind.policy(), policy::WORKER);
+    assert!(policy::WORKER.contains("connect-src 'none'"));
+    let (encoding, bytes) = module.encoded("gzip");
+    assert_eq!(encoding, Encoding::Gzip);
+    println!(
+        "verifier: {} bytes, {} in gzip",
+        module.bytes.len(),
+        bytes.len()
+    );
+    assert!(bytes.len() <= 200 << 10, "{} bytes in gzip", bytes.len());
+    for (page, _) in pages() {
+        let text = String::from_utf8_lossy(&page.bytes);
+        let is_checking = ["/check", "/ballot"]
+            .iter()
+            .any(|end| page.path.ends_with(end));
+        let expected = if is_checking {
+            policy::CHECKING_PAGE
+        } else {
+            policy::PAGE
+        };
+        assert_eq!(page.kind.policy(), expected, "{}", page.path);
+        assert_eq!(text.contains(&module.path), is_checking, "{}", page.path);
+        assert_eq!(text.contains(&worker.path), is_checking, "{}", page.path);
+    }
+}
+
+/// The numbers of a Wasm module's sections.
+fn sections(module: &[u8]) -> impl Iterator<Item = u8> {
+    let mut rest = module.strip_prefix(b"\0asm\x01\0\0\0").expect("a module");
+    std::iter::from_fn(move || {
+        let (number, mut after) = rest.split_first()?;
+        let (mut length, mut shift) = (0, 0);
+        loop {
+            let (byte, more) = after.split_first().expect("a length");
+            length |= usize::from(byte & 127) << shift;
+            shift += 7;
+            after = more;
+            if byte & 128 == 0 {
+                break;
+            }
+        }
+        rest = &after[length..];
+        Some(*number)
+    })
+}
+
+/// The file to keep holds all that it needs, runs nothing but what its policy names by hash, and reaches nothing.
+#[test]
+fn the_file_to_keep_needs_nothing_but_itself() {
+    for language in Language::ALL {
+        let path = format!("/{}/tabella-check.html", language.code);
+        let file = site().find(&path).expect("the file to keep");
+        assert!(!file.is_page());
+        let text = std::str::from_utf8(&file.bytes).expect("UTF-8");
+        assert!(text.contains("content=\"default-src 'none'; "), "{path}");
+        let module = site().files().find(|a| a.path.ends_with("/verifier.wasm"));
+        let module = module.expect("the verifier");
+        assert!(text.contains(&STANDARD.encode(&module.bytes)), "{path}");
+        let markup = text.split("<script id=").next().expect("markup");
+        for tag in tags(markup) {
+            for name in ["src", "action", "href"] {
+                let address = tag.get(name).unwrap_or("#");
+                assert!(address.starts_with('#'), "{path}: {address}");
+            }
+        }
+        let script = text.split("<script type=\"module\">").nth(1);
+        let script = script.and_then(|rest| rest.split("</script>").next());
+        let script = script.expect("a script");
+        let hash = STANDARD.encode(Sha256::digest(script));
+        assert!(
+            text.contains(&format!("script-src 'sha256-{hash}' ")),
+            "{path}"
+        );
+        assert!(!script.contains("\nimport ") && !script.contains("\nexport "));
     }
 }
 

@@ -24,8 +24,8 @@ fn files_below(directory: &Path) -> Vec<PathBuf> {
 }
 
 fn scripts() -> Vec<(PathBuf, String)> {
-    let paths = files_below(&root().join("script"));
-    let scripts = paths.into_iter().map(|path| {
+    let paths = ["script", "worker"].map(|folder| files_below(&root().join(folder)));
+    let scripts = paths.into_iter().flatten().map(|path| {
         let text = fs::read_to_string(&path).expect("UTF-8");
         (path, text)
     });
@@ -35,7 +35,7 @@ fn scripts() -> Vec<(PathBuf, String)> {
 #[test]
 fn every_file_is_served_as_it_stands_in_the_repository() {
     let mut seen = 0;
-    for directory in ["script", "style"] {
+    for directory in ["script", "style", "worker"] {
         for path in files_below(&root().join(directory)) {
             let name = path.strip_prefix(root()).expect("below").display();
             let name = format!("/{name}");

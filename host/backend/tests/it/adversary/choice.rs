@@ -1,9 +1,9 @@
 //! Whether a receipt is of a voter's choice, asked by the voter's own program.
 
 use serde_json::json;
-use tabella_client::{ChoiceError, is_of};
 use tabella_contest::encode_choice;
 use tabella_protocol::{ElectionProof, Receipt};
+use tabella_receipt::{ChoiceError, is_of};
 use tabella_runtime::Contest;
 
 use crate::deployment::{ADMIN_TOKEN, Deployment};

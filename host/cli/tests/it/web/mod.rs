@@ -1,9 +1,14 @@
-//! The pages in a real browser, on a real network: every page is drawn without a violation of its policy, every kind of
-//! ballot is cast by keyboard alone, and no ballot is lost or cast twice.
+//! The pages in a real browser, on a real network: every page is drawn without a violation of its policy and without a
+//! finding of axe, every kind of ballot is cast by keyboard alone, no ballot is lost or cast twice, and a receipt is
+//! checked with no network.
 
+mod axe;
+mod check;
 mod elections;
 mod keyboard;
 mod pages;
+mod paper;
+mod site;
 mod trouble;
 mod voting;
 

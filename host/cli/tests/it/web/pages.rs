@@ -3,17 +3,21 @@
 use serde_json::{Value, json};
 use tabella_test_browser::Browser;
 
-use super::{NARROW, WIDE, assert_quiet, elections, open_election, until_shown, voting_link};
+use super::{
+    NARROW, WIDE, assert_quiet, axe::assert_accessible, elections, open_election, until_shown,
+    voting_link,
+};
 use crate::network::{Network, eventually, ok};
 
 /// Pages that need nobody to be signed in; `{open}` and `{final}` stand for elections.
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
     "",
     "elections/{open}",
     "elections/{open}/vote",
     "elections/{open}/results",
     "elections/{final}/results",
     "ballot",
+    "check",
     "account",
     "chain",
     "chain/blocks/1",
@@ -82,7 +86,7 @@ const FAULTS: &str = r#"
     return faults;
 "#;
 
-async fn check(browser: &Browser, place: &str) {
+pub(super) async fn check(browser: &Browser, place: &str) {
     let settled = "const w = document.getElementById('wait'); return document.readyState === 'complete' && (!w || w.hidden)";
     browser
         .eventually(&format!("{place} is drawn"), settled)
@@ -92,6 +96,7 @@ async fn check(browser: &Browser, place: &str) {
     let faults = browser.script(FAULTS, &[]).await;
     assert_eq!(faults, json!([]), "{place}");
     assert_quiet(browser, place, "").await;
+    assert_accessible(browser, place).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
