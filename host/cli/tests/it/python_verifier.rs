@@ -252,8 +252,8 @@ async fn vote(network: &Network, election_id: u64, voter: usize, which: usize) {
     let body = json!({
         "election_id": election_id, "voter_id": format!("voter-{voter}"), "transaction_id": format!("{voter}-{which}"),
         "ballot": {
-            "mayor": {"ranking": if (voter + which) % 2 == 0 { json!(["a", "c"]) } else { json!(["b", ["c", "a"]]) }},
-            "law": {"choice": if voter % 4 == 0 { "no" } else { "yes" }},
+            "mayor": {"ranking": if (voter + which).is_multiple_of(2) { json!(["a", "c"]) } else { json!(["b", ["c", "a"]]) }},
+            "law": {"choice": if voter.is_multiple_of(4) { "no" } else { "yes" }},
         },
     });
     let answer = network.admin().post("/api/votes/submit", &body).await;
